@@ -1,0 +1,73 @@
+"""The values that travel through the relay; frozen, no I/O.
+
+`Event` (a row of the outbox) becomes a `Record` (what is handed to Kafka), or a `DeadLetter` with its reason.
+Both together are the `Batch` that one claim and one Kafka transaction carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+EVENT_QUEUE = "event_queue"
+ENTITY_EVENTS = "entity_events"
+SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
+
+Header = tuple[str, bytes | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the outbox, as read.
+
+    `payload` is JSON text; for `entity_events` it holds the row's columns as an object.
+    `headers` is JSON text of an object, or None where the writer gave none.
+    """
+
+    source: str
+    seq: int
+    id: str
+    event_type: str
+    key: str
+    payload: str
+    headers: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is handed to Kafka: `value` is in the Confluent wire format, or None for a tombstone."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Sequence[Header]
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that can never be published as it is, and why."""
+
+    event: Event
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one claim writes to the ledger and one Kafka transaction publishes.
+
+    `records[i]` belongs to `events[i]`; `dead` are the rest. Outcomes are decided before the claim.
+    """
+
+    number: int
+    id: UUID
+    events: Sequence[Event]
+    records: Sequence[Record]
+    dead: Sequence[DeadLetter]
+
+
+JsonObject = dict[str, Any]
