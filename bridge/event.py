@@ -1,4 +1,5 @@
-"""The values that travel through the relay; frozen, no I/O.
+"""The values that travel through the relay; immutable, no I/O. Those made once an event are named tuples, which
+cost a third of a frozen dataclass to make.
 
 `Event` (a row of the outbox) becomes a `Record` (what is handed to Kafka), or a `DeadLetter` with its reason.
 Both together are the `Batch` that one claim and one Kafka transaction carry.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 EVENT_QUEUE = "event_queue"
@@ -19,8 +20,7 @@ SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
 Header = tuple[str, bytes | str]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One row of the outbox, as read.
 
     `payload` is JSON text; for `entity_events` it holds the row's columns as an object.
@@ -37,8 +37,7 @@ class Event:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is handed to Kafka: `value` is in the Confluent wire format, or None for a tombstone."""
 
     topic: str
@@ -68,6 +67,3 @@ class Batch:
     events: Sequence[Event]
     records: Sequence[Record]
     dead: Sequence[DeadLetter]
-
-
-JsonObject = dict[str, Any]
