@@ -1,6 +1,6 @@
 -- The outbox: what triggers and functions write, and what the relay publishes. DESIGN sections 1 to 3.
 
-create schema bridge;
+create schema if not exists bridge;
 
 comment on schema bridge is 'Change data capture: outbox, change history, and the relay''s leases and ledger';
 

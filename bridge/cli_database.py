@@ -1,0 +1,33 @@
+"""`bridge migrate`: brings the database to the version this program needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bridge import migrate as migration
+from bridge import settings
+from bridge.errors import ConfigError
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Print the SQL, change nothing; without a database, print all of it.")
+@click.option("--engine-only", is_flag=True, help="Leave out the reference application (schema crm).")
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml.")
+@click.option("--database-url", help="Which database; overrides BRIDGE_DATABASE_URL and the configuration.")
+def migrate(dry_run: bool, engine_only: bool, config: Path | None, database_url: str | None) -> None:
+    """Create or update what bridge needs in the database.
+
+    A second run does nothing. Files are applied one by one, each in its own transaction: after a failure, run it again.
+    """
+    url = settings.load(config).database.url if database_url is None else database_url
+    if dry_run:
+        click.echo(migration.render(migration.plan(url, engine_only=engine_only)), nl=False)
+        return
+    if not url:
+        raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or pass --database-url or --config")
+    names = migration.migrate(url, engine_only=engine_only)
+    for name in names:
+        click.echo(f"applied {name}")
+    click.echo(f"{len(names)} files applied" if names else "the database is up to date")

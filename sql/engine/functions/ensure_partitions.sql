@@ -1,0 +1,45 @@
+-- ensure_partitions: see to it that rows of today and of the next days (months) have a table partition to go to, and
+-- that rows which had none, and so lie in the default partition, get one.
+--
+-- Parameters: of_parent   one table of bridge.partition_policy; null: all
+-- Returns:    how many partitions were created
+-- Writes:     new leaves, default partitions, bridge.maintenance_log
+-- Errors:     none: what cannot be done now (a lock, an error) is recorded and warned of; the next call tries again
+--
+-- It takes no lock where nothing is missing. If two calls meet, the second returns at once.
+create or replace function bridge.ensure_partitions(of_parent regclass default null) returns integer
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    set timezone = 'UTC'               -- bounds are UTC days and months, whatever the session's zone
+    set datestyle = 'ISO, YMD'
+as $$
+declare
+    policy bridge.partition_policy;
+    gap record;
+    created integer := 0;
+    outcome text;
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('bridge.ensure_partitions', 0)) then
+        return 0;
+    end if;
+    for policy in select * from bridge.partition_policy as p where of_parent is null or p.parent = of_parent order by p.parent::text
+    loop
+        for gap in select * from bridge.partition_gaps(policy.parent) loop
+            begin
+                perform bridge.create_partition(policy.parent, gap.range_from, gap.range_to);
+                created := created + 1;
+            exception when others then   -- a failure here must stop neither the other tables nor the caller
+                outcome := case when sqlstate in ('55P03', '40P01') then 'busy' else 'error' end;
+                insert into bridge.maintenance_log (action, target, outcome, detail)
+                values ('create_partition', policy.parent::text, outcome,
+                        format('[%s, %s): %s', gap.range_from, gap.range_to, sqlerrm));
+                raise warning 'no partition of % for [%, %): %', policy.parent, gap.range_from, gap.range_to, sqlerrm
+                    using hint = 'Rows go to the default partition meanwhile; see bridge.partition_status.';
+                exit when outcome = 'busy';
+            end;
+        end loop;
+    end loop;
+    return created;
+end $$;
+
+revoke execute on function bridge.ensure_partitions(regclass) from public;

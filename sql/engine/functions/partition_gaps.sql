@@ -1,0 +1,40 @@
+-- partition_gaps: the ranges that should have a table partition and have none.
+--
+-- Parameters: of_parent   a table of bridge.partition_policy
+-- Returns:    ranges within one step each, the current one first, past ones last: the steps from now on as far as
+--             the policy says, and up to 50 others that have rows in the default partition
+-- Writes:     nothing
+-- Errors:     none
+create or replace function bridge.partition_gaps(of_parent regclass)
+    returns table (range_from timestamptz, range_to timestamptz)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set timezone = 'UTC'
+as $$
+declare
+    policy bridge.partition_policy;
+    strays timestamptz[] := '{}';
+    default_leaf regclass;
+begin
+    select * into strict policy from bridge.partition_policy as p where p.parent = of_parent;
+    select b.leaf into default_leaf from bridge.partition_bounds(of_parent) as b where b.is_default;
+    if default_leaf is not null then
+        execute format('select array(select distinct date_trunc(%1$L, %2$I) from %3$s where isfinite(%2$I)'
+                       ' order by 1 desc limit 50)', policy.step, policy.control, default_leaf) into strays;
+    end if;
+    return query
+    with covered as (
+        select coalesce(range_agg(tstzrange(b.range_from, b.range_to)), '{}') as ranges
+          from bridge.partition_bounds(of_parent) as b
+         where not b.is_default
+    ), wanted as (
+        select date_trunc(policy.step, now()) + n * ('1 ' || policy.step)::interval as start
+          from generate_series(0, policy.premake) as n
+        union
+        select unnest(strays)
+    )
+    select lower(gap), upper(gap)
+      from wanted, covered,
+           unnest(tstzmultirange(tstzrange(start, start + ('1 ' || policy.step)::interval)) - covered.ranges) as gap
+     order by upper(gap) <= now(), lower(gap);
+end $$;

@@ -1,0 +1,34 @@
+-- partition_report: how the partitioned tables stand. Read it through the view bridge.partition_status.
+--
+-- Returns:    a row for each table of bridge.partition_policy
+-- Writes:     nothing
+-- Errors:     none
+create or replace function bridge.partition_report()
+    returns table (parent regclass, step text, leaves integer, covered_until timestamptz, runway interval,
+                   default_rows bigint)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    policy bridge.partition_policy;
+    default_leaf regclass;
+begin
+    for policy in select * from bridge.partition_policy as p order by p.parent::text loop
+        parent := policy.parent;
+        step := policy.step;
+        select count(*) filter (where not b.is_default), max(b.leaf::oid) filter (where b.is_default)
+          into leaves, default_leaf
+          from bridge.partition_bounds(policy.parent) as b;
+        select upper(r) into covered_until
+          from (select range_agg(tstzrange(b.range_from, b.range_to)) as ranges
+                  from bridge.partition_bounds(policy.parent) as b
+                 where not b.is_default) as covered, unnest(ranges) as r
+         where r @> now();
+        runway := greatest(covered_until - now(), interval '0');
+        default_rows := 0;
+        if default_leaf is not null then
+            execute format('select count(*) from %s', default_leaf) into default_rows;
+        end if;
+        return next;
+    end loop;
+end $$;
