@@ -2,7 +2,7 @@
 cost a third of a frozen dataclass to make.
 
 `Event` (a row of the outbox) becomes a `Record` (what is handed to Kafka), or a `DeadLetter` with its reason.
-Both together are the `Batch` that one claim and one Kafka transaction carry.
+Both together are the batch that one claim and one Kafka transaction carry.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 EVENT_QUEUE = "event_queue"
 ENTITY_EVENTS = "entity_events"
@@ -53,17 +52,3 @@ class DeadLetter:
 
     event: Event
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one claim writes to the ledger and one Kafka transaction publishes.
-
-    `records[i]` belongs to `events[i]`; `dead` are the rest. Outcomes are decided before the claim.
-    """
-
-    number: int
-    id: UUID
-    events: Sequence[Event]
-    records: Sequence[Record]
-    dead: Sequence[DeadLetter]

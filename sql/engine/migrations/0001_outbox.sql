@@ -106,7 +106,7 @@ create table bridge.entity_events (
 ) partition by range (occurred_at);
 
 create index entity_events_shard_seq_idx on bridge.entity_events (shard, seq);
-create index entity_events_entity_idx on bridge.entity_events (entity_type, entity_id, seq);  -- an entity's history
+create index entity_events_entity_idx on bridge.entity_events (entity_type, entity_id);  -- an entity's history
 
 create table bridge.entity_events_default partition of bridge.entity_events default with (fillfactor = 75);
 

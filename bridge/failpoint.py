@@ -1,0 +1,46 @@
+"""Named places in the protocol where a test makes the process fail.
+
+BRIDGE_FAILPOINT=name:action[@count] acts when `name` is reached for the `count`-th time (default 1) in a process:
+`kill` sends SIGKILL to the process, `stop` sends SIGSTOP. Without the variable nothing is ever done.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+
+NAMES = (
+    "takeover_taken",  # lease and ledger taken, former owner not fenced yet
+    "takeover_fenced",  # init_transactions done
+    "takeover_offset_read",  # committed offset read, ledger not reconciled
+    "read",  # events read, nothing claimed
+    "claimed",  # claim committed, no Kafka transaction begun
+    "produced_some",  # in the middle of producing
+    "produced",  # all handed to librdkafka
+    "offsets_sent",  # send_offsets_to_transaction done
+    "published",  # Kafka transaction committed, outcomes not applied
+    "marked",  # outcomes applied
+)
+
+_ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+
+def _parse(text: str | None) -> tuple[str, signal.Signals, int] | None:
+    if not text:
+        return None
+    name, _, rest = text.partition(":")
+    action, _, count = rest.partition("@")
+    if name not in NAMES or action not in _ACTIONS:
+        raise ValueError(f"BRIDGE_FAILPOINT must be name:kill or name:stop, with a name of {', '.join(NAMES)}")
+    return name, _ACTIONS[action], int(count or 1)
+
+
+_armed = _parse(os.environ.get("BRIDGE_FAILPOINT"))
+_reached = itertools.count(1)
+
+
+def failpoint(name: str) -> None:
+    """Act if `name` is armed and its count is reached."""
+    if _armed is not None and _armed[0] == name and next(_reached) == _armed[2]:
+        os.kill(os.getpid(), _armed[1])

@@ -1,0 +1,73 @@
+"""What a takeover concludes from the ledger and the committed offset; a pure function. DESIGN section 3.
+
+`reference/protocol_model.py` of the design explores every interleaving of two relays; this is its `recon` step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from bridge.errors import ShardStopped
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The offset committed for a shard's partition of the control topic, and the batch id in its metadata."""
+
+    number: int
+    batch_id: UUID
+
+
+class Verdict(Enum):
+    """What the ledger's last batch is, seen from Kafka."""
+
+    FIRST = "the shard has never published"
+    PUBLISHED = "the last batch was published"
+    NOT_PUBLISHED = "the last batch was not published"
+
+
+def reconcile(
+    shard: int, batch_no: int, batch_id: UUID | None, committed: Committed | None, *, in_flight: bool
+) -> Verdict:
+    """Decide what happened to the ledger's last batch.
+
+    `in_flight`: the ledger holds outcomes that were not applied. `committed` must have been read after
+    init_transactions(), as read_committed. Raises ShardStopped when the two contradict each other.
+    """
+    if committed is None:
+        if batch_id is None:
+            return Verdict.FIRST
+        raise _stopped(
+            shard,
+            batch_no,
+            "Kafka has no committed offset for it: the consumer group or the control "
+            "topic was deleted, or its offset expired",
+        )
+    if batch_id is None:
+        if committed.number == 0:  # the first act was done, but a crash kept the ledger from saying so
+            return Verdict.NOT_PUBLISHED
+        raise _stopped(
+            shard,
+            batch_no,
+            f"Kafka says {committed.number} batches were published by a bridge of this "
+            "name: give this bridge another relay.name",
+        )
+    if committed == Committed(batch_no, batch_id):
+        return Verdict.PUBLISHED
+    if committed.number == batch_no - 1 and in_flight:
+        return Verdict.NOT_PUBLISHED
+    raise _stopped(
+        shard,
+        batch_no,
+        f"Kafka says batch {committed.number} ({committed.batch_id}) was the last: the "
+        "database has gone back in time (restore, or a failover that lost commits) or Kafka has",
+    )
+
+
+def _stopped(shard: int, batch_no: int, why: str) -> ShardStopped:
+    return ShardStopped(
+        f"shard {shard} is stopped: its ledger says batch {batch_no}, but {why}",
+        hint="Nothing was published or marked. See 'Contradicting ledger' in docs/operations.md",
+    )

@@ -1,0 +1,10 @@
+-- Marks the events that can never be published as they are, with the reason, if the claim in this transaction held.
+update bridge.entity_events e
+   set status = 'DEAD', processed_at = now(), retry_count = retry_count + 1, error_message = d.reason
+  from unnest(%(seqs)s::bigint[], %(reasons)s::text[]) as d (seq, reason)
+ where e.shard = %(shard)s
+   and e.seq = d.seq
+   and e.occurred_at between %(batch_from)s and %(batch_to)s
+   and e.status = 'PENDING'
+   and exists (select from bridge.shard
+                where shard = %(shard)s and generation = %(generation)s and batch_id = %(batch_id)s)

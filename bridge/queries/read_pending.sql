@@ -1,0 +1,52 @@
+-- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/position.py.
+-- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
+-- In the bytes' running total the last event counts as nothing, so an event above the bound still comes, alone.
+with start as materialized (
+    select least(
+        %(cursor)s::bigint,
+        (select min(u.floor)
+           from unnest(%(xids)s::text[], %(floors)s::bigint[]) as u (xid, floor)
+          where pg_visible_in_snapshot(u.xid::xid8, pg_current_snapshot())),
+        case when pg_snapshot_xmax(pg_current_snapshot()) > (%(next_xid)s::text)::xid8 then %(next_floor)s::bigint end
+    ) as seq
+)
+select source, seq, id, event_type, event_key, payload, headers, created_at, is_due, bytes
+  from (
+    select *, sum(octet_length(payload)) over (order by seq rows unbounded preceding) as bytes
+      from (
+        (select 'event_queue' as source, seq, id::text, event_type, event_key, payload::text as payload,
+                nullif(headers, '{}')::text as headers, created_at,
+                available_at is null or available_at <= clock_timestamp() as is_due
+           from bridge.event_queue
+          where shard = %(shard)s
+            and seq > (select seq from start)
+            and status = 'PENDING'
+            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
+            and event_type <> all (%(held)s::text[])
+          order by seq
+          limit %(rows)s)
+        union all
+        (select 'entity_events', seq, id::text, 'entity.changed', entity_type || ':' || entity_id,
+                json_build_object(
+                    'id', id, 'seq', seq, 'entity_type', entity_type, 'entity_id', entity_id,
+                    'entity_type_id', entity_type_id, 'entity_event_type', entity_event_type, 'action', action,
+                    'performed_by', performed_by, 'actor_status', actor_status,
+                    'previous_state', previous_state::text, 'new_state', new_state::text,
+                    'changed_fields', changed_fields, 'change_summary', change_summary,
+                    'occurred_at', occurred_at)::text,
+                nullif(headers, '{}')::text, occurred_at,
+                available_at is null or available_at <= clock_timestamp()
+           from bridge.entity_events
+          where shard = %(shard)s
+            and seq > (select seq from start)
+            and status = 'PENDING'
+            and seq not in (select unnest(%(in_flight)s::bigint[]))
+            and 'entity.changed' <> all (%(held)s::text[])
+          order by seq
+          limit %(rows)s)
+         order by seq
+         limit %(rows)s
+      ) as pending
+  ) as numbered
+ where bytes - octet_length(payload) < %(bytes)s
+ order by seq

@@ -1,0 +1,10 @@
+-- Takes the lease of a shard that is free, has run out or is already ours, and reads the ledger. No row: not to be had.
+update bridge.shard
+   set owner = %(owner)s,
+       generation = generation + 1,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s),
+       updated_at = clock_timestamp()
+ where shard = %(shard)s
+   and (owner is null or owner = %(owner)s or lease_until < clock_timestamp())
+returning generation, batch_no, batch_id, batch_event_queue, batch_entity_events, batch_dead, batch_from, batch_to,
+          scan_from
