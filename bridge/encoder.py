@@ -1,0 +1,136 @@
+"""Event to record: routing, headers, schema id and Avro body in one call, shared by all pipelines."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from bridge.avro import AvroSchema, load_schema
+from bridge.errors import PoisonEvent, RecordTooLarge
+from bridge.event import DeadLetter, Event, Header, Record
+from bridge.registry import Registry
+from bridge.routing import JSON, Router, event_headers, writer_headers
+from bridge.settings import Settings
+from bridge.topics import ensure_topics
+
+MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four bytes
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+FRAMING_BYTES = 256  # what Kafka adds to a record that is alone in its batch, at most
+REASON_BYTES = 4096
+
+
+class Ready(NamedTuple):
+    """All that does not differ between the events of one type, once its schema id is known."""
+
+    topic: str
+    prefix: bytes
+    schema: AvroSchema
+    headers: dict[str, tuple[Header, ...]]
+    max_bytes: int
+
+
+class Encoders:
+    """One encoder for each event type, made when its first event comes. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, registry: Registry, max_bytes: dict[str, int]) -> None:
+        """`max_bytes`: the largest record that each topic accepts.
+
+        Raises ConfigError for a schema file that is missing or invalid.
+        """
+        self.max_bytes = max_bytes
+        self._settings = settings
+        self._registry = registry
+        self._router = Router(settings)
+        self._schemas = {
+            subject: load_schema(subject, settings.schemas) for subject in {route.subject for route in settings.routes}
+        }
+        self._ready: dict[str, Ready] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, settings: Settings, shard_count: int) -> Encoders:
+        """Check the schema files, and that the topics exist. Raises ConfigError, BrokerUnavailable."""
+        encoders = cls(settings, Registry(settings), {})
+        encoders.max_bytes = ensure_topics(settings, shard_count)
+        return encoders
+
+    @property
+    def summary(self) -> str:
+        """What is encoded, in a few words for the log."""
+        topics = {route.topic for route in self._settings.routes}
+        return f"{len(self._settings.routes)} event types to {len(topics)} topics"
+
+    def refresh_limits(self) -> None:
+        """Ask again how large a record each topic accepts. Raises BrokerUnavailable, ConfigError."""
+        self.max_bytes = ensure_topics(self._settings, 0)
+        with self._lock:
+            self._ready = {}
+
+    def record(self, event: Event) -> Record:
+        """The record of one event.
+
+        Raises PoisonEvent if there can never be one; IncompatibleSchema, RegistryUnavailable or ConfigError if the
+        schema's id, asked for with the type's first event, cannot be had. The next event asks again.
+        """
+        ready = self._ready.get(event.event_type) or self._prepare(event.event_type)
+        headers = [*ready.headers[event.source], *event_headers(event)]
+        if event.headers is not None:
+            headers += writer_headers(event.headers)
+        record = Record(
+            ready.topic,
+            event.key.encode(),
+            ready.prefix + ready.schema.encode(event.payload),
+            headers,
+            (event.created_at - EPOCH) // MILLISECOND,
+        )
+        if size(record) > ready.max_bytes:
+            raise RecordTooLarge(f"the record has {size(record)} bytes, and {ready.topic} accepts {ready.max_bytes}")
+        return record
+
+    def dead_letter(self, letter: DeadLetter) -> Record:
+        """The copy of a dead event: its payload as JSON text, cut off where the topic would refuse it, and why."""
+        event = letter.event
+        topic = self._settings.topics.dead_letters
+        headers: list[Header] = [
+            *self._router.shared_headers(event.source, event.event_type, JSON),
+            *event_headers(event),
+            ("bridge_error", letter.reason.encode("utf-8", "replace")[:REASON_BYTES]),
+            ("bridge_source", event.source),
+            ("bridge_seq", str(event.seq)),
+        ]
+        try:
+            headers += writer_headers(event.headers or "{}")
+        except PoisonEvent:  # they may be why it is dead
+            headers.append(("bridge_headers_left_out", b"true"))
+        record = Record(
+            topic, event.key.encode(), event.payload.encode(), headers, (event.created_at - EPOCH) // MILLISECOND
+        )
+        excess = size(record) - self.max_bytes.get(topic, size(record))
+        if excess > 0:
+            cut = event.payload.encode()[: -excess - FRAMING_BYTES]
+            record = record._replace(value=cut, headers=[*headers, ("bridge_payload_cut", b"true")])
+        return record
+
+    def _prepare(self, event_type: str) -> Ready:
+        destination = self._router.destination(event_type)
+        route = destination.route
+        schema = self._schemas[route.subject]
+        schema_id = self._registry.schema_id(route.subject, schema.text)
+        ready = Ready(
+            route.topic,
+            MAGIC + schema_id.to_bytes(4, "big"),
+            schema,
+            destination.headers,
+            self.max_bytes.get(route.topic, 1 << 30),
+        )
+        with self._lock:
+            self._ready[event_type] = ready
+        return ready
+
+
+def size(record: Record) -> int:
+    """Bytes that Kafka counts for the record, rounded up: uncompressed, because compression is not known yet."""
+    own = len(record.key) + len(record.value or b"") + FRAMING_BYTES
+    return own + sum(len(name) + len(value) + 10 for name, value in record.headers)

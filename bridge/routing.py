@@ -1,0 +1,108 @@
+"""Event to topic, subject and headers: a table lookup, so that row data can never choose a topic of its own.
+
+Headers follow CloudEvents 1.0, Kafka binary mode, with the `sequence` extension.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+
+from bridge.errors import PoisonEvent, UnroutableEvent
+from bridge.event import SOURCES, Event, Header
+from bridge.settings import Route, Settings
+
+MAX_HEADERS = 64  # of the writer's own
+MAX_HEADER_BYTES = 16_384  # names and values together
+RESERVED = ("ce_", "bridge_", "content-type")  # the writer cannot set these
+
+AVRO = "application/avro"
+JSON = "application/json"
+
+
+class Destination(NamedTuple):
+    """Where events of one type go, and the headers that they share, by source."""
+
+    route: Route
+    headers: dict[str, tuple[Header, ...]]
+
+
+class Router:
+    """The routes of one bridge; no I/O, safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._name = settings.relay.name
+        self._destinations = {
+            route.event_type: Destination(
+                route, {source: self.shared_headers(source, route.event_type, AVRO) for source in SOURCES}
+            )
+            for route in settings.routes
+        }
+
+    def destination(self, event_type: str) -> Destination:
+        """The one route that names exactly this event type. Raises UnroutableEvent."""
+        try:
+            return self._destinations[event_type]
+        except KeyError:
+            raise UnroutableEvent(f"no route names the event type {event_type!r}") from None
+
+    def shared_headers(self, source: str, event_type: str, content_type: str) -> tuple[Header, ...]:
+        """The headers that do not differ between events of one type."""
+        return (
+            ("ce_specversion", b"1.0"),
+            ("ce_type", event_type.encode()),
+            ("ce_source", ce_source(self._name, source).encode()),
+            ("content-type", content_type.encode()),
+        )
+
+
+def ce_source(name: str, source: str) -> str:
+    """The CloudEvents source of events that the bridge `name` publishes from the table `source`."""
+    return f"/{name}/{source}"
+
+
+def event_headers(event: Event) -> list[Header]:
+    """The headers that every event has for itself, without the writer's.
+
+    `ce_sequence` has leading zeros, because CloudEvents wants it to sort as text.
+    """
+    return [
+        ("ce_id", event.id),
+        ("ce_time", rfc3339(event.created_at)),
+        ("ce_subject", event.key),
+        ("ce_sequence", f"{event.seq:019d}"),
+    ]
+
+
+def rfc3339(at: datetime) -> str:
+    """A time in UTC, with Z."""
+    text = at.isoformat()
+    return (text if text.endswith("+00:00") else at.astimezone(UTC).isoformat())[:-6] + "Z"
+
+
+def writer_headers(headers: str) -> list[Header]:
+    """The writer's own headers from JSON text: text as it is, other values as their JSON text, null left out.
+
+    Reserved names are left out too. Raises PoisonEvent for too many or too long headers, or what is not an object.
+    """
+    try:
+        given = orjson.loads(headers)
+    except orjson.JSONDecodeError as error:
+        raise PoisonEvent("the headers are not JSON") from error
+    if not isinstance(given, dict):
+        raise PoisonEvent("the headers are not a JSON object")
+    kept: list[Header] = []
+    size = 0
+    for name, value in given.items():
+        if value is None or not name or name.lower().startswith(RESERVED):
+            continue
+        content = value.encode() if isinstance(value, str) else orjson.dumps(value)
+        size += len(name.encode()) + len(content)
+        kept.append((name, content))
+    if len(kept) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        raise PoisonEvent(f"the headers are more than {MAX_HEADERS}, or more than {MAX_HEADER_BYTES} bytes")
+    if any("\0" in name for name, _ in kept):
+        raise PoisonEvent("a header's name contains a NUL character")
+    return kept
