@@ -7,6 +7,9 @@ import sys
 import click
 
 from bridge import __version__
+from bridge.cli_database import migrate
+from bridge.cli_local import local
+from bridge.cli_run import run, status
 from bridge.errors import BridgeError
 
 
@@ -14,6 +17,12 @@ from bridge.errors import BridgeError
 @click.version_option(__version__, prog_name="bridge")
 def cli() -> None:
     """Carry changes from Postgres to Kafka, exactly once."""
+
+
+cli.add_command(local)
+cli.add_command(migrate)
+cli.add_command(run)
+cli.add_command(status)
 
 
 def main() -> None:

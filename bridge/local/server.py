@@ -1,0 +1,165 @@
+"""One real server as a daemon: found by a mark on its command line, started, awaited, stopped, killed.
+
+The mark names the data directory, so no process id has to be kept: a crash cannot lose it and a reused one is never
+mistaken for the server.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+
+from bridge.errors import ConfigError, Unavailable
+from bridge.local.state import State, is_port_free
+
+_POLL_SECONDS = 0.05
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+# A command that runs in the background may ignore signals, and its children would inherit that.
+_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+
+
+class Server(ABC):
+    """A server of the stack. Its port and its data stay the same over stop, kill and start."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    def __init__(self, directory: Path, state: State) -> None:
+        self.directory = directory
+        self.state = state
+        self.data = directory / self.name
+        self.log = directory / f"{self.name}.log"
+        self.mark = f"bridge.local={self.data}"
+
+    @property
+    def port(self) -> int:
+        return self.state.ports[self.name]
+
+    @abstractmethod
+    def set_up(self) -> Iterator[None]:
+        """Create the data directory if there is none; yields while it waits."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """The command line, with `self.mark` on it."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether the server answers as its clients expect."""
+
+    def process(self) -> psutil.Process | None:
+        """The running server, or None."""
+        found = [process for process in psutil.process_iter() if self._is_marked(process)]
+        return min(found, key=lambda process: process.create_time(), default=None)  # its forks carry the mark at first
+
+    def _is_marked(self, process: psutil.Process) -> bool:
+        try:
+            return any(argument.removeprefix("-D") == self.mark for argument in process.cmdline())
+        except psutil.Error:
+            return False
+
+    def start(self) -> None:
+        """Start the server and wait until it answers. Raises Unavailable or ConfigError when it does not."""
+        for _ in self.starting():
+            time.sleep(_POLL_SECONDS)
+
+    def starting(self) -> Iterator[None]:
+        """The steps of a start; yields while it waits, so that several servers can start side by side."""
+        if self.process() is None:
+            yield from self.set_up()
+            self._check_ports()
+            self._spawn()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.is_ready():
+            if self.process() is None:
+                raise Unavailable(f"{self.title} stopped while starting: {self._complaint()}", hint=f"See {self.log}")
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"{self.title} did not answer on port {self.port} within {_START_SECONDS} s", hint=f"See {self.log}"
+                )
+            yield
+
+    def stop(self) -> None:
+        """Stop the server in an orderly way; it is killed if that takes more than a minute."""
+        self._end(self.stop_signal)
+
+    def kill(self) -> None:
+        """End the server and all its processes at once, as a power cut would."""
+        process = self.process()
+        if process is None:
+            return
+        family = [process]
+        try:
+            family += process.children(recursive=True)
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+        for member in family[1:]:
+            if member.is_running():
+                member.kill()
+        psutil.wait_procs(family, timeout=_STOP_SECONDS)
+
+    def _end(self, number: signal.Signals) -> None:
+        process = self.process()
+        if process is None:
+            return
+        try:
+            process.send_signal(number)
+            process.wait(_STOP_SECONDS)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            self.kill()
+
+    def _spawn(self) -> None:
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.old"))
+        command = self.command()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        os.posix_spawn(
+            command[0],
+            command,
+            {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR")} | {"LC_ALL": "C"},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+
+    def _check_ports(self) -> None:
+        ports = [port for name, port in self.state.ports.items() if name.split("_")[0] == self.name]
+        for port in ports:
+            if not is_port_free(port):
+                raise ConfigError(
+                    f"port {port}, which {self.title} of {self.directory} uses, is taken{_listener(port)}",
+                    hint="Stop that process, or let the stack choose others with `bridge local up --new-ports`",
+                )
+
+    def _complaint(self) -> str:
+        """The line of the log that most likely says why the server stopped."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        telling = [line for line in lines if any(word in line for word in ("FATAL", "ERROR", "Exception"))]
+        return (telling or lines or ["it wrote nothing"])[-1]
+
+
+def _listener(port: int) -> str:
+    """` by NAME (pid N)` for whoever listens on `port`, or nothing where the system does not tell."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return ""
+    return ""

@@ -1,0 +1,197 @@
+"""The three servers of one directory, as `bridge local` and the tests use them."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bridge.errors import ConfigError
+from bridge.local.artifacts import fetch
+from bridge.local.kafka import Kafka
+from bridge.local.postgres import Postgres
+from bridge.local.registry import Registry
+from bridge.local.server import Server
+from bridge.local.state import State, free_ports, locked, read_state, write_state
+
+_FREE_BYTES = 1_500_000_000
+_POLL_SECONDS = 0.05
+_QUIET = Console(quiet=True)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What a client needs to reach the servers."""
+
+    database_url: str
+    kafka_bootstrap_servers: str
+    registry_url: str
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """`pid` is None while the server is down."""
+
+    name: str
+    title: str
+    port: int
+    pid: int | None
+
+
+class Stack:
+    """Postgres, Kafka and a schema registry on 127.0.0.1, with all they keep in one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    def postgres(self) -> Postgres:
+        return Postgres(self.directory, self._state())
+
+    @property
+    def kafka(self) -> Kafka:
+        return Kafka(self.directory, self._state())
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.directory, self._state())
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """The slowest to start comes first."""
+        return (self.registry, self.kafka, self.postgres)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the servers listen, or will. Raises ConfigError when there is no stack."""
+        return Endpoints(self.postgres.url, self.kafka.bootstrap_servers, self.registry.url)
+
+    def exists(self) -> bool:
+        return read_state(self.directory) is not None
+
+    def status(self) -> list[ServerStatus]:
+        """What runs. Raises ConfigError when there is no stack."""
+        found = [(server, server.process()) for server in reversed(self.servers)]
+        return [
+            ServerStatus(server.name, server.title, server.port, process.pid if process else None)
+            for server, process in found
+        ]
+
+    def up(self, console: Console = _QUIET, *, attached: bool = False, new_ports: bool = False) -> Endpoints:
+        """Start what does not run and wait until all of it answers.
+
+        The servers outlive this process, unless `attached`: then they end with it, however it ends.
+        An `up` that does not finish leaves none of the servers that it started.
+        """
+        self._check_directory()
+        fetch(console)
+        with locked(self.directory, console):
+            state = read_state(self.directory) or State.new()
+            write_state(self.directory, state)
+            stopped = [server.name for server in self.servers if server.process() is None]
+            if new_ports:
+                if len(stopped) < len(self.servers):
+                    raise ConfigError("the servers run, so their ports cannot change", hint="`bridge local down` first")
+                state = replace(state, ports=free_ports())
+            if not stopped:
+                console.print(f"the servers of {self.directory} are running already")
+            self._start(replace(state, owner=secrets.token_hex(8), owned=stopped), console, attached)
+        return self.endpoints
+
+    def down(self, *, purge: bool = False, console: Console = _QUIET) -> None:
+        """Stop the servers; `purge` removes their data too. Raises ConfigError when there is no stack."""
+        self._state()
+        with locked(self.directory, console):
+            for server in self.servers:
+                server.stop()
+            self._release()
+            if purge:
+                self._purge()
+
+    def stop_owned(self, token: str) -> None:
+        """For the guard: stop what the `up` with this token started, unless it finished or somebody took over."""
+        if not self._is_owner(token):  # a finished `up` waits for its guard and holds the lock
+            return
+        with locked(self.directory, _QUIET):
+            if self._is_owner(token):
+                self._stop(self._state().owned)
+                self._disown()
+
+    def _is_owner(self, token: str) -> bool:
+        state = read_state(self.directory)
+        return state is not None and state.owner == token
+
+    def _start(self, state: State, console: Console, attached: bool) -> None:
+        assert state.owner is not None
+        write_state(self.directory, state)
+        guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), state.owner]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+        try:
+            pending = {server.title: server.starting() for server in self.servers}
+            while pending:
+                for title, steps in list(pending.items()):
+                    if next(steps, self) is self:
+                        del pending[title]
+                        console.print(f"{title} is ready")
+                time.sleep(_POLL_SECONDS)
+        except BaseException:
+            self._stop(state.owned)
+            self._release()
+            raise
+        if not attached:
+            self._release()
+
+    def _stop(self, names: list[str]) -> None:
+        for server in self.servers:
+            if server.name in names:
+                server.stop()
+
+    def _disown(self) -> None:
+        write_state(self.directory, replace(self._state(), owner=None, owned=[]))
+
+    def _release(self) -> None:
+        """Let the servers outlive this process, and dismiss the guard."""
+        self._disown()
+        if self._guard is not None:
+            self._guard.communicate()
+            self._guard = None
+
+    def _purge(self) -> None:
+        """Remove what the stack made, and the directory if nothing else is in it."""
+        for path in self.directory.iterdir():
+            if path.name.split(".")[0] in ("postgres", "kafka", "registry", "state", "lock", ""):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        if not any(self.directory.iterdir()):
+            self.directory.rmdir()
+
+    def _state(self) -> State:
+        state = read_state(self.directory)
+        if state is None:
+            raise ConfigError(
+                f"there are no local servers in {self.directory}", hint="Start them with `bridge local up`"
+            )
+        return state
+
+    def _check_directory(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            foreign = [path.name for path in self.directory.iterdir() if path.name != "lock"]
+        except OSError as error:
+            raise ConfigError(f"cannot use {self.directory} ({error.strerror})", hint="Choose another --dir") from error
+        if foreign and not self.exists():
+            raise ConfigError(f"{self.directory} is not empty and holds no local servers", hint="Choose another --dir")
+        if shutil.disk_usage(self.directory).free < _FREE_BYTES:
+            raise ConfigError(
+                f"{self.directory} has less than {_FREE_BYTES / 1e9} GB of free space",
+                hint="Free some, or choose another --dir",
+            )
