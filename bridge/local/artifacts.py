@@ -32,7 +32,7 @@ _MANIFEST = "MANIFEST.sha256"
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file of a Maven repository: `group:artifact:packaging[:classifier]:version`, its hash and its size in bytes."""
+    """One file of a Maven repository: `group:artifact:packaging[:classifier]:version`, hash, size in bytes."""
 
     part: str
     coordinate: str
@@ -196,7 +196,7 @@ def _download(directory: Path, artifact: Artifact, advance: Callable[[int], None
         except requests.ConnectionError as error:
             raise Unavailable(
                 f"cannot download {artifact.filename}: no connection to the Maven repository ({type(error).__name__})",
-                hint=f"The servers are downloaded once; connect, or copy {cache_directory()} from a machine that has it",
+                hint=f"Connect once for the download, or copy {cache_directory()} from another machine",
             ) from error
         except (requests.RequestException, RuntimeError) as error:
             problem = f"the Maven repository did not give it ({type(error).__name__})"

@@ -63,7 +63,9 @@ class Kafka(Server):
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
         with (
             self.log.open("w") as log,
-            subprocess.Popen(self._java(*tool), stdout=log, stderr=log, stdin=subprocess.DEVNULL) as format_,
+            subprocess.Popen(
+                self._java("-XX:TieredStopAtLevel=1", *tool), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            ) as format_,
         ):
             try:
                 while format_.poll() is None:
@@ -75,7 +77,9 @@ class Kafka(Server):
         fresh.rename(self.data)
 
     def command(self) -> list[str]:
-        return self._java("-Xmx768m", f"-D{self.mark}", "kafka.Kafka", str(self._write_properties(self.data)))
+        return self._java(
+            "-Xmx768m", "-XX:+UseSerialGC", f"-D{self.mark}", "kafka.Kafka", str(self._write_properties(self.data))
+        )
 
     def is_ready(self) -> bool:
         """Whether the broker lists its topics."""

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from bridge.errors import ConfigError, Unavailable
-from bridge.local.server import Server
+from bridge.local.server import Server, kill
 
 _SETTINGS = """
 # Written by bridge local.
@@ -97,16 +97,14 @@ class Postgres(Server):
         Called only while no postmaster runs. Backends that outlived theirs still use the shared memory, and the file
         is what protects the data from them, so they are ended first.
         """
-        for process in psutil.process_iter():
-            try:
-                if process.name() == "postgres" and process.cwd() == str(self.data):
-                    process.kill()
-                    process.wait(10)
-            except psutil.NoSuchProcess:
-                continue
-            except psutil.Error:  # another user's process: not ours to end, nor in our data directory
-                continue
+        kill([process for process in psutil.process_iter() if self._is_backend(process)])
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _is_backend(self, process: psutil.Process) -> bool:
+        try:
+            return process.name() == "postgres" and process.cwd() == str(self.data)
+        except psutil.Error:  # gone, or another user's: not in our data directory then
+            return False
 
 
 def binaries() -> Path:

@@ -11,6 +11,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ import psutil
 from bridge.errors import ConfigError, Unavailable
 from bridge.local.state import State, is_port_free
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 _START_SECONDS = 120
 _STOP_SECONDS = 60
 # A command that runs in the background may ignore signals, and its children would inherit that.
@@ -74,13 +75,14 @@ class Server(ABC):
 
     def starting(self) -> Iterator[None]:
         """The steps of a start; yields while it waits, so that several servers can start side by side."""
-        if self.process() is None:
+        process = self.process()
+        if process is None:
             yield from self.set_up()
             self._check_ports()
-            self._spawn()
+            process = self._spawn()
         deadline = time.monotonic() + _START_SECONDS
         while not self.is_ready():
-            if self.process() is None:
+            if not _is_alive(process):
                 raise Unavailable(f"{self.title} stopped while starting: {self._complaint()}", hint=f"See {self.log}")
             if time.monotonic() > deadline:
                 raise Unavailable(
@@ -98,34 +100,25 @@ class Server(ABC):
         if process is None:
             return
         family = [process]
-        try:
+        with suppress(psutil.NoSuchProcess):
             family += process.children(recursive=True)
-            process.kill()
-        except psutil.NoSuchProcess:
-            pass
-        for member in family[1:]:
-            if member.is_running():
-                member.kill()
-        psutil.wait_procs(family, timeout=_STOP_SECONDS)
+        kill(family)
 
     def _end(self, number: signal.Signals) -> None:
         process = self.process()
         if process is None:
             return
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-            process.wait(_STOP_SECONDS)
-        except psutil.NoSuchProcess:
-            return
-        except psutil.TimeoutExpired:
+        if not wait_for_end([process], _STOP_SECONDS):
             self.kill()
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> psutil.Process:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.old"))
         command = self.command()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        os.posix_spawn(
+        pid = os.posix_spawn(
             command[0],
             command,
             {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR")} | {"LC_ALL": "C"},
@@ -137,6 +130,7 @@ class Server(ABC):
             setsid=True,
             setsigdef=_DEFAULT_SIGNALS,
         )
+        return psutil.Process(pid)
 
     def _check_ports(self) -> None:
         ports = [port for name, port in self.state.ports.items() if name.split("_")[0] == self.name]
@@ -154,12 +148,40 @@ class Server(ABC):
         return (telling or lines or ["it wrote nothing"])[-1]
 
 
+def kill(processes: list[psutil.Process]) -> None:
+    """End the processes at once and wait until they are gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_for_end(processes, _STOP_SECONDS)
+
+
+def wait_for_end(processes: list[psutil.Process], seconds: float) -> bool:
+    """Wait until all have ended; False if one has not by then."""
+    deadline = time.monotonic() + seconds
+    while any(_is_alive(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether the process runs. One that has ended counts as gone even if its parent has not asked for its status."""
+    try:
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return bool(process.is_running())
+        with suppress(ChildProcessError):  # it may be our own child, or somebody else's
+            os.waitpid(process.pid, os.WNOHANG)
+    except psutil.NoSuchProcess:
+        pass
+    return False
+
+
 def _listener(port: int) -> str:
     """` by NAME (pid N)` for whoever listens on `port`, or nothing where the system does not tell."""
-    try:
+    with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        return ""
     return ""

@@ -21,7 +21,7 @@ from bridge.local.server import Server
 from bridge.local.state import State, free_ports, locked, read_state, write_state
 
 _FREE_BYTES = 1_500_000_000
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 _QUIET = Console(quiet=True)
 
 
@@ -129,15 +129,16 @@ class Stack:
         return state is not None and state.owner == token
 
     def _start(self, state: State, console: Console, attached: bool) -> None:
-        assert state.owner is not None
         write_state(self.directory, state)
-        guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), state.owner]
+        guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), str(state.owner)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         try:
             pending = {server.title: server.starting() for server in self.servers}
             while pending:
                 for title, steps in list(pending.items()):
-                    if next(steps, self) is self:
+                    try:
+                        next(steps)
+                    except StopIteration:
                         del pending[title]
                         console.print(f"{title} is ready")
                 time.sleep(_POLL_SECONDS)
