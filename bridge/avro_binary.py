@@ -23,9 +23,10 @@ Write = Callable[[Any], bytes]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_EPOCH: Final = datetime(1970, 1, 1)
 EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch
+UUID_TEXT: Final = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12))).fullmatch
 DECIMAL_TEXT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 FLOAT_MAX: Final = 3.4028235677973366e38  # from here on a double rounds to an infinite float
+DOUBLE_MAX: Final = 1 << 1023
 INFINITY: Final = float("inf")
 
 
@@ -38,20 +39,20 @@ class Mismatch(Exception):
         self.path: list[str] = []
 
 
+# All groups of 14 bits as two bytes of a varint: those that more bytes follow, and those at the end.
+MORE: Final = [bytes((bits & 127 | 128, bits >> 7 | 128)) for bits in range(16384)]
+LAST: Final = [bytes((bits & 127 | 128, bits >> 7) if bits > 127 else (bits,)) for bits in range(16384)]
+
+
 def varint(number: int) -> bytes:
-    """A 64-bit integer as Avro writes it: zigzag, then seven bits a byte, lowest first."""
+    """An integer as Avro writes it: zigzag, then seven bits a byte, lowest first."""
     rest = number << 1 if number >= 0 else (-number << 1) - 1
-    if rest < 128:
-        return rest.to_bytes(1, "little")
-    out = bytearray()
-    while rest > 127:
-        out.append(rest & 127 | 128)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
-
-
-LENGTHS: Final = [varint(length) for length in range(1024)]  # most text is short
+    if rest < 16384:
+        return LAST[rest]
+    out = MORE[rest & 16383]
+    while (rest := rest >> 14) > 16383:
+        out += MORE[rest & 16383]
+    return out + LAST[rest]
 
 
 def null(value: Any) -> bytes:
@@ -92,13 +93,11 @@ def float64(value: Any) -> bytes:
 
 
 def _finite(value: Any) -> float:
-    try:
-        number = value if value.__class__ is float else float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise Mismatch("a number") from None
-    if value.__class__ in (str, bool) or not -INFINITY < number < INFINITY:
-        raise Mismatch("a finite number")
-    return number
+    if value.__class__ is float and -INFINITY < value < INFINITY:
+        return value
+    if value.__class__ in (int, Decimal) and -DOUBLE_MAX < value < DOUBLE_MAX:
+        return float(value)
+    raise Mismatch("a finite number")
 
 
 def string(value: Any) -> bytes:
@@ -108,8 +107,7 @@ def string(value: Any) -> bytes:
         raise Mismatch("text") from None
     except UnicodeEncodeError:
         raise Mismatch("text without lone surrogates") from None
-    length = len(text)
-    return (LENGTHS[length] if length < 1024 else varint(length)) + text
+    return varint(len(text)) + text
 
 
 def uuid(value: Any) -> bytes:

@@ -18,6 +18,7 @@ MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 FRAMING_BYTES = 256  # what Kafka adds to a record that is alone in its batch, at most
+HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
 REASON_BYTES = 4096
 
 
@@ -78,14 +79,10 @@ class Encoders:
         headers = [*ready.headers[event.source], *event_headers(event)]
         if event.headers is not None:
             headers += writer_headers(event.headers)
-        record = Record(
-            ready.topic,
-            event.key.encode(),
-            ready.prefix + ready.schema.encode(event.payload),
-            headers,
-            (event.created_at - EPOCH) // MILLISECOND,
-        )
-        if size(record) > ready.max_bytes:
+        key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
+        record = Record(ready.topic, key, value, headers, (event.created_at - EPOCH) // MILLISECOND)
+        # The first test is cheap, and for almost all events enough.
+        if len(value) + 2 * len(key) + HEADERS_BYTES > ready.max_bytes and size(record) > ready.max_bytes:
             raise RecordTooLarge(f"the record has {size(record)} bytes, and {ready.topic} accepts {ready.max_bytes}")
         return record
 
@@ -133,4 +130,4 @@ class Encoders:
 def size(record: Record) -> int:
     """Bytes that Kafka counts for the record, rounded up: uncompressed, because compression is not known yet."""
     own = len(record.key) + len(record.value or b"") + FRAMING_BYTES
-    return own + sum(len(name) + len(value) + 10 for name, value in record.headers)
+    return own + sum(len(name) + len(value or "") + 10 for name, value in record.headers)

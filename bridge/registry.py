@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import fastavro
@@ -47,21 +48,29 @@ class Registry:
         self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, Any] = {}
         self._lock = threading.Lock()
+        self._failure: RegistryUnavailable | None = None
+        self._failed_at = 0.0
 
     def schema_id(self, subject: str, text: str) -> int:
         """The id of the schema `text` in `subject`, registered if it is new.
 
         Raises IncompatibleSchema, RegistryUnavailable, or ConfigError when the registry refuses the login.
         """
-        with self._lock:  # one thread registers; the others find the id here
+        arrived = time.monotonic()
+        with self._lock:  # one thread asks; the others find the id here, or the failure that they waited for
             known = self._ids.get((subject, text))
-            if known is None:
+            if known is not None:
+                return known
+            if self._failure is not None and self._failed_at > arrived:
+                raise self._failure
+            try:
                 schema = Schema(text, "AVRO")
-                known = self._look_up(subject, schema)
-                if known is None:
-                    known = self._register(subject, schema)
-                self._ids[subject, text] = known
-        return known
+                known = self._look_up(subject, schema) or self._register(subject, schema)
+            except RegistryUnavailable as error:
+                self._failure, self._failed_at = error, time.monotonic()
+                raise
+            self._ids[subject, text] = known
+            return known
 
     def schema_by_id(self, schema_id: int) -> Any:
         """The schema that records with this id were written with, parsed by fastavro; None if there is no such id.
@@ -87,7 +96,7 @@ class Registry:
             if not self._is_compatible(subject, schema, level):
                 raise IncompatibleSchema(
                     f"the registry says that the schema of {subject} is not {level} compatible with what is registered",
-                    hint="Change the schema, or let a person change the subject's compatibility",
+                    hint="Give new fields defaults, change no field's name or type, or change the subject's level",
                 )
             return self._client.register_schema(subject, schema)
         except CLIENT_ERRORS as error:
@@ -126,8 +135,7 @@ class Registry:
         properties: dict[str, Any] = {
             "url": self._settings.url,
             "timeout": self._settings.timeout_seconds,  # the client's own default is to wait for ever
-            "max.retries": 1,
-            "retries.wait.ms": 100,
+            "max.retries": 0,  # whoever asks decides when to ask again
         }
         if self._settings.username:
             properties["basic.auth.user.info"] = f"{self._settings.username}:{self._settings.password}"
@@ -154,7 +162,7 @@ class Registry:
         if status is not None:
             return RegistryUnavailable(f"the registry at {place} answers {status} for {about}: {_words(error)}")
         return RegistryUnavailable(
-            f"cannot reach the registry at {place}: {type(error).__name__} {error}".rstrip(),
+            f"cannot reach the registry at {place}: {_words(error)}",
             hint="Check BRIDGE_REGISTRY_URL and that the registry runs",
         )
 
@@ -166,4 +174,4 @@ def _status(error: Exception) -> int | None:
 def _words(error: Exception) -> str:
     """What the registry says, on one line."""
     message = error.error_message if isinstance(error, SchemaRegistryError) else str(error)
-    return " ".join(str(message).split())[:500]
+    return " ".join(str(message).split())[:500].rstrip(".") or type(error).__name__
