@@ -27,27 +27,25 @@ REQUEST_SECONDS = 10.0
 REFUSED_PROPERTIES = ("plugin.library.paths", "ssl.engine.location", "sasl.kerberos.kinit.cmd")
 
 
-def _quietly(record: logging.LogRecord) -> bool:
+def _demote(record: logging.LogRecord) -> bool:
     record.levelno, record.levelname = logging.DEBUG, "DEBUG"
     return librdkafka.isEnabledFor(logging.DEBUG)
 
 
 # librdkafka says every few milliseconds that a broker is away; we say it once, in our own words.
 librdkafka = logging.getLogger("bridge.librdkafka")
-librdkafka.addFilter(_quietly)
+librdkafka.addFilter(_demote)
 
 
 def client_properties(settings: Settings) -> dict[str, Any]:
-    """What every Kafka client of bridge is made with.
+    """What every Kafka client of bridge is made with, its logger included.
 
     Raises ConfigError when no server is given, or a property is refused.
     """
     kafka = settings.kafka
     if not kafka.bootstrap_servers:
-        raise ConfigError(
-            "no Kafka is given",
-            hint="Set BRIDGE_KAFKA_BOOTSTRAP_SERVERS, or kafka.bootstrap_servers in the configuration",
-        )
+        hint = "Set BRIDGE_KAFKA_BOOTSTRAP_SERVERS, or kafka.bootstrap_servers in the configuration"
+        raise ConfigError("no Kafka is given", hint=hint)
     for name in REFUSED_PROPERTIES:
         if name in kafka.properties:
             raise ConfigError(f"kafka.properties must not set {name!r}: it makes librdkafka run code of its own")
@@ -60,99 +58,119 @@ def client_properties(settings: Settings) -> dict[str, Any]:
 
 
 def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
-    """Make sure that every routed topic, the dead letters' and the control topic exist, and how large records may be.
+    """Make sure that every routed topic, the dead letters' and the control topic exist.
 
-    The control topic has a partition for each of `shard_count` shards. Returns max.message.bytes by topic.
+    The control topic has a partition for each of `shard_count` shards. Returns the largest record in bytes by topic.
     Raises ConfigError naming what is missing if we may not create it, BrokerUnavailable if no broker answers.
     """
-    admin = AdminClient(client_properties(settings))
-    control = settings.topics.control
-    wanted = {route.topic for route in settings.routes} | {settings.topics.dead_letters, control}
-    found = partition_counts(admin, settings)
-    missing = sorted(wanted - found.keys())
+    cluster = Cluster(settings)
+    topics = settings.topics
+    wanted = {route.topic for route in settings.routes} | {topics.dead_letters, topics.control}
+    found = cluster.partition_counts()
+    missing = dict.fromkeys(sorted(wanted - found.keys()), topics.partitions)
+    if topics.control in missing:
+        missing[topics.control] = max(shard_count, 1)
     if missing:
-        _create(admin, settings, missing, shard_count)
-    if control in found and found[control] < shard_count:
-        _extend(admin, settings, found[control], shard_count)
-    return _max_bytes(admin, settings, sorted(wanted))
+        cluster.create(missing)
+    if found.get(topics.control, shard_count) < shard_count:
+        cluster.extend(topics.control, found[topics.control], shard_count)
+    return cluster.max_bytes(sorted(wanted))
 
 
-def partition_counts(admin: AdminClient, settings: Settings) -> dict[str, int]:
-    """All topics of the cluster, and how many partitions each has. Raises BrokerUnavailable."""
-    ends = time.monotonic() + ANSWER_SECONDS
-    while True:
+class Cluster:
+    """The brokers, as an administrator sees them. All methods raise BrokerUnavailable and ConfigError."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Does not connect. Raises ConfigError for properties that librdkafka does not accept."""
+        self._settings = settings
+        self._trouble: KafkaError | None = None
         try:
-            topics = admin.list_topics(timeout=1).topics  # short, so that Ctrl-C is answered
-            return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+            self._admin = AdminClient(client_properties(settings) | {"error_cb": self._note})
         except KafkaException as error:
-            if time.monotonic() > ends:
-                raise unreachable(error, settings) from error
+            raise ConfigError(f"the Kafka settings are wrong: {words(error)}") from error
 
+    def partition_counts(self) -> dict[str, int]:
+        """All topics, and how many partitions each has."""
+        ends = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                topics = self._admin.list_topics(timeout=1).topics  # short, so that Ctrl-C is answered
+                return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+            except KafkaException as error:
+                self._admin.poll(0)
+                if time.monotonic() > ends or self._is_refused():
+                    raise self._unreachable(error) from error
 
-def unreachable(error: KafkaException, settings: Settings) -> BrokerUnavailable:
-    """Say in one line that Kafka did not answer, and which servers were tried."""
-    return BrokerUnavailable(
-        f"no Kafka broker answers at {settings.kafka.bootstrap_servers}: {words(error)}",
-        hint="Check BRIDGE_KAFKA_BOOTSTRAP_SERVERS, kafka.properties and that the broker runs",
-    )
+    def create(self, missing: dict[str, int]) -> None:
+        """Create topics with these numbers of partitions, if the settings allow it."""
+        topics = self._settings.topics
+        if not topics.create_missing:
+            listed = ", ".join(f"{name} ({count} partitions)" for name, count in missing.items())
+            raise ConfigError(
+                f"Kafka lacks {'a topic' if len(missing) == 1 else 'topics'} that bridge needs: {listed}",
+                hint="Create them, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING=true)",
+            )
+        new = [
+            NewTopic(name, num_partitions=count, replication_factor=topics.replication_factor)
+            for name, count in missing.items()
+        ]
+        for name, future in self._admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
+            try:
+                future.result()
+                logger.info("created topic %s with %d partitions", name, missing[name])
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another relay was faster
+                    raise self._not_done(f"create topic {name}", error) from error
+
+    def extend(self, topic: str, count: int, wanted: int) -> None:
+        """Raise a topic's number of partitions from `count`, if the settings allow it."""
+        if not self._settings.topics.create_missing:
+            raise ConfigError(
+                f"the topic {topic} has {count} partitions, and there are {wanted} shards",
+                hint=f"Give it {wanted} partitions, or set topics.create_missing = true",
+            )
+        try:
+            self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)[
+                topic
+            ].result()
+            logger.info("topic %s has %d partitions now", topic, wanted)
+        except KafkaException as error:
+            if self.partition_counts()[topic] < wanted:  # not if another relay was faster
+                raise self._not_done(f"give {topic} {wanted} partitions", error) from error
+
+    def max_bytes(self, names: list[str]) -> dict[str, int]:
+        """The largest record that each topic accepts."""
+        sizes = {}
+        asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
+            try:
+                sizes[resource.name] = int(future.result()["max.message.bytes"].value)
+            except KafkaException as error:
+                raise self._not_done(f"read the settings of topic {resource.name}", error) from error
+        return sizes
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+            self._trouble = error
+
+    def _is_refused(self) -> bool:
+        return self._trouble is not None and self._trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+
+    def _unreachable(self, error: KafkaException) -> BrokerUnavailable:
+        why = str(self._trouble.str()) if self._trouble is not None else words(error)
+        return BrokerUnavailable(
+            f"no Kafka broker answers at {self._settings.kafka.bootstrap_servers}: {why.rpartition('/bootstrap: ')[2]}",
+            hint="Check BRIDGE_KAFKA_BOOTSTRAP_SERVERS, kafka.properties and that the broker runs",
+        )
+
+    def _not_done(self, what: str, error: KafkaException) -> ConfigError | BrokerUnavailable:
+        cause = error.args[0]
+        if cause.retriable() or cause.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+            return self._unreachable(error)
+        return ConfigError(f"Kafka does not let us {what}: {words(error)}")
 
 
 def words(error: KafkaException) -> str:
     """librdkafka's words, or its code's name where it has none."""
     cause = error.args[0]
     return cause.str() or cause.name() if isinstance(cause, KafkaError) else str(cause)
-
-
-def _create(admin: AdminClient, settings: Settings, missing: list[str], shard_count: int) -> None:
-    topics = settings.topics
-    partitions = {name: shard_count if name == topics.control else topics.partitions for name in missing}
-    if not topics.create_missing:
-        listed = ", ".join(f"{name} ({count} partitions)" for name, count in partitions.items())
-        raise ConfigError(
-            f"Kafka lacks {'a topic' if len(missing) == 1 else 'topics'} that bridge needs: {listed}",
-            hint="Create them, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING=true)",
-        )
-    new = [
-        NewTopic(name, num_partitions=max(count, 1), replication_factor=topics.replication_factor)
-        for name, count in partitions.items()
-    ]
-    for name, future in admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
-        try:
-            future.result()
-            logger.info("created topic %s with %d partitions", name, partitions[name])
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another relay was faster
-                raise _not_done(f"create topic {name}", error, settings) from error
-
-
-def _extend(admin: AdminClient, settings: Settings, count: int, shard_count: int) -> None:
-    control = settings.topics.control
-    if not settings.topics.create_missing:
-        raise ConfigError(
-            f"the topic {control} has {count} partitions, and there are {shard_count} shards",
-            hint=f"Give it {shard_count} partitions, or set topics.create_missing = true",
-        )
-    change = admin.create_partitions([NewPartitions(control, shard_count)], request_timeout=REQUEST_SECONDS)
-    try:
-        change[control].result()
-    except KafkaException as error:
-        if partition_counts(admin, settings)[control] < shard_count:  # not if another relay was faster
-            raise _not_done(f"give {control} {shard_count} partitions", error, settings) from error
-
-
-def _max_bytes(admin: AdminClient, settings: Settings, names: list[str]) -> dict[str, int]:
-    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    sizes = {}
-    for resource, future in admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
-        try:
-            sizes[resource.name] = int(future.result()["max.message.bytes"].value)
-        except KafkaException as error:
-            raise _not_done(f"read the settings of topic {resource.name}", error, settings) from error
-    return sizes
-
-
-def _not_done(what: str, error: KafkaException, settings: Settings) -> ConfigError | BrokerUnavailable:
-    cause = error.args[0]
-    if cause.retriable() or cause.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-        return unreachable(error, settings)
-    return ConfigError(f"Kafka does not let us {what}: {words(error)}")
