@@ -7,7 +7,6 @@ Both together are the batch that one claim and one Kafka transaction carry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -16,7 +15,7 @@ EVENT_QUEUE = "event_queue"
 ENTITY_EVENTS = "entity_events"
 SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
 
-Header = tuple[str, bytes | str]
+Header = tuple[str, str | bytes | None]
 
 
 class Event(NamedTuple):
@@ -42,7 +41,7 @@ class Record(NamedTuple):
     topic: str
     key: bytes
     value: bytes | None
-    headers: Sequence[Header]
+    headers: list[Header]
     timestamp_ms: int
 
 

@@ -21,6 +21,7 @@ from bridge.database import connect, query
 from bridge.encoder import Encoders
 from bridge.errors import (
     BridgeError,
+    ConfigError,
     DatabaseUnavailable,
     IncompatibleSchema,
     LeaseLost,
@@ -250,7 +251,7 @@ class Pipeline:
                 letter = DeadLetter(event, str(poison))
                 dead.append(letter)
                 record = self._encoders.dead_letter(letter)
-            except (IncompatibleSchema, RegistryUnavailable) as error:
+            except (IncompatibleSchema, RegistryUnavailable, ConfigError) as error:
                 self._holds.hold(event, error)
                 self._skip([event.seq])
                 continue

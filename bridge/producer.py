@@ -52,7 +52,8 @@ class ShardProducer:
     def open(self, max_bytes: Collection[int]) -> Committed | None:
         """Fence the former owner, end its open transaction, and read what it committed last.
 
-        `max_bytes`: the largest record that each topic accepts. Returns None when nothing was ever committed. Raises BrokerUnavailable.
+        `max_bytes`: the largest record that each topic accepts. Returns None when nothing was ever committed.
+        Raises BrokerUnavailable.
         """
         self.discard()
         properties = self._properties(max_bytes)

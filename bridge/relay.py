@@ -19,6 +19,7 @@ import psycopg
 from bridge.database import connect, query
 from bridge.encoder import Encoders
 from bridge.errors import BridgeError, DatabaseUnavailable, ShardStopped
+from bridge.fleet import is_orphan
 from bridge.migrate import require_current
 from bridge.outage import Outages
 from bridge.pipeline import Pipeline
@@ -92,6 +93,9 @@ class Relay:
         said = 0
         while not self._stopping.is_set():
             now = time.monotonic()
+            if is_orphan():
+                logger.warning("the parent process has gone")
+                return
             try:
                 if self._conn is None:
                     self._conn = self._connect()
