@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -73,7 +73,7 @@ class Server(ABC):
         for _ in self.starting():
             time.sleep(_POLL_SECONDS)
 
-    def starting(self) -> Iterator[None]:
+    def starting(self) -> Generator[None]:
         """The steps of a start; yields while it waits, so that several servers can start side by side."""
         process = self.process()
         if process is None:

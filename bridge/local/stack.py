@@ -93,8 +93,7 @@ class Stack:
         self._check_directory()
         fetch(console)
         with locked(self.directory, console):
-            state = read_state(self.directory) or State.new()
-            write_state(self.directory, state)
+            state = read_state(self.directory) or self._new_state()
             stopped = [server.name for server in self.servers if server.process() is None]
             if new_ports:
                 if len(stopped) < len(self.servers):
@@ -128,12 +127,20 @@ class Stack:
         state = read_state(self.directory)
         return state is not None and state.owner == token
 
+    def _new_state(self) -> State:
+        """Start over. Servers of a stack whose directory was deleted under them have nothing left to serve."""
+        state = State.new()
+        write_state(self.directory, state)
+        for server in self.servers:
+            server.kill()
+        return state
+
     def _start(self, state: State, console: Console, attached: bool) -> None:
         write_state(self.directory, state)
         guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), str(state.owner)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+        pending = {server.title: server.starting() for server in self.servers}
         try:
-            pending = {server.title: server.starting() for server in self.servers}
             while pending:
                 for title, steps in list(pending.items()):
                     try:
@@ -143,6 +150,8 @@ class Stack:
                         console.print(f"{title} is ready")
                 time.sleep(_POLL_SECONDS)
         except BaseException:
+            for steps in pending.values():
+                steps.close()
             self._stop(state.owned)
             self._release()
             raise

@@ -1,0 +1,54 @@
+"""Databases for one test each: migrated, by copying a template that was migrated once, or empty."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from bridge.local.stack import Endpoints
+from bridge.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def migrated_template(servers: Endpoints) -> Iterator[str]:
+    """The name of a database with every migration applied, to copy from; nobody connects to it."""
+    with _database(servers.database_url) as url:
+        migrate(url)
+        yield str(conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture
+def database(servers: Endpoints, migrated_template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database, dropped after the test."""
+    with _database(servers.database_url, template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(servers: Endpoints) -> Iterator[str]:
+    """The URL of a fresh database without any migration, dropped after the test."""
+    with _database(servers.database_url) as url:
+        yield url
+
+
+@contextmanager
+def _database(server_url: str, template: str = "template1") -> Iterator[str]:
+    name = f"bridge_test_{secrets.token_hex(4)}"
+    create = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+    _administer(server_url, create)
+    try:
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    finally:
+        _administer(server_url, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _administer(url: str, statement: sql.Composed) -> None:
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(statement)
