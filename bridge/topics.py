@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigResource,
     NewPartitions,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -19,6 +21,8 @@ from bridge.errors import BrokerUnavailable, ConfigError
 from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+Partition = tuple[str, int]  # topic and number
 
 ANSWER_SECONDS = 6.0  # for all brokers together; one of them answers in milliseconds
 REQUEST_SECONDS = 10.0
@@ -148,6 +152,28 @@ class Cluster:
             except KafkaException as error:
                 raise self._not_done(f"read the settings of topic {resource.name}", error) from error
         return sizes
+
+    def beginnings(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The first offset that each partition still has."""
+        return self._offsets(partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)  # type: ignore[no-untyped-call]
+
+    def ends(self, partitions: Iterable[Partition], *, committed: bool) -> dict[Partition, int]:
+        """The offset after the last record of each partition.
+
+        `committed`: only up to the first transaction that is still open, which is as far as read_committed reads.
+        """
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        return self._offsets(partitions, OffsetSpec.latest(), isolation)  # type: ignore[no-untyped-call]
+
+    def _offsets(self, partitions: Iterable[Partition], spec: Any, isolation: Any) -> dict[Partition, int]:
+        asked = {TopicPartition(*partition): spec for partition in partitions}
+        if not asked:
+            return {}
+        found = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+        try:
+            return {(place.topic, place.partition): future.result().offset for place, future in found.items()}
+        except KafkaException as error:
+            raise self._not_done("read the topics' offsets", error) from error
 
     def _note(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
