@@ -24,6 +24,7 @@ from bridge.consumer import Reader
 from bridge.database import connect, query
 from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES
+from bridge.migrate import require_current
 from bridge.settings import Settings
 from bridge.topics import Cluster
 
@@ -64,7 +65,7 @@ class Verdict:
 def verify(settings: Settings) -> Verdict:
     """Read both sides whole and compare them.
 
-    Raises DatabaseUnavailable, BrokerUnavailable, ConfigError. Needs disk space for about 300 bytes an event.
+    Raises DatabaseUnavailable, MigrationError, BrokerUnavailable, ConfigError. Needs disk space for about 300 bytes an event.
     """
     begun = time.monotonic()
     with (
@@ -84,10 +85,12 @@ def verify(settings: Settings) -> Verdict:
 def _read_database(settings: Settings, audit: sqlite3.Connection) -> None:
     try:
         with connect(settings.database.url, application_name="bridge verify") as conn:
+            require_current(conn)
             conn.execute("begin isolation level repeatable read read only")
             with conn.cursor().copy(query("verify_events")) as rows:
                 audit.execute("begin")
-                audit.executemany("insert into event values (?, ?, ?)", (bytes(row)[:-1].split(b"\t") for row in rows))
+                insert = "insert into event values (?, cast(? as integer), cast(? as text))"
+                audit.executemany(insert, (bytes(row)[:-1].split(b"\t") for row in rows))
                 audit.execute("commit")
             conn.execute("commit")
     except psycopg.OperationalError as error:

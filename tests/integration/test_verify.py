@@ -1,0 +1,317 @@
+"""`verify` against a real database and real topics, with faults that are put there on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
+from bridge.settings import Database, Kafka, Registry, Relay, Route, Settings, Topics
+from bridge.verify import verify
+
+
+@dataclass
+class World:
+    """A database, two topics, the dead letters' topic, and ways to put events and records there."""
+
+    settings: Settings
+    producer: Producer
+    db: psycopg.Connection
+
+    @property
+    def topic(self) -> str:
+        return self.settings.routes[0].topic
+
+    @property
+    def name(self) -> str:
+        return self.settings.relay.name
+
+    def events(self, status: str, keys: list[str]) -> list[str]:
+        """Write one event for each key; returns their ids in the order of seq."""
+        return [
+            self.db.execute(
+                "insert into bridge.event_queue (event_type, event_key, payload, status, processed_at)"
+                " values ('thing.made', %s, '{}', %s, case when %s <> 'PENDING' then now() end) returning id::text",
+                (key, status, status),
+            ).fetchone()[0]
+            for key in keys
+        ]
+
+    def publish(self, key: str, *ids: str, topic: str | None = None, source: str = "event_queue", **more: str) -> None:
+        for event_id in ids:
+            headers = {"ce_id": event_id, "ce_source": f"/{self.name}/{source}", **more}
+            self.producer.produce(topic or self.topic, b"{}", key, headers=headers)
+        self.producer.flush()
+
+
+@pytest.fixture
+def world(database: str, kafka: str, registry: str, unique: str) -> World:
+    settings = Settings(
+        database=Database(database),
+        kafka=Kafka(kafka),
+        registry=Registry(registry),
+        relay=Relay(name=unique),
+        topics=Topics(create_missing=True, dead_letters=f"{unique}.dead"),
+        routes=(Route("thing.made", f"{unique}.a", "x"), Route("other.made", f"{unique}.b", "x")),
+    )
+    admin = AdminClient({"bootstrap.servers": kafka})
+    names = [f"{unique}.a", f"{unique}.b", f"{unique}.dead"]
+    for made in admin.create_topics([NewTopic(name, 3, 1) for name in names]).values():
+        made.result()
+    producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random"})
+    with psycopg.connect(database, autocommit=True) as db:
+        yield World(settings, producer, db)
+    for gone in admin.delete_topics(names).values():
+        gone.result()
+
+
+def test_nothing_at_all_passes(world: World) -> None:
+    verdict = verify(world.settings)
+    assert verdict.passed
+    assert (verdict.events, verdict.records) == (0, 0)
+
+
+def test_topics_that_do_not_exist_yet_are_empty(world: World) -> None:
+    routes = (Route("thing.made", f"{world.name}.never", "x"),)
+    assert verify(replace(world.settings, routes=routes)).passed
+
+
+def test_all_published_in_order_passes(world: World) -> None:
+    first, second, third = world.events("PROCESSED", ["k", "l", "k"])
+    world.publish("k", first, third)
+    world.publish("l", second)
+    world.events("PENDING", ["k"])
+    verdict = verify(world.settings)
+    assert verdict.passed
+    assert (verdict.events, verdict.published, verdict.pending, verdict.dead) == (4, 3, 1, 0)
+
+
+def test_both_sources_count(world: World) -> None:
+    (event_id,) = world.db.execute(
+        "insert into bridge.entity_events (entity_type, entity_id, action, new_state, status, processed_at)"
+        " values ('thing', '1', 'INSERT', '{}', 'PROCESSED', now()) returning id::text"
+    ).fetchone()
+    assert verify(world.settings).lost == 1
+    world.publish("thing:1", event_id, source="entity_events")
+    assert verify(world.settings).passed
+
+
+def test_published_but_not_marked_yet_is_no_difference(world: World) -> None:
+    (event_id,) = world.events("PENDING", ["k"])
+    world.publish("k", event_id)
+    verdict = verify(world.settings)
+    assert verdict.passed
+    assert (verdict.published, verdict.pending) == (1, 0)
+
+
+def test_lost(world: World) -> None:
+    ids = world.events("PROCESSED", ["k"] * 8)
+    world.publish("k", ids[0])
+    verdict = verify(world.settings)
+    assert not verdict.passed
+    assert verdict.lost == 7
+    assert len(verdict.examples["lost"]) == 5
+    assert set(verdict.examples["lost"]) <= set(ids[1:])
+
+
+def test_a_dead_event_belongs_among_the_dead_letters(world: World) -> None:
+    dead, misplaced = world.events("DEAD", ["k", "l"])
+    world.publish("k", dead, topic=world.settings.topics.dead_letters)
+    world.publish("l", misplaced)
+    verdict = verify(world.settings)
+    assert (verdict.lost, verdict.dead) == (1, 2)
+    assert verdict.examples["lost"] == (misplaced,)
+
+
+def test_a_processed_event_among_the_dead_letters_only_is_lost(world: World) -> None:
+    ids = world.events("PROCESSED", ["k"])
+    world.publish("k", *ids, topic=world.settings.topics.dead_letters)
+    assert verify(world.settings).lost == 1
+
+
+def test_published_after_having_been_dead_is_not_duplicated(world: World) -> None:
+    ids = world.events("PROCESSED", ["k"])
+    world.publish("k", *ids, topic=world.settings.topics.dead_letters)
+    world.publish("k", *ids)
+    assert verify(world.settings).passed
+
+
+def test_every_extra_copy_counts_as_duplicated_and_not_as_reordered(world: World) -> None:
+    first, second = world.events("PROCESSED", ["k", "k"])
+    world.publish("k", first, second, first, first)
+    verdict = verify(world.settings)
+    assert (verdict.duplicated, verdict.reordered, verdict.lost, verdict.phantom) == (2, 0, 0, 0)
+    assert verdict.examples["duplicated"] == (first,)
+
+
+def test_the_same_event_in_two_topics_is_duplicated(world: World) -> None:
+    ids = world.events("PROCESSED", ["k"])
+    world.publish("k", *ids)
+    world.publish("k", *ids, topic=world.settings.routes[1].topic)
+    assert verify(world.settings).duplicated == 1
+
+
+def test_reordered_within_a_key(world: World) -> None:
+    first, second, third = world.events("PROCESSED", ["k", "k", "k"])
+    world.publish("k", third, first, second)
+    verdict = verify(world.settings)
+    assert (verdict.reordered, verdict.duplicated) == (2, 0)
+    assert set(verdict.examples["reordered"]) == {first, second}
+
+
+def test_other_keys_and_topics_have_orders_of_their_own(world: World) -> None:
+    first, second, third = world.events("PROCESSED", ["k", "l", "k"])
+    world.publish("k", third)
+    world.publish("l", second)
+    world.publish("k", first, topic=world.settings.routes[1].topic)
+    assert verify(world.settings).passed
+
+
+@pytest.mark.parametrize("event_id", [str(uuid.UUID(int=7)), "no uuid \x1b[31m", ""])
+def test_phantom(world: World, event_id: str) -> None:
+    world.publish("k", event_id)
+    verdict = verify(world.settings)
+    assert (verdict.phantom, verdict.lost) == (1, 0)
+    assert verdict.examples["phantom"] == (event_id,)
+
+
+def test_records_of_others_are_left_alone(world: World) -> None:
+    world.producer.produce(world.topic, b"x", "k")
+    world.producer.produce(world.topic, None, None, headers={"ce_id": "1"})
+    world.producer.produce(world.topic, b"x", "k", headers={"ce_id": "1", "ce_source": "/another/event_queue"})
+    world.producer.produce(world.topic, b"x", "k", headers={"ce_id": "1", "ce_source": None})
+    world.producer.flush()
+    verdict = verify(world.settings)
+    assert verdict.passed
+    assert verdict.records == 0
+
+
+def test_what_was_aborted_was_not_published(world: World, kafka: str) -> None:
+    ids = world.events("PROCESSED", ["k"])
+    with_transactions = Producer({"bootstrap.servers": kafka, "transactional.id": world.name})
+    with_transactions.init_transactions(30)
+    aborting = replace(world)
+    aborting.producer = with_transactions
+    with_transactions.begin_transaction()
+    aborting.publish("k", *ids, str(uuid.uuid4()))
+    with_transactions.abort_transaction(30)
+    verdict = verify(world.settings)
+    assert (verdict.lost, verdict.phantom) == (1, 0)
+    with_transactions.begin_transaction()
+    aborting.publish("k", *ids)
+    with_transactions.commit_transaction(30)
+    assert verify(world.settings).passed
+
+
+def test_waits_for_a_transaction_that_hides_what_was_committed_behind_it(world: World, kafka: str) -> None:
+    ids = world.events("PROCESSED", ["k", "k"])
+    slow = Producer({"bootstrap.servers": kafka, "transactional.id": world.name, "transaction.timeout.ms": 60_000})
+    slow.init_transactions(30)
+    slow.begin_transaction()
+    slow.produce(world.topic, b"", "k", partition=0)
+    slow.flush()
+    for event_id in ids:  # committed, but behind the open transaction, so nobody can read it yet
+        headers = {"ce_id": event_id, "ce_source": f"/{world.name}/event_queue"}
+        world.producer.produce(world.topic, b"", "k", partition=0, headers=headers)
+    world.producer.flush()
+    ending = threading.Timer(1.0, lambda: slow.commit_transaction(30))
+    ending.start()
+    try:
+        assert verify(world.settings).passed
+    finally:
+        ending.join()
+
+
+def test_says_which_topics_have_been_trimmed(world: World, kafka: str) -> None:
+    ids = world.events("PROCESSED", ["k"])
+    world.producer.produce(world.topic, b"", "k", partition=0, headers={"ce_id": ids[0], "ce_source": "x"})
+    world.producer.flush()
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for deleted in admin.delete_records([TopicPartition(world.topic, 0, 1)]).values():
+        deleted.result()
+    verdict = verify(world.settings)
+    assert verdict.trimmed == (world.topic,)
+    assert verdict.lost == 1
+
+
+def test_no_false_alarm_while_events_are_written_and_published(world: World) -> None:
+    """Each event is committed, published, marked, in this order; whenever one looks, nothing differs."""
+    stop = threading.Event()
+
+    def carry() -> None:
+        with psycopg.connect(world.settings.database.url, autocommit=True) as db:
+            mine = replace(world, db=db)
+            while not stop.is_set():
+                ids = mine.events("PENDING", ["k"] * 20)
+                mine.publish("k", *ids)
+                db.execute(
+                    "update bridge.event_queue set status = 'PROCESSED', processed_at = now()"
+                    " where id = any (%s::uuid[])",
+                    (ids,),
+                )
+
+    carrier = threading.Thread(target=carry)
+    carrier.start()
+    try:
+        verdicts = [verify(world.settings) for _ in range(5)]
+    finally:
+        stop.set()
+        carrier.join()
+    assert all(verdict.passed for verdict in verdicts), verdicts
+    assert verdicts[-1].published > verdicts[0].published
+
+
+def test_refuses_a_database_that_was_not_migrated(world: World, empty_database: str) -> None:
+    with pytest.raises(MigrationError, match="bridge migrate"):
+        verify(replace(world.settings, database=Database(empty_database)))
+
+
+def test_says_when_the_database_is_away(world: World) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        verify(replace(world.settings, database=Database("postgresql://nobody@127.0.0.1:1/x")))
+
+
+def test_needs_to_know_the_broker(world: World) -> None:
+    with pytest.raises(ConfigError, match="no Kafka is given"):
+        verify(replace(world.settings, kafka=Kafka()))
+
+
+def test_the_command_prints_the_verdict_and_exits_accordingly(world: World, tmp_path) -> None:
+    config = tmp_path / "bridge.toml"
+    config.write_text(
+        f'[relay]\nname = "{world.name}"\n[topics]\ndead_letters = "{world.name}.dead"\n'
+        f'[[routes]]\nevent_type = "thing.made"\ntopic = "{world.topic}"\nsubject = "x"\n'
+    )
+    environ = os.environ | {
+        "BRIDGE_CONFIG": str(config),
+        "BRIDGE_DATABASE_URL": world.settings.database.url,
+        "BRIDGE_KAFKA_BOOTSTRAP_SERVERS": world.settings.kafka.bootstrap_servers,
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bridge", "verify", *arguments]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+    ids = world.events("PROCESSED", ["k"])
+    failed = run("--json")
+    assert failed.returncode == 6
+    assert json.loads(failed.stdout)["lost"] == 1
+    assert json.loads(failed.stdout)["examples"]["lost"] == ids
+    assert failed.stderr.count("\n") == 1
+    assert "lost 1" in failed.stderr
+    shown = run()
+    assert ids[0] in shown.stdout
+    assert shown.returncode == 6
+    world.publish("k", *ids)
+    passed = run()
+    assert (passed.returncode, passed.stderr) == (0, "")
