@@ -1,0 +1,12 @@
+-- entity_key: the key of a row, as bridge.entity_events.entity_id holds it.
+--
+-- Parameters: state   a row as JSON;  columns   the key's columns
+-- Returns:    text
+-- Writes:     nothing
+-- Errors:     none
+--
+-- It has no SET clause so that the planner can inline it; its names were resolved when it was created.
+create or replace function bridge.entity_key(state jsonb, columns text[]) returns text
+    language sql immutable parallel safe
+    return case when array_length(columns, 1) = 1 then state ->> columns[1]
+                else bridge.composite_key(state, columns) end;

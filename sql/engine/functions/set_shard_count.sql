@@ -1,0 +1,61 @@
+-- set_shard_count: change the number of shards, and with it where each key's events go.
+--
+-- Parameters: shards   from 1 to 1024
+-- Returns:    nothing
+-- Writes:     bridge.shard_count(), bridge.shard, bridge.retired_shard; the shard of dead events
+-- Errors:     55006 object_in_use while events are pending or a relay holds a lease, 55P03 lock_not_available while
+--             writers are at work, 22023 invalid_parameter_value
+--
+-- A key's next event may go to another shard than its last one, so nothing may be on its way: stop the writers, let the
+-- relay publish the rest (bridge run --until-empty), stop the relay, call this.
+create or replace function bridge.set_shard_count(shards integer) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $$
+declare
+    holder record;
+    pending bigint;
+    last_seq bigint;
+begin
+    if shards is null or shards not between 1 and 1024 then
+        raise exception 'the number of shards must be from 1 to 1024, not %', coalesce(shards::text, 'null')
+            using errcode = 'invalid_parameter_value';
+    elsif shards = bridge.shard_count() then
+        return;
+    end if;
+    -- Writers finish or wait, and no relay can take a shard.
+    lock table bridge.event_queue, bridge.entity_events, bridge.shard in share row exclusive mode;
+    select s.shard, s.owner into holder from bridge.shard as s where s.lease_until > clock_timestamp() limit 1;
+    if found then
+        raise exception 'the relay % holds shard %', holder.owner, holder.shard
+            using errcode = 'object_in_use', hint = 'Stop all relays first.';
+    end if;
+    select count(*) into pending
+      from (select from bridge.event_queue where status = 'PENDING'
+            union all select from bridge.entity_events where status = 'PENDING' limit 1000) as counted;
+    if pending > 0 then
+        raise exception '% events are still to be published', case pending when 1000 then '1000 or more' else pending::text end
+            using errcode = 'object_in_use', hint = 'Stop the writers and run: bridge run --until-empty';
+    end if;
+
+    execute format('create or replace function bridge.shard_count() returns integer'
+                   ' language sql immutable parallel safe return %s', shards);
+    -- Dead events may be retried later: naming the column makes Postgres compute the shard anew.
+    update bridge.event_queue set event_key = event_key where status = 'DEAD';
+    update bridge.entity_events set entity_id = entity_id where status = 'DEAD';
+
+    select case when is_called then last_value else 0 end into last_seq from bridge.event_seq;
+    with retired as (
+        delete from bridge.shard where shard >= shards returning *
+    )
+    insert into bridge.retired_shard select * from retired;
+    with returning_shard as (
+        delete from bridge.retired_shard where shard < shards returning *
+    )
+    insert into bridge.shard select * from returning_shard;
+    insert into bridge.shard (shard) select generate_series(0, shards - 1) on conflict do nothing;
+    update bridge.shard set scan_from = last_seq;   -- everything so far is finished
+end $$;
+
+revoke execute on function bridge.set_shard_count(integer) from public;

@@ -1,0 +1,52 @@
+-- track_insert: trigger function; an event for each row that a statement inserted. See bridge.enable_tracking.
+--
+-- Parameters: the trigger's arguments, in the order of the constants below; bridge.enable_tracking froze them, so that
+--             no catalogue is read per statement
+-- Writes:     bridge.entity_events, bridge.activity_log
+-- Errors:     none of its own
+--
+-- id, seq, shard and occurred_at are left to their defaults, which number the rows in the order of the statement.
+create or replace function bridge.track_insert() returns trigger
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
+    set timezone = 'UTC'                -- the same JSON whatever the session's settings are
+    set datestyle = 'ISO, YMD'
+    set intervalstyle = 'iso_8601'
+    set bytea_output = 'hex'
+    set extra_float_digits = 1
+    set jit = off                       -- a plan made for a bulk statement must not be compiled for single rows
+    set plan_cache_mode = force_generic_plan
+as $$
+declare
+    entity_type       constant text    := tg_argv[0];
+    entity_event_type constant text    := tg_argv[1];
+    key_columns       constant text[]  := tg_argv[2];
+    excluded          constant text[]  := tg_argv[3];
+    masked            constant jsonb   := tg_argv[4];
+    type_column       constant text    := tg_argv[5];   -- entity_type_id, where the table has it
+    with_activity     constant boolean := tg_argv[6];
+    actor             constant record  := bridge.current_actor();
+    trace             constant jsonb   := bridge.trace_headers();
+    context           constant jsonb   := bridge.activity_context();
+begin
+    with event as (
+        insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+                                          performed_by, actor_status, new_state, change_summary, headers)
+        select entity_type, bridge.entity_key(state, key_columns), (state ->> type_column)::uuid, entity_event_type,
+               'INSERT', actor.performed_by, actor.status, state || masked, 'INSERT of ' || entity_type, trace
+          from (select to_jsonb(r) - excluded as state from new_rows as r offset 0) as inserted  -- 0: convert once
+        returning id, entity_id, entity_type_id, action, occurred_at, new_state as details
+    )
+    insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
+                                     ip_address, user_agent, device, geo, meta)
+    select actor.performed_by, entity_id, entity_type, action, occurred_at, actor.status,
+           (context ->> 'ip_address')::inet, context ->> 'user_agent', nullif(context -> 'device', 'null'),
+           nullif(context -> 'geo', 'null'),
+           jsonb_build_object('event_id', id, 'entity_type_id', entity_type_id, 'details', details)
+      from event
+     where with_activity;
+    return null;
+end $$;
+
+revoke execute on function bridge.track_insert() from public;
