@@ -65,7 +65,8 @@ class Verdict:
 def verify(settings: Settings) -> Verdict:
     """Read both sides whole and compare them.
 
-    Raises DatabaseUnavailable, MigrationError, BrokerUnavailable, ConfigError. Needs disk space for about 300 bytes an event.
+    Needs disk space for about 300 bytes an event. Raises DatabaseUnavailable, MigrationError, BrokerUnavailable,
+    ConfigError.
     """
     begun = time.monotonic()
     with (
