@@ -1,8 +1,8 @@
 """The real servers that the tests run against.
 
 By default the session starts a stack of its own (`bridge.local`) and ends it, however the session ends.
-BRIDGE_TEST_DATABASE_URL, BRIDGE_TEST_KAFKA_BOOTSTRAP_SERVERS and BRIDGE_TEST_REGISTRY_URL together name servers that run
-already; BRIDGE_TEST_CONTAINERS=1 takes the vendors' images from Docker.
+BRIDGE_TEST_DATABASE_URL, BRIDGE_TEST_KAFKA_BOOTSTRAP_SERVERS and BRIDGE_TEST_REGISTRY_URL together name servers that
+run already; BRIDGE_TEST_CONTAINERS=1 takes the vendors' images from Docker.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+# Everything runs from .venv, which the first target that needs it makes: Python 3.11 or newer and make are enough.
+
+BIN := .venv/bin
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# What pyproject.toml lists outside the package's own dependencies: the build backend, and a dependency group.
+EXTERNALS = $(BIN)/python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
+	print(*project["build-system"]["requires"], *project["dependency-groups"].get("".join(sys.argv[1:]), ()), sep="\n")'
+# A package index that this shell happens to use must not end up in the lock files.
+COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
+	--allow-unsafe --generate-hashes --annotation-style=line \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check bench lock clean
+
+help:  ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: .venv/dev.stamp  ## Make .venv with everything that development needs
+
+demo: .venv/local.stamp  ## Start real servers, write changes to Postgres, carry them to Kafka, prove it
+	$(BIN)/bridge demo
+
+test: check  ## Check the code and run all tests on real servers (the one test command)
+	$(BIN)/pytest
+
+check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev.stamp  ## Measure speed and latency; prints figures
+	$(BIN)/pytest -m bench -s
+
+lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
+	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -
+	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt --extra=local \
+		--output-file=requirements/local.txt pyproject.toml -
+	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt \
+		--output-file=requirements/base.txt pyproject.toml -
+	$(BIN)/python -m bridge.local.relock
+
+clean:  ## Remove .venv and all caches; local servers keep their data
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "bridge needs Python 3.11 or newer: install it, or name it: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/%.stamp: requirements/%.txt pyproject.toml .venv/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
