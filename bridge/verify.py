@@ -29,7 +29,7 @@ from bridge.settings import Settings
 from bridge.topics import Cluster
 
 KINDS = ("lost", "duplicated", "reordered", "phantom")
-LOOKUP_IDS = 10_000
+BATCH_ROWS = 10_000
 UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
@@ -88,11 +88,12 @@ def _read_database(settings: Settings, audit: sqlite3.Connection) -> None:
         with connect(settings.database.url, application_name="bridge verify") as conn:
             require_current(conn)
             conn.execute("begin isolation level repeatable read read only")
-            with conn.cursor().copy(query("verify_events")) as rows:
-                audit.execute("begin")
-                insert = "insert into event values (?, cast(? as integer), cast(? as text))"
-                audit.executemany(insert, (bytes(row)[:-1].split(b"\t") for row in rows))
-                audit.execute("commit")
+            audit.execute("begin")
+            with conn.cursor("events", binary=True) as events:
+                events.execute(query("verify_events"))
+                while rows := events.fetchmany(BATCH_ROWS):
+                    audit.executemany("insert into event values (?, ?, ?)", rows)
+            audit.execute("commit")
             conn.execute("commit")
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error
@@ -107,28 +108,28 @@ def _read_topics(settings: Settings, audit: sqlite3.Connection) -> tuple[str, ..
     with Reader(settings, topics) as reader:
         audit.execute("begin")
         for messages in reader.up_to(reader.all_ends()):
-            audit.executemany("insert into seen values (?, ?, ?, ?, ?)", _seen(messages, ours, topics, dead_letters))
+            audit.executemany("insert into seen values (?, ?, ?, ?)", _seen(messages, ours, topics, dead_letters))
         audit.execute("commit")
         return tuple(sorted({topic for (topic, _), offset in reader.beginnings.items() if offset > 0}))
 
 
 def _seen(
     messages: list[Message], ours: set[bytes], topics: list[str], dead_letters: str
-) -> Iterator[tuple[Any, bool, int, int | None, Any]]:
+) -> Iterator[tuple[Any, bool, int, Any]]:
     numbers: dict[Any, int] = {topic: number for number, topic in enumerate(topics)}
     for message in messages:
         headers: dict[str, Any] = dict(message.headers() or ())
         if headers.get("ce_source") in ours:
             topic = message.topic()
             place = numbers[topic] << 32 | (message.partition() or 0)
-            yield headers.get("ce_id") or b"", topic == dead_letters, place, message.offset(), message.key() or b""
+            yield headers.get("ce_id") or b"", topic == dead_letters, place, message.key() or b""
 
 
 def _look_again(settings: Settings, audit: sqlite3.Connection) -> None:
     """Add the events that were committed after the snapshot, but are in the topics already."""
     unknown = audit.execute("select id from unknown")
     with connect(settings.database.url, application_name="bridge verify") as conn:
-        while rows := unknown.fetchmany(LOOKUP_IDS):
+        while rows := unknown.fetchmany(BATCH_ROWS):
             ids = [id.decode() for (id,) in rows if UUID(id)]
             found = conn.execute(query("verify_known"), {"ids": ids})
             audit.executemany("insert into event values (?, ?, 'LATE')", ((id.encode(), seq) for id, seq in found))

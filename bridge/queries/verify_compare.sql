@@ -22,7 +22,7 @@ select 'phantom', id from unknown u where not exists (select e.id from event e w
 -- Events behind one of their key with a higher seq; within a partition, because Kafka keeps no other order.
 insert into difference
 select 'reordered', id
-  from (select s.id, e.seq, max(e.seq) over (partition by s.place, s.key order by s.position
+  from (select s.id, e.seq, max(e.seq) over (partition by s.place, s.key order by s.rowid
                                              rows between unbounded preceding and 1 preceding) as highest
           from seen s join event e on e.id = s.id
          where s.rowid not in (select number from copy))
