@@ -21,6 +21,8 @@ begin
         raise exception 'older_than must be positive, not %', coalesce(older_than::text, 'null')
             using errcode = 'invalid_parameter_value';
     end if;
+    perform bridge.ensure_partitions('bridge.activity_log_archive', array(
+        select distinct date_trunc('day', occurred_at) from bridge.activity_log where occurred_at < cutoff));
     with old as (
         delete from bridge.activity_log where occurred_at < cutoff returning *
     )

@@ -2,12 +2,16 @@
 -- that rows which had none, and so lie in the default partition, get one.
 --
 -- Parameters: of_parent   one table of bridge.partition_policy; null: all
+--             also        moments, beside now and those to come, for which a partition is wanted
 -- Returns:    how many partitions were created
 -- Writes:     new leaves, default partitions, bridge.maintenance_log
 -- Errors:     none: what cannot be done now (a lock, an error) is recorded and warned of; the next call tries again
 --
 -- It takes no lock where nothing is missing. If two calls meet, the second returns at once.
-create or replace function bridge.ensure_partitions(of_parent regclass default null) returns integer
+create or replace function bridge.ensure_partitions(
+    of_parent regclass default null,
+    also      timestamptz[] default '{}'
+) returns integer
     language plpgsql
     set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'               -- bounds are UTC days and months, whatever the session's zone
@@ -22,9 +26,9 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('bridge.ensure_partitions', 0)) then
         return 0;
     end if;
-    for policy in select * from bridge.partition_policy as p where of_parent is null or p.parent = of_parent order by p.parent::text
-    loop
-        for gap in select * from bridge.partition_gaps(policy.parent) loop
+    for policy in select * from bridge.partition_policy as p
+                   where of_parent is null or p.parent = of_parent order by p.parent::text loop
+        for gap in select * from bridge.partition_gaps(policy.parent, also) loop
             begin
                 perform bridge.create_partition(policy.parent, gap.range_from, gap.range_to);
                 created := created + 1;
@@ -42,4 +46,4 @@ begin
     return created;
 end $$;
 
-revoke execute on function bridge.ensure_partitions(regclass) from public;
+revoke execute on function bridge.ensure_partitions(regclass, timestamptz[]) from public;

@@ -1,11 +1,12 @@
 -- partition_gaps: the ranges that should have a table partition and have none.
 --
 -- Parameters: of_parent   a table of bridge.partition_policy
+--             also        moments, beside now and those to come, for which a partition is wanted
 -- Returns:    ranges within one step each, the current one first, past ones last: the steps from now on as far as
 --             the policy says, and up to 50 others that have rows in the default partition
 -- Writes:     nothing
 -- Errors:     none
-create or replace function bridge.partition_gaps(of_parent regclass)
+create or replace function bridge.partition_gaps(of_parent regclass, also timestamptz[] default '{}')
     returns table (range_from timestamptz, range_to timestamptz)
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -31,7 +32,7 @@ begin
         select date_trunc(policy.step, now()) + n * ('1 ' || policy.step)::interval as start
           from generate_series(0, policy.premake) as n
         union
-        select unnest(strays)
+        select date_trunc(policy.step, moment) from unnest(strays || also) as moment where isfinite(moment)
     )
     select lower(gap), upper(gap)
       from wanted, covered,

@@ -17,16 +17,13 @@ declare
     started_at timestamptz;
     refreshed integer := 0;
 begin
-    for policy in select * from bridge.matview_policy where enabled order by position, matview::text loop
-        continue when not pg_try_advisory_xact_lock(hashtextextended('bridge.refresh_views', policy.matview::oid::bigint));
+    for policy in select * from bridge.matview_policy where enabled order by position, matview loop
+        continue when not pg_try_advisory_xact_lock(hashtextextended('bridge.refresh_views ' || policy.matview, 0));
         started_at := clock_timestamp();
-        select c.relispopulated and exists (
-                   select from pg_index as i
-                    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
-                      and i.indpred is null and i.indexprs is null)
-          into is_concurrent
-          from pg_class as c
-         where c.oid = policy.matview;
+        is_concurrent := exists (
+            select from pg_class as c join pg_index as i on i.indrelid = c.oid
+             where c.oid = to_regclass(policy.matview) and c.relispopulated and i.indisunique and i.indisvalid
+               and i.indimmediate and i.indpred is null and i.indexprs is null);
         begin
             execute format('refresh materialized view %s %s', case when is_concurrent then 'concurrently' else '' end,
                            policy.matview);
@@ -35,7 +32,7 @@ begin
             refreshed := refreshed + 1;
         exception when others then   -- one view's failure must not stop the others
             insert into bridge.matview_refresh (matview, is_concurrent, started_at, error_message)
-            values (policy.matview, coalesce(is_concurrent, false), started_at, sqlerrm);
+            values (policy.matview, is_concurrent, started_at, sqlerrm);
             raise warning '% was not refreshed: %', policy.matview, sqlerrm;
         end;
     end loop;

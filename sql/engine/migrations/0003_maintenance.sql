@@ -29,8 +29,8 @@ insert into bridge.partition_policy (parent, control, step, premake) values
 -- One row for each run of bridge.archive_old_activity_logs().
 create table bridge.archive_job (
     id          bigint      generated always as identity primary key,
-    source      regclass    not null,
-    target      regclass    not null,
+    source      text        not null,
+    target      text        not null,
     older_than  timestamptz not null,    -- rows before this moment were moved
     rows_moved  bigint      not null,
     started_at  timestamptz not null,
@@ -39,16 +39,17 @@ create table bridge.archive_job (
     constraint rows_moved_is_a_count check (rows_moved >= 0)
 );
 
--- Which materialised views bridge.refresh_views() refreshes, in this order.
+-- Which materialised views bridge.refresh_views() refreshes, in this order. By name: a view that is created anew is
+-- another one to regclass.
 create table bridge.matview_policy (
-    matview  regclass primary key,
-    position integer  not null default 100,
-    enabled  boolean  not null default true
+    matview  text    primary key,             -- qualified: crm.contact_management_view
+    position integer not null default 100,
+    enabled  boolean not null default true
 );
 
 create table bridge.matview_refresh (
     id            bigint      generated always as identity primary key,
-    matview       regclass    not null,
+    matview       text        not null,
     is_concurrent boolean     not null,   -- false: readers had to wait
     started_at    timestamptz not null,
     finished_at   timestamptz not null default clock_timestamp(),
