@@ -44,7 +44,7 @@ bootstrap_servers = "{servers.kafka_bootstrap_servers}"
 url = "{servers.registry_url}"
 [relay]
 name = "{name}"
-lease_seconds = 3.0
+lease_seconds = 1.5
 transaction_timeout_seconds = 5.0
 {relay}
 [topics]

@@ -1,0 +1,54 @@
+"""The relay is killed, or stopped for longer than its lease, at each named point of the protocol."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from fix_relay import Site, eventually
+
+from bridge.failpoint import NAMES
+
+QUICK = "batch_rows = 150"
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_killed_at(site: Site, name: str, count: int) -> None:
+    site.publish(1000)
+    site.change(500)
+    first = site.start(failpoint=f"{name}:kill@{count}")
+    site.publish(1000)
+    assert first.wait(60) == -signal.SIGKILL, site.log(first)
+    site.publish(500)
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 3000
+    assert site.pending() == 0
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("name", ["read", "claimed", "produced", "offsets_sent", "published", "takeover_fenced"])
+def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
+    """The successor carries on; when the sleeper wakes it publishes nothing more of what it held."""
+    site.publish(2000)
+    sleeper = site.start(failpoint=f"{name}:stop@2")
+    eventually(lambda: _is_stopped(sleeper.pid))
+    successor = site.start()
+    eventually(lambda: site.pending() == 0)
+    sleeper.send_signal(signal.SIGCONT)
+    site.publish(500)
+    eventually(lambda: site.pending() == 0)
+    for relay in (sleeper, successor):
+        relay.terminate()
+        assert relay.wait(60) == 0, site.log(relay)
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 2500
+
+
+def _is_stopped(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"

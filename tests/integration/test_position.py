@@ -1,0 +1,157 @@
+"""Where scans start: no event is passed, and no key is read out of order, whatever commits when."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from bridge import outbox
+from bridge.database import connect, query
+from bridge.event import Event
+from bridge.position import Position
+
+LIMITS = outbox.Limits(rows=1000, bytes=1_000_000)
+
+
+class Reader:
+    """Scans one database as a relay does, without marking: what was read before counts as in flight."""
+
+    def __init__(self, url: str) -> None:
+        self.conn = connect(url)
+        self.conn.execute(query("set_session"))
+        self.positions = {shard: Position(0) for shard in range(4)}
+        self.read: list[int] = []
+
+    def scan(self, limits: outbox.Limits = LIMITS) -> list[Event]:
+        events: list[Event] = []
+        for shard, position in self.positions.items():
+            scan = outbox.read(self.conn, shard, position.start(), limits, self.read, [])
+            position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
+            xid = int(self.conn.execute("select pg_current_xact_id()::text").fetchone()[0])  # as a claim does
+            position.checkpoint(scan.drawn, xid)
+            events += scan.events
+        self.read += [event.seq for event in events]
+        return events
+
+
+@pytest.fixture
+def reader(database: str):
+    reader = Reader(database)
+    yield reader
+    reader.conn.close()
+
+
+def write(db: psycopg.Connection, key: str) -> None:
+    db.execute("select bridge.publish_event('thing.changed', %s, '{}')", (key,))
+
+
+def keys(events: list[Event]) -> list[str]:
+    return [event.key for event in events]
+
+
+def test_the_next_scan_reads_a_late_commit_before_its_successor(database: str, reader: Reader) -> None:
+    """With the cursor as the only start, `late` number 2 would be read without number 1."""
+    with connect(database) as late, connect(database) as other:
+        write(other, "before")
+        assert keys(reader.scan()) == ["before"]
+        late.execute("begin")
+        write(late, "late")
+        for number in range(5):
+            write(other, f"k{number}")
+        assert len(reader.scan()) == 5
+        late.execute("commit")
+        write(other, "late")
+        events = reader.scan()
+        assert keys(events) == ["late", "late"]
+        assert events[0].seq < events[1].seq
+
+
+def test_an_open_transaction_does_not_make_scans_start_lower(database: str, reader: Reader) -> None:
+    with connect(database) as late, connect(database) as other:
+        write(other, "before")
+        reader.scan()
+        late.execute("begin")
+        write(late, "late")
+        for _ in range(3):
+            write(other, "k")
+            assert keys(reader.scan()) == ["k"]
+            position = next(p for p in reader.positions.values() if p.cursor)
+            assert position.cursor > 0
+        assert all(position.finished(None) <= 1 for position in reader.positions.values()), "passed an open writer"
+        late.execute("commit")
+        assert keys(reader.scan()) == ["late"]
+        write(other, "k")
+        reader.scan()
+        reader.scan()
+        assert max(position.finished(None) for position in reader.positions.values()) > 1
+
+
+def test_a_transaction_with_an_early_id_that_draws_late(database: str, reader: Reader) -> None:
+    with connect(database) as early, connect(database) as other:
+        early.execute("begin")
+        early.execute("select pg_current_xact_id()")
+        for number in range(5):
+            write(other, f"k{number}")
+        assert len(reader.scan()) == 5
+        write(early, "early")
+        write(other, "k9")
+        assert keys(reader.scan()) == ["k9"]
+        early.execute("commit")
+        assert keys(reader.scan()) == ["early"]
+
+
+def test_a_prepared_transaction_is_an_open_one(database: str, reader: Reader) -> None:
+    with connect(database) as late, connect(database) as other:
+        if other.execute("show max_prepared_transactions").fetchone()[0] == "0":
+            pytest.skip("the server has no prepared transactions")
+        late.execute("begin")
+        write(late, "late")
+        late.execute("prepare transaction 'late'")
+        write(other, "k")
+        assert keys(reader.scan()) == ["k"]
+        other.execute("commit prepared 'late'")
+        assert keys(reader.scan()) == ["late"]
+
+
+def test_a_savepoint_does_not_hide_events(database: str, reader: Reader) -> None:
+    with connect(database) as late, connect(database) as other:
+        late.execute("begin")
+        late.execute("savepoint a")
+        write(late, "gone")
+        late.execute("rollback to a")
+        late.execute("savepoint b")
+        write(late, "kept")
+        write(other, "k")
+        assert keys(reader.scan()) == ["k"]
+        late.execute("commit")
+        assert keys(reader.scan()) == ["kept"]
+
+
+def test_a_late_commit_longer_than_a_batch_is_read_before_what_follows(database: str, reader: Reader) -> None:
+    """When the scan is cut off below the old cursor, the next one goes on from there, not from the cursor."""
+    small = outbox.Limits(rows=3, bytes=1_000_000)
+    with connect(database) as late, connect(database) as other:
+        write(other, "before")
+        reader.scan()
+        late.execute("begin")
+        for _ in range(10):
+            write(late, "late")
+        write(other, "k")
+        reader.scan()
+        late.execute("commit")
+        write(other, "late")
+        seqs: list[int] = []
+        while events := reader.scan(small):
+            seqs += [event.seq for event in events]
+        assert len(seqs) == 11
+        assert seqs == sorted(seqs)
+
+
+def test_events_that_are_not_due_are_kept_for_later(database: str, reader: Reader) -> None:
+    with connect(database) as other:
+        write(other, "k")
+        other.execute("update bridge.event_queue set available_at = now() + interval '1 hour'")
+        shard = other.execute("select shard, seq from bridge.event_queue").fetchone()
+        scan = outbox.read(reader.conn, shard[0], Position(0).start(), LIMITS, [], [])
+        assert scan.events == []
+        assert scan.deferred == [shard[1]]
