@@ -108,6 +108,16 @@ def load_schema(subject: str, directory: Path | None) -> AvroSchema:
     return AvroSchema(subject, text)
 
 
+def is_recursive(parsed: Any) -> bool:
+    """Whether values of a schema that fastavro has parsed can be nested without bound; True if that is not known."""
+    compiler = Compiler("", parsed.get("__named_schemas", {}) if isinstance(parsed, dict) else {})
+    try:
+        compiler.compile(parsed)
+    except ConfigError:  # a schema that we can read, but not write
+        return True
+    return compiler.is_recursive
+
+
 def exact_json(text: str) -> Any:
     """Parse JSON with fractions as Decimal."""
     return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)

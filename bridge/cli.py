@@ -9,7 +9,7 @@ import click
 from bridge import __version__
 from bridge.cli_database import migrate
 from bridge.cli_local import local
-from bridge.cli_read import verify
+from bridge.cli_read import tail_command, verify_command
 from bridge.cli_run import run, status
 from bridge.errors import BridgeError
 
@@ -24,7 +24,8 @@ cli.add_command(local)
 cli.add_command(migrate)
 cli.add_command(run)
 cli.add_command(status)
-cli.add_command(verify)
+cli.add_command(tail_command)
+cli.add_command(verify_command)
 
 
 def main() -> None:

@@ -57,6 +57,10 @@ class Encoders:
         encoders.max_bytes = ensure_topics(settings, shard_count)
         return encoders
 
+    def close(self) -> None:
+        """Close the connections to the registry."""
+        self._registry.close()
+
     @property
     def summary(self) -> str:
         """What is encoded, in a few words for the log."""

@@ -16,6 +16,7 @@ import fastavro
 import httpx2 as httpx  # what the client speaks HTTP with, so what its transport errors are
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
+from fastavro.schema import SchemaParseException
 
 from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable
 from bridge.settings import Settings
@@ -24,6 +25,7 @@ NOT_FOUND = 404
 REFUSED_LOGIN = (401, 403)
 INCOMPATIBLE = 409
 INVALID = 422
+MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could make us read more
 
 # What the client raises; a ValueError is an answer that is not JSON.
 CLIENT_ERRORS = (SchemaRegistryError, httpx.HTTPError, httpx.InvalidURL, ValueError)
@@ -51,6 +53,10 @@ class Registry:
         self._failure: RegistryUnavailable | None = None
         self._failed_at = 0.0
 
+    def close(self) -> None:
+        """Close the connections; not used any more afterwards."""
+        self._client.close()
+
     def schema_id(self, subject: str, text: str) -> int:
         """The id of the schema `text` in `subject`, registered if it is new.
 
@@ -73,7 +79,7 @@ class Registry:
             return known
 
     def schema_by_id(self, schema_id: int) -> Any:
-        """The schema that records with this id were written with, parsed by fastavro; None if there is no such id.
+        """The Avro schema with this id, parsed by fastavro; None if there is none.
 
         Raises RegistryUnavailable, or ConfigError when the registry refuses the login.
         """
@@ -129,7 +135,13 @@ class Registry:
             if _status(error) == NOT_FOUND:
                 return None
             raise self._explained(error, f"schema id {schema_id}") from error
-        return fastavro.parse_schema(json.loads(found.schema_str or "null"))
+        text = found.schema_str or ""
+        if found.schema_type not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
+            return None
+        try:
+            return fastavro.parse_schema(json.loads(text))
+        except (ValueError, TypeError, KeyError, AttributeError, SchemaParseException, RecursionError):
+            return None
 
     def _properties(self) -> dict[str, Any]:
         properties: dict[str, Any] = {
