@@ -143,14 +143,18 @@ class Cluster:
                 raise self._not_done(f"give {topic} {wanted} partitions", error) from error
 
     def max_bytes(self, names: list[str]) -> dict[str, int]:
-        """The largest record that each topic accepts."""
-        sizes = {}
-        asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-        for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
-            try:
-                sizes[resource.name] = int(future.result()["max.message.bytes"].value)
-            except KafkaException as error:
-                raise self._not_done(f"read the settings of topic {resource.name}", error) from error
+        """The largest record that each topic accepts. A topic made just now may take brokers a moment to know."""
+        ends = time.monotonic() + ANSWER_SECONDS
+        sizes: dict[str, int] = {}
+        while asked := [ConfigResource(ResourceType.TOPIC, name) for name in names if name not in sizes]:
+            for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
+                try:
+                    sizes[resource.name] = int(future.result()["max.message.bytes"].value)
+                except KafkaException as error:
+                    unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+                    if not unknown or time.monotonic() > ends:
+                        raise self._not_done(f"read the settings of topic {resource.name}", error) from error
+                    self._admin.poll(0.05)
         return sizes
 
     def beginnings(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
