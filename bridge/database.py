@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import LiteralString
 
@@ -55,3 +56,9 @@ def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavaila
 def query(name: str) -> LiteralString:
     """The text of `bridge/queries/<name>.sql`."""
     return resource("queries", f"{name}.sql").read_text("utf-8")
+
+
+def array(numbers: Iterable[int]) -> str:
+    """Postgres' text form of an integer array, for `%(name)s::bigint[]`; psycopg makes one element by element, which
+    costs a relay more than reading the events."""
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+import time
 from typing import NamedTuple
 
 from bridge.avro import AvroSchema, load_schema
@@ -15,8 +15,6 @@ from bridge.settings import Settings
 from bridge.topics import ensure_topics
 
 MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four bytes
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 FRAMING_BYTES = 256  # what Kafka adds to a record that is alone in its batch, at most
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
 REASON_BYTES = 4096
@@ -84,7 +82,7 @@ class Encoders:
         if event.headers is not None:
             headers += writer_headers(event.headers)
         key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
-        record = Record(ready.topic, key, value, headers, (event.created_at - EPOCH) // MILLISECOND)
+        record = Record(ready.topic, key, value, headers, timestamp_ms(event))
         # The first test is cheap, and for almost all events enough.
         if len(value) + 2 * len(key) + HEADERS_BYTES > ready.max_bytes and size(record) > ready.max_bytes:
             raise RecordTooLarge(f"the record has {size(record)} bytes, and {ready.topic} accepts {ready.max_bytes}")
@@ -105,9 +103,7 @@ class Encoders:
             headers += writer_headers(event.headers or "{}")
         except PoisonEvent:  # they may be why it is dead
             headers.append(("bridge_headers_left_out", b"true"))
-        record = Record(
-            topic, event.key.encode(), event.payload.encode(), headers, (event.created_at - EPOCH) // MILLISECOND
-        )
+        record = Record(topic, event.key.encode(), event.payload.encode(), headers, timestamp_ms(event))
         excess = size(record) - self.max_bytes.get(topic, size(record))
         if excess > 0:
             cut = event.payload.encode()[: -excess - FRAMING_BYTES]
@@ -129,6 +125,11 @@ class Encoders:
         with self._lock:
             self._ready[event_type] = ready
         return ready
+
+
+def timestamp_ms(event: Event) -> int:
+    """The record's time: the event's, but never in the future, where a broker would refuse the whole batch."""
+    return min(event.created_us, time.time_ns() // 1000) // 1000
 
 
 def size(record: Record) -> int:

@@ -8,7 +8,6 @@ Both together are the batch that one claim and one Kafka transaction carry.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 EVENT_QUEUE = "event_queue"
@@ -22,7 +21,8 @@ class Event(NamedTuple):
     """One row of the outbox, as read.
 
     `payload` is JSON text; for `entity_events` it holds the row's columns as an object.
-    `headers` is JSON text of an object, or None where the writer gave none.
+    `headers` is JSON text of an object, or None where the writer gave none. `created_us` is the time it was written,
+    in microseconds since 1970 (UTC).
     """
 
     source: str
@@ -32,7 +32,7 @@ class Event(NamedTuple):
     key: str
     payload: str
     headers: str | None
-    created_at: datetime
+    created_us: int
 
 
 class Record(NamedTuple):

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
-from bridge.database import query
+from bridge.database import array, query
 from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, DeadLetter, Event
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,13 @@ class Outcomes:
     @classmethod
     def of(cls, events: Sequence[Event], dead: Sequence[DeadLetter]) -> Outcomes:
         """Outcomes of a batch that publishes `events` and gives up `dead`."""
-        times = [event.created_at for event in events] + [letter.event.created_at for letter in dead]
+        times = [event.created_us for event in events] + [letter.event.created_us for letter in dead]
+        first, last = (EPOCH + timedelta(microseconds=us) for us in (min(times), max(times))) if times else (None, None)
         return cls(
             {source: [event.seq for event in events if event.source == source] for source in SOURCES},
             {source: [(d.event.seq, d.reason) for d in dead if d.event.source == source] for source in SOURCES},
-            min(times, default=None),
-            max(times, default=None),
+            first,
+            last,
         )
 
     @property
@@ -101,8 +104,8 @@ def write(
         "batch_id": new.batch_id,
         "scan_from": new.scan_from,
         "lease_seconds": lease_seconds,
-        "event_queue": new.outcomes.processed[EVENT_QUEUE],
-        "entity_events": new.outcomes.processed[ENTITY_EVENTS],
+        "event_queue": array(new.outcomes.processed[EVENT_QUEUE]),
+        "entity_events": array(new.outcomes.processed[ENTITY_EVENTS]),
         "dead": Jsonb(_dead_rows(new.outcomes), dumps=orjson.dumps),
         "batch_from": new.outcomes.first_at,
         "batch_to": new.outcomes.last_at,
@@ -139,11 +142,11 @@ def _mark(conn: psycopg.Connection, new: Ledger, applied: Outcomes) -> list[psyc
     for source in SOURCES:
         if seqs := applied.processed[source]:
             statement = query(f"mark_{source}_processed")
-            marks.append(conn.execute(statement, fence | {"seqs": seqs}, prepare=True))
+            marks.append(conn.execute(statement, fence | {"seqs": array(seqs)}, prepare=True))
         if pairs := applied.dead[source]:
             seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
             statement = query(f"mark_{source}_dead")
-            marks.append(conn.execute(statement, fence | {"seqs": seqs, "reasons": reasons}))
+            marks.append(conn.execute(statement, fence | {"seqs": array(seqs), "reasons": reasons}))
     return marks
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bridge.database import query
+from bridge.database import array, query
 from bridge.event import Event
 from bridge.position import Snapshot, Start
 
@@ -50,7 +50,7 @@ def read(
         "shard": shard,
         "rows": limits.rows,
         "bytes": limits.bytes,
-        "in_flight": [seq for seq in in_flight if seq > start.lowest],
+        "in_flight": array(seq for seq in in_flight if seq > start.lowest),
         "held": list(held),
     }
     with conn.pipeline():

@@ -7,7 +7,6 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
@@ -19,9 +18,7 @@ from bridge.event import Record
 from bridge.failpoint import failpoint
 from bridge.protocol import Committed
 from bridge.settings import Settings
-from bridge.topics import client_properties
-
-logger = logging.getLogger(__name__)
+from bridge.topics import client_properties, words
 
 # A request that fails is tried again after 2 ms, not 100: a commit needs several, and took 50 ms instead of 4.
 TUNING = {
@@ -65,16 +62,16 @@ class ShardProducer:
             "socket.timeout.ms": max(timeout_ms - 200, 500),
         }
         try:
-            self._producer = Producer(properties | transactional, logger=logger)
+            self._producer = Producer(properties | transactional)
             self._producer.init_transactions(NETWORK_SECONDS)
             failpoint("takeover_fenced")
             committed = self._read_committed_offset()
             failpoint("takeover_offset_read")
             if not self._transactional:
-                self._plain = Producer(properties | {"message.timeout.ms": timeout_ms}, logger=logger)
+                self._plain = Producer(properties | {"message.timeout.ms": timeout_ms})
         except KafkaException as error:
             self.discard()
-            raise BrokerUnavailable(f"cannot start publishing shard {self._shard}: {reason(error)}") from error
+            raise BrokerUnavailable(f"cannot start publishing shard {self._shard}: {words(error)}") from error
         return committed
 
     def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
@@ -128,8 +125,7 @@ class ShardProducer:
                 "group.id": self._settings.relay.name,
                 "isolation.level": "read_committed",  # waits for a transaction that is still being ended
                 "enable.auto.commit": False,
-            },
-            logger=logger,
+            }
         )
         try:
             self._group = consumer.consumer_group_metadata()
@@ -143,25 +139,17 @@ class ShardProducer:
     def _send(self, producer: Producer, records: Iterable[Record]) -> None:
         for sent, record in enumerate(records):
             try:
-                producer.produce(
-                    record.topic, record.value, record.key, headers=record.headers, timestamp=record.timestamp_ms
-                )
-            except BufferError:
-                self._make_room(producer, record)
+                _produce(producer, record)
+            except BufferError:  # the queue is full: once librdkafka has sent what it holds, there is room
+                producer.flush(self._settings.relay.transaction_timeout_seconds)
+                try:
+                    _produce(producer, record)
+                except BufferError as error:
+                    raise PublishUncertain(f"shard {self._shard}: Kafka accepts no more records") from error
             if sent % 1000 == 100:
                 producer.poll(0)
                 failpoint("produced_some")
         failpoint("produced")
-
-    def _make_room(self, producer: Producer, record: Record) -> None:
-        """The queue is full: wait until librdkafka has sent what it holds. One record is always accepted then."""
-        producer.flush(self._settings.relay.transaction_timeout_seconds)
-        try:
-            producer.produce(
-                record.topic, record.value, record.key, headers=record.headers, timestamp=record.timestamp_ms
-            )
-        except BufferError as error:
-            raise PublishUncertain(f"shard {self._shard}: Kafka accepts no more records") from error
 
     def _flush(self, producer: Producer) -> None:
         left = producer.flush(self._settings.relay.transaction_timeout_seconds + 1)
@@ -180,10 +168,9 @@ class ShardProducer:
         cause = self._failed[0] if self._failed is not None else error.args[0]
         if cause.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return RecordTooLarge(f"shard {self._shard}: a record is too large for its topic")
-        return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {reason(error)}")
+        return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(error)}")
 
 
-def reason(error: KafkaException) -> str:
-    """librdkafka's words, or its code's name where it has none."""
-    cause = error.args[0]
-    return cause.str() or cause.name() if isinstance(cause, KafkaError) else str(cause)
+def _produce(producer: Producer, record: Record) -> None:
+    topic, key, value, headers, timestamp_ms = record
+    producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)  # names would cost a quarter more

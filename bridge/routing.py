@@ -5,7 +5,8 @@ Headers follow CloudEvents 1.0, Kafka binary mode, with the `sequence` extension
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -18,6 +19,7 @@ MAX_HEADERS = 64  # of the writer's own
 MAX_HEADER_BYTES = 16_384  # names and values together
 RESERVED = ("ce_", "bridge_", "content-type")  # the writer cannot set these
 
+EPOCH = datetime(1970, 1, 1)  # in UTC; printed without an offset
 AVRO = "application/avro"
 JSON = "application/json"
 
@@ -70,16 +72,21 @@ def event_headers(event: Event) -> list[Header]:
     """
     return [
         ("ce_id", event.id),
-        ("ce_time", rfc3339(event.created_at)),
+        ("ce_time", rfc3339(event.created_us)),
         ("ce_subject", event.key),
         ("ce_sequence", f"{event.seq:019d}"),
     ]
 
 
-def rfc3339(at: datetime) -> str:
-    """A time in UTC, with Z."""
-    text = at.isoformat()
-    return (text if text.endswith("+00:00") else at.astimezone(UTC).isoformat())[:-6] + "Z"
+def rfc3339(microseconds: int) -> str:
+    """A time in microseconds since 1970, as RFC 3339 in UTC."""
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{_to_the_second(seconds)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=4096)  # events come in the order of time, so many share a second
+def _to_the_second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def writer_headers(headers: str) -> list[Header]:

@@ -10,12 +10,13 @@ with start as materialized (
         case when pg_snapshot_xmax(pg_current_snapshot()) > (%(next_xid)s::text)::xid8 then %(next_floor)s::bigint end
     ) as seq
 )
-select source, seq, id, event_type, event_key, payload, headers, created_at, is_due, bytes
+select source, seq, id, event_type, event_key, payload, headers, created_us, is_due, bytes
   from (
     select *, sum(octet_length(payload)) over (order by seq rows unbounded preceding) as bytes
       from (
         (select 'event_queue' as source, seq, id::text, event_type, event_key, payload::text as payload,
-                nullif(headers, '{}')::text as headers, created_at,
+                nullif(headers, '{}')::text as headers,
+                (date_part('epoch', created_at) * 1000000)::bigint as created_us,
                 available_at is null or available_at <= clock_timestamp() as is_due
            from bridge.event_queue
           where shard = %(shard)s
@@ -34,7 +35,7 @@ select source, seq, id, event_type, event_key, payload, headers, created_at, is_
                     'previous_state', previous_state::text, 'new_state', new_state::text,
                     'changed_fields', changed_fields, 'change_summary', change_summary,
                     'occurred_at', occurred_at)::text,
-                nullif(headers, '{}')::text, occurred_at,
+                nullif(headers, '{}')::text, (date_part('epoch', occurred_at) * 1000000)::bigint,
                 available_at is null or available_at <= clock_timestamp()
            from bridge.entity_events
           where shard = %(shard)s

@@ -3,8 +3,8 @@
 update bridge.shard
    set batch_no = %(batch_no)s,
        batch_id = %(batch_id)s,
-       batch_event_queue = %(event_queue)s,
-       batch_entity_events = %(entity_events)s,
+       batch_event_queue = %(event_queue)s::bigint[],
+       batch_entity_events = %(entity_events)s::bigint[],
        batch_dead = %(dead)s,
        batch_from = %(batch_from)s,
        batch_to = %(batch_to)s,

@@ -52,6 +52,7 @@ create table bridge.event_queue (
     primary key (id, created_at),
     constraint event_type_has_a_length check (length(event_type) between 1 and 128),
     constraint headers_is_an_object check (jsonb_typeof(headers) = 'object'),
+    constraint created_at_is_finite check (isfinite(created_at)),
     constraint status_is_known check (status in (
         'PENDING',      -- to be published
         'PROCESSED',    -- in Kafka, and the relay knows it
@@ -88,6 +89,7 @@ create table bridge.entity_events (
     processed_at      timestamptz,
     error_message     text,
     primary key (id, occurred_at),
+    constraint occurred_at_is_finite check (isfinite(occurred_at)),
     constraint action_is_known check (action in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
     constraint actor_status_is_known check (actor_status in (
         'ok',           -- set by bridge.set_actor in this transaction
