@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import NamedTuple
 
 from bridge.avro import AvroSchema, load_schema
-from bridge.errors import PoisonEvent, RecordTooLarge
+from bridge.errors import IncompatibleSchema, PoisonEvent, RecordTooLarge
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.registry import Registry
 from bridge.routing import JSON, Router, event_headers, writer_headers
@@ -50,9 +51,16 @@ class Encoders:
 
     @classmethod
     def open(cls, settings: Settings, shard_count: int) -> Encoders:
-        """Check the schema files, and that the topics exist. Raises ConfigError, BrokerUnavailable."""
+        """Check that the topics exist, and register the schemas.
+
+        A schema that the registry refuses is left for later: it holds its topic once an event needs it.
+        Raises ConfigError, BrokerUnavailable, RegistryUnavailable.
+        """
         encoders = cls(settings, Registry(settings), {})
         encoders.max_bytes = ensure_topics(settings, shard_count)
+        for route in settings.routes:
+            with contextlib.suppress(IncompatibleSchema):
+                encoders._prepare(route.event_type)
         return encoders
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ Membership and leases live in Postgres (`bridge.relay`, `bridge.shard`); relays 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -177,7 +178,9 @@ class Relay:
         for shard in list(self._threads):
             self._threads[shard].join()
             self._bury(shard)
-        if self._conn is not None and not self._conn.closed:
-            self._conn.execute(query("forget_relays"), {"relay_id": self.relay_id})
+        self._encoders.close()
+        if self._conn is not None:
+            with contextlib.suppress(psycopg.OperationalError):  # Postgres is away: the row runs out by itself
+                self._conn.execute(query("forget_relays"), {"relay_id": self.relay_id})
             self._conn.close()
         logger.info("stopped; %d events published", self._published)

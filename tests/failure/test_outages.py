@@ -1,0 +1,117 @@
+"""A server goes away and comes back: no restart, nothing lost or doubled, and it is said once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from fix_relay import Site, eventually
+
+from bridge.local.stack import Stack
+
+
+@contextmanager
+def running(site: Site) -> Iterator[None]:
+    """A relay meanwhile; afterwards everything has been published, and the relay ends gracefully."""
+    relay = site.start()
+    site.publish(500)
+    eventually(lambda: site.pending() == 0)
+    yield
+    eventually(lambda: site.pending() == 0)
+    assert relay.poll() is None, site.log(relay)
+    relay.send_signal(signal.SIGTERM)
+    assert relay.wait(60) == 0, site.log(relay)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+def said(site: Site, words: str) -> int:
+    return site.log(site.processes[0]).count(words)
+
+
+def test_kafka_restarts(site: Site, stack: Stack) -> None:
+    with running(site):
+        stack.kafka.stop()
+        site.publish(3000)
+        eventually(lambda: said(site, "Kafka is away") == 1)
+        stack.kafka.start()
+        site.publish(500)
+    assert said(site, "Kafka is back") >= 1
+    assert said(site, "Kafka is away") <= 2, site.log(site.processes[0])
+
+
+def test_kafka_is_killed_while_publishing(site: Site, stack: Stack) -> None:
+    with running(site):
+        site.publish(20_000)
+        eventually(lambda: 0 < site.pending() < 19_000)
+        stack.kafka.kill()
+        stack.kafka.start()
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_postgres_restarts(site: Site, stack: Stack, mode: str) -> None:
+    with running(site):
+        site.publish(20_000)
+        eventually(lambda: site.pending() < 19_000)
+        stack.postgres.stop(mode)
+        eventually(lambda: said(site, "Postgres is away") == 1)
+        stack.postgres.start()
+        site.publish(500)
+    assert said(site, "Postgres is back") == 1, site.log(site.processes[0])
+    assert said(site, "Postgres is away") == 1
+
+
+def test_backends_are_terminated(site: Site) -> None:
+    with running(site):
+        for _ in range(3):
+            site.publish(3000)
+            site.scalar(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and application_name like %s",
+                f"{site.name}%",
+            )
+
+
+def test_the_registry_goes_away(site: Site, stack: Stack) -> None:
+    """Known schemas flow; a type not seen before waits, with its topic, until the registry is back."""
+    with running(site):
+        stack.registry.stop()
+        site.publish(500, event_type="other.changed")
+        site.publish(500)
+        eventually(lambda: said(site, f"topic {site.name}.others is held") >= 1)
+        eventually(lambda: site.pending() == 500)
+        stack.registry.start()
+    assert len(site.records()[f"{site.name}.others"]) == 500
+
+
+def test_an_incompatible_schema_holds_its_topic_only(site: Site) -> None:
+    site.publish(10, event_type="other.changed")
+    site.drain()
+    schema = site.config.parent / "schemas" / f"{site.name}.others-test.Thing.avsc"
+    original = schema.read_text()
+    schema.write_text(original.replace('"long"', '"string"'))
+    site.publish(20, event_type="other.changed")
+    site.publish(20)
+    relay = site.start("--until-empty")
+    assert relay.wait(60) == 4, site.log(relay)
+    assert "incompatible" in site.log(relay).lower()
+    assert site.pending() == 20
+    schema.write_text(original)
+    site.drain()
+    assert site.audit().is_clean
+    assert len(site.records()[f"{site.name}.others"]) == 30
+
+
+def test_the_parent_of_workers_is_killed(site: Site) -> None:
+    """Its workers notice that they are orphans, give their leases back and end."""
+    parent = site.start("--workers", "2")
+    eventually(lambda: site.scalar("select count(*) from bridge.relay") == 2)
+    with site.connect() as db:
+        pids = [pid for (pid,) in db.execute("select pid from bridge.relay").fetchall()]
+    parent.kill()
+    parent.wait()
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
+    assert site.scalar("select count(*) from bridge.shard where owner is not null") == 0
