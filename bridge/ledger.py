@@ -125,6 +125,13 @@ def write(
     return replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks)
 
 
+def is_held(conn: psycopg.Connection, held: Ledger) -> bool:
+    """Whether the lease is still the one that was taken, and the ledger therefore what was read then."""
+    mine = {"shard": held.shard, "owner": held.owner, "generation": held.generation}
+    row = conn.execute(query("holds_shard"), mine).fetchone()
+    return row is not None and bool(row[0])
+
+
 def release(conn: psycopg.Connection, held: Ledger) -> None:
     """Give the lease back; nothing happens when it is not ours any more."""
     conn.execute(query("release_shard"), {"shard": held.shard, "owner": held.owner, "generation": held.generation})

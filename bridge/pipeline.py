@@ -39,7 +39,7 @@ from bridge.ledger import NOTHING, Ledger, Outcomes
 from bridge.outage import SERVERS, Outages
 from bridge.position import Position
 from bridge.producer import ShardProducer
-from bridge.protocol import Verdict, reconcile
+from bridge.protocol import Committed, Verdict, reconcile
 from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -131,25 +131,42 @@ class Pipeline:
             self._encoders.refresh_limits()
             self._limits_are_stale = False
         committed = self._producer.open(self._encoders.max_bytes.values())
-        in_flight = held.outcomes != NOTHING
-        verdict = reconcile(self.shard, held.batch_no, held.batch_id, committed, in_flight=in_flight)
+        verdict = self._reconcile(held, committed)
         new, applied = replace(held, outcomes=NOTHING), NOTHING
         if verdict is Verdict.FIRST:
-            new = replace(new, batch_id=uuid4())
+            # A new shard's first act, so that a missing offset is never a guess; before the ledger names its id.
+            first_id = uuid4()
+            self._producer.commit(held.batch_no, first_id)
+            new = replace(new, batch_id=first_id)
         elif verdict is Verdict.PUBLISHED:
             applied = held.outcomes
         elif committed is not None:
             new = replace(new, batch_no=committed.number, batch_id=committed.batch_id)
-        if new.batch_id is not None:
-            # The first act of a new shard, and a sign of life otherwise: offsets expire after a week without one.
-            self._producer.commit(new.batch_no, new.batch_id)
-        self._next_heartbeat = time.monotonic() + relay.heartbeat_hours * 3600
-        self._outages.ended("Kafka")
         self._ledger = held
         self._position = Position(held.scan_from)
         self._write(new, applied, drawn=None)
+        self._give_sign_of_life()
+        self._outages.ended("Kafka")
         self._rewind()
         logger.info("shard %d is ours (generation %d): %s", self.shard, held.generation, verdict.value)
+
+    def _reconcile(self, held: Ledger, committed: Committed | None) -> Verdict:
+        """The verdict on the last batch. Raises ShardStopped, or LeaseLost if the ledger may be another's by now."""
+        try:
+            in_flight = held.outcomes != NOTHING
+            return reconcile(self.shard, held.batch_no, held.batch_id, committed, in_flight=in_flight)
+        except ShardStopped as stopped:
+            # We may have slept since we took the lease; then the offset is our successor's, and all is well.
+            assert self._conn is not None  # noqa: S101 - take_over() opened it
+            if not ledger.is_held(self._conn, held):
+                raise LeaseLost(f"shard {self.shard} was taken over meanwhile") from stopped
+            raise
+
+    def _give_sign_of_life(self) -> None:
+        """Commit the last batch's offset again: offsets and transactional ids expire after a week without use."""
+        assert self._ledger.batch_id is not None  # noqa: S101 - a takeover gave it one
+        self._producer.commit(self._ledger.batch_no, self._ledger.batch_id)
+        self._next_heartbeat = time.monotonic() + self._settings.relay.heartbeat_hours * 3600
 
     def step(self) -> int:
         """Move one batch; returns how many events were read (0: there is nothing to do now)."""
@@ -189,9 +206,8 @@ class Pipeline:
                 self.idle, pause = False, relay.poll_min_seconds
                 continue
             self.idle = True
-            if time.monotonic() >= self._next_heartbeat and self._ledger.batch_id is not None:
-                self._producer.commit(self._ledger.batch_no, self._ledger.batch_id)
-                self._next_heartbeat = time.monotonic() + relay.heartbeat_hours * 3600
+            if time.monotonic() >= self._next_heartbeat:
+                self._give_sign_of_life()
             self._stop.wait(pause)
             pause = min(pause * 1.5, relay.poll_max_seconds)
         self._settle(None)

@@ -7,6 +7,7 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
@@ -164,7 +165,8 @@ class ShardProducer:
 
     def _doubt(self, error: KafkaException) -> PublishUncertain | RecordTooLarge:
         if self._producer is not None:
-            self._producer.poll(0)  # delivery reports that explain the failure
+            with contextlib.suppress(KafkaException):  # a fatal error is raised here again
+                self._producer.poll(0)  # delivery reports that explain the failure
         cause = self._failed[0] if self._failed is not None else error.args[0]
         if cause.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return RecordTooLarge(f"shard {self._shard}: a record is too large for its topic")
