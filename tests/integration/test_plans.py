@@ -1,0 +1,140 @@
+"""The relay's statements keep their plans, whatever ANALYZE saw last, and marks are HOT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from bridge import ledger, outbox
+from bridge.database import array, connect, query
+from bridge.ledger import NOTHING, Outcomes
+from bridge.position import Position
+
+EVENTS = 20_000
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[psycopg.Connection]:
+    with connect(database) as db:
+        db.execute(query("set_session"))
+        yield db
+
+
+def fill(db: psycopg.Connection) -> None:
+    db.execute(
+        "insert into bridge.event_queue (event_type, event_key, payload)"
+        " select 'thing.changed', g::text, jsonb_build_object('n', g) from generate_series(1, %s) g",
+        (EVENTS,),
+    )
+    db.execute(
+        "insert into bridge.entity_events (entity_type, entity_id, action, new_state)"
+        " select 'thing', g::text, 'INSERT', jsonb_build_object('n', g) from generate_series(1, %s) g",
+        (EVENTS // 10,),
+    )
+
+
+def carry(db: psycopg.Connection, shard: int) -> int:
+    """Read and mark all of a shard as a relay does, without Kafka."""
+    held = ledger.take(db, shard, "test", 60)
+    held, _, _ = ledger.write(db, held, replace(held, batch_id=uuid4()), applied=NOTHING, lease_seconds=60)
+    position, marked = Position(held.scan_from), 0
+    while True:
+        in_flight = held.outcomes.seqs
+        scan = outbox.read(db, shard, position.start(), outbox.Limits(1000, 1 << 22), in_flight, [])
+        position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
+        outcomes = Outcomes.of(scan.events, [])
+        new = replace(held, batch_id=uuid4(), outcomes=outcomes)
+        held, xid, count = ledger.write(db, held, new, applied=held.outcomes, lease_seconds=60)
+        position.checkpoint(scan.drawn, xid)
+        marked += count
+        if not scan.events:
+            return marked
+
+
+def read_plan(db: psycopg.Connection, **changes: object) -> tuple[str, int]:
+    """The generic plan of the scan, as text, and how many buffers it touches."""
+    start = Position(0).start()
+    parameters = {
+        **start._asdict(),
+        "xids": [],
+        "next_xid": "0",
+        "shard": 1,
+        "rows": 100,
+        "bytes": 1 << 20,
+        "in_flight": "{}",
+        "held": [],
+        **changes,
+    }
+    lines = db.execute(
+        "explain (analyze, buffers, costs off, timing off) " + query("read_pending"), parameters
+    ).fetchall()
+    plan = "\n".join(line for (line,) in lines)
+    first = next(line for line in plan.splitlines() if "Buffers:" in line)
+    return plan, sum(int(part.split("=")[1]) for part in first.split() if "=" in part)
+
+
+def check_scan(plan: str) -> None:
+    assert "Seq Scan" not in plan, plan
+    assert "Bitmap" not in plan, plan
+    assert "  Sort " not in plan, plan
+    assert "pkey" not in plan, plan
+    assert "shard_seq_idx" in plan, plan
+
+
+@pytest.mark.parametrize("moment", ["never", "empty", "all pending", "half processed", "all processed"])
+def test_the_scan_follows_shard_and_seq_whenever_analyze_ran(db: psycopg.Connection, moment: str) -> None:
+    def analyze(now: str) -> None:
+        if moment == now:
+            db.execute("analyze")
+
+    analyze("empty")
+    fill(db)
+    analyze("all pending")
+    check_scan(read_plan(db)[0])
+    carry(db, 0)
+    carry(db, 1)
+    analyze("half processed")
+    check_scan(read_plan(db, shard=2)[0])
+    carry(db, 2)
+    carry(db, 3)
+    analyze("all processed")
+    check_scan(read_plan(db)[0])
+
+
+def test_a_scan_from_the_position_costs_the_same_after_much_was_processed(db: psycopg.Connection) -> None:
+    _, fresh = read_plan(db)
+    fill(db)
+    assert carry(db, 1) > 0
+    cursor = db.execute("select max(seq) from bridge.event_queue").fetchone()[0]
+    plan, later = read_plan(db, cursor=cursor, next_floor=cursor)
+    assert later < fresh + 30, plan
+
+
+def test_marks_are_hot_and_follow_the_index(db: psycopg.Connection) -> None:
+    fill(db)
+    total = sum(carry(db, shard) for shard in range(4))
+    assert total == EVENTS + EVENTS // 10
+    db.execute("select pg_stat_force_next_flush()")
+    updates, hot = db.execute(
+        "select sum(n_tup_upd), sum(n_tup_hot_upd) from pg_stat_user_tables"
+        " where relname ~ '^(event_queue|entity_events)'"
+    ).fetchone()
+    assert updates == total
+    assert hot > 0.85 * updates, f"{hot} of {updates} updates were HOT"
+
+
+def test_marking_touches_only_the_table_partitions_of_the_batch(db: psycopg.Connection) -> None:
+    fill(db)
+    seqs = [seq for (seq,) in db.execute("select seq from bridge.event_queue where shard = 1 limit 100").fetchall()]
+    first, last = db.execute("select min(created_at), max(created_at) from bridge.event_queue").fetchone()
+    parameters = {
+        "shard": 1, "seqs": array(seqs), "batch_from": first, "batch_to": last, "generation": 0, "batch_id": uuid4(),
+    }  # fmt: skip
+    lines = db.execute("explain (costs off) " + query("mark_event_queue_processed"), parameters).fetchall()
+    plan = "\n".join(line for (line,) in lines)
+    assert "Seq Scan" not in plan, plan
+    assert plan.count("shard_seq_idx") <= 2, plan
