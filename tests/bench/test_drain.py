@@ -1,7 +1,7 @@
 """How fast a backlog is drained, exactly once. Prints figures, asserts none; `make bench`.
 
-BRIDGE_BENCH_EVENTS (200,000) events of about 220 bytes wait; a relay starts; the clock runs from its first published event
-to its last, so start-up is left out. Three rounds, on a table that keeps what was processed before.
+BRIDGE_BENCH_EVENTS (200,000) events of about 220 bytes wait; a relay starts; the clock runs from its first published
+event to its last, so start-up is left out. Three rounds, on a table that keeps what was processed before.
 """
 
 from __future__ import annotations
