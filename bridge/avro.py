@@ -61,13 +61,14 @@ class AvroSchema:
     def __init__(self, subject: str, text: str) -> None:
         """Parse `text`. Raises ConfigError, naming the subject, for an invalid or unsupported schema."""
         self.subject = subject
+        definitions: dict[str, Any] = {}
         try:
             document = json.loads(text)
-            parsed: Any = fastavro.parse_schema(document)
+            parsed = fastavro.parse_schema(document, definitions)
         except (ValueError, SchemaParseException, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigError(f"the schema {subject}.avsc is not valid Avro: {error}") from error
         self.text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        compiler = Compiler(f"the schema {subject}.avsc", parsed.get("__named_schemas", {}))
+        compiler = Compiler(f"the schema {subject}.avsc", definitions)
         self._write = compiler.compile(parsed)
         self._is_recursive = compiler.is_recursive
         # orjson reads every fraction as a double, which would round decimals without a word
@@ -90,6 +91,8 @@ class AvroSchema:
 
 def load_schema(subject: str, directory: Path | None) -> AvroSchema:
     """Read `<subject>.avsc` from `directory`, or from the shipped schemas. Raises ConfigError naming the file."""
+    if Path(subject).name != subject:
+        raise ConfigError(f"the subject {subject!r} is not the name of a file", hint="Correct the route's subject")
     try:
         file: Traversable = (directory or resource("schemas")).joinpath(f"{subject}.avsc")
         with file.open("rb") as stream:
@@ -113,7 +116,7 @@ def is_recursive(parsed: Any) -> bool:
     compiler = Compiler("", parsed.get("__named_schemas", {}) if isinstance(parsed, dict) else {})
     try:
         compiler.compile(parsed)
-    except ConfigError:  # a schema that we can read, but not write
+    except (ConfigError, KeyError):  # a schema that we can read, but not write
         return True
     return compiler.is_recursive
 

@@ -135,8 +135,8 @@ def _from_hex(value: Any) -> bytes:
 
 def _micros(value: Any, epoch: datetime, expected: str) -> int:
     try:
-        # fromisoformat drops digits after the sixth of the fraction without a word
-        if value[4] == "-" and not value[26:27].isdigit():
+        # fromisoformat drops digits after the sixth of a fraction without a word
+        if value[4] == "-" and value[13] == ":" and (len(value) < 27 or not value[20:27].isdigit()):
             since = datetime.fromisoformat(value) - epoch  # TypeError: one has an offset and the other has not
             return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):

@@ -136,8 +136,8 @@ class Encoders:
 
 
 def timestamp_ms(event: Event) -> int:
-    """The record's time: the event's, but never in the future, where a broker would refuse the whole batch."""
-    return min(event.created_us, time.time_ns() // 1000) // 1000
+    """The record's time: the event's, but never in the future, where a broker would refuse the whole batch, or < 0."""
+    return max(min(event.created_us, time.time_ns() // 1000) // 1000, 0)
 
 
 def size(record: Record) -> int:

@@ -20,6 +20,7 @@ MAX_HEADER_BYTES = 16_384  # names and values together
 RESERVED = ("ce_", "bridge_", "content-type")  # the writer cannot set these
 
 EPOCH = datetime(1970, 1, 1)  # in UTC; printed without an offset
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 and 9999
 AVRO = "application/avro"
 JSON = "application/json"
 
@@ -79,14 +80,14 @@ def event_headers(event: Event) -> list[Header]:
 
 
 def rfc3339(microseconds: int) -> str:
-    """A time in microseconds since 1970, as RFC 3339 in UTC."""
+    """A time in microseconds since 1970, as RFC 3339 in UTC; the nearest that it can write, years 1 to 9999."""
     seconds, fraction = divmod(microseconds, 1_000_000)
     return f"{_to_the_second(seconds)}.{fraction:06d}Z"
 
 
 @lru_cache(maxsize=4096)  # events come in the order of time, so many share a second
 def _to_the_second(seconds: int) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).isoformat()
+    return (EPOCH + timedelta(seconds=min(max(seconds, FIRST_SECOND), LAST_SECOND))).isoformat()
 
 
 def writer_headers(headers: str) -> list[Header]:
