@@ -18,7 +18,7 @@ from bridge.topics import ensure_topics
 MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four bytes
 FRAMING_BYTES = 256  # what Kafka adds to a record that is alone in its batch, at most
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
-REASON_BYTES = 4096
+CUT = 200  # characters left of a key or a reason where the dead letter would not fit
 
 
 class Ready(NamedTuple):
@@ -97,26 +97,34 @@ class Encoders:
         return record
 
     def dead_letter(self, letter: DeadLetter) -> Record:
-        """The copy of a dead event: its payload as JSON text, cut off where the topic would refuse it, and why."""
-        event = letter.event
-        topic = self._settings.topics.dead_letters
+        """The copy of a dead event: its payload as JSON text, and why it is dead.
+
+        It always fits its topic, or the relay could not go on; `bridge_cut` says that it is not the whole event.
+        """
+        event, limit = letter.event, self.max_bytes.get(self._settings.topics.dead_letters, 1 << 30)
+        is_cut: list[Header] = [("bridge_cut", b"true")]
+        try:
+            own = writer_headers(event.headers or "{}")
+        except PoisonEvent:  # they may be why it is dead
+            own = is_cut
+        whole = self._copy(event, letter.reason, own)
+        if size(whole) <= limit:
+            return whole
+        cut = self._copy(event._replace(key=event.key[:CUT]), letter.reason[:CUT], is_cut)
+        payload = cut.value or b""
+        return cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
+
+    def _copy(self, event: Event, reason: str, more: list[Header]) -> Record:
         headers: list[Header] = [
             *self._router.shared_headers(event.source, event.event_type, JSON),
             *event_headers(event),
-            ("bridge_error", letter.reason.encode("utf-8", "replace")[:REASON_BYTES]),
+            ("bridge_error", reason.encode("utf-8", "replace")),
             ("bridge_source", event.source),
             ("bridge_seq", str(event.seq)),
+            *more,
         ]
-        try:
-            headers += writer_headers(event.headers or "{}")
-        except PoisonEvent:  # they may be why it is dead
-            headers.append(("bridge_headers_left_out", b"true"))
-        record = Record(topic, event.key.encode(), event.payload.encode(), headers, timestamp_ms(event))
-        excess = size(record) - self.max_bytes.get(topic, size(record))
-        if excess > 0:
-            cut = event.payload.encode()[: -excess - FRAMING_BYTES]
-            record = record._replace(value=cut, headers=[*headers, ("bridge_payload_cut", b"true")])
-        return record
+        topic = self._settings.topics.dead_letters
+        return Record(topic, event.key.encode(), event.payload.encode(), headers, timestamp_ms(event))
 
     def _prepare(self, event_type: str) -> Ready:
         destination = self._router.destination(event_type)

@@ -1,0 +1,155 @@
+"""Event to record: all of it together, and the copies of dead events."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from bridge.encoder import FRAMING_BYTES, Encoders, size
+from bridge.errors import ConfigError, EncodingError, PoisonEvent, RecordTooLarge, RegistryUnavailable, UnroutableEvent
+from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
+from bridge.settings import Relay, Route, Settings, Topics
+
+AT = 1_795_342_272_123_456
+SCHEMA = {"type": "record", "name": "Made", "fields": [{"name": "text", "type": "string"}]}
+
+
+class KnownIds:
+    """In place of a registry: an id for every subject, or none at all."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.away = False
+
+    def schema_id(self, subject: str, text: str) -> int:
+        self.asked += 1
+        if self.away:
+            raise RegistryUnavailable("away")
+        return 258
+
+
+@pytest.fixture
+def ids() -> KnownIds:
+    return KnownIds()
+
+
+@pytest.fixture
+def encoders(tmp_path: Path, ids: KnownIds) -> Encoders:
+    (tmp_path / "things-Made.avsc").write_text(json.dumps(SCHEMA))
+    settings = Settings(
+        relay=Relay(name="us"),
+        topics=Topics(dead_letters="dead"),
+        routes=(Route("thing.made", "things", "things-Made"),),
+        schemas=tmp_path,
+    )
+    return Encoders(settings, ids, {"things": 2000, "dead": 2000})
+
+
+def event(payload: str = '{"text": "x"}', **more: object) -> Event:
+    given = {"key": "k", "headers": None, "event_type": "thing.made", "created_us": AT} | more
+    return Event(source=EVENT_QUEUE, seq=7, id="0190a1b2-1111-7222-8333-444455556666", payload=payload, **given)
+
+
+def test_a_record_is_complete(encoders: Encoders) -> None:
+    record = encoders.record(event(key="Zoë", headers='{"traceparent": "00-1-2-01", "ce_id": "forged"}'))
+    assert record == Record(
+        topic="things",
+        key="Zoë".encode(),
+        value=b"\x00\x00\x00\x01\x02\x02x",
+        headers=[
+            ("ce_specversion", b"1.0"),
+            ("ce_type", b"thing.made"),
+            ("ce_source", b"/us/event_queue"),
+            ("content-type", b"application/avro"),
+            ("ce_id", "0190a1b2-1111-7222-8333-444455556666"),
+            ("ce_time", "2026-11-22T10:11:12.123456Z"),
+            ("ce_subject", "Zoë"),
+            ("ce_sequence", "0000000000000000007"),
+            ("traceparent", b"00-1-2-01"),
+        ],
+        timestamp_ms=AT // 1000,
+    )
+
+
+@pytest.mark.parametrize("created_us", [2**63 - 1, -1, -(2**63)])
+def test_a_record_is_never_of_the_future_or_before_kafkas_time(encoders: Encoders, created_us: int) -> None:
+    assert 0 <= encoders.record(event(created_us=created_us)).timestamp_ms <= time.time_ns() // 1_000_000
+
+
+def test_the_id_is_asked_for_once_a_type(encoders: Encoders, ids: KnownIds) -> None:
+    for _ in range(3):
+        encoders.record(event())
+    assert ids.asked == 1
+
+
+def test_a_failure_to_get_the_id_is_not_remembered(encoders: Encoders, ids: KnownIds) -> None:
+    ids.away = True
+    with pytest.raises(RegistryUnavailable):
+        encoders.record(event())
+    ids.away = False
+    assert encoders.record(event()).topic == "things"
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (event(event_type="other"), UnroutableEvent),
+        (event('{"text": 1}'), EncodingError),
+        (event("null"), EncodingError),
+        (event(headers="[]"), PoisonEvent),
+        (event(json.dumps({"text": "x" * 2000})), RecordTooLarge),
+        (event(key="k" * 1000), RecordTooLarge),
+        (event(headers=json.dumps({"h": "x" * 2000})), RecordTooLarge),
+    ],
+)
+def test_poison_is_refused_and_becomes_a_dead_letter(
+    encoders: Encoders, given: Event, error: type[PoisonEvent]
+) -> None:
+    with pytest.raises(error) as refused:
+        encoders.record(given)
+    letter = encoders.dead_letter(DeadLetter(given, str(refused.value)))
+    headers = dict(letter.headers)
+    assert (letter.topic, letter.timestamp_ms) == ("dead", AT // 1000)
+    assert given.key.encode().startswith(letter.key)
+    assert headers["ce_id"] == given.id
+    assert headers["ce_type"] == given.event_type.encode()
+    assert headers["content-type"] == b"application/json"
+    assert headers["bridge_error"] == str(refused.value).encode()[:200]
+    assert (headers["bridge_source"], headers["bridge_seq"]) == ("event_queue", "7")
+
+
+def test_a_dead_letter_is_the_payload_as_it_is(encoders: Encoders) -> None:
+    letter = encoders.dead_letter(DeadLetter(event('{"text": "é"}', headers='{"own": "1"}'), "why"))
+    assert letter.value == '{"text": "é"}'.encode()
+    assert dict(letter.headers)["own"] == b"1"
+    assert "bridge_cut" not in dict(letter.headers)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        event(json.dumps({"text": "é" * 5000})),
+        event(json.dumps({"text": "x" * 1500}), headers=json.dumps({"h": "x" * 1500})),
+        event(json.dumps({"text": "x" * 1500}), headers=json.dumps({"h": "x" * 20_000})),
+        event(key="é" * 100_000),
+    ],
+)
+def test_a_dead_letter_fits_its_topic(encoders: Encoders, given: Event) -> None:
+    letter = encoders.dead_letter(DeadLetter(given, "r" * 10_000))
+    assert size(letter) <= 2000
+    assert dict(letter.headers)["bridge_cut"] == b"true"
+    assert dict(letter.headers)["ce_id"] == given.id
+
+
+def test_the_size_is_not_below_what_kafka_counts(encoders: Encoders) -> None:
+    record = encoders.record(event())
+    assert size(record) > FRAMING_BYTES + len(record.value) + len(record.key)
+
+
+def test_a_missing_schema_file_is_found_at_the_start(tmp_path: Path, ids: KnownIds) -> None:
+    settings = Settings(routes=(Route("thing.made", "things", "things-Made"),), schemas=tmp_path)
+    with pytest.raises(ConfigError, match=r"there is no things-Made\.avsc in"):
+        Encoders(settings, ids, {})
