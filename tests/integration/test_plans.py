@@ -80,7 +80,7 @@ def read_plan(db: psycopg.Connection, **changes: object) -> tuple[str, int]:
 def check_scan(plan: str) -> None:
     assert "Seq Scan" not in plan, plan
     assert "Bitmap" not in plan, plan
-    assert "  Sort " not in plan, plan
+    assert "->  Sort" not in plan, plan
     assert "pkey" not in plan, plan
     assert "shard_seq_idx" in plan, plan
 
