@@ -109,7 +109,7 @@ def test_a_scan_from_the_position_costs_the_same_after_much_was_processed(db: ps
     _, fresh = read_plan(db)
     fill(db)
     assert carry(db, 1) > 0
-    cursor = db.execute("select max(seq) from bridge.event_queue").fetchone()[0]
+    cursor = db.execute("select last_value from bridge.event_seq").fetchone()[0]
     plan, later = read_plan(db, cursor=cursor, next_floor=cursor)
     assert later < fresh + 30, plan
 
@@ -120,7 +120,7 @@ def test_marks_are_hot_and_follow_the_index(db: psycopg.Connection) -> None:
     assert total == EVENTS + EVENTS // 10
     db.execute("select pg_stat_force_next_flush()")
     updates, hot = db.execute(
-        "select sum(n_tup_upd), sum(n_tup_hot_upd) from pg_stat_user_tables"
+        "select sum(n_tup_upd)::bigint, sum(n_tup_hot_upd)::bigint from pg_stat_user_tables"
         " where relname ~ '^(event_queue|entity_events)'"
     ).fetchone()
     assert updates == total
