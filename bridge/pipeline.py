@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0  # at least this between two sweeps, and
 SWEEP_SHARE = 50  # this many times what the last one took, so that they cost 2 % at most
-BACKOFF_SECONDS = (0.1, 5.0)
+BACKOFF_SECONDS = (0.1, 3.0)
 
 
 @dataclass(frozen=True, slots=True)

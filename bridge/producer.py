@@ -32,7 +32,7 @@ TUNING = {
     "enable.idempotence": True,
     "delivery.report.only.error": True,
 }
-NETWORK_SECONDS = 10.0
+NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 
 
 class ShardProducer:

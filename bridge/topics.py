@@ -55,6 +55,7 @@ def client_properties(settings: Settings) -> dict[str, Any]:
             raise ConfigError(f"kafka.properties must not set {name!r}: it makes librdkafka run code of its own")
     return {
         "client.id": settings.relay.name,
+        "reconnect.backoff.max.ms": 1000,  # not 10 seconds: a broker that is back is to be noticed
         **kafka.properties,
         "bootstrap.servers": kafka.bootstrap_servers,
         "logger": librdkafka,
