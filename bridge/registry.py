@@ -101,7 +101,8 @@ class Registry:
             level = self._compatibility(subject)
             if not self._is_compatible(subject, schema, level):
                 raise IncompatibleSchema(
-                    f"the registry says that the schema of {subject} is not {level} compatible with what is registered",
+                    f"the registry says that the schema of {subject} is not compatible with what is registered "
+                    f"(level {level})",
                     hint="Give new fields defaults, change no field's name or type, or change the subject's level",
                 )
             return self._client.register_schema(subject, schema)
@@ -109,7 +110,10 @@ class Registry:
             raise self._explained(error, subject) from error
 
     def _compatibility(self, subject: str) -> str:
-        """The subject's own compatibility level, set first if it has none."""
+        """The subject's own compatibility level, set first if it has none.
+
+        NONE may also mean, with Apicurio, that an existing subject was never given one; its check tells these apart.
+        """
         try:
             return self._client.get_compatibility(subject)
         except SchemaRegistryError as error:
@@ -122,7 +126,7 @@ class Registry:
         try:
             if level.endswith("_TRANSITIVE"):
                 return self._client.test_compatibility_all_versions(subject, schema)
-            return level == "NONE" or self._client.test_compatibility(subject, schema)
+            return self._client.test_compatibility(subject, schema)
         except SchemaRegistryError as error:
             if error.http_status_code == NOT_FOUND:
                 return True  # the subject's first version

@@ -1,0 +1,243 @@
+"""The registry's client, on a real registry and on servers that misbehave."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
+from bridge.registry import Registry
+from bridge.settings import Registry as RegistrySettings
+from bridge.settings import Settings
+
+
+def schema(*fields: dict) -> str:
+    return json.dumps({"type": "record", "name": "test.R", "doc": "é", "fields": list(fields)})
+
+
+ONE = schema({"name": "a", "type": "string"})
+TWO = schema({"name": "a", "type": "string"}, {"name": "b", "type": ["null", "int"], "default": None})
+BREAKING = schema({"name": "a", "type": "string"}, {"name": "b", "type": "int"})
+
+Open = Callable[..., Registry]
+
+
+@pytest.fixture
+def client(registry: str) -> Iterator[SchemaRegistryClient]:
+    with SchemaRegistryClient({"url": registry, "timeout": 10}) as client:
+        yield client
+
+
+@pytest.fixture
+def open_registry(registry: str) -> Iterator[Open]:
+    opened = []
+
+    def open_registry(**more: object) -> Registry:
+        settings = RegistrySettings(**({"url": registry, "timeout_seconds": 5.0} | more))
+        opened.append(Registry(Settings(registry=settings)))
+        return opened[-1]
+
+    yield open_registry
+    for one in opened:
+        one.close()
+
+
+def test_a_new_subject_gets_its_level_and_then_its_schema(
+    open_registry: Open, client: SchemaRegistryClient, unique: str
+) -> None:
+    schema_id = open_registry(compatibility="FULL").schema_id(unique, ONE)
+    assert client.get_compatibility(unique) == "FULL"
+    assert client.get_versions(unique) == [1]
+    assert json.loads(client.get_schema(schema_id).schema_str)["fields"] == json.loads(ONE)["fields"]
+
+
+def test_a_level_that_somebody_has_set_is_left_alone(
+    open_registry: Open, client: SchemaRegistryClient, unique: str
+) -> None:
+    client.register_schema(unique, Schema(ONE, "AVRO"))
+    client.set_compatibility(unique, "NONE")
+    open_registry().schema_id(unique, BREAKING)
+    assert client.get_compatibility(unique) == "NONE"
+
+
+def test_a_schema_that_is_there_already_is_only_looked_up(
+    open_registry: Open, client: SchemaRegistryClient, unique: str
+) -> None:
+    first = client.register_schema(unique, Schema(ONE, "AVRO"))
+    client.set_compatibility(unique, "NONE")
+    client.register_schema(unique, Schema(BREAKING, "AVRO"))
+    client.set_compatibility(unique, "FULL")
+    assert open_registry().schema_id(unique, json.dumps(json.loads(ONE), indent=2)) == first
+    assert client.get_versions(unique) == [1, 2]
+
+
+def test_a_compatible_schema_becomes_the_next_version(
+    open_registry: Open, client: SchemaRegistryClient, unique: str
+) -> None:
+    registry = open_registry()
+    assert registry.schema_id(unique, ONE) != registry.schema_id(unique, TWO)
+    assert client.get_versions(unique) == [1, 2]
+
+
+@pytest.mark.parametrize("level", ["BACKWARD", "BACKWARD_TRANSITIVE", "FULL"])
+def test_an_incompatible_schema_is_refused_and_not_registered(
+    open_registry: Open, client: SchemaRegistryClient, unique: str, level: str
+) -> None:
+    registry = open_registry(compatibility=level)
+    registry.schema_id(unique, ONE)
+    with pytest.raises(IncompatibleSchema, match=f"{unique} is not compatible .*level {level}") as refused:
+        registry.schema_id(unique, BREAKING)
+    assert "\n" not in str(refused.value)
+    assert client.get_versions(unique) == [1]
+
+
+def test_also_where_the_registry_itself_enforces_nothing(
+    open_registry: Open, client: SchemaRegistryClient, unique: str
+) -> None:
+    client.register_schema(unique, Schema(ONE, "AVRO"))  # no level was ever set
+    with pytest.raises(IncompatibleSchema):
+        open_registry().schema_id(unique, BREAKING)
+    assert client.get_versions(unique) == [1]
+
+
+def test_a_refusal_is_asked_about_again(open_registry: Open, client: SchemaRegistryClient, unique: str) -> None:
+    registry = open_registry()
+    registry.schema_id(unique, ONE)
+    with pytest.raises(IncompatibleSchema):
+        registry.schema_id(unique, BREAKING)
+    client.set_compatibility(unique, "NONE")
+    assert registry.schema_id(unique, BREAKING)
+
+
+def test_many_threads_register_one_version(open_registry: Open, client: SchemaRegistryClient, unique: str) -> None:
+    registry = open_registry()
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda _: registry.schema_id(unique, ONE), range(16)))
+    assert len(ids) == 1
+    assert client.get_versions(unique) == [1]
+
+
+def test_schemas_by_id(open_registry: Open, unique: str) -> None:
+    registry = open_registry()
+    schema_id = registry.schema_id(unique, ONE)
+    assert registry.schema_by_id(schema_id)["name"] == "test.R"
+    assert registry.schema_by_id(2**32 - 1) is None
+
+
+def test_what_is_no_avro_has_no_schema(open_registry: Open, client: SchemaRegistryClient, unique: str) -> None:
+    schema_id = client.register_schema(
+        unique, Schema('{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}', "JSON")
+    )
+    assert open_registry().schema_by_id(schema_id) is None
+
+
+def test_an_unknown_type_is_a_matter_of_configuration(open_registry: Open, unique: str) -> None:
+    with pytest.raises(ConfigError, match="not valid"):
+        open_registry().schema_id(unique, '{"type": "nothing"}')
+
+
+def test_nobody_there(open_registry: Open) -> None:
+    with pytest.raises(RegistryUnavailable, match=r"cannot reach the registry at http://127\.0\.0\.1:1"):
+        open_registry(url="http://127.0.0.1:1").schema_id("s", ONE)
+
+
+def test_a_password_in_the_url_is_not_repeated(open_registry: Open) -> None:
+    with pytest.raises(RegistryUnavailable) as away:
+        open_registry(url="http://us:canary@127.0.0.1:1/x").schema_id("s", ONE)
+    assert "canary" not in str(away.value)
+
+
+def test_a_registry_that_hangs_is_given_up_and_only_once_for_all_who_wait(open_registry: Open) -> None:
+    """Nine more threads find the failure that they waited for; asking one by one would take ten time-outs."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        registry = open_registry(url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=1.0)
+        waiting = threading.Barrier(10)
+
+        def ask(_: int) -> float:
+            waiting.wait()
+            begun = time.monotonic()
+            with pytest.raises(RegistryUnavailable, match="timed out"):
+                registry.schema_id("s", ONE)
+            return time.monotonic() - begun
+
+        with ThreadPoolExecutor(10) as pool:
+            longest = max(pool.map(ask, range(10)))
+        assert longest < 9
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[int, bytes], str]]:
+    """Starts a server that gives one answer to everything; returns its URL."""
+    servers = []
+
+    def start(status: int, body: bytes) -> str:
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_PUT = do_GET  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                """Nothing on the terminal."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "said"),
+    [
+        (
+            500,
+            b'{"error_code": 50001, "message": "store is\\n down"}',
+            RegistryUnavailable,
+            "answers 500 .*store is down",
+        ),
+        (503, b"<html>", RegistryUnavailable, "answers 503"),
+        (429, b"{}", RegistryUnavailable, "answers 429"),
+        (401, b"{}", ConfigError, "refuses the login"),
+        (403, b'{"message": "no"}', ConfigError, "refuses the login"),
+        (200, b"<html>", ConfigError, "does not answer like a schema registry"),
+        (404, b"<html>", ConfigError, "does not answer like a schema registry"),
+        (409, b'{"error_code": 409, "message": "field b"}', IncompatibleSchema, "field b"),
+        (422, b'{"error_code": 42201, "message": "bad"}', ConfigError, "not valid: bad"),
+    ],
+)
+def test_each_answer_has_its_reaction(
+    open_registry: Open,
+    answering: Callable[[int, bytes], str],
+    status: int,
+    body: bytes,
+    error: type[Exception],
+    said: str,
+) -> None:
+    with pytest.raises(error, match=said) as refused:
+        open_registry(url=answering(status, body)).schema_id("s", ONE)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8081", "ftp://x"])
+def test_an_address_that_cannot_be_one(url: str) -> None:
+    with pytest.raises(ConfigError, match="registry"):
+        Registry(Settings(registry=RegistrySettings(url=url)))
