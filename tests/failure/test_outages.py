@@ -13,6 +13,15 @@ from fix_relay import Site, eventually
 from bridge.local.stack import Stack
 
 
+@pytest.fixture(autouse=True)
+def all_back(stack: Stack) -> Iterator[None]:
+    """Whatever a test stops runs again for the next one."""
+    yield
+    for server in stack.servers:
+        if server.process() is None:
+            server.start()
+
+
 @contextmanager
 def running(site: Site) -> Iterator[None]:
     """A relay meanwhile; afterwards everything has been published, and the relay ends gracefully."""
