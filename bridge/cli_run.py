@@ -41,6 +41,7 @@ def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> 
     )
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
+        logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
     loaded = settings.load(config)
     if workers > 1:
         run_workers(workers, sys.argv[1:])
