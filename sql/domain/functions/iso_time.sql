@@ -4,5 +4,5 @@
 -- Writes:     nothing
 -- Errors:     none
 create or replace function crm.iso_time(moment timestamptz) returns text
-    language sql immutable parallel safe
+    language sql stable parallel safe
     return to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');

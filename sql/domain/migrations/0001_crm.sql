@@ -74,6 +74,7 @@ create table crm.opportunities (
     updated_at  timestamptz   not null default clock_timestamp(),
     constraint opportunity_is_an_entity foreign key (id) references crm.entities on delete cascade,
     constraint stage_is_known check (stage in ('PROSPECTING', 'QUALIFICATION', 'PROPOSAL', 'NEGOTIATION', 'WON', 'LOST')),
+    constraint close_date_is_in_our_calendar check (close_date between '1900-01-01' and '9999-12-31'),
     constraint amount_is_not_negative check (amount >= 0),
     constraint currency_is_three_letters check (currency ~ '^[A-Z]{3}$'),
     constraint probability_is_a_percentage check (probability between 0 and 100)

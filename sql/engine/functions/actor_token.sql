@@ -4,8 +4,5 @@
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.actor_token() returns text
-    language sql stable
-    set search_path = pg_catalog, pg_temp
-as $$
-    select pg_backend_pid() || ':' || extract(epoch from transaction_timestamp())
-$$;
+    language sql stable parallel safe
+    return pg_backend_pid() || ':' || extract(epoch from transaction_timestamp());

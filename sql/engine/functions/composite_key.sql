@@ -5,7 +5,7 @@
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.composite_key(state jsonb, columns text[]) returns text
-    language sql immutable parallel safe
+    language sql stable parallel safe
     set search_path = pg_catalog, pg_temp
 as $$
     select jsonb_agg(state -> name order by position)::text from unnest(columns) with ordinality as c (name, position)

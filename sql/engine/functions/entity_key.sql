@@ -5,8 +5,9 @@
 -- Writes:     nothing
 -- Errors:     none
 --
--- It has no SET clause so that the planner can inline it; its names were resolved when it was created.
+-- The planner inlines it: it has no SET clause, and is not declared more immutable than what it calls. Its names were
+-- resolved when it was created.
 create or replace function bridge.entity_key(state jsonb, columns text[]) returns text
-    language sql immutable parallel safe
+    language sql stable parallel safe
     return case when array_length(columns, 1) = 1 then state ->> columns[1]
                 else bridge.composite_key(state, columns) end;

@@ -26,24 +26,33 @@ declare
     masked            constant jsonb   := tg_argv[4];
     type_column       constant text    := tg_argv[5];   -- entity_type_id, where the table has it
     with_activity     constant boolean := tg_argv[6];
-    actor             constant record  := bridge.current_actor();
-    trace             constant jsonb   := bridge.trace_headers();
-    context           constant jsonb   := bridge.activity_context();
+    context record;
+    changed integer;
 begin
+    select count(*) into changed from (select from new_rows limit 2) as two;
+    if changed < 2 then
+        if changed = 1 then
+            perform bridge.record_change(tg_argv, null, (select to_jsonb(r) from new_rows as r));
+        end if;
+        return null;
+    end if;
+
+    context := bridge.change_context();
     with event as (
         insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, new_state, change_summary, headers)
         select entity_type, bridge.entity_key(state, key_columns), (state ->> type_column)::uuid, entity_event_type,
-               'INSERT', actor.performed_by, actor.status, state || masked, 'INSERT of ' || entity_type, trace
+               'INSERT', context.performed_by, context.status, state || masked,
+               bridge.change_summary('INSERT', entity_type), context.headers
           from (select to_jsonb(r) - excluded as state from new_rows as r offset 0) as inserted  -- 0: convert once
         returning id, entity_id, entity_type_id, action, occurred_at, new_state as details
     )
     insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                      ip_address, user_agent, device, geo, meta)
-    select actor.performed_by, entity_id, entity_type, action, occurred_at, actor.status,
-           (context ->> 'ip_address')::inet, context ->> 'user_agent', nullif(context -> 'device', 'null'),
-           nullif(context -> 'geo', 'null'),
-           jsonb_build_object('event_id', id, 'entity_type_id', entity_type_id, 'details', details)
+    select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+           (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
+           nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
+           bridge.activity_meta(id, entity_type_id, null, details)
       from event
      where with_activity;
     return null;

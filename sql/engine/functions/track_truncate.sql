@@ -23,9 +23,7 @@ declare
     type_column       constant text    := tg_argv[5];
     with_activity     constant boolean := tg_argv[6];
     row_limit         constant bigint  := tg_argv[7];
-    actor             constant record  := bridge.current_actor();
-    trace             constant jsonb   := bridge.trace_headers();
-    context           constant jsonb   := bridge.activity_context();
+    context           constant record  := bridge.change_context();
     row_count bigint := row_limit + 1;
     summary text := 'TRUNCATE of ' || entity_type;
 begin
@@ -42,19 +40,21 @@ begin
                    'DELETE of ' || $1 || ' (TRUNCATE)', $8
               from (select to_jsonb(r) - $9 as state from only %s as r offset 0) as deleted
         $sql$, tg_relid::regclass)
-            using entity_type, key_columns, type_column, entity_event_type, actor.performed_by, actor.status, masked,
-                  trace, excluded;
+            using entity_type, key_columns, type_column, entity_event_type, context.performed_by, context.status, masked,
+                  context.headers, excluded;
     else
         summary := summary || ': rows without events of their own; read the table anew';
     end if;
     insert into bridge.entity_events (entity_type, entity_id, entity_event_type, action, performed_by, actor_status,
                                       change_summary, headers)
-    values (entity_type, '*', entity_event_type, 'TRUNCATE', actor.performed_by, actor.status, summary, trace);
+    values (entity_type, '*', entity_event_type, 'TRUNCATE', context.performed_by, context.status, summary,
+            context.headers);
     if with_activity then
         insert into bridge.activity_log (user_id, entity_id, entity_type, action, actor_status, ip_address, user_agent,
                                          device, geo, meta)
-        values (actor.performed_by, '*', entity_type, 'TRUNCATE', actor.status, (context ->> 'ip_address')::inet,
-                context ->> 'user_agent', nullif(context -> 'device', 'null'), nullif(context -> 'geo', 'null'),
+        values (context.performed_by, '*', entity_type, 'TRUNCATE', context.status, (context.origin ->> 'ip_address')::inet,
+                context.origin ->> 'user_agent', nullif(context.origin -> 'device', 'null'),
+                nullif(context.origin -> 'geo', 'null'),
                 jsonb_build_object('details', summary));
     end if;
     return null;

@@ -30,11 +30,19 @@ declare
     masked            constant jsonb   := tg_argv[4];
     type_column       constant text    := tg_argv[5];   -- entity_type_id, where the table has it
     with_activity     constant boolean := tg_argv[6];
-    actor             constant record  := bridge.current_actor();
-    trace             constant jsonb   := bridge.trace_headers();
-    context           constant jsonb   := bridge.activity_context();
+    context record;
+    changed integer;
     has_rekeyed boolean;
 begin
+    select count(*) into changed from (select from new_rows limit 2) as two;
+    if changed < 2 then
+        if changed = 1 then
+            perform bridge.record_change(tg_argv, (select to_jsonb(r) from old_rows as r), (select to_jsonb(r) from new_rows as r));
+        end if;
+        return null;
+    end if;
+
+    context := bridge.change_context();
     with pair as (
         select to_jsonb(o.r) - excluded as old_state, to_jsonb(w.r) - excluded as new_state
           from (select row_number() over () as position, r from old_rows as r) as o
@@ -52,24 +60,21 @@ begin
         insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, previous_state, new_state, changed_fields,
                                           change_summary, headers)
-        select entity_type, key, (coalesce(new_state, old_state) ->> type_column)::uuid, entity_event_type,
-               case when is_rekeyed then 'DELETE' else 'UPDATE' end, actor.performed_by, actor.status,
-               old_state || masked, case when not is_rekeyed then new_state || masked end,
-               case when not is_rekeyed then fields end,
-               case when is_rekeyed then 'DELETE of ' || entity_type || ' (its key changed)'
-                    else 'UPDATE of ' || entity_type || ': ' || array_to_string(fields, ', ') end, trace
-          from change
+        select entity_type, key, (coalesce(new_state, old_state) ->> type_column)::uuid, entity_event_type, act,
+               context.performed_by, context.status, old_state || masked,
+               case when not is_rekeyed then new_state || masked end, case when not is_rekeyed then fields end,
+               bridge.change_summary(act, entity_type, case when not is_rekeyed then fields end, true), context.headers
+          from change, lateral (select case when is_rekeyed then 'DELETE' else 'UPDATE' end as act) as chosen
          where is_rekeyed or fields <> '{}'
         returning id, entity_id, entity_type_id, action, occurred_at, changed_fields,
                   coalesce(new_state, previous_state) as details
     ), activity as (
         insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                          ip_address, user_agent, device, geo, meta)
-        select actor.performed_by, entity_id, entity_type, action, occurred_at, actor.status,
-               (context ->> 'ip_address')::inet, context ->> 'user_agent', nullif(context -> 'device', 'null'),
-               nullif(context -> 'geo', 'null'),
-               jsonb_build_object('event_id', id, 'entity_type_id', entity_type_id, 'changed_fields', changed_fields,
-                                  'details', details)
+        select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+               (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
+               nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
+               bridge.activity_meta(id, entity_type_id, changed_fields, details)
           from event
          where with_activity
     )
@@ -80,8 +85,8 @@ begin
             insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                               performed_by, actor_status, new_state, change_summary, headers)
             select entity_type, bridge.entity_key(new_state, key_columns), (new_state ->> type_column)::uuid,
-                   entity_event_type, 'INSERT', actor.performed_by, actor.status, new_state || masked,
-                   'INSERT of ' || entity_type || ' (its key changed)', trace
+                   entity_event_type, 'INSERT', context.performed_by, context.status, new_state || masked,
+                   bridge.change_summary('INSERT', entity_type, null, true), context.headers
               from (select to_jsonb(o.r) as old_state, to_jsonb(w.r) - excluded as new_state
                       from (select row_number() over () as position, r from new_rows as r) as w
                       left join (select row_number() over () as position, r from old_rows as r) as o using (position)
@@ -91,10 +96,10 @@ begin
         )
         insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                          ip_address, user_agent, device, geo, meta)
-        select actor.performed_by, entity_id, entity_type, action, occurred_at, actor.status,
-               (context ->> 'ip_address')::inet, context ->> 'user_agent', nullif(context -> 'device', 'null'),
-               nullif(context -> 'geo', 'null'),
-               jsonb_build_object('event_id', id, 'entity_type_id', entity_type_id, 'details', details)
+        select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+               (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
+               nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
+               bridge.activity_meta(id, entity_type_id, null, details)
           from event
          where with_activity;
     end if;
