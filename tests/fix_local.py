@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from bridge.local.artifacts import fetch, locked_artifacts
+from bridge.local.artifacts import locked_artifacts
+from bridge.local.cache import fetch
 from bridge.local.postgres import version
 from bridge.local.stack import Endpoints, Stack
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +13,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from bridge.errors import Unavailable
-from bridge.local.artifacts import installed
+from bridge.local.cache import installed
 from bridge.local.server import Server
 
 _CLUSTER_ID = "bridge-local-stack-00w"  # 22 characters of base64, as Kafka wants a UUID written
@@ -59,33 +58,14 @@ class Kafka(Server):
             return
         shutil.rmtree(self.fresh, ignore_errors=True)
         properties = self._write_properties(self.fresh)
-        tool = [
-            "-XX:TieredStopAtLevel=1",
-            f"-Dbridge.local={self.fresh}",
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            _CLUSTER_ID,
-            "-c",
-            str(properties),
-        ]
-        with (
-            self.log.open("w") as log,
-            subprocess.Popen(self._java(*tool), stdout=log, stderr=log, stdin=subprocess.DEVNULL) as format_,
-        ):
-            try:
-                while format_.poll() is None:
-                    yield
-            finally:
-                format_.kill()
-        if format_.returncode:
-            raise Unavailable(f"Kafka could not be set up: {self._complaint()}", hint=f"See {self.log}")
+        java = ["-XX:TieredStopAtLevel=1", f"-Dbridge.local={self.fresh}"]
+        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
+        yield from self._run_set_up(self._java(*java, *tool))
         self.fresh.rename(self.data)
 
     def command(self) -> list[str]:
-        return self._java(
-            "-Xmx768m", "-XX:+UseSerialGC", f"-D{self.mark}", "kafka.Kafka", str(self._write_properties(self.data))
-        )
+        properties = str(self._write_properties(self.data))
+        return self._java("-Xmx768m", "-XX:+UseSerialGC", f"-D{self.mark}", "kafka.Kafka", properties)
 
     def is_ready(self) -> bool:
         """Whether the broker lists its topics."""
@@ -108,5 +88,6 @@ class Kafka(Server):
     def _write_properties(self, data: Path) -> Path:
         path = self.directory / "kafka.properties"
         controller_port = self.state.ports["kafka_controller"]
-        path.write_text(_PROPERTIES.format(port=self.port, controller_port=controller_port, data=data))
+        escaped = json.dumps(str(data))[1:-1]  # Java's property files are Latin-1 with the same escapes
+        path.write_text(_PROPERTIES.format(port=self.port, controller_port=controller_port, data=escaped))
         return path

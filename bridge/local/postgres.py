@@ -16,8 +16,9 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from bridge.errors import ConfigError, Unavailable
-from bridge.local.server import Server, kill
+from bridge.errors import ConfigError
+from bridge.local.process import kill
+from bridge.local.server import Server
 
 _SETTINGS = """
 # Written by bridge local.
@@ -54,23 +55,16 @@ class Postgres(Server):
         fresh = self.fresh
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
-        with tempfile.NamedTemporaryFile("w") as password, self.log.open("w") as log:
+        with tempfile.NamedTemporaryFile("w") as password:
             password.write(self.state.password)
             password.flush()
             if os.geteuid() == 0:
                 user = _unprivileged_user()
                 os.chown(fresh, user.pw_uid, user.pw_gid)
                 os.chown(password.name, user.pw_uid, user.pw_gid)
-            command = [*_run_as_owner(fresh), str(binaries() / "initdb"), "-D", str(fresh), "--username=bridge"]
-            command += [f"--pwfile={password.name}", "--auth=scram-sha-256", "--encoding=UTF8", *_locale()]
-            with subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as initdb:
-                try:
-                    while initdb.poll() is None:
-                        yield
-                finally:
-                    initdb.kill()
-        if initdb.returncode:
-            raise Unavailable(f"Postgres could not be set up: {self._complaint()}", hint=f"See {self.log}")
+            initdb = [*_run_as_owner(fresh), str(binaries() / "initdb"), "-D", str(fresh), "--username=bridge"]
+            settings = [f"--pwfile={password.name}", "--auth=scram-sha-256", "--encoding=UTF8", *_locale()]
+            yield from self._run_set_up([*initdb, *settings])
         with (fresh / "postgresql.conf").open("a") as configuration:
             configuration.write(_SETTINGS)
         fresh.rename(self.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import Iterator
 
-from bridge.local.artifacts import installed
+from bridge.local.cache import installed
 from bridge.local.server import Server
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the shell's proxy does not know our 127.0.0.1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -14,14 +13,15 @@ from pathlib import Path
 from rich.console import Console
 
 from bridge.errors import ConfigError
-from bridge.local.artifacts import fetch
+from bridge.local.cache import fetch
+from bridge.local.directory import locked, prepare
+from bridge.local.directory import purge as purge_directory
 from bridge.local.kafka import Kafka
 from bridge.local.postgres import Postgres
 from bridge.local.registry import Registry
 from bridge.local.server import Server
-from bridge.local.state import State, free_ports, locked, read_state, write_state
+from bridge.local.state import State, free_ports, read_state, write_state
 
-_FREE_BYTES = 1_500_000_000
 _POLL_SECONDS = 0.1
 _QUIET = Console(quiet=True)
 NAMES = (Postgres.name, Kafka.name, Registry.name)
@@ -52,6 +52,7 @@ class Stack:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
         self._guard: subprocess.Popen[bytes] | None = None
+        self._token = secrets.token_hex(8)
 
     @property
     def postgres(self) -> Postgres:
@@ -99,7 +100,7 @@ class Stack:
         The servers outlive this process, unless `attached`: then they end with it, however it ends.
         An `up` that does not finish leaves none of the servers that it started.
         """
-        self._check_directory()
+        prepare(self.directory)
         if not set(only) <= {Postgres.name}:
             fetch(console)
         with locked(self.directory, console):
@@ -109,10 +110,11 @@ class Stack:
                 if len(stopped) < len(self.servers):
                     raise ConfigError("the servers run, so their ports cannot change", hint="`bridge local down` first")
                 state = replace(state, ports=free_ports())
-            owned = [name for name in stopped if name in only]
-            if not owned:
+            new = [name for name in stopped if name in only]
+            if not new:
                 console.print(f"the servers of {self.directory} are running already")
-            self._start(replace(state, owner=secrets.token_hex(8), owned=owned), only, console)
+            attached_before = state.owned if state.owner == self._token else []
+            self._start(replace(state, owner=self._token, owned=[*attached_before, *new]), only, console)
             if not attached:
                 self._release()
         return self.endpoints
@@ -124,7 +126,7 @@ class Stack:
             self._stop(NAMES)
             self._release()
             if purge:
-                self._purge()
+                purge_directory(self.directory)
 
     def stop_owned(self, token: str) -> None:
         """For the guard: stop what the `up` with this token started, unless it finished or somebody took over."""
@@ -149,9 +151,7 @@ class Stack:
 
     def _start(self, state: State, only: Collection[str], console: Console) -> None:
         write_state(self.directory, state)
-        self._dismiss_guard()  # of an earlier `up`: its token is no longer in the state
-        guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), str(state.owner)]
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+        self._post_guard()
         pending = {server.title: server.starting() for server in self.servers if server.name in only}
         try:
             while pending:
@@ -183,21 +183,17 @@ class Stack:
         self._disown()
         self._dismiss_guard()
 
+    def _post_guard(self) -> None:
+        if self._guard is not None:
+            return
+        guard = [sys.executable, "-P", "-m", "bridge.local.guard", str(self.directory), self._token]
+        quiet = subprocess.DEVNULL  # or whoever reads this command's output would wait for the guard's end
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True)
+
     def _dismiss_guard(self) -> None:
         if self._guard is not None:
             self._guard.communicate()
             self._guard = None
-
-    def _purge(self) -> None:
-        """Remove what the stack made, and the directory if nothing else is in it."""
-        for path in self.directory.iterdir():
-            if path.name.split(".")[0] in ("postgres", "kafka", "registry", "relay", "state", "lock", ""):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-        if not any(self.directory.iterdir()):
-            self.directory.rmdir()
 
     def _state(self) -> State:
         state = read_state(self.directory)
@@ -207,17 +203,3 @@ class Stack:
                 hint=f"Start them with `bridge local up --dir {self.directory}`",
             )
         return state
-
-    def _check_directory(self) -> None:
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            foreign = [path.name for path in self.directory.iterdir() if path.name != "lock"]
-        except OSError as error:
-            raise ConfigError(f"cannot use {self.directory} ({error.strerror})", hint="Choose another --dir") from error
-        if foreign and not self.exists():
-            raise ConfigError(f"{self.directory} is not empty and holds no local servers", hint="Choose another --dir")
-        if shutil.disk_usage(self.directory).free < _FREE_BYTES:
-            raise ConfigError(
-                f"{self.directory} has less than {_FREE_BYTES / 1e9} GB of free space",
-                hint="Free some, or choose another --dir",
-            )

@@ -1,4 +1,4 @@
-"""What a stack remembers between commands, and the lock that lets one command at a time change it.
+"""What a stack remembers between commands.
 
 <directory>/state.json   ports, password, and who is starting servers right now
             postgres/ kafka/ registry/   each server's data
@@ -7,18 +7,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import random
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-from rich.console import Console
 
 from bridge.errors import ConfigError
 
@@ -83,21 +78,3 @@ def write_state(directory: Path, state: State) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(directory / "state.json")
-
-
-@contextmanager
-def locked(directory: Path, console: Console) -> Iterator[None]:
-    """Wait for other commands on this directory; the kernel frees the lock when its holder dies."""
-    path = directory / "lock"
-    while True:
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                console.print(f"waiting for another command on {directory}")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            # A purge may have removed the file, or another command made a new one, while this one waited.
-            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                yield
-                return
-            directory.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from psycopg import sql
 
 from bridge.errors import ConfigError
-from bridge.local import stack as stack_module
+from bridge.local import directory as directory_module
 from bridge.local.stack import Stack
 from bridge.local.state import read_state
 
@@ -208,7 +208,7 @@ def test_no_stack_at_all(directory: Path, arguments: tuple[str, ...]) -> None:
 
 
 def test_too_little_disk(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_module, "_FREE_BYTES", 2**60)
+    monkeypatch.setattr(directory_module, "_FREE_BYTES", 2**60)
 
     with pytest.raises(ConfigError, match="free space"):
         Stack(directory).up()

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from bridge.errors import ConfigError, Unavailable
-from bridge.local import artifacts
-from bridge.local.artifacts import Artifact
+from bridge.local import cache
+from bridge.local.artifacts import Artifact, locked_artifacts
 
 QUIET = Console(quiet=True)
 
@@ -49,7 +49,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     root = tmp_path / "repository"
     jar = _add(root, "kafka", "org.example:thing:jar:1.0", b"the jar" * 1000)
     archive = _add(root, "registry", "org.example:app:tar.gz:all:2.0", _archive())
-    monkeypatch.setattr(artifacts, "locked_artifacts", lambda: [jar, archive])
+    monkeypatch.setattr(cache, "locked_artifacts", lambda: [jar, archive])
     monkeypatch.setattr(Repository, "truncated", set())
     monkeypatch.setattr(Repository, "asked", [])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -61,33 +61,33 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 
 
 def test_fetch_downloads_once(repository: Path) -> None:
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
 
-    (jar,) = artifacts.installed().kafka_jars
+    (jar,) = cache.installed().kafka_jars
     assert jar.read_bytes() == b"the jar" * 1000
-    assert (artifacts.installed().registry_home / "lib" / "run.jar").read_bytes() == b"run" * 100
+    assert (cache.installed().registry_home / "lib" / "run.jar").read_bytes() == b"run" * 100
     Repository.asked.clear()
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
     assert Repository.asked == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"the jar", b"the rat" * 1000])
 def test_damaged_jar_is_fetched_anew(repository: Path, damage: bytes) -> None:
-    artifacts.fetch(QUIET)
-    (jar,) = artifacts.installed().kafka_jars
+    cache.fetch(QUIET)
+    (jar,) = cache.installed().kafka_jars
     jar.write_bytes(damage)
 
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
 
     assert jar.read_bytes() == b"the jar" * 1000
 
 
 def test_damaged_tree_is_unpacked_anew(repository: Path) -> None:
-    artifacts.fetch(QUIET)
-    run = artifacts.installed().registry_home / "lib" / "run.jar"
+    cache.fetch(QUIET)
+    run = cache.installed().registry_home / "lib" / "run.jar"
     run.write_bytes(b"tun" * 100)
 
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
 
     assert run.read_bytes() == b"run" * 100
 
@@ -96,66 +96,66 @@ def test_truncated_download_is_never_used(repository: Path) -> None:
     Repository.truncated.add("thing-1.0.jar")
 
     with pytest.raises(Unavailable, match=r"cannot download thing-1\.0\.jar"):
-        artifacts.fetch(QUIET)
+        cache.fetch(QUIET)
 
-    assert not artifacts.installed().kafka_jars[0].exists()
+    assert not cache.installed().kafka_jars[0].exists()
     Repository.truncated.clear()
-    artifacts.fetch(QUIET)
-    assert artifacts.installed().kafka_jars[0].exists()
+    cache.fetch(QUIET)
+    assert cache.installed().kafka_jars[0].exists()
 
 
 def test_other_content_than_locked_is_refused(repository: Path) -> None:
     (repository / "org/example/thing/1.0/thing-1.0.jar").write_bytes(b"something else")
 
     with pytest.raises(Unavailable, match="SHA-256"):
-        artifacts.fetch(QUIET)
+        cache.fetch(QUIET)
 
-    assert not artifacts.installed().kafka_jars[0].exists()
+    assert not cache.installed().kafka_jars[0].exists()
 
 
 def test_missing_in_the_repository(repository: Path) -> None:
     (repository / "org/example/app/2.0/app-2.0-all.tar.gz").unlink()
 
     with pytest.raises(Unavailable, match=r"cannot download app-2\.0-all\.tar\.gz"):
-        artifacts.fetch(QUIET)
+        cache.fetch(QUIET)
 
 
 def test_no_network_and_no_cache(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _configure(monkeypatch, tmp_path, port=1)
 
     with pytest.raises(Unavailable, match="no connection to the Maven repository"):
-        artifacts.fetch(QUIET)
+        cache.fetch(QUIET)
 
 
 def test_no_network_but_a_cache(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
     _configure(monkeypatch, tmp_path, port=1)
 
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
 
 
 def test_full_disk_is_said_before_the_download(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    huge = [Artifact(a.part, a.coordinate, a.sha256, 2**60) for a in artifacts.locked_artifacts()]
-    monkeypatch.setattr(artifacts, "locked_artifacts", lambda: huge)
+    huge = [Artifact(a.part, a.coordinate, a.sha256, 2**60) for a in cache.locked_artifacts()]
+    monkeypatch.setattr(cache, "locked_artifacts", lambda: huge)
 
     with pytest.raises(ConfigError, match="too little free space"):
-        artifacts.fetch(QUIET)
+        cache.fetch(QUIET)
 
     assert Repository.asked == []
 
 
 def test_leftovers_of_a_killed_download_go(repository: Path) -> None:
-    leftover = artifacts.cache_directory() / "partial-killed"
+    leftover = cache.cache_directory() / "partial-killed"
     leftover.mkdir(parents=True)
     (leftover / "half.jar").write_bytes(b"the j")
 
-    artifacts.fetch(QUIET)
+    cache.fetch(QUIET)
 
     assert not leftover.exists()
 
 
 def test_lock_names_every_file_once_and_no_repository() -> None:
-    locked = artifacts.locked_artifacts()
+    locked = locked_artifacts()
 
     assert len({artifact.filename for artifact in locked}) == len(locked) > 40
     assert all(len(artifact.sha256) == 64 and artifact.size > 0 for artifact in locked)

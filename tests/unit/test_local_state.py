@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from bridge.errors import ConfigError
-from bridge.local.state import State, locked, read_state, write_state
+from bridge.local.directory import locked
+from bridge.local.state import State, read_state, write_state
 
 
 def test_ports_differ_and_stay_below_those_of_outgoing_connections() -> None:
