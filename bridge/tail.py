@@ -15,7 +15,7 @@ import fastavro
 import orjson
 from confluent_kafka import Message
 
-from bridge.avro import is_recursive
+from bridge.avro_compiler import is_recursive
 from bridge.consumer import Reader
 from bridge.registry import Registry
 from bridge.settings import Settings

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 Partition = tuple[str, int]  # topic and number
 
 ANSWER_SECONDS = 6.0  # for all brokers together; one of them answers in milliseconds
+REFUSAL_SECONDS = 2.0  # where every one of them refuses the connection
 REQUEST_SECONDS = 10.0
 
 # These make librdkafka load a library or run a command, so a configuration file must not be able to set them.
@@ -89,6 +90,7 @@ class Cluster:
         """Does not connect. Raises ConfigError for properties that librdkafka does not accept."""
         self._settings = settings
         self._trouble: KafkaError | None = None
+        self._all_down = False
         try:
             self._admin = AdminClient(client_properties(settings) | {"error_cb": self._note})
         except KafkaException as error:
@@ -96,14 +98,15 @@ class Cluster:
 
     def partition_counts(self) -> dict[str, int]:
         """All topics, and how many partitions each has."""
-        ends = time.monotonic() + ANSWER_SECONDS
+        begun = time.monotonic()
         while True:
             try:
                 topics = self._admin.list_topics(timeout=1).topics  # short, so that Ctrl-C is answered
                 return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
             except KafkaException as error:
                 self._admin.poll(0)
-                if time.monotonic() > ends or self._is_refused():
+                patience = REFUSAL_SECONDS if self._all_down else ANSWER_SECONDS
+                if self._is_refused() or time.monotonic() - begun > patience:
                     raise self._unreachable(error) from error
 
     def create(self, missing: dict[str, int]) -> None:
@@ -181,7 +184,9 @@ class Cluster:
             raise self._not_done("read the topics' offsets", error) from error
 
     def _note(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+            self._all_down = True
+        else:
             self._trouble = error
 
     def _is_refused(self) -> bool:

@@ -16,8 +16,9 @@ from uuid import UUID
 import fastavro
 import pytest
 
-from bridge.avro import AvroSchema, depth, is_recursive, load_schema
+from bridge.avro import AvroSchema, depth, load_schema
 from bridge.avro_binary import varint
+from bridge.avro_compiler import is_recursive
 from bridge.errors import ConfigError, EncodingError
 
 UUID_TEXT = "0190a1b2-1111-7222-8333-444455556666"
