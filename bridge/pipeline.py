@@ -77,7 +77,7 @@ class Pipeline:
         self._conn: psycopg.Connection | None = None
         self._ledger: Ledger
         self._position: Position
-        self._skipped_from: int | None = None  # lowest seq read since the last rewind that was deferred or held
+        self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
         self._next_sweep = self._next_heartbeat = 0.0
 
     @property
@@ -182,7 +182,8 @@ class Pipeline:
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * took)
         self._position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
-        self._skip(scan.deferred)
+        if scan.deferred:
+            self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
         failpoint("read")
         encoded = self._encode(scan.events)
         if encoded.records:
@@ -237,8 +238,7 @@ class Pipeline:
 
     def _write(self, new: Ledger, applied: Outcomes, drawn: int | None) -> None:
         assert self._conn is not None  # noqa: S101 - as in step()
-        unfinished = min((*new.outcomes.seqs, *([self._skipped_from] if self._skipped_from else [])), default=None)
-        new = replace(new, scan_from=self._position.finished(unfinished))
+        new = replace(new, scan_from=self._new_scan_from(new.outcomes))
         seconds = self._settings.relay.lease_seconds
         written, xid, marked = ledger.write(self._conn, self._ledger, new, applied=applied, lease_seconds=seconds)
         if marked != len(applied.seqs):
@@ -253,13 +253,18 @@ class Pipeline:
         if written.scan_from != new.scan_from:  # a retry set it back
             self._rewind()
 
+    def _new_scan_from(self, in_flight: Outcomes) -> int:
+        if self._holds.reasons:  # scans leave out what is held, so they cannot tell where it begins
+            return self._position.scan_from
+        unfinished = in_flight.seqs if self._deferred_from is None else [*in_flight.seqs, self._deferred_from]
+        return self._position.finished(min(unfinished, default=None))
+
     def _encode(self, events: Sequence[Event]) -> Encoded:
         records: list[Record] = []
         good: list[Event] = []
         dead: list[DeadLetter] = []
         for event in events:
             if self._holds.holds(event):
-                self._skip([event.seq])
                 continue
             try:
                 record = self._encoders.record(event)
@@ -269,7 +274,6 @@ class Pipeline:
                 record = self._encoders.dead_letter(letter)
             except (IncompatibleSchema, RegistryUnavailable, ConfigError) as error:
                 self._holds.hold(event, error)
-                self._skip([event.seq])
                 continue
             else:
                 good.append(event)
@@ -279,11 +283,7 @@ class Pipeline:
     def _rewind(self) -> None:
         """Scan from scan_from again: finds what was retried, released or has become due."""
         self._position.rewind()
-        self._skipped_from = None
-
-    def _skip(self, seqs: Sequence[int]) -> None:
-        if seqs:
-            self._skipped_from = min(seqs[0], self._skipped_from or seqs[0])
+        self._deferred_from = None
 
     def _note(self, error: Exception) -> None:
         """Say once that a server is away; a doubt about one transaction is an event of its own."""
@@ -291,8 +291,10 @@ class Pipeline:
             logger.info("%s; reconciling", error)
         elif isinstance(error, Unavailable):
             self._outages.began(SERVERS[type(error)], str(error))
-        else:
+        elif isinstance(error, psycopg.OperationalError):
             self._outages.began(SERVERS[DatabaseUnavailable], str(error).splitlines()[0])
+        else:
+            logger.error("shard %d: Postgres refused a statement: %s", self.shard, error)
 
     def _recovering(self, attempt: int) -> None:
         """Wait before the next takeover, longer each time, with jitter so that two relays do not keep step."""

@@ -181,6 +181,7 @@ class Relay:
         self._encoders.close()
         if self._conn is not None:
             with contextlib.suppress(psycopg.OperationalError):  # Postgres is away: the row runs out by itself
-                self._conn.execute(query("forget_relays"), {"relay_id": self.relay_id})
+                for farewell in ("release_leases", "forget_relays"):
+                    self._conn.execute(query(farewell), {"relay_id": self.relay_id})
             self._conn.close()
         logger.info("stopped; %d events published", self._published)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -114,6 +116,38 @@ def test_an_incompatible_schema_holds_its_topic_only(site: Site) -> None:
     site.drain()
     assert site.audit().is_clean
     assert len(site.records()[f"{site.name}.others"]) == 30
+
+
+def test_a_held_topic_goes_on_where_it_stopped(site: Site) -> None:
+    """Other events flow and scans move on meanwhile; what was held is not passed by."""
+    site.publish(10, event_type="other.changed")
+    site.drain()
+    schema = site.config.parent / "schemas" / f"{site.name}.others-test.Thing.avsc"
+    schema.write_text(schema.read_text().replace('"long"', '"double"'))
+    site.publish(20, event_type="other.changed")
+    relay = site.start()
+    for _ in range(40):  # several sweeps
+        site.publish(20)
+        eventually(lambda: site.pending() <= 20)
+    site.publish(20, event_type="other.changed")
+    set_compatibility(site, f"{site.name}.others-test.Thing", "NONE")
+    eventually(lambda: site.pending() == 0)
+    relay.terminate()
+    assert relay.wait(30) == 0, site.log(relay)
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 10 + 20 + 800 + 20
+
+
+def set_compatibility(site: Site, subject: str, level: str) -> None:
+    request = urllib.request.Request(
+        f"{site.settings.registry.url}/config/{subject}",
+        data=json.dumps({"compatibility": level}).encode(),
+        headers={"Content-Type": "application/vnd.schemaregistry.v1+json"},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
 
 
 def test_the_parent_of_workers_is_killed(site: Site) -> None:
