@@ -45,11 +45,13 @@ lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and brid
 clean:  ## Remove .venv and all caches; local servers keep their data
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-.venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "bridge needs Python 3.11 or newer: install it, or name it: make PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+.venv/made.stamp:
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "bridge needs Python 3.11 or newer: install it, or name it with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
 
-.venv/%.stamp: requirements/%.txt pyproject.toml .venv/bin/python
+.venv/%.stamp: requirements/%.txt pyproject.toml .venv/made.stamp
 	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
