@@ -123,12 +123,13 @@ def test_a_held_topic_goes_on_where_it_stopped(site: Site) -> None:
     site.publish(10, event_type="other.changed")
     site.drain()
     schema = site.config.parent / "schemas" / f"{site.name}.others-test.Thing.avsc"
-    schema.write_text(schema.read_text().replace('"long"', '"double"'))
+    schema.write_text(schema.read_text().replace('"string"', '"long"'))
     site.publish(20, event_type="other.changed")
     relay = site.start()
     for _ in range(40):  # several sweeps
         site.publish(20)
         eventually(lambda: site.pending() <= 20)
+    assert site.pending() == 20
     site.publish(20, event_type="other.changed")
     set_compatibility(site, f"{site.name}.others-test.Thing", "NONE")
     eventually(lambda: site.pending() == 0)
