@@ -18,28 +18,32 @@ begin
         select jsonb_build_object(
                    'id', e.id, 'status', e.status, 'first_name', c.first_name, 'last_name', c.last_name,
                    'email', c.email, 'phone', c.phone, 'company', c.company, 'job_title', c.job_title,
-                   'created_at', crm.iso_time(e.created_at), 'updated_at', crm.iso_time(greatest(e.updated_at, c.updated_at)))
+                   'created_at', crm.iso_time(e.created_at),
+                   'updated_at', crm.iso_time(greatest(e.updated_at, c.updated_at)))
           into payload
           from crm.entities as e join crm.contacts as c on c.id = e.id where e.id = entity_id;
     when 'addresses' then
         select jsonb_build_object(
                    'id', e.id, 'status', e.status, 'street', a.street, 'city', a.city, 'state', a.state,
                    'postal_code', a.postal_code, 'country', a.country,
-                   'created_at', crm.iso_time(e.created_at), 'updated_at', crm.iso_time(greatest(e.updated_at, a.updated_at)))
+                   'created_at', crm.iso_time(e.created_at),
+                   'updated_at', crm.iso_time(greatest(e.updated_at, a.updated_at)))
           into payload
           from crm.entities as e join crm.addresses as a on a.id = e.id where e.id = entity_id;
     when 'opportunities' then
         select jsonb_build_object(
                    'id', e.id, 'status', e.status, 'name', o.name, 'stage', o.stage, 'amount', o.amount::text,
                    'currency', o.currency, 'probability', o.probability, 'close_date', o.close_date::text,
-                   'created_at', crm.iso_time(e.created_at), 'updated_at', crm.iso_time(greatest(e.updated_at, o.updated_at)))
+                   'created_at', crm.iso_time(e.created_at),
+                   'updated_at', crm.iso_time(greatest(e.updated_at, o.updated_at)))
           into payload
           from crm.entities as e join crm.opportunities as o on o.id = e.id where e.id = entity_id;
     when 'territories' then
         select jsonb_build_object(
                    'id', e.id, 'status', e.status, 'name', t.name, 'region', t.region, 'country', t.country,
                    'description', t.description,
-                   'created_at', crm.iso_time(e.created_at), 'updated_at', crm.iso_time(greatest(e.updated_at, t.updated_at)))
+                   'created_at', crm.iso_time(e.created_at),
+                   'updated_at', crm.iso_time(greatest(e.updated_at, t.updated_at)))
           into payload
           from crm.entities as e join crm.territories as t on t.id = e.id where e.id = entity_id;
     end case;

@@ -7,7 +7,11 @@
 --             crm.entity_relationships; bridge.event_queue (entity.linked)
 -- Errors:     P0002 no_data_found (no such entity), 23505 unique_violation (they are linked), 22023
 --             invalid_parameter_value (relationship_type; both the same)
-create or replace function crm.fn_link_entities(entity1_id uuid, entity2_id uuid, relationship_type varchar) returns void
+create or replace function crm.fn_link_entities(
+    entity1_id        uuid,
+    entity2_id        uuid,
+    relationship_type varchar
+) returns void
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp

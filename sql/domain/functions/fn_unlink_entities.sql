@@ -5,7 +5,11 @@
 -- Returns:    nothing
 -- Writes:     crm.address_contacts or crm.entity_relationships; bridge.event_queue (entity.unlinked)
 -- Errors:     P0002 no_data_found (no such entity; no such link), 22023 invalid_parameter_value (both the same)
-create or replace function crm.fn_unlink_entities(entity1_id uuid, entity2_id uuid, relationship_type varchar) returns void
+create or replace function crm.fn_unlink_entities(
+    entity1_id        uuid,
+    entity2_id        uuid,
+    relationship_type varchar
+) returns void
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp

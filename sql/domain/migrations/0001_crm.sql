@@ -73,7 +73,8 @@ create table crm.opportunities (
     created_at  timestamptz   not null default clock_timestamp(),
     updated_at  timestamptz   not null default clock_timestamp(),
     constraint opportunity_is_an_entity foreign key (id) references crm.entities on delete cascade,
-    constraint stage_is_known check (stage in ('PROSPECTING', 'QUALIFICATION', 'PROPOSAL', 'NEGOTIATION', 'WON', 'LOST')),
+    constraint stage_is_known check (
+        stage in ('PROSPECTING', 'QUALIFICATION', 'PROPOSAL', 'NEGOTIATION', 'WON', 'LOST')),
     constraint close_date_is_in_our_calendar check (close_date between '1900-01-01' and '9999-12-31'),
     constraint amount_is_not_negative check (amount >= 0),
     constraint currency_is_three_letters check (currency ~ '^[A-Z]{3}$'),

@@ -30,4 +30,5 @@ create unique index contact_management_view_key on crm.contact_management_view (
 create index idx_contact_management_view_name on crm.contact_management_view (first_name, last_name);
 create index idx_contact_management_view_email on crm.contact_management_view (email);
 
-insert into bridge.matview_policy (matview, position) values ('crm.contact_management_view', 10) on conflict do nothing;
+insert into bridge.matview_policy (matview, position) values ('crm.contact_management_view', 10)
+    on conflict do nothing;

@@ -35,4 +35,5 @@ create unique index sales_opportunity_view_key on crm.sales_opportunity_view (en
 create index idx_sales_opportunity_view_name on crm.sales_opportunity_view (name);
 create index idx_sales_opportunity_view_stage on crm.sales_opportunity_view (stage, close_date);
 
-insert into bridge.matview_policy (matview, position) values ('crm.sales_opportunity_view', 20) on conflict do nothing;
+insert into bridge.matview_policy (matview, position) values ('crm.sales_opportunity_view', 20)
+    on conflict do nothing;

@@ -32,4 +32,5 @@ create unique index territory_management_view_key on crm.territory_management_vi
 create index idx_territory_management_view_name on crm.territory_management_view (name);
 create index idx_territory_management_view_region on crm.territory_management_view (country, region);
 
-insert into bridge.matview_policy (matview, position) values ('crm.territory_management_view', 30) on conflict do nothing;
+insert into bridge.matview_policy (matview, position) values ('crm.territory_management_view', 30)
+    on conflict do nothing;

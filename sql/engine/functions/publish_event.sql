@@ -33,7 +33,8 @@ begin
             using errcode = 'invalid_parameter_value';
     elsif coalesce(publish_event.event_key, '') = '' then
         raise exception 'event_key of % is missing', publish_event.event_type
-            using errcode = 'invalid_parameter_value', hint = 'Pass what the event is about, for example the row''s id.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Pass what the event is about, for example the row''s id.';
     elsif jsonb_typeof(publish_event.payload) is distinct from 'object' then
         raise exception 'payload of % must be a JSON object, not %', publish_event.event_type,
             coalesce(jsonb_typeof(publish_event.payload), 'null') using errcode = 'invalid_parameter_value';

@@ -36,7 +36,8 @@ begin
         end if;
         actions := '{UPDATE}';
     else
-        actions := case when after is null then '{DELETE}' when before is null then '{INSERT}' else '{DELETE,INSERT}' end;
+        actions := case when after is null then '{DELETE}' when before is null then '{INSERT}'
+                        else '{DELETE,INSERT}' end;
     end if;
     context := bridge.change_context();
     -- id, seq, shard and occurred_at are left to their defaults.

@@ -4,8 +4,8 @@
 -- Writes:     the views, bridge.matview_refresh
 -- Errors:     none: a view that cannot be refreshed is recorded and warned of, and the next one follows
 --
--- Readers go on meanwhile where the view allows it (CONCURRENTLY: it has been filled once, and a unique index names only
--- columns and has no predicate); otherwise they wait. A view that another call is refreshing is left to that one.
+-- Readers go on meanwhile where the view allows it (CONCURRENTLY: it has been filled once, and a unique index names
+-- only columns and has no predicate); otherwise they wait. A view that another call is refreshing is left to that one.
 create or replace function bridge.refresh_views() returns integer
     language plpgsql
     set search_path = pg_catalog, pg_temp

@@ -31,11 +31,17 @@ begin
         raise exception 'the relay % holds shard %', holder.owner, holder.shard
             using errcode = 'object_in_use', hint = 'Stop all relays first.';
     end if;
+    -- Nothing at or below a shard's scan_from is pending, so this walks only what lies above it.
     select count(*) into pending
-      from (select from bridge.event_queue where status = 'PENDING'
-            union all select from bridge.entity_events where status = 'PENDING' limit 1000) as counted;
+      from (select from bridge.shard as s join bridge.event_queue as q on q.shard = s.shard and q.seq > s.scan_from
+             where q.status = 'PENDING'
+            union all
+            select from bridge.shard as s join bridge.entity_events as e on e.shard = s.shard and e.seq > s.scan_from
+             where e.status = 'PENDING'
+            limit 1000) as counted;
     if pending > 0 then
-        raise exception '% events are still to be published', case pending when 1000 then '1000 or more' else pending::text end
+        raise exception '% events are still to be published',
+            case pending when 1000 then '1000 or more' else pending::text end
             using errcode = 'object_in_use', hint = 'Stop the writers and run: bridge run --until-empty';
     end if;
 

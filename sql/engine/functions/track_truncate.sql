@@ -40,8 +40,8 @@ begin
                    'DELETE of ' || $1 || ' (TRUNCATE)', $8
               from (select to_jsonb(r) - $9 as state from only %s as r offset 0) as deleted
         $sql$, tg_relid::regclass)
-            using entity_type, key_columns, type_column, entity_event_type, context.performed_by, context.status, masked,
-                  context.headers, excluded;
+            using entity_type, key_columns, type_column, entity_event_type, context.performed_by, context.status,
+                  masked, context.headers, excluded;
     else
         summary := summary || ': rows without events of their own; read the table anew';
     end if;
@@ -52,9 +52,9 @@ begin
     if with_activity then
         insert into bridge.activity_log (user_id, entity_id, entity_type, action, actor_status, ip_address, user_agent,
                                          device, geo, meta)
-        values (context.performed_by, '*', entity_type, 'TRUNCATE', context.status, (context.origin ->> 'ip_address')::inet,
-                context.origin ->> 'user_agent', nullif(context.origin -> 'device', 'null'),
-                nullif(context.origin -> 'geo', 'null'),
+        values (context.performed_by, '*', entity_type, 'TRUNCATE', context.status,
+                (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
+                nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
                 jsonb_build_object('details', summary));
     end if;
     return null;

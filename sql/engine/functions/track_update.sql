@@ -7,7 +7,8 @@
 -- The two transition tables hold the rows in the same order, so old and new are paired by position: that stays right
 -- where the key changes, and where cascades change one row twice. A pair whose keys differ is a DELETE of the old key
 -- and an INSERT of the new one; all DELETEs come first, because a key may be given up and taken in one statement.
--- Unchanged rows, and rows of which only excluded columns changed, give no event.
+-- Unchanged rows, and rows of which only excluded columns changed, give no event. An old row without a new one (it moved
+-- to another partition, where a trigger suppressed it) is a DELETE.
 create or replace function bridge.track_update() returns trigger
     language plpgsql
     security definer
@@ -34,10 +35,11 @@ declare
     changed integer;
     has_rekeyed boolean;
 begin
-    select count(*) into changed from (select from new_rows limit 2) as two;
+    select count(*) into changed from (select from old_rows limit 2) as two;
     if changed < 2 then
         if changed = 1 then
-            perform bridge.record_change(tg_argv, (select to_jsonb(r) from old_rows as r), (select to_jsonb(r) from new_rows as r));
+            perform bridge.record_change(tg_argv, (select to_jsonb(r) from old_rows as r),
+                                         (select to_jsonb(r) from new_rows as r));
         end if;
         return null;
     end if;
@@ -47,7 +49,7 @@ begin
         select to_jsonb(o.r) - excluded as old_state, to_jsonb(w.r) - excluded as new_state
           from (select row_number() over () as position, r from old_rows as r) as o
           left join (select row_number() over () as position, r from new_rows as r) as w using (position)
-         where o.r *<> w.r                  -- compares bytes: works for types without equality, such as json
+         where (o.r *= w.r) is not true     -- compares bytes: works for types without equality, such as json
          order by position offset 0         -- offset 0: convert each row once
     ), change as (
         select old_state, new_state, bridge.entity_key(old_state, key_columns) as key,

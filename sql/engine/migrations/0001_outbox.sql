@@ -24,8 +24,8 @@ create function bridge.shard_count() returns integer
     language sql immutable parallel safe
     return 4;
 
--- In plpgsql, because Postgres would inline an SQL function anew for each statement that inserts: measured, that was two
--- fifths of such a statement's cost.
+-- In plpgsql, because Postgres would inline an SQL function anew for each statement that inserts: measured, that was
+-- two fifths of such a statement's cost.
 create function bridge.shard_of(event_key text) returns smallint
     language plpgsql immutable parallel safe
 as $$
