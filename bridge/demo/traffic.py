@@ -1,0 +1,78 @@
+"""Believable traffic of a sales team, from several connections at once.
+
+The same seed and number of events give the same transactions, in the same order on each connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from random import Random
+
+import psycopg
+
+from bridge.database import connect
+from bridge.demo.fiction import CLIENTS, REGIONS, USERS
+from bridge.demo.writer import Session, Writer
+from bridge.errors import BridgeError, DatabaseUnavailable
+
+CONNECTIONS = 4
+
+
+class Traffic:
+    """Writes `events` events, or a few more, from CONNECTIONS threads, which end with the process."""
+
+    def __init__(self, url: str, events: int, seed: int) -> None:
+        """Connect, and create the territories that all writers share. Raises DatabaseUnavailable, ConfigError."""
+        self.failure: BridgeError | None = None
+        self._stop = threading.Event()
+        self._share = -(-events // CONNECTIONS)
+        sessions = [Session(connect(url, application_name="bridge demo")) for _ in range(CONNECTIONS)]
+        with sessions[0].transaction():
+            sessions[0].act_as(USERS[0], *CLIENTS[0])
+            territories = [sessions[0].create("Territory", {"name": region, "region": region}) for region in REGIONS]
+        self._writers = [
+            Writer(session, Random(f"{seed}/{number}"), territories, self._stop)  # noqa: S311 - invented data
+            for number, session in enumerate(sessions)
+        ]
+        self._threads = [threading.Thread(target=self._run, args=(writer,), daemon=True) for writer in self._writers]
+
+    @property
+    def events(self) -> int:
+        """Events committed since the start, by the writers' own count."""
+        return sum(writer.events for writer in self._writers)
+
+    @property
+    def committed(self) -> int:
+        """Transactions committed so far."""
+        return sum(writer.committed for writer in self._writers)
+
+    @property
+    def rolled_back(self) -> int:
+        """Transactions rolled back so far, all of them on purpose."""
+        return sum(writer.rolled_back for writer in self._writers)
+
+    @property
+    def is_running(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Let every writer finish its transaction; one that has not within `seconds` ends with the process."""
+        self._stop.set()
+        for thread, writer in zip(self._threads, self._writers, strict=True):
+            if thread.ident is not None:
+                thread.join(seconds)
+            if not thread.is_alive():
+                writer.session.close()
+
+    def _run(self, writer: Writer) -> None:
+        try:
+            writer.write(self._share)
+        except psycopg.Error as error:
+            reason = error.diag.message_primary or str(error).strip().splitlines()[0]
+            kind = DatabaseUnavailable if isinstance(error, psycopg.OperationalError) else BridgeError
+            self.failure = kind(f"the demo's traffic ended early: {reason}")
+            self._stop.set()
