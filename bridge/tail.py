@@ -43,16 +43,13 @@ class Shown:
         return json.dumps(orjson.loads(orjson.dumps(document, default=_plain)))
 
     def as_text(self) -> str:
-        """Three lines: where and when, headers, value."""
+        """Up to three lines: when and where, headers, value."""
         value = self.value if isinstance(self.value, str) else orjson.dumps(self.value, default=_plain).decode()
         cut = f"... ({len(value)} characters)" if len(value) > SHOWN_CHARACTERS else ""
-        return "\n".join(
-            (
-                f"{self.time} {self.topic}[{self.partition}]@{self.offset} key {printable(str(self.key))}",
-                "  " + " ".join(f"{printable(name)}={printable(str(content))}" for name, content in self.headers),
-                "  " + printable(value[:SHOWN_CHARACTERS]) + cut,
-            )
-        )
+        headers = " ".join(f"{printable(name)}={printable(str(content))}" for name, content in self.headers)
+        place = f"{self.time} {self.topic}[{self.partition}]@{self.offset} key {printable(str(self.key))}"
+        lines = [place, *([f"  {headers}"] if headers else []), "  " + printable(value[:SHOWN_CHARACTERS]) + cut]
+        return "\n".join(lines)
 
 
 def tail(

@@ -28,6 +28,12 @@ ANSWER_SECONDS = 6.0  # for all brokers together; one of them answers in millise
 REFUSAL_SECONDS = 2.0  # where every one of them refuses the connection
 REQUEST_SECONDS = 10.0
 
+UNSETTLED = (  # of a topic that was created just now, or whose leader moves
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+)
+
 # These make librdkafka load a library or run a command, so a configuration file must not be able to set them.
 REFUSED_PROPERTIES = ("plugin.library.paths", "ssl.engine.location", "sasl.kerberos.kinit.cmd")
 
@@ -138,9 +144,8 @@ class Cluster:
                 hint=f"Give it {wanted} partitions, or set topics.create_missing = true",
             )
         try:
-            self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)[
-                topic
-            ].result()
+            changed = self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)
+            changed[topic].result()
             logger.info("topic %s has %d partitions now", topic, wanted)
         except KafkaException as error:
             if self.partition_counts()[topic] < wanted:  # not if another relay was faster
@@ -155,8 +160,7 @@ class Cluster:
                 try:
                     sizes[resource.name] = int(future.result()["max.message.bytes"].value)
                 except KafkaException as error:
-                    unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-                    if not unknown or time.monotonic() > ends:
+                    if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
                         raise self._not_done(f"read the settings of topic {resource.name}", error) from error
                     self._admin.poll(0.05)
         return sizes
@@ -177,11 +181,15 @@ class Cluster:
         asked = {TopicPartition(*partition): spec for partition in partitions}
         if not asked:
             return {}
-        found = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
-        try:
-            return {(place.topic, place.partition): future.result().offset for place, future in found.items()}
-        except KafkaException as error:
-            raise self._not_done("read the topics' offsets", error) from error
+        ends = time.monotonic() + ANSWER_SECONDS
+        while True:
+            found = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+            try:
+                return {(place.topic, place.partition): future.result().offset for place, future in found.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
+                    raise self._not_done("read the topics' offsets", error) from error
+                self._admin.poll(0.05)
 
     def _note(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # the one before it says why

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -65,14 +63,11 @@ class Verdict:
 def verify(settings: Settings) -> Verdict:
     """Read both sides whole and compare them.
 
-    Needs disk space for about 300 bytes an event. Raises DatabaseUnavailable, MigrationError, BrokerUnavailable,
-    ConfigError.
+    Needs about 300 bytes an event in the temporary directory (TMPDIR). Raises DatabaseUnavailable, MigrationError,
+    BrokerUnavailable, ConfigError.
     """
     begun = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="bridge-verify-") as directory,
-        closing(sqlite3.connect(Path(directory) / "audit.db", isolation_level=None)) as audit,
-    ):
+    with closing(sqlite3.connect("", isolation_level=None)) as audit:  # on disk, and gone with us, however we end
         audit.executescript("pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -65536")
         audit.executescript(query("verify_schema"))
         _read_database(settings, audit)
