@@ -30,6 +30,7 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(("BRIDGE_", "PG")) and name not in _KEPT:
             del os.environ[name]
+    _given()  # complains at once about half a set
 
 
 def pytest_report_header() -> str:
@@ -46,8 +47,8 @@ def pytest_report_header() -> str:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Download before the first test, so that its time-out does not count the download."""
-    needs_stack = any("stack" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needs_stack and not session.config.option.collectonly:
+    needs_servers = any({"stack", "servers"} & set(getattr(item, "fixturenames", ())) for item in session.items)
+    if needs_servers and _is_own_stack() and not session.config.option.collectonly:
         capture = session.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             fetch(Console(stderr=True))
@@ -56,7 +57,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The session's servers, for tests that stop and start them; each such test leaves all of them running."""
-    if _given() is not None or os.environ.get("BRIDGE_TEST_CONTAINERS"):
+    if not _is_own_stack():
         pytest.skip("stops servers, so it needs the session's own")
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.up(attached=True)
@@ -90,6 +91,10 @@ def registry(servers: Endpoints) -> str:
 def unique() -> str:
     """A prefix that no other test has: for topics, groups, subjects, bridge names."""
     return f"t{secrets.token_hex(4)}"
+
+
+def _is_own_stack() -> bool:
+    return _given() is None and not os.environ.get("BRIDGE_TEST_CONTAINERS")
 
 
 def _given() -> Endpoints | None:

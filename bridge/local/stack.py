@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import subprocess
 import sys
 import time
@@ -200,6 +201,6 @@ class Stack:
         if state is None:
             raise ConfigError(
                 f"there are no local servers in {self.directory}",
-                hint=f"Start them with `bridge local up --dir {self.directory}`",
+                hint=f"Start them: bridge local up --dir {shlex.quote(str(self.directory))}",
             )
         return state
