@@ -143,13 +143,16 @@ class Cluster:
                 f"the topic {topic} has {count} partitions, and there are {wanted} shards",
                 hint=f"Give it {wanted} partitions, or set topics.create_missing = true",
             )
+        changed = self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)
         try:
-            changed = self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)
             changed[topic].result()
-            logger.info("topic %s has %d partitions now", topic, wanted)
         except KafkaException as error:
-            if self.partition_counts()[topic] < wanted:  # not if another relay was faster
+            if error.args[0].code() != KafkaError.INVALID_PARTITIONS:  # another relay was faster
                 raise self._not_done(f"give {topic} {wanted} partitions", error) from error
+        ends = time.monotonic() + ANSWER_SECONDS
+        while self.partition_counts().get(topic, 0) < wanted and time.monotonic() < ends:
+            self._admin.poll(0.05)
+        logger.info("topic %s has %d partitions now", topic, wanted)
 
     def max_bytes(self, names: list[str]) -> dict[str, int]:
         """The largest record that each topic accepts. A topic made just now may take brokers a moment to know."""

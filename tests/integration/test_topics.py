@@ -35,6 +35,7 @@ def only(settings: Settings, **topics: object) -> Settings:
 
 
 def mine(settings: Settings) -> dict[str, int]:
+    """The partitions of this test's topics, by the last part of their name."""
     counts = Cluster(settings).partition_counts()
     return {name.split(".")[1]: count for name, count in counts.items() if name.startswith(settings.relay.name)}
 
@@ -72,6 +73,13 @@ def test_the_control_topic_grows_with_the_shards_when_it_may(settings: Settings)
     assert mine(settings)["control"] == 5
     ensure_topics(only(settings, create_missing=False), 4)
     assert mine(settings)["control"] == 5
+
+
+def test_several_relays_may_extend_it_at_once(settings: Settings) -> None:
+    ensure_topics(settings, 1)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: ensure_topics(settings, 6), range(4)))
+    assert mine(settings)["control"] == 6
 
 
 def test_limits_are_those_of_each_topic(settings: Settings, kafka: str) -> None:
@@ -152,7 +160,7 @@ def test_librdkafka_speaks_only_to_those_who_debug(
         caplog.clear()
         with caplog.at_level(level, "bridge.librdkafka"):
             clients = [Producer(away), Consumer(away | {"group.id": "x"}), AdminClient(away)]
-            for _ in range(20):
+            for _ in range(8):
                 for client in clients:
                     client.poll(0.05)
             clients[1].close()
