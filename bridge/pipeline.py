@@ -10,29 +10,24 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
 
 from bridge import ledger, outbox
+from bridge.batch import Batch, make_batch
 from bridge.database import connect, query
 from bridge.encoder import Encoders
 from bridge.errors import (
     BridgeError,
-    ConfigError,
     DatabaseUnavailable,
-    IncompatibleSchema,
     LeaseLost,
-    PoisonEvent,
     PublishUncertain,
     RecordTooLarge,
-    RegistryUnavailable,
     ShardStopped,
     Unavailable,
 )
-from bridge.event import DeadLetter, Event, Record
 from bridge.failpoint import failpoint
 from bridge.hold import Holds
 from bridge.ledger import NOTHING, Ledger, Outcomes
@@ -47,14 +42,6 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0  # at least this between two sweeps, and
 SWEEP_SHARE = 50  # this many times what the last one took, so that they cost 2 % at most
 BACKOFF_SECONDS = (0.1, 3.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A scan's events after encoding: what will be published, and what becomes of each event."""
-
-    records: Sequence[Record]
-    outcomes: Outcomes
 
 
 class Pipeline:
@@ -185,9 +172,9 @@ class Pipeline:
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
         failpoint("read")
-        encoded = self._encode(scan.events)
-        if encoded.records:
-            self._carry_batch(encoded, scan.drawn)
+        batch = make_batch(scan.events, self._encoders, self._holds)
+        if batch.records:
+            self._carry_batch(batch, scan.drawn)
         elif self._ledger.outcomes != NOTHING:
             self._settle(scan.drawn)
         return len(scan.events)
@@ -215,19 +202,19 @@ class Pipeline:
         assert self._conn is not None  # noqa: S101 - as in step()
         ledger.release(self._conn, self._ledger)
 
-    def _carry_batch(self, encoded: Encoded, drawn: int) -> None:
+    def _carry_batch(self, batch: Batch, drawn: int) -> None:
         number, batch_id = self._ledger.batch_no + 1, uuid4()
         if self._settings.relay.delivery == "at_least_once":
-            self._producer.publish(number, batch_id, encoded.records)
-            self._ledger = replace(self._ledger, outcomes=encoded.outcomes)
+            self._producer.publish(number, batch_id, batch.records)
+            self._ledger = replace(self._ledger, outcomes=batch.outcomes)
             self._settle(drawn)
         else:
-            new = replace(self._ledger, batch_no=number, batch_id=batch_id, outcomes=encoded.outcomes)
+            new = replace(self._ledger, batch_no=number, batch_id=batch_id, outcomes=batch.outcomes)
             self._write(new, self._ledger.outcomes, drawn)
             failpoint("claimed")
-            self._producer.publish(number, batch_id, encoded.records)
+            self._producer.publish(number, batch_id, batch.records)
             failpoint("published")
-        self.published += len(encoded.records)
+        self.published += len(batch.records)
         self._outages.ended("Kafka")
         self._next_heartbeat = time.monotonic() + self._settings.relay.heartbeat_hours * 3600
 
@@ -258,27 +245,6 @@ class Pipeline:
             return self._position.scan_from
         unfinished = in_flight.seqs if self._deferred_from is None else [*in_flight.seqs, self._deferred_from]
         return self._position.finished(min(unfinished, default=None))
-
-    def _encode(self, events: Sequence[Event]) -> Encoded:
-        records: list[Record] = []
-        good: list[Event] = []
-        dead: list[DeadLetter] = []
-        for event in events:
-            if self._holds.holds(event):
-                continue
-            try:
-                record = self._encoders.record(event)
-            except PoisonEvent as poison:
-                letter = DeadLetter(event, str(poison))
-                dead.append(letter)
-                record = self._encoders.dead_letter(letter)
-            except (IncompatibleSchema, RegistryUnavailable, ConfigError) as error:
-                self._holds.hold(event, error)
-                continue
-            else:
-                good.append(event)
-            records.append(record)
-        return Encoded(records, Outcomes.of(good, dead))
 
     def _rewind(self) -> None:
         """Scan from scan_from again: finds what was retried, released or has become due."""
