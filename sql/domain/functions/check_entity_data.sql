@@ -39,7 +39,7 @@ begin
             using errcode = 'invalid_parameter_value', hint = format('Known keys are: %s.', known);
     end if;
 
-    select string_agg(format('"%s"', f.name), ', ') into wrong
+    select string_agg(format('"%s"', f.name), ', ' order by f.name) into wrong
       from crm.entity_fields(entity_type.table_name) as f
      where (is_complete and f.is_required and not specific_data ? f.name)
         or (not f.is_nullable and specific_data -> f.name = 'null');

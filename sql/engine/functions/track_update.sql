@@ -7,8 +7,8 @@
 -- The two transition tables hold the rows in the same order, so old and new are paired by position: that stays right
 -- where the key changes, and where cascades change one row twice. A pair whose keys differ is a DELETE of the old key
 -- and an INSERT of the new one; all DELETEs come first, because a key may be given up and taken in one statement.
--- Unchanged rows, and rows of which only excluded columns changed, give no event. An old row without a new one (it moved
--- to another partition, where a trigger suppressed it) is a DELETE.
+-- Unchanged rows, and rows of which only excluded columns changed, give no event. An old row without a new one (it
+-- moved to another partition, where a trigger suppressed it) is a DELETE.
 create or replace function bridge.track_update() returns trigger
     language plpgsql
     security definer

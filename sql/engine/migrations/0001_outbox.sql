@@ -77,7 +77,8 @@ create table bridge.entity_events (
     entity_type       text        not null,   -- the name given to bridge.enable_tracking; by default the table's
     entity_id         text        not null,   -- the row's key; a JSON array for a key of several columns
     entity_type_id    uuid,                   -- of crm.entity_types, where the row has one
-    shard             smallint    not null generated always as (bridge.shard_of(entity_type || ':' || entity_id)) stored,
+    shard             smallint    not null
+                          generated always as (bridge.shard_of(entity_type || ':' || entity_id)) stored,
     entity_event_type text        not null default 'ENTITY_CHANGE',
     action            text        not null,
     performed_by      uuid,

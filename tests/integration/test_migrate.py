@@ -1,0 +1,261 @@
+"""`bridge migrate`: again, at once, killed, refused, and without the rights."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from fix_relay import eventually
+from psycopg import sql
+
+from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
+from bridge.migrate import SESSION, migrate, plan, render, require_current, scripts
+
+NAMES = [script.name for script in scripts()]
+ENGINE = [script.name for script in scripts(engine_only=True)]
+
+# What the database holds apart from the runner's own records: compared between a plain and an interrupted run.
+OBJECTS = """
+select 'relation', c.oid::regclass::text, c.relkind::text from pg_class c
+ where relnamespace in ('bridge'::regnamespace, 'crm'::regnamespace)
+union all select 'function', p.oid::regprocedure::text, md5(pg_get_functiondef(p.oid)) from pg_proc p
+ where pronamespace in ('bridge'::regnamespace, 'crm'::regnamespace)
+union all select 'trigger', t.tgrelid::regclass::text, t.tgname from pg_trigger t where not tgisinternal
+ order by 1, 2, 3
+"""
+
+
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bridge", "migrate", *arguments]
+    result = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=120)
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def applied(url: str) -> list[str]:
+    with psycopg.connect(url) as conn:
+        rows = conn.execute("select layer || '/' || file from bridge.schema_migration").fetchall()
+    return sorted(name for (name,) in rows)
+
+
+def objects(url: str) -> list[tuple[str, str, str]]:
+    with psycopg.connect(url) as conn:
+        return conn.execute(OBJECTS).fetchall()
+
+
+def test_a_second_run_does_nothing(empty_database: str) -> None:
+    assert migrate(empty_database) == NAMES
+    before = objects(empty_database)
+
+    assert migrate(empty_database) == []
+    assert objects(empty_database) == before
+    with psycopg.connect(empty_database) as conn:
+        require_current(conn)
+
+
+def test_the_command_says_what_it_did(empty_database: str) -> None:
+    first = run(BRIDGE_DATABASE_URL=empty_database)
+    second = run("--database-url", empty_database)
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.splitlines()[0] == f"applied {NAMES[0]}"
+    assert first.stdout.splitlines()[-1] == f"{len(NAMES)} files applied"
+    assert (second.returncode, second.stdout) == (0, "the database is up to date\n")
+
+
+def test_the_engine_alone_and_the_domain_later(empty_database: str) -> None:
+    assert migrate(empty_database, engine_only=True) == ENGINE
+    with psycopg.connect(empty_database) as conn:
+        assert conn.execute("select to_regnamespace('crm')").fetchone() == (None,)
+        require_current(conn)
+
+    assert migrate(empty_database) == NAMES[len(ENGINE) :]
+    assert migrate(empty_database, engine_only=True) == []
+
+
+def test_a_changed_function_is_applied_again(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("update bridge.schema_migration set checksum = 'x' where file = 'functions/publish_event.sql'")
+    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match=r"lacks .*publish_event.*migrate"):
+        require_current(conn)
+
+    assert migrate(database) == ["engine/functions/publish_event.sql"]
+    assert migrate(database) == []
+
+
+def test_a_changed_migration_is_refused(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("update bridge.schema_migration set checksum = 'x' where file = 'migrations/0001_outbox.sql'")
+
+    result = run(BRIDGE_DATABASE_URL=database)
+
+    assert result.returncode == 4
+    assert result.stderr.startswith("bridge: engine/migrations/0001_outbox.sql was changed after it had been applied. ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_newer_database_is_refused(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("insert into bridge.schema_migration values ('engine', 'migrations/9999_future.sql', 'x')")
+
+    with pytest.raises(MigrationError, match=r"9999_future\.sql.*newer"):
+        migrate(database)
+    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match=r"9999_future\.sql.*newer"):
+        require_current(conn)
+
+
+def test_a_database_without_migrations_is_not_current(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        with pytest.raises(MigrationError, match=r"0000_schema_migration\.sql and \d+ more\. Run: bridge migrate$"):
+            require_current(conn)
+        assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_two_at_once(empty_database: str) -> None:
+    barrier = threading.Barrier(2)
+
+    def run_at_once(_: int) -> list[str]:
+        barrier.wait()
+        return migrate(empty_database)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(run_at_once, range(2)))
+
+    assert sorted(results) == [[], NAMES]
+    assert applied(empty_database) == sorted(NAMES)
+
+
+# Blocks a migration when it has created the named object, until the test lets go of the advisory lock.
+BLOCK = """
+create function public.block() returns event_trigger language plpgsql as $$
+begin
+    if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'crm.contacts') then
+        perform pg_advisory_xact_lock_shared(4242);
+    end if;
+end $$;
+create event trigger block on ddl_command_end when tag in ('CREATE TABLE') execute function public.block();
+"""
+BLOCKED = "select exists (select from pg_locks where locktype = 'advisory' and objid = 4242 and not granted)"
+
+
+def test_killed_in_the_middle(empty_database: str, database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        conn.execute(BLOCK)
+        conn.execute("select pg_advisory_lock(4242)")
+        command = [sys.executable, "-m", "bridge", "migrate", "--database-url", empty_database]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: conn.execute(BLOCKED).fetchone() == (True,))
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+        conn.execute("select pg_advisory_unlock(4242)")
+    done = [name for name in NAMES if name in set(applied(empty_database))]
+    assert done == ENGINE  # the file in the middle of which it was killed is not among them
+
+    assert migrate(empty_database) == NAMES[len(ENGINE) :]
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        conn.execute("drop event trigger block; drop function public.block()")
+    assert objects(empty_database) == objects(database)
+
+
+def test_a_file_that_fails_leaves_nothing(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        conn.execute("create schema crm; create table crm.contacts (mine int)")
+
+    with pytest.raises(MigrationError, match=r'domain/migrations/0001_crm\.sql.*"contacts" already exists'):
+        migrate(empty_database)
+
+    assert applied(empty_database) == sorted(ENGINE)
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        conn.execute("drop table crm.contacts")
+    assert migrate(empty_database) == NAMES[len(ENGINE) :]
+
+
+def test_a_dry_run_changes_nothing_and_prints_what_would_be_run(empty_database: str, database: str) -> None:
+    printed = run("--dry-run", BRIDGE_DATABASE_URL=empty_database)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        assert conn.execute("select to_regnamespace('bridge')").fetchone() == (None,)
+        conn.execute(printed.stdout.encode())
+
+    assert migrate(empty_database) == []
+    assert objects(empty_database) == objects(database)
+    assert run("--dry-run", BRIDGE_DATABASE_URL=database).stdout == "-- Nothing to apply.\n"
+
+
+def test_a_dry_run_without_a_database_prints_everything() -> None:
+    result = run("--dry-run", BRIDGE_DATABASE_URL="")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == render(plan(""))
+    assert [line[3:] for line in result.stdout.splitlines() if line[3:] in NAMES] == NAMES
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_settings_of_the_database_do_not_matter(empty_database: str, database: str, zone: str) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"]
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        conn.execute("create schema odd; create function odd.now() returns timestamptz return timestamptz '2001-01-01'")
+        for setting in (f"timezone = '{zone}'", "datestyle = 'SQL, DMY'", "search_path = odd, public, pg_catalog"):
+            conn.execute(f"alter database {name} set {setting}")
+
+    assert migrate(empty_database) == NAMES
+    assert [entry for entry in objects(empty_database) if "partition_of" not in entry] == objects(database)
+
+
+def test_missing_rights_are_named(empty_database: str, role: str) -> None:
+    parts = urlsplit(empty_database)
+    user = f"{role}:{role}@{parts.hostname}:{parts.port}"
+    with pytest.raises(MigrationError, match=rf"permission denied for database.*Grant {role} CREATE on the database"):
+        migrate(parts._replace(netloc=user).geturl())
+
+
+@pytest.fixture
+def role(empty_database: str) -> Iterator[str]:
+    """A role that may connect and no more; its password is its name."""
+    name = f"bridge_test_{secrets.token_hex(4)}"
+    identifier = sql.Identifier(name)
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        conn.execute(sql.SQL("create role {} login password {}").format(identifier, sql.Literal(name)))
+        yield name
+        conn.execute(sql.SQL("drop owned by {}").format(identifier))
+        conn.execute(sql.SQL("drop role {}").format(identifier))
+
+
+def test_a_missing_database(empty_database: str) -> None:
+    parts = urlsplit(empty_database)
+    with pytest.raises(DatabaseUnavailable, match='database "nope" does not exist'):
+        migrate(parts._replace(path="/nope").geturl())
+    result = run("--dry-run", "--database-url", parts._replace(netloc="someone:S3CR3T@127.0.0.1:1").geturl())
+    assert result.returncode == 3
+    assert "S3CR3T" not in result.stderr + result.stdout
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_no_database_given(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        migrate("")
+    result = run(BRIDGE_DATABASE_URL="")
+    assert result.returncode == 4
+    assert result.stderr == (
+        "bridge: no database is given. Set BRIDGE_DATABASE_URL, or pass --database-url or --config\n"
+    )
+
+
+def test_a_lock_that_is_not_to_be_had(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.migrate.SESSION", SESSION.replace("10s", "100ms"))
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("update bridge.schema_migration set checksum = 'x' where file like 'triggers/touch%'")
+        with conn.transaction():
+            conn.execute("lock table crm.contacts in share mode")
+            with pytest.raises(MigrationError, match=r"triggers/touch_updated_at\.sql.*holds a lock.*again"):
+                migrate(database)
+    assert migrate(database) == ["domain/triggers/touch_updated_at.sql"]
