@@ -1,4 +1,4 @@
-"""The row of `bridge.shard`: lease, fence and ledger of one shard. DESIGN section 3.
+"""The row of `bridge.shard`: lease, fence and ledger of one shard. ARCHITECTURE.md, "A batch".
 
 Postgres is the truth about which events exist, Kafka about which batches were published; this row joins them. A claim
 applies the outcomes of the last batch and writes the next one, in one short transaction that is void unless the row

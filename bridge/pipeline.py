@@ -1,4 +1,4 @@
-"""One shard's pipeline: take over, then step by step read, encode, claim, publish. DESIGN section 3.
+"""One shard's pipeline: take over, then step by step read, encode, claim, publish. ARCHITECTURE.md, "A batch".
 
 No Postgres transaction is open while Kafka is awaited. Whatever goes wrong, the answer is the same: throw the
 connections away, take the shard over anew, and let ledger and committed offset say what happened.

@@ -1,6 +1,6 @@
 """Publishes batches to Kafka; the only module that makes producers.
 
-The rules that librdkafka imposes (R1 to R9 in the design's reliability notes) come down to one: whatever did not
+The rules that librdkafka imposes come down to one: whatever did not
 plainly succeed is in doubt, the producer is thrown away, and only `init_transactions()` of a new one and the committed
 offset can tell what happened. So nothing here retries, and nothing aborts: fencing does.
 """

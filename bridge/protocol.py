@@ -1,6 +1,6 @@
-"""What a takeover concludes from the ledger and the committed offset; a pure function. DESIGN section 3.
+"""What a takeover concludes from the ledger and the committed offset; a pure function. ARCHITECTURE.md, "A batch".
 
-`reference/protocol_model.py` of the design explores every interleaving of two relays; this is its `recon` step.
+The only place where a batch's fate is decided; everything else follows from its verdict.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
--- The outbox: what triggers and functions write, and what the relay publishes. DESIGN sections 1 to 3.
+-- The outbox: what triggers and functions write, and what the relay publishes. See ARCHITECTURE.md.
 
 create schema if not exists bridge;
 
@@ -118,7 +118,7 @@ create index entity_events_entity_idx on bridge.entity_events (entity_type, enti
 
 create table bridge.entity_events_default partition of bridge.entity_events default with (fillfactor = 75);
 
--- Lease, fence and ledger of each shard, in one row so that one update moves all three. DESIGN section 3.
+-- Lease, fence and ledger of each shard, in one row so that one update moves all three. See ARCHITECTURE.md.
 create table bridge.shard (
     shard                   smallint    primary key,
     owner                   text,                             -- the relay that holds the lease
