@@ -15,7 +15,7 @@ import click
 import orjson
 
 from bridge import settings
-from bridge.cli_local import _stack
+from bridge.cli_local import open_stack
 from bridge.cli_read import describe
 from bridge.errors import BridgeError, VerificationFailed
 
@@ -84,9 +84,9 @@ def _stage(directory: Path | None, config: Path | None, console: Console) -> Sta
 
     loaded = settings.load(config)
     given = directory is None and are_servers_given(loaded)
-    if given and not (DIRECTORY.exists() and is_of(_stack(DIRECTORY), loaded)):
+    if given and not (DIRECTORY.exists() and is_of(open_stack(DIRECTORY), loaded)):
         return given_stage(loaded, config, console)
-    return local_stage(_stack(directory or DIRECTORY), config, console)
+    return local_stage(open_stack(directory or DIRECTORY), config, console)
 
 
 def _summary(result: Result) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
     """Start the servers; what runs already is left alone."""
     from rich.console import Console
 
-    stack = _stack(directory)
+    stack = open_stack(directory)
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     stack.up(console, only=only, new_ports=new_ports)
     click.echo(f'To use them in this shell: eval "$({_command("env", directory)})"', err=True)
@@ -53,7 +53,7 @@ def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
 @click.option("--purge", is_flag=True, help="Remove their data, too.")
 def down(directory: Path, purge: bool) -> None:
     """Stop the servers; their data stays."""
-    stack = _stack(directory)
+    stack = open_stack(directory)
     if not stack.exists():
         click.echo(f"there are no local servers in {stack.directory}", err=True)
         return
@@ -66,7 +66,7 @@ def down(directory: Path, purge: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(directory: Path, as_json: bool) -> int:
     """Show which servers run; exit 3 if one of them does not."""
-    stack = _stack(directory)
+    stack = open_stack(directory)
     servers = stack.status()
     if as_json:
         click.echo(json.dumps({"directory": str(stack.directory), "servers": [asdict(server) for server in servers]}))
@@ -81,7 +81,7 @@ def status(directory: Path, as_json: bool) -> int:
 @_directory
 def env(directory: Path) -> None:
     """Print `export` lines for the servers that run; every other command reads them."""
-    stack = _stack(directory)
+    stack = open_stack(directory)
     running = {server.name: server.pid is not None for server in stack.status()}
     down = ", ".join(name for name, runs in running.items() if not runs)
     if not any(running.values()):
@@ -99,7 +99,8 @@ def _command(verb: str, directory: Path) -> str:
     return f"bridge local {verb}{option}"
 
 
-def _stack(directory: Path) -> Stack:
+def open_stack(directory: Path) -> Stack:
+    """The stack of a directory. Raises ConfigError where the packages that it needs are not installed."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise ConfigError(f"the local servers need {', '.join(missing)}", hint='Run: pip install "bridge-cdc[local]"')

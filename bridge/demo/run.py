@@ -16,9 +16,9 @@ from bridge.database import connect
 from bridge.demo.progress import Meter, Progress
 from bridge.demo.relay_process import RelayProcess
 from bridge.demo.stage import Stage
-from bridge.demo.traffic import Traffic
+from bridge.demo.traffic import Traffic, trouble
 from bridge.demo.view import View
-from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.errors import ConfigError
 from bridge.migrate import migrate
 from bridge.settings import Settings, load
 from bridge.tail import Shown, tail
@@ -44,7 +44,7 @@ class Result:
 def run(stage: Stage, events: int, seed: int, view: View) -> Result:
     """Migrate, write about `events` events while a relay carries them, and verify.
 
-    Raises RelayEnded, Unavailable, ConfigError. However it ends, nothing of it runs on but the servers.
+    Raises BridgeError. However it ends, nothing of it runs on but the servers.
     """
     _require_routes(stage.settings)
     url = stage.settings.database.url
@@ -53,15 +53,12 @@ def run(stage: Stage, events: int, seed: int, view: View) -> Result:
     try:
         with connect(url, application_name="bridge demo") as conn:
             meter = Meter(conn)
-            traffic = Traffic(url, events, seed)
-            try:
-                with RelayProcess(stage.environment, stage.config, stage.log) as relay:
-                    progress = _carry(meter, relay, traffic, view)
-            finally:
-                traffic.stop()
+            relay = RelayProcess(stage.environment, stage.config, stage.log)
+            with relay, Traffic(url, events, seed) as traffic:
+                progress = _carry(meter, relay, traffic, view)
             versions = _versions(conn) | stage.versions
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error
+    except psycopg.Error as error:
+        raise trouble(error) from error
     view.say("comparing the database with the topics ...")
     verdict = verify(stage.settings)
     records = _first_records(stage.settings)
@@ -80,9 +77,9 @@ def _require_routes(settings: Settings) -> None:
 
 def _carry(meter: Meter, relay: RelayProcess, traffic: Traffic, view: View) -> Progress:
     """Let the relay warm up on what is there already; then write, and watch until all is published."""
-    view.say(f"relay: process {relay.pid}, its log is {relay.log}")
+    view.say(f"relay: process {relay.pid} takes the shards; its log is {relay.log}")
     first = _watch(meter, relay, traffic, lambda progress, is_last: None)
-    view.say(f"relay: has published the first {first.written} events after {first.elapsed:.1f} s")
+    view.say(f"relay: ready after {first.elapsed:.1f} s")
     meter.restart()
     traffic.start()
     with view:

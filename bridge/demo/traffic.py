@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 from random import Random
+from types import TracebackType
+from typing import Self
 
 import psycopg
 
@@ -16,6 +18,7 @@ from bridge.demo.writer import Session, Writer
 from bridge.errors import BridgeError, DatabaseUnavailable
 
 CONNECTIONS = 4
+STOP_SECONDS = 10.0
 
 
 class Traffic:
@@ -59,12 +62,17 @@ class Traffic:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, seconds: float = 10.0) -> None:
-        """Let every writer finish its transaction; one that has not within `seconds` ends with the process."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let every writer finish its transaction; one that does not ends with the process."""
         self._stop.set()
         for thread, writer in zip(self._threads, self._writers, strict=True):
             if thread.ident is not None:
-                thread.join(seconds)
+                thread.join(STOP_SECONDS)
             if not thread.is_alive():
                 writer.session.close()
 
@@ -72,7 +80,12 @@ class Traffic:
         try:
             writer.write(self._share)
         except psycopg.Error as error:
-            reason = error.diag.message_primary or str(error).strip().splitlines()[0]
-            kind = DatabaseUnavailable if isinstance(error, psycopg.OperationalError) else BridgeError
-            self.failure = kind(f"the demo's traffic ended early: {reason}")
+            self.failure = trouble(error)
             self._stop.set()
+
+
+def trouble(error: psycopg.Error) -> BridgeError:
+    """What went wrong in the database, in one line."""
+    reason = error.diag.message_primary or str(error).strip().splitlines()[0]
+    kind = DatabaseUnavailable if isinstance(error, psycopg.OperationalError) else BridgeError
+    return kind(f"the demo cannot go on; Postgres says: {reason}")

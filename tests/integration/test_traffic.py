@@ -7,9 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from fix_relay import eventually
 
-from bridge.demo import traffic as module
+from bridge.demo.fiction import REGIONS
 from bridge.demo.traffic import Traffic
+from bridge.errors import DatabaseUnavailable
 from bridge.settings import load
 
 EVENTS = "select (select count(*) from bridge.event_queue) + (select count(*) from bridge.entity_events)"
@@ -25,17 +27,15 @@ def db(database: str) -> Any:
 
 
 def write(database: str, events: int, seed: int = 7) -> Traffic:
-    traffic = Traffic(database, events, seed)
-    traffic.start()
-    for thread in traffic._threads:
-        thread.join(120)
-    traffic.stop()
+    with Traffic(database, events, seed) as traffic:
+        traffic.start()
+        eventually(lambda: not traffic.is_running, 120)
     assert traffic.failure is None
     return traffic
 
 
 def test_it_counts_what_it_writes(database: str, db: psycopg.Connection[Any]) -> None:
-    territories = 3 * len(module.REGIONS)
+    territories = 3 * len(REGIONS)
     traffic = write(database, 2400)
     assert db.execute(EVENTS).fetchone() == (traffic.events + territories,)
     assert 2400 <= traffic.events < 2600
@@ -70,16 +70,17 @@ def test_what_is_written_cannot_reach_anybody(database: str, db: psycopg.Connect
 
 
 def test_a_stop_is_obeyed_and_a_lost_connection_is_told(database: str, db: psycopg.Connection[Any]) -> None:
-    traffic = Traffic(database, 1_000_000, 7)
-    traffic.start()
-    traffic.stop()
+    with Traffic(database, 1_000_000, 7) as traffic:
+        traffic.start()
     assert not traffic.is_running
     assert traffic.failure is None
 
-    traffic = Traffic(database, 1_000_000, 7)
-    traffic.start()
-    db.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bridge demo'")
-    for thread in traffic._threads:
-        thread.join(60)
-    assert "terminating connection" in str(traffic.failure)
-    traffic.stop()
+    with Traffic(database, 1_000_000, 7) as traffic:
+        traffic.start()
+        db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'bridge demo'"
+        )
+        eventually(lambda: not traffic.is_running)
+    assert isinstance(traffic.failure, DatabaseUnavailable)
+    assert "\n" not in str(traffic.failure)
