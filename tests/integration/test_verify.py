@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -55,7 +56,7 @@ class World:
 
 
 @pytest.fixture
-def world(database: str, kafka: str, registry: str, unique: str) -> World:
+def world(database: str, kafka: str, registry: str, unique: str) -> Iterator[World]:
     settings = Settings(
         database=Database(database),
         kafka=Kafka(kafka),
@@ -71,6 +72,7 @@ def world(database: str, kafka: str, registry: str, unique: str) -> World:
     producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random"})
     with psycopg.connect(database, autocommit=True) as db:
         yield World(settings, producer, db)
+    producer.close()
     for gone in admin.delete_topics(names).values():
         gone.result()
 
@@ -210,6 +212,7 @@ def test_what_was_aborted_was_not_published(world: World, kafka: str) -> None:
     with_transactions.begin_transaction()
     aborting.publish("k", *ids)
     with_transactions.commit_transaction(30)
+    with_transactions.close()
     assert verify(world.settings).passed
 
 
@@ -230,6 +233,7 @@ def test_waits_for_a_transaction_that_hides_what_was_committed_behind_it(world: 
         assert verify(world.settings).passed
     finally:
         ending.join()
+        slow.close()
 
 
 def test_says_which_topics_have_been_trimmed(world: World, kafka: str) -> None:
