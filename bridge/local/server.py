@@ -22,6 +22,7 @@ from bridge.local.process import environment, family, is_alive, kill, listener, 
 from bridge.local.state import State, is_port_free
 
 _POLL_SECONDS = 0.1
+_PORT_SECONDS = 5.0
 _START_SECONDS = 240  # a laptop that does much else at the same time
 _STOP_SECONDS = 60
 
@@ -72,7 +73,7 @@ class Server(ABC):
         process = self.process()
         if process is None:
             yield from self.set_up()
-            self._check_ports()
+            yield from self._ports_free()
             process = self._spawn()
         deadline = time.monotonic() + _START_SECONDS
         while not self.is_ready():
@@ -134,14 +135,17 @@ class Server(ABC):
             self.log.replace(self.log.with_suffix(".log.old"))
         return spawn(self.command(), self.log)
 
-    def _check_ports(self) -> None:
-        ports = [port for name, port in self.state.ports.items() if name.split("_")[0] == self.name]
-        for port in ports:
-            if not is_port_free(port):
-                raise ConfigError(
-                    f"port {port}, which {self.title} of {self.directory} uses, is taken{listener(port)}",
-                    hint="Stop that process, or let the stack choose others with `bridge local up --new-ports`",
-                )
+    def _ports_free(self) -> Iterator[None]:
+        """Wait until our ports are free: the threads of a process just killed hold them for a moment longer than it."""
+        deadline = time.monotonic() + _PORT_SECONDS
+        for name, port in self.state.ports.items():
+            while name.split("_")[0] == self.name and not is_port_free(port):
+                if time.monotonic() > deadline:
+                    raise ConfigError(
+                        f"port {port}, which {self.title} of {self.directory} uses, is taken{listener(port)}",
+                        hint="Stop that process, or let the stack choose others with `bridge local up --new-ports`",
+                    )
+                yield
 
     def _complaint(self) -> str:
         """The line of the log that most likely says why the server stopped."""
