@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from bridge.tail import Shown
 
 DIRECTORY = Path(".bridge")
-EXCERPT_CHARACTERS = 360
+EXCERPT_CHARACTERS = 480
 
 
 class Interrupted(BridgeError):
@@ -114,18 +115,18 @@ def _print(result: Result, stage: Stage, directory: Path | None) -> None:
 
     last = result.progress
     click.echo(
-        f"{last.written:,} events in {result.transactions:,} transactions, all published after {last.elapsed:.1f} s;\n"
-        f"{result.rolled_back:,} more transactions were rolled back on purpose\n"
+        f"{last.written:,} events in {result.transactions:,} transactions; {last.published:,} published after"
+        f" {last.elapsed:.1f} s\n{result.rolled_back:,} more transactions were rolled back on purpose\n"
     )
-    click.echo(describe(result.verdict))
+    click.echo("Some of the records:")
+    for record in result.records:
+        click.echo(_excerpt(record))
+    click.echo(f"\n{describe(result.verdict)}")
     if result.verdict.passed and not last.dead:
         proof = "Every committed event is in its topic, once and in order, and nothing else is."
         Console(highlight=False).print(proof, style="bold green", soft_wrap=True)
-    click.echo("\nSome of the records:")
-    for record in result.records:
-        click.echo(_excerpt(record))
     click.echo("\nTo look further:")
-    for line in _further(stage, directory):
+    for line in _further(result, stage, directory):
         click.echo(f"  {line}")
     if stage.is_local:
         click.echo("\nThe servers still run. To stop them and remove their data:")
@@ -145,25 +146,28 @@ def _excerpt(record: Shown) -> str:
     return f"  {place}\n" + textwrap.indent("\n".join(lines), "    ")
 
 
-def _further(stage: Stage, directory: Path | None) -> Iterator[str]:
+def _further(result: Result, stage: Stage, directory: Path | None) -> Iterator[str]:
     if stage.is_local:
         yield f'eval "$({_command("local env", directory)})"'
     config = f" --config {shlex.quote(str(stage.config))}" if stage.config else ""
-    yield _command("tail crm.contact --from-beginning --max 5") + config
+    for record in result.records[:1]:
+        yield _command(f"tail {record.topic} --from-beginning --max 5") + config
     yield _command("status") + config
     yield _command("verify") + config
-    if shutil.which("psql"):
+    if shutil.which("psql") and (stage.is_local or "BRIDGE_DATABASE_URL" in os.environ):
         yield 'psql "$BRIDGE_DATABASE_URL" -c "select * from crm.contacts limit 5"'
 
 
 def _command(arguments: str, directory: Path | None = None) -> str:
     """A command line that can be pasted: `bridge` by name where the shell finds this one, else by its path."""
-    own = Path(sys.executable).parent / "bridge"
-    found = shutil.which("bridge")
-    name = "bridge" if found and Path(found).samefile(own) else _shorter(own)
+    from bridge.demo.stage import shorter
+
+    own, found = Path(sys.executable).parent / "bridge", shutil.which("bridge")
+    if not own.exists():
+        name = f"{shlex.quote(sys.executable)} -m bridge"
+    elif found and own.samefile(found):
+        name = "bridge"
+    else:
+        name = shlex.quote(str(shorter(own)))
     option = f" --dir {shlex.quote(str(directory))}" if directory not in (None, DIRECTORY) else ""
     return f"{name} {arguments}{option}"
-
-
-def _shorter(path: Path) -> str:
-    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

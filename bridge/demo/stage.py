@@ -66,16 +66,22 @@ def local_stage(stack: Stack, config: Path | None, console: Console) -> Stage:
     """The servers of `stack`, started where they do not run. Raises Unavailable, ConfigError."""
     from bridge.local.artifacts import locked_artifacts
 
-    console.print(f"Local servers, with their data in {stack.directory}:")
+    console.print(f"Local servers, with their data in {shorter(stack.directory)}:")
     endpoints = stack.up(console)
     environment = {f"BRIDGE_{name.upper()}": value for name, value in asdict(endpoints).items()} | LOCAL_TOPICS
     settings = load(config, {**os.environ, **environment})
     of = {artifact.coordinate.split(":")[1]: artifact.version for artifact in locked_artifacts()}
     versions = {"kafka": of["kafka_2.13"], "registry": of["apicurio-registry-app"]}
-    return Stage(settings, environment, config, stack.directory / "relay.log", is_local=True, versions=versions)
+    log = shorter(stack.directory / "relay.log")
+    return Stage(settings, environment, config, log, is_local=True, versions=versions)
 
 
 def is_of(stack: Stack, settings: Settings) -> bool:
     """Whether the servers that `settings` name are those of `stack`, because its `env` was evaluated."""
     named = (settings.database.url, settings.kafka.bootstrap_servers, settings.registry.url)
     return stack.exists() and astuple(stack.endpoints) == named
+
+
+def shorter(path: Path) -> Path:
+    """Relative to the working directory for what lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -67,7 +67,8 @@ class View:
             ("written", progress.written, progress.written_rate),
             ("published", progress.published, progress.published_rate),
         ):
-            bar = ProgressBar(total=max(self._events, progress.written), completed=count, width=BAR_WIDTH)
+            total = max(self._events, progress.written)
+            bar = ProgressBar(total, count, BAR_WIDTH, complete_style="cyan", finished_style="green")
             totals.add_row(name, f"{count:,}", bar, f"{rate:,.0f}/s")
         oldest = "" if progress.oldest_age is None else f"events, the oldest {progress.oldest_age:.2f} s old"
         totals.add_row("lag", f"{progress.pending:,}", oldest)

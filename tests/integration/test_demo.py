@@ -102,7 +102,7 @@ def wait_for(lines: Queue[str], wanted: Callable[[str], bool]) -> None:
         assert line, "the demo ended"
 
 
-def test_every_event_arrives_once_and_a_second_run_counts_its_own(demo: Demo) -> None:
+def test_every_event_arrives_once_and_a_second_run_counts_its_own(demo: Demo, unique: str) -> None:
     first = demo.run("--events", "600", "--json")
     assert first.returncode == 0, first.stderr
     (line,) = first.stdout.splitlines()
@@ -126,7 +126,7 @@ def test_every_event_arrives_once_and_a_second_run_counts_its_own(demo: Demo) ->
     assert "once and in order" in second.stdout
     assert "contact.created\n" in second.stdout
     assert "first_name" in second.stdout
-    assert "tail crm.contact" in second.stdout
+    assert f"tail {unique}.crm.contact --from-beginning" in second.stdout
     assert "Traceback" not in second.stderr
 
 
