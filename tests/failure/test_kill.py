@@ -16,16 +16,20 @@ WRITERS = 4
 
 
 class Writer(threading.Thread):
-    """Writes until it has written `events`: several a transaction, some long, some rolled back, keys shared."""
+    """Writes up to `allowed` events, until told to end: several a transaction, some long, some rolled back."""
 
-    def __init__(self, site: Site, seed: int, events: int) -> None:
+    def __init__(self, site: Site, seed: int) -> None:
         super().__init__()
-        self.committed = 0
-        self._site, self._random, self._events = site, random.Random(seed), events
+        self.committed = self.allowed = 0
+        self.ending = threading.Event()
+        self._site, self._random = site, random.Random(seed)
 
     def run(self) -> None:
         with psycopg.connect(self._site.settings.database.url) as db:
-            while self.committed < self._events:
+            while not self.ending.is_set() or self.committed < self.allowed:
+                if self.committed >= self.allowed:
+                    self.ending.wait(0.01)
+                    continue
                 size = self._random.choice((1, 1, 1, 2, 5, 20))
                 # Keys in order, or two writers could wait for each other's.
                 for key in sorted(self._random.randrange(50) for _ in range(size)):
@@ -40,24 +44,30 @@ class Writer(threading.Thread):
 
 
 @contextmanager
-def writing(site: Site, seed: int, events: int) -> Iterator[list[Writer]]:
-    writers = [Writer(site, seed + number, events // WRITERS) for number in range(WRITERS)]
+def writing(site: Site, seed: int) -> Iterator[list[Writer]]:
+    writers = [Writer(site, seed + number) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    yield writers
-    for writer in writers:
-        writer.join()
+    try:
+        yield writers
+    finally:
+        for writer in writers:
+            writer.ending.set()
+        for writer in writers:
+            writer.join()
 
 
 def kill_again_and_again(site: Site, *, kills: int, events: int) -> None:
     seed = int(os.environ.get("BRIDGE_TEST_SEED", random.randrange(1 << 30)))
     print(f"seed {seed}")  # shown when the test fails; BRIDGE_TEST_SEED repeats it
     moments = random.Random(seed)
-    with writing(site, seed, events) as writers:
-        for _ in range(kills):
+    with writing(site, seed) as writers:
+        for number in range(1, kills + 1):
+            for writer in writers:  # so that there is something to write until the last kill
+                writer.allowed = events * number // kills // WRITERS
             relay = site.start()
             done = threading.Event()
-            done.wait(moments.uniform(1.0, 4.0))  # the moment of the kill, not synchronisation
+            done.wait(moments.uniform(1.0, 5.0))  # the moment of the kill, not synchronisation
             assert relay.poll() is None, site.log(relay)
             relay.kill()
             relay.wait()
