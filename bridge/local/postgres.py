@@ -25,6 +25,7 @@ _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200
+max_prepared_transactions = 10
 shared_buffers = '256MB'
 timezone = 'UTC'
 log_timezone = 'UTC'
