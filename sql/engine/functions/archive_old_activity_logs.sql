@@ -21,6 +21,8 @@ begin
         raise exception 'older_than must be positive, not %', coalesce(older_than::text, 'null')
             using errcode = 'invalid_parameter_value';
     end if;
+    -- One at a time: of two, the second would wait for the first one's rows, and the first for a lock of the second.
+    perform pg_advisory_xact_lock(hashtextextended('bridge.archive_old_activity_logs', 0));
     perform bridge.ensure_partitions('bridge.activity_log_archive', array(
         select distinct date_trunc('day', occurred_at) from bridge.activity_log where occurred_at < cutoff));
     with old as (

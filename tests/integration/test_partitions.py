@@ -1,0 +1,489 @@
+"""Table partitions made ahead, strays, the archive of the log, materialised views, and the number of shards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from fix_relay import eventually
+from psycopg import errors
+
+Db = psycopg.Connection[Any]
+PARENTS = ["activity_log", "activity_log_archive", "entity_events", "event_queue"]
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[Db]:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("set search_path = pg_catalog")  # names are shown in full
+        yield conn
+
+
+def run(db: Db, *statements: str) -> None:
+    for statement in statements:
+        db.execute(statement.encode())
+
+
+def value(db: Db, query: str) -> Any:
+    row = db.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def bounds(db: Db, parent: str) -> list[tuple[str, str, str]]:
+    """Name and bounds (UTC) of each leaf, without the default one."""
+    query = """
+        select leaf::text, to_char(range_from at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+               to_char(range_to at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+          from bridge.partition_bounds(%s) where not is_default order by range_from"""
+    return db.execute(query, (f"bridge.{parent}",)).fetchall()
+
+
+def status(db: Db, parent: str) -> tuple[int, int]:
+    """Number of leaves, rows in the default partition."""
+    query = "select leaves, default_rows from bridge.partition_status where parent = %s::regclass"
+    row = db.execute(query, (f"bridge.{parent}",)).fetchone()
+    assert row is not None
+    return row
+
+
+def log(db: Db, *moments: str) -> None:
+    for moment in moments:
+        run(db, f"insert into bridge.activity_log (action, occurred_at) values ('SEEN', {moment})")
+
+
+# Ahead of time
+
+
+def test_partitions_exist_before_rows_do(db: Db) -> None:
+    query = "select parent::text, step, leaves, runway > interval '1 day', default_rows from bridge.partition_status"
+    assert sorted(db.execute(query).fetchall()) == [
+        ("bridge.activity_log", "month", 4, True, 0),
+        ("bridge.activity_log_archive", "month", 2, True, 0),
+        ("bridge.entity_events", "day", 8, True, 0),
+        ("bridge.event_queue", "day", 8, True, 0),
+    ]
+    run(db, "select bridge.publish_event('a.b', 'k', '{}')")
+    leaf = value(db, "select tableoid::regclass::text from bridge.event_queue")
+    assert leaf == value(db, 'select to_char(now() at time zone \'UTC\', \'"bridge.event_queue_y"YYYY"m"MM"d"DD\')')
+    assert value(db, "select bridge.ensure_partitions()") == 0
+
+
+ZONES = ["UTC", "America/St_Johns", "Europe/Berlin", "Pacific/Apia", "Asia/Kathmandu"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_bounds_are_utc_whatever_the_sessions_zone(empty_database: str, zone: str) -> None:
+    from bridge.migrate import migrate
+
+    name = psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"]
+    with psycopg.connect(empty_database, autocommit=True) as db:
+        run(db, f"alter database {name} set timezone = '{zone}'", f"alter database {name} set datestyle = 'SQL, DMY'")
+    migrate(empty_database, engine_only=True)
+    with psycopg.connect(empty_database, autocommit=True) as db:
+        # Strays on both sides of every change of clocks in the zones above, and around leap day and year's end.
+        for day in ("2023-12-31", "2024-02-29", "2024-03-10", "2024-03-31", "2024-10-27", "2024-11-03"):
+            log(db, *(f"'{day} {hour:02}:30Z'" for hour in range(0, 24, 3)))
+        run(db, "select bridge.ensure_partitions()", "set timezone = 'Asia/Tokyo'")
+        for parent in PARENTS:
+            for leaf, start, end in bounds(db, parent):
+                step = "1 day" if parent in ("event_queue", "entity_events") else "1 month"
+                assert start.endswith(" 00:00:00.000000"), leaf
+                assert value(db, f"select timestamp '{start}' + interval '{step}' = timestamp '{end}'") is True
+                assert ("_y" + start[:10].replace("-", "m", 1).replace("-", "d"))[: len(leaf)] in leaf + "d01"
+        assert status(db, "activity_log") == (9, 0)
+        assert value(db, "select count(*) from bridge.activity_log") == 48
+
+
+def test_leaves_have_what_the_parent_has(db: Db) -> None:
+    run(db, "set timezone = 'UTC'")
+    for parent in ("event_queue", "entity_events"):
+        leaves = [leaf for leaf, *_ in bounds(db, parent)]
+        for leaf in [*leaves, f"bridge.{parent}_default"]:
+            options = value(db, f"select reloptions from pg_class where oid = '{leaf}'::regclass")
+            assert "fillfactor=75" in options
+            for what in ("count(*) from pg_index where indrelid", "count(*) from pg_attrdef where adrelid"):
+                assert value(db, f"select {what} = '{leaf}'::regclass") == value(
+                    db, f"select {what} = 'bridge.{parent}'::regclass"
+                )
+            checks = "array_agg(conname::text order by conname) from pg_constraint where contype = 'c' and conrelid"
+            assert value(db, f"select {checks} = '{leaf}'::regclass") == value(
+                db, f"select {checks} = 'bridge.{parent}'::regclass"
+            )
+        assert "autovacuum_vacuum_scale_factor=0.1" in value(
+            db, f"select reloptions from pg_class where oid = '{leaves[0]}'::regclass"
+        )
+
+
+def test_writers_and_readers_go_on_meanwhile(db: Db, database: str) -> None:
+    """ATTACH lets them; CREATE TABLE ... PARTITION OF would wait for this writer, and all others behind it."""
+    run(db, "update bridge.partition_policy set premake = premake + 2")
+    with psycopg.connect(database) as writer:
+        run(writer, "select bridge.publish_event('a.b', 'k', '{}')")
+        assert value(db, "select bridge.ensure_partitions('bridge.event_queue')") == 2
+        run(writer, "select bridge.publish_event('a.b', 'k', '{}')")
+    assert value(db, "select count(*) from bridge.event_queue") == 2
+
+
+def test_a_lock_that_is_not_to_be_had_is_recorded_and_tried_again(db: Db, database: str) -> None:
+    run(db, "update bridge.partition_policy set premake = premake + 1")
+    with psycopg.connect(database) as reader:
+        run(reader, "lock table bridge.event_queue_default in access share mode")
+        notices: list[str] = []
+        db.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+        assert value(db, "select bridge.ensure_partitions()") == 3
+    query = "select target, outcome, detail from bridge.maintenance_log where outcome <> 'ok'"
+    ((target, outcome, detail),) = db.execute(query).fetchall()
+    assert (target, outcome) == ("bridge.event_queue", "busy")
+    assert "lock timeout" in detail
+    assert [notice for notice in notices if "no partition of bridge.event_queue" in notice]
+    assert value(db, "select bridge.ensure_partitions()") == 1
+
+
+def test_two_calls_at_once(db: Db, database: str) -> None:
+    run(db, "update bridge.partition_policy set premake = premake + 1")
+    with psycopg.connect(database) as first:
+        assert value(first, "select bridge.ensure_partitions()") == 4
+        assert value(db, "select bridge.ensure_partitions()") == 0
+    assert value(db, "select bridge.ensure_partitions()") == 0
+
+
+def test_one_tables_trouble_does_not_stop_the_others(db: Db) -> None:
+    run(db, "update bridge.partition_policy set premake = premake + 1")
+    query = "select to_char(max(range_to) at time zone 'UTC', 'YYYY\"m\"MM') from bridge.partition_bounds('{}')"
+    taken = value(db, query.format("bridge.activity_log"))
+    run(db, f"create table bridge.activity_log_y{taken} (x int)")
+    assert value(db, "select bridge.ensure_partitions()") == 3
+    query = "select outcome, detail from bridge.maintenance_log where target = 'bridge.activity_log'"
+    ((outcome, detail),) = db.execute(query).fetchall()
+    assert outcome == "error"
+    assert "already exists" in detail
+
+
+# Rows that no partition was there for
+
+
+def test_a_stray_lands_is_seen_and_finds_its_partition(db: Db) -> None:
+    log(db, "now()", "'2021-05-05 05:05Z'", "'2021-05-31 23:59:59.999999Z'", "'2021-06-01 00:00Z'", "'2199-01-01'")
+    assert status(db, "activity_log") == (4, 4)
+    assert value(db, "select count(*) from bridge.activity_log") == 5
+    # The default partition does not stop partitions from being made, nor is it in their way.
+    assert value(db, "select bridge.ensure_partitions()") == 3
+    assert status(db, "activity_log") == (7, 0)
+    query = (
+        "select tableoid::regclass::text, count(*) from bridge.activity_log where occurred_at < '2022-01-01' group by 1"
+    )
+    assert sorted(db.execute(query.encode()).fetchall()) == [
+        ("bridge.activity_log_y2021m05", 2),
+        ("bridge.activity_log_y2021m06", 1),
+    ]
+
+
+def test_strays_of_the_outbox_keep_everything_but_their_place(db: Db) -> None:
+    run(
+        db,
+        "insert into bridge.event_queue (event_type, event_key, payload, headers, created_at) "
+        "select 'a.b', 'k' || g, '{\"n\": 1}', '{\"h\": \"v\"}', '2021-05-05Z' from generate_series(1, 50) as g",
+        "update bridge.event_queue set status = 'DEAD', processed_at = now(), error_message = 'x' "
+        "where event_key = 'k7'",
+    )
+    query = "select array_agg(q order by seq) from bridge.event_queue as q"
+    before = value(db, query)
+    assert value(db, "select bridge.ensure_partitions()") == 1
+    assert value(db, query) == before
+    assert status(db, "event_queue") == (9, 0)
+    assert value(db, "select distinct tableoid::regclass::text from bridge.event_queue") == (
+        "bridge.event_queue_y2021m05d05"
+    )
+
+
+def test_many_strays_move_in_bounded_numbers_and_are_never_invisible(db: Db) -> None:
+    run(db, "update bridge.partition_policy set max_move_rows = 100 where parent = 'bridge.activity_log'::regclass")
+    run(db, "insert into bridge.activity_log (action, occurred_at) "
+        "select 'SEEN', '2021-05-05Z'::timestamptz + g * interval '1 h' from generate_series(1, 450) as g")  # fmt: skip
+    left = 450
+    while left:
+        run(db, "select bridge.ensure_partitions()")
+        now_left = status(db, "activity_log")[1]
+        assert left - 100 <= now_left < left
+        assert value(db, "select count(*) from bridge.activity_log where occurred_at < '2022-01-01'") == 450
+        left = now_left
+    covered = "select range_agg(tstzrange(range_from, range_to)) from bridge.partition_bounds('bridge.activity_log')"
+    assert value(db, f"select ({covered} where not is_default) @> tstzrange('2021-05-01Z', '2021-06-01Z')") is True
+    assert value(db, "select bridge.ensure_partitions()") == 0
+
+
+def test_more_strays_of_one_moment_than_move_at_once(db: Db) -> None:
+    run(db, "update bridge.partition_policy set max_move_rows = 10 where parent = 'bridge.activity_log'::regclass")
+    for moment, count in (("2021-05-05Z", 25), ("2021-05-06Z", 25), ("2021-05-07Z", 1)):
+        log(db, *[f"'{moment}'"] * count)
+    for left in (26, 1, 0):
+        run(db, "select bridge.ensure_partitions()")
+        assert status(db, "activity_log")[1] == left
+    assert value(db, "select count(*) from bridge.activity_log") == 51
+
+
+def test_rows_at_infinity_stay_and_harm_nothing(db: Db) -> None:
+    log(db, "'infinity'", "'-infinity'")
+    assert value(db, "select bridge.ensure_partitions()") == 0
+    assert status(db, "activity_log") == (4, 2)
+    with pytest.raises(errors.CheckViolation, match="created_at_is_finite"):
+        run(
+            db,
+            "insert into bridge.event_queue (event_type, event_key, payload, created_at) "
+            "values ('a', 'k', '{}', 'infinity')",
+        )
+
+
+def test_now_has_a_partition_again_after_a_long_time_without_maintenance(db: Db) -> None:
+    for leaf, *_ in bounds(db, "event_queue"):
+        run(db, f"drop table {leaf}")
+    run(db, "select bridge.publish_event('a.b', 'k', '{}')")
+    query = (
+        "select covered_until, default_rows from bridge.partition_status where parent = 'bridge.event_queue'::regclass"
+    )
+    assert db.execute(query.encode()).fetchall() == [(None, 1)]
+    assert value(db, "select bridge.ensure_partitions()") == 8
+    assert status(db, "event_queue") == (8, 0)
+
+
+# Archive
+
+
+def test_old_activity_goes_to_the_archive(db: Db) -> None:
+    log(
+        db,
+        "now()",
+        "now() - interval '80 days'",
+        "now() - interval '100 days'",
+        "now() - interval '2 years'",
+        "'-infinity'",
+    )
+    run(db, "update bridge.activity_log set meta = '{\"a\": 1}', ip_address = '::1'")
+    columns = (
+        "id, user_id, entity_id, entity_type, action, occurred_at, actor_status, ip_address, user_agent, "
+        "device, geo, meta"
+    )
+    everything = f"select array_agg(t order by id) from (select {columns} from {{}}) as t"
+    before = value(db, everything.format("bridge.activity_log"))
+
+    assert value(db, "select crm.archive_old_activity_logs()") == 3
+
+    assert value(db, "select count(*) from bridge.activity_log") == 2
+    both = (
+        f"(select {columns} from bridge.activity_log union all select {columns} from bridge.activity_log_archive) as u"
+    )
+    assert value(db, everything.format(both)) == before
+    assert (
+        value(db, "select bool_and(archived_at > now() - interval '1 hour') from bridge.activity_log_archive") is True
+    )
+    assert status(db, "activity_log_archive") == (4, 1)
+    query = "select source, target, rows_moved, older_than < now() - interval '3 months' from bridge.archive_job"
+    assert db.execute(query).fetchall() == [("bridge.activity_log", "bridge.activity_log_archive", 3, True)]
+    assert value(db, "select bridge.archive_old_activity_logs(interval '1 month')") == 1
+    assert value(db, "select bridge.archive_old_activity_logs(interval '1 month')") == 0
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_archives_day_is_utc(db: Db, zone: str) -> None:
+    run(db, f"set timezone = '{zone}'")
+    day = "date_trunc('day', clock_timestamp(), 'UTC') - interval '1 month' * 3"
+    log(db, f"({day})", f"({day}) - interval '1 microsecond'")
+    run(db, "set timezone = 'UTC'")
+    run(db, "delete from bridge.activity_log")
+    log(db, f"({day})", f"({day}) - interval '1 microsecond'")
+    run(db, f"set timezone = '{zone}'")
+    assert value(db, "select bridge.archive_old_activity_logs()") == 1
+
+
+def test_nothing_is_lost_that_is_written_while_the_archive_runs(db: Db, database: str) -> None:
+    """Two statements, first copying and then deleting, would delete what was committed between them."""
+    run(db, "create function public.wait() returns trigger language plpgsql as "
+        "'begin perform pg_advisory_xact_lock_shared(77); return null; end'")  # fmt: skip
+    run(
+        db,
+        "create trigger wait after insert on bridge.activity_log_archive for each statement "
+        "execute function public.wait()",
+    )
+    log(db, "now() - interval '1 year'")
+    with psycopg.connect(database, autocommit=True) as archiver:
+        run(db, "select pg_advisory_lock(77)")
+        thread = threading.Thread(target=run, args=(archiver, "select bridge.archive_old_activity_logs()"), daemon=True)
+        thread.start()
+        waits = "select exists (select from pg_stat_activity where wait_event = 'advisory' and pid = %s)"
+        eventually(lambda: db.execute(waits, (archiver.info.backend_pid,)).fetchone() == (True,))
+        log(db, "now() - interval '1 year'")
+        run(db, "select pg_advisory_unlock(77)")
+        thread.join(30)
+        assert not thread.is_alive()
+    counts = "select (select count(*) from bridge.activity_log), (select count(*) from bridge.activity_log_archive)"
+    assert db.execute(counts).fetchone() == (1, 1)
+
+
+def test_two_archivers_move_each_row_once(db: Db, database: str) -> None:
+    run(
+        db,
+        "insert into bridge.activity_log (action, occurred_at) select 'SEEN', now() - interval '1 year' "
+        "from generate_series(1, 500)",
+    )
+    moved: list[int] = []
+
+    def archive() -> None:
+        with psycopg.connect(database, autocommit=True) as conn:
+            moved.append(value(conn, "select bridge.archive_old_activity_logs()"))
+
+    threads = [threading.Thread(target=archive) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(moved) == 500
+    assert value(db, "select count(*) from bridge.activity_log_archive") == 500
+
+
+def test_the_archive_refuses_a_time_that_is_not_past(db: Db) -> None:
+    for older_than in ("interval '0'", "interval '-1 day'", "null"):
+        with pytest.raises(errors.InvalidParameterValue, match="older_than must be positive"):
+            run(db, f"select bridge.archive_old_activity_logs({older_than})")
+
+
+# Views
+
+
+SEED_COLUMNS = [
+    *["entity_id", "entity_status", "contact_id", "first_name", "last_name", "email"],
+    *["address_id", "street", "city", "state", "postal_code", "touchpoint_count", "last_touchpoint_date"],
+]
+VIEWS = ["crm.contact_management_view", "crm.sales_opportunity_view", "crm.territory_management_view"]
+
+
+def test_views_show_what_was_written_once_refreshed(db: Db) -> None:
+    run(
+        db,
+        'select crm.fn_create_entity(id, \'{"first_name": "Ada", "last_name": "L"}\') from crm.entity_types, '
+        "generate_series(1, 2) where display_name = 'Contact'",
+        'select crm.fn_create_entity(id, \'{"street": "S", "city": "C"}\') from crm.entity_types, '
+        "generate_series(1, 2) where display_name = 'Address'",
+        'select crm.fn_create_entity(id, \'{"name": "O", "amount": 100, "probability": 25}\') from crm.entity_types, '
+        "generate_series(1, 2) where display_name = 'Opportunity'",
+        "select crm.fn_create_entity(id, '{\"name\": \"T\"}') from crm.entity_types where display_name = 'Territory'",
+        "select crm.fn_link_entities(c.id, a.id, 'HOME') from (select id "
+        "from crm.contacts limit 1) as c, crm.addresses as a",
+        "select crm.fn_link_entities(o.id, x.id, 'IN') from crm.opportunities as o, "
+        "(select id from crm.territories union all (select contact_id from crm.address_contacts limit 1)) as x",
+        "select crm.fn_add_touchpoint(id, channel) "
+        "from crm.entities, unnest(array['CALL', 'EMAIL', 'VISIT']) as channel",
+    )
+    for view in VIEWS:
+        assert value(db, f"select count(*) from {view}") == 0
+    assert value(db, "select bridge.refresh_views()") == 3
+
+    cursor = db.execute("select * from crm.contact_management_view")
+    assert [column.name for column in cursor.description or []] == SEED_COLUMNS
+    rows = cursor.fetchall()
+    assert len(rows) == 3  # one contact with two addresses, one with none
+    assert [row[6] is None for row in rows].count(True) == 1
+    assert {row[11] for row in rows} == {3}
+    query = (
+        "select count(*), min(weighted_amount), count(contact_id), min(touchpoint_count) "
+        "from crm.sales_opportunity_view"
+    )
+    assert db.execute(query.encode()).fetchone() == (2, 25, 2, 3)
+    query = (
+        "select opportunity_count, open_amount_usd, contact_count, touchpoint_count from crm.territory_management_view"
+    )
+    assert db.execute(query.encode()).fetchall() == [(2, 200, 0, 3)]
+
+    run(db, 'select crm.fn_update_entity(id, \'{"last_name": "K"}\') from crm.contacts')
+    assert value(db, "select bridge.refresh_views()") == 3
+    assert value(db, "select count(*) from crm.contact_management_view where last_name = 'K'") == 3
+    query = "select count(*), bool_and(is_concurrent), count(error_message) from bridge.matview_refresh"
+    assert db.execute(query).fetchone() == (6, True, 0)
+
+
+def test_readers_go_on_while_views_are_refreshed(db: Db, database: str) -> None:
+    with psycopg.connect(database) as reader:
+        for view in VIEWS:
+            run(reader, f"select * from {view}")
+        assert value(db, "select bridge.refresh_views()") == 3
+
+
+def test_a_view_that_fails_stops_no_other(db: Db) -> None:
+    run(
+        db,
+        "create table public.divisor as select 0 as n",
+        "create materialized view public.bad as select 1 / n as x from public.divisor with no data",
+        "create materialized view public.plain as select 1 as x with no data",
+        "insert into bridge.matview_policy "
+        "values ('public.bad', 1), ('public.gone', 2), ('public.plain', 3), ('public.off', 4)",
+        "update bridge.matview_policy set enabled = false where matview = 'public.off'",
+    )
+    assert value(db, "select bridge.refresh_views()") == 4
+    query = (
+        "select matview, is_concurrent, error_message from bridge.matview_refresh "
+        "where matview like 'public%' order by id"
+    )
+    assert db.execute(query.encode()).fetchall() == [
+        ("public.bad", False, "division by zero"),
+        ("public.gone", False, 'relation "public.gone" does not exist'),
+        ("public.plain", False, None),
+    ]
+
+
+# Shards
+
+
+def test_the_number_of_shards(db: Db) -> None:
+    run(db, "update bridge.shard set batch_no = 10 + shard")
+    run(db, "insert into bridge.event_queue (event_type, event_key, payload, status, processed_at, error_message) "
+        "select 'a.b', 'k' || g, '{}', case g % 2 when 0 then 'DEAD' else 'PROCESSED' end, now(), 'x' "
+        "from generate_series(1, 200) as g")  # fmt: skip
+    run(db, "insert into bridge.entity_events (entity_type, entity_id, action, new_state, status, processed_at) "
+        "select 't', g::text, 'INSERT', '{}', 'DEAD', now() from generate_series(1, 100) as g")  # fmt: skip
+    dead = (
+        "select count(*), count(distinct shard), bool_and(shard = bridge.shard_of({})) from bridge.{} "
+        "where status = 'DEAD'"
+    )
+    for shards in (7, 1, 3):
+        run(db, f"select bridge.set_shard_count({shards})")
+        assert value(db, "select bridge.shard_count()") == shards
+        assert value(db, "select array_agg(shard order by shard) from bridge.shard") == list(range(shards))
+        assert value(db, "select bool_and(scan_from = 300) from bridge.shard") is True
+        for key, source in (("event_key", "event_queue"), ("entity_type || ':' || entity_id", "entity_events")):
+            assert db.execute(dead.format(key, source).encode()).fetchone() == (100, shards, True)
+        run(db, "select bridge.publish_event('a.b', 'k' || g, '{}') from generate_series(1, 100) as g")
+        fits = "select bool_and(shard = bridge.shard_of(event_key)), count(distinct shard) from bridge.event_queue"
+        assert db.execute(f"{fits} where status = 'PENDING'".encode()).fetchone() == (True, shards)
+        run(db, "delete from bridge.event_queue where status = 'PENDING'", "select setval('bridge.event_seq', 300)")
+    # Shards that come back go on where they were: Kafka still knows their last batch.
+    assert value(db, "select array_agg(batch_no order by shard) from bridge.shard") == [10, 11, 12]
+    assert value(db, "select array_agg(shard order by shard) from bridge.retired_shard") == [3, 4, 5, 6]
+
+
+def test_the_number_of_shards_changes_only_at_rest(db: Db, database: str) -> None:
+    for shards in ("0", "-1", "1025", "null"):
+        with pytest.raises(errors.InvalidParameterValue, match="must be from 1 to 1024"):
+            run(db, f"select bridge.set_shard_count({shards})")
+    run(db, "select bridge.publish_event('a.b', 'k', '{}')")
+    with pytest.raises(errors.ObjectInUse, match="1 events are still to be published"):
+        run(db, "select bridge.set_shard_count(2)")
+    run(
+        db,
+        "select bridge.set_shard_count(4)",
+        "update bridge.event_queue set status = 'PROCESSED', processed_at = now()",
+    )
+    run(db, "update bridge.shard set owner = 'me', lease_until = now() + interval '1 h' where shard = 2")
+    with pytest.raises(errors.ObjectInUse, match="the relay me holds shard 2"):
+        run(db, "select bridge.set_shard_count(2)")
+    run(db, "update bridge.shard set lease_until = now() - interval '1 h' where shard = 2")
+    with psycopg.connect(database) as writer:
+        run(writer, "select bridge.publish_event('a.b', 'k', '{}')")
+        run(db, "alter function bridge.set_shard_count set lock_timeout = '50ms'")
+        with pytest.raises(errors.LockNotAvailable):
+            run(db, "select bridge.set_shard_count(2)")
+        writer.rollback()
+    run(db, "select bridge.set_shard_count(2)")
+    assert value(db, "select count(*) from bridge.shard") == 2

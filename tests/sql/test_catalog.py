@@ -1,0 +1,176 @@
+"""What the catalogue says of every function, table and index of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+OURS = "in ('bridge'::regnamespace, 'crm'::regnamespace)"
+
+# Anyone may call these, because they write nothing and read only what the caller may read, or because a default, a
+# generated column or a trigger of a table that others write to needs them. Without USAGE on the schema nobody can.
+PUBLIC = {
+    *["bridge.activity_meta", "bridge.actor_token", "bridge.change_context", "bridge.change_summary"],
+    *["bridge.composite_key", "bridge.entity_key", "bridge.new_event_id", "bridge.partition_bounds"],
+    *["bridge.partition_gaps", "bridge.partition_name", "bridge.partition_report", "bridge.set_actor"],
+    *["bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
+}
+DEFINERS = {
+    *["bridge.publish_event", "bridge.track_insert", "bridge.track_update", "bridge.track_delete"],
+    *["bridge.track_truncate", "bridge.track_row", "crm.fn_create_entity", "crm.fn_update_entity"],
+    *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],
+}
+PINNED = {"TimeZone=UTC", "DateStyle=ISO, YMD", "IntervalStyle=iso_8601", "bytea_output=hex", "extra_float_digits=1"}
+
+
+@pytest.fixture(scope="module")
+def db(servers: Any, migrated_template: str) -> Iterator[psycopg.Connection[Any]]:
+    """The template itself: nothing here changes it."""
+    from urllib.parse import urlsplit
+
+    url = urlsplit(servers.database_url)._replace(path=f"/{migrated_template}").geturl()
+    with psycopg.connect(url) as conn:
+        conn.execute("set search_path = pg_catalog")
+        conn.execute("set transaction read only")
+        yield conn
+
+
+def functions(db: psycopg.Connection[Any]) -> dict[str, tuple[bool, set[str], bool, str, str]]:
+    """Name to: security definer, settings, whether PUBLIC may execute it, return type, body."""
+    query = f"""
+        select pronamespace::regnamespace || '.' || proname, prosecdef, coalesce(proconfig, '{{}}'),
+               proacl is null or exists (select from aclexplode(proacl) where grantee = 0),
+               prorettype::regtype::text, coalesce(pg_get_functiondef(oid), '')
+          from pg_proc where pronamespace {OURS}"""
+    return {name: (definer, set(config), *rest) for name, definer, config, *rest in db.execute(query).fetchall()}
+
+
+def test_public_may_execute_only_what_harms_nothing(db: psycopg.Connection[Any]) -> None:
+    assert {name for name, (_, _, is_public, *_) in functions(db).items() if is_public} == PUBLIC
+
+
+def test_security_definers_pin_their_search_path(db: psycopg.Connection[Any]) -> None:
+    definers = {name: config for name, (is_definer, config, *_) in functions(db).items() if is_definer}
+    assert set(definers) == DEFINERS
+    for name, config in definers.items():
+        (path,) = [setting for setting in config if setting.startswith("search_path=")]
+        assert path == "search_path=pg_catalog, pg_temp", name
+
+
+def test_public_has_no_right_on_tables_or_schemas(db: psycopg.Connection[Any]) -> None:
+    query = f"""
+        select oid::regclass::text from pg_class, aclexplode(relacl) where relnamespace {OURS} and grantee = 0
+        union all
+        select nspname from pg_namespace, aclexplode(nspacl) where oid {OURS} and grantee = 0"""
+    assert db.execute(query).fetchall() == []
+
+
+def test_tracking_pins_whatever_changes_json_or_plans(db: psycopg.Connection[Any]) -> None:
+    found = functions(db)
+    for name in ("track_insert", "track_update", "track_delete", "track_row", "track_truncate"):
+        _, config, *_ = found[f"bridge.{name}"]
+        assert config >= PINNED | {"jit=off"}, name
+        assert name == "track_truncate" or "plan_cache_mode=force_generic_plan" in config, name
+    assert found["bridge.track_update"][1] >= {"enable_nestloop=off", "enable_hashjoin=off"}
+
+
+def test_nothing_notifies(db: psycopg.Connection[Any]) -> None:
+    """NOTIFY in a trigger takes a third of the writers' throughput."""
+    for name, (*_, body) in functions(db).items():
+        assert not re.search(r"\bnotify\b|pg_notify", body, re.IGNORECASE), name
+
+
+def test_functions_that_the_planner_should_inline_can_be(db: psycopg.Connection[Any]) -> None:
+    """An SQL function that is declared more immutable than what it calls is called for each row, at a high price."""
+    for expression in (
+        "bridge.change_summary('UPDATE', t, array[t], true)",
+        "bridge.activity_meta(null, null, array[t], '{}')",
+        "bridge.entity_key('{}', array[t])",
+        "bridge.actor_token() || t",
+        "crm.iso_time(t::timestamptz)",
+    ):
+        plan = db.execute(f"explain (verbose) select {expression} from unnest(array['x']) as t".encode()).fetchall()
+        name = expression.split("(")[0]
+        assert name not in "\n".join(line for (line,) in plan), plan
+
+
+def test_partitioned_tables_have_the_partition_column_in_their_key(db: psycopg.Connection[Any]) -> None:
+    query = f"""
+        select c.oid::regclass::text, array_agg(a.attname::text order by k.n)
+          from pg_class as c
+          join pg_index as i on i.indrelid = c.oid and i.indisprimary
+         cross join lateral unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+          join pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
+         where c.relkind = 'p' and c.relnamespace {OURS}
+         group by c.oid order by 1"""
+    assert db.execute(query).fetchall() == [
+        ("bridge.activity_log", ["id", "occurred_at"]),
+        ("bridge.activity_log_archive", ["id", "occurred_at"]),
+        ("bridge.entity_events", ["id", "occurred_at"]),
+        ("bridge.event_queue", ["id", "created_at"]),
+    ]
+
+
+def test_no_index_names_what_the_relays_mark_changes(db: psycopg.Connection[Any]) -> None:
+    query = """
+        select i.indexrelid::regclass::text
+          from pg_index as i
+          join pg_attribute as a on a.attrelid = i.indrelid
+           and a.attname in ('status', 'retry_count', 'available_at', 'processed_at', 'error_message')
+         where i.indrelid::regclass::text ~ '^bridge.(event_queue|entity_events)'
+           and (a.attnum = any (i.indkey) or pg_get_indexdef(i.indexrelid) ~ a.attname::text)"""
+    assert db.execute(query).fetchall() == []
+
+
+def test_the_sequence_hands_out_numbers_one_by_one(db: psycopg.Connection[Any]) -> None:
+    query = "select seqcache, seqincrement, seqcycle from pg_sequence where seqrelid = 'bridge.event_seq'::regclass"
+    assert db.execute(query).fetchone() == (1, 1, False)
+
+
+def test_times_of_events_are_not_the_transactions_start(db: psycopg.Connection[Any]) -> None:
+    query = f"""
+        select d.adrelid::regclass::text, a.attname, pg_get_expr(d.adbin, d.adrelid)
+          from pg_attrdef as d
+          join pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum
+          join pg_class as c on c.oid = d.adrelid
+         where c.relnamespace {OURS} and a.atttypid = 'timestamptz'::regtype
+           and pg_get_expr(d.adbin, d.adrelid) <> 'clock_timestamp()'"""
+    assert db.execute(query).fetchall() == []
+
+
+def test_the_seven_tables_are_tracked(db: psycopg.Connection[Any]) -> None:
+    query = f"""
+        select c.relname, array_agg(replace(t.tgname, 'bridge_track_', '') order by t.tgname)
+          from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
+         where c.relnamespace {OURS} and t.tgname like 'bridge_track_%' and t.tgenabled = 'O' group by 1"""
+    every = ["delete", "insert", "truncate", "update"]
+    tables = "entities contacts addresses address_contacts entity_touchpoints opportunities territories"
+    assert dict(db.execute(query).fetchall()) == dict.fromkeys(tables.split(), every)
+
+
+def test_views_can_be_refreshed_concurrently_and_searched(db: psycopg.Connection[Any]) -> None:
+    query = """
+        select c.relname, count(*) filter (where i.indisunique and i.indpred is null and i.indexprs is null),
+               count(*) filter (where not i.indisunique)
+          from pg_class as c join pg_index as i on i.indrelid = c.oid
+         where c.relkind = 'm' and c.relnamespace = 'crm'::regnamespace group by 1 order by 1"""
+    assert db.execute(query).fetchall() == [
+        ("contact_management_view", 1, 2),
+        ("sales_opportunity_view", 1, 2),
+        ("territory_management_view", 1, 2),
+    ]
+    policies = db.execute("select matview from bridge.matview_policy order by position").fetchall()
+    assert [name for (name,) in policies] == [
+        "crm.contact_management_view",
+        "crm.sales_opportunity_view",
+        "crm.territory_management_view",
+    ]
+    names = "select indexrelid::regclass::text from pg_index where indrelid = 'crm.contact_management_view'::regclass"
+    assert {name for (name,) in db.execute(names)} >= {
+        "crm.idx_contact_management_view_name",
+        "crm.idx_contact_management_view_email",
+    }
