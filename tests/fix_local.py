@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 
 import confluent_kafka
@@ -27,6 +28,8 @@ _KEPT = (*_GIVEN, "BRIDGE_TEST_CONTAINERS", "BRIDGE_LOCAL_POSTGRES_BIN")
 
 def pytest_configure() -> None:
     """Nothing of the developer's shell may leak into a test."""
+    # A shell without job control starts what it puts in the background with SIGINT ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith(("BRIDGE_", "PG")) and name not in _KEPT:
             del os.environ[name]
