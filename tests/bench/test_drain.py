@@ -23,7 +23,7 @@ insert into bridge.event_queue (event_type, event_key, payload)
 select 'thing.changed', gen_random_uuid()::text, jsonb_build_object('n', g, 'text', repeat('x', 180))
   from generate_series(1, %s) g
 """
-DONE = "select sum(event_queue_processed) from bridge.shard"
+DONE = "select sum(event_queue_processed)::bigint from bridge.shard"
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
