@@ -323,24 +323,34 @@ def test_nothing_is_lost_that_is_written_while_the_archive_runs(db: Db, database
     assert db.execute(counts).fetchone() == (1, 1)
 
 
-def test_two_archivers_move_each_row_once(db: Db, database: str) -> None:
+def test_two_archivers_take_turns(db: Db, database: str) -> None:
+    """Otherwise the second deletes the rows and waits for the first one's partition, and the first for those rows."""
     run(
         db,
-        "insert into bridge.activity_log (action, occurred_at) select 'SEEN', now() - interval '1 year' "
-        "from generate_series(1, 500)",
+        "create function public.wait() returns trigger language plpgsql as "
+        "$$ begin if current_setting('application_name') = 'first' then perform pg_advisory_xact_lock_shared(77); "
+        "end if; return null; end $$",
+        "create trigger wait before delete on bridge.activity_log for each statement execute function public.wait()",
+        "insert into bridge.activity_log (action, occurred_at) "
+        "select 'SEEN', now() - interval '1 year' from generate_series(1, 500)",
+        "select pg_advisory_lock(77)",
     )
     moved: list[int] = []
 
-    def archive() -> None:
-        with psycopg.connect(database, autocommit=True) as conn:
+    def archive(name: str) -> None:
+        with psycopg.connect(database, autocommit=True, application_name=name) as conn:
             moved.append(value(conn, "select bridge.archive_old_activity_logs()"))
 
-    threads = [threading.Thread(target=archive) for _ in range(2)]
+    threads = []
+    for name in ("first", "second"):
+        threads.append(threading.Thread(target=archive, args=(name,)))
+        threads[-1].start()
+        waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name = %s)"
+        eventually(lambda waits=waits, name=name: db.execute(waits, (name,)).fetchone() == (True,))
+    run(db, "select pg_advisory_unlock(77)")
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(moved) == 500
+        thread.join(30)
+    assert sorted(moved) == [0, 500]
     assert value(db, "select count(*) from bridge.activity_log_archive") == 500
 
 

@@ -159,6 +159,25 @@ def test_the_activity_log_says_who_from_where_and_what(db: Db) -> None:
     assert set(rows) == {(actor, "ok", "2001:db8::7", "curl/8", "plan9", "Zug", *[True] * 6)}
 
 
+def test_the_trigger_that_is_attached_by_hand(db: Db) -> None:
+    run(
+        db,
+        "create table item (id uuid primary key default gen_random_uuid(), entity_type_id uuid, name text)",
+        "create trigger entity_change_tracker after insert or update or delete on item "
+        "for each row execute function crm.track_entity_change()",
+        "insert into item (entity_type_id, name) select id, 'a' from crm.entity_types",
+        "update item set name = 'b' where entity_type_id = (select min(entity_type_id::text)::uuid from item)",
+        "update item set name = name",
+    )
+    assert replayed(db) == table(db)
+    assert [action for action, _ in actions(db)] == ["INSERT"] * 4 + ["UPDATE"]
+    run(db, "delete from item")
+    assert replayed(db) == {}
+    query = "select count(entity_type_id), count(*) from bridge.entity_events where entity_type = 'item'"
+    assert db.execute(query).fetchone() == (9, 9)
+    assert db.execute("select count(*) from bridge.activity_log where entity_type = 'item'").fetchone() == (9,)
+
+
 # Kinds of statements
 
 

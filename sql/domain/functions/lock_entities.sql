@@ -1,7 +1,8 @@
--- lock_entities: lock both ends of a link, in the order of their ids so that two calls cannot deadlock.
+-- lock_entities: lock both ends of a link.
 --
 -- Parameters: entity1_id   locked exclusively, because its id is the key of the link's events
---             entity2_id   locked against deletion only, so that many can be linked to one at the same time
+--             entity2_id   locked against deletion only: many can be linked to one at the same time, and two links in
+--                          opposite directions do not wait for each other
 -- Returns:    the types of both
 -- Writes:     nothing
 -- Errors:     P0002 no_data_found, 22023 invalid_parameter_value where both are the same
@@ -18,13 +19,8 @@ begin
     if entity1_id = entity2_id then
         raise exception 'entity % cannot be linked to itself', entity1_id using errcode = 'invalid_parameter_value';
     end if;
-    if entity1_id < entity2_id then
-        type1 := crm.lock_entity(entity1_id, 'exclusive');
-        type2 := crm.lock_entity(entity2_id, 'shared');
-    else
-        type2 := crm.lock_entity(entity2_id, 'shared');
-        type1 := crm.lock_entity(entity1_id, 'exclusive');
-    end if;
+    type1 := crm.lock_entity(entity1_id, 'exclusive');
+    type2 := crm.lock_entity(entity2_id, 'shared');
 end $$;
 
 revoke execute on function crm.lock_entities(uuid, uuid) from public;
