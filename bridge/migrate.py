@@ -6,65 +6,24 @@ are applied again when their checksum differs. `bridge.schema_migration` holds w
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import psycopg
 from psycopg import errors
 
 from bridge import database
 from bridge.errors import DatabaseUnavailable, MigrationError
-from bridge.resources import resource
+from bridge.script import Script, scripts
 
-LAYERS = ("engine", "domain")
-FOLDERS = ("migrations", "functions", "triggers", "views")
 OLDEST_POSTGRES = 15
 
 # No role's or database's own setting may change what a file means. A file waits ten seconds for a lock at most,
 # because all who come later wait behind it.
 SESSION = "set search_path = pg_catalog, pg_temp; set lock_timeout = '10s'; set check_function_bodies = on"
 LOCK = "select pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended('bridge.migrate', 0))"
-RECORD = (
-    "insert into bridge.schema_migration (layer, file, checksum) values ('{}', '{}', '{}')"
-    " on conflict (layer, file) do update set checksum = excluded.checksum,"
-    " applied_at = pg_catalog.clock_timestamp(), applied_by = session_user"
-)
 PARTITIONS = "select bridge.ensure_partitions()"
 
 Applied = Mapping[tuple[str, str], str]
-
-
-@dataclass(frozen=True)
-class Script:
-    """One file of `sql/<layer>/`; `file` is its path there, for example `migrations/0001_outbox.sql`."""
-
-    layer: str
-    file: str
-    sql: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.layer}/{self.file}"
-
-    @property
-    def is_numbered(self) -> bool:
-        return self.file.startswith("migrations/")
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-    @property
-    def record(self) -> str:
-        """The statement that records this file as applied."""
-        return RECORD.format(self.layer, self.file, self.checksum)
-
-
-def scripts(*, engine_only: bool = False) -> list[Script]:
-    """Every file that ships with this program, in the order of application."""
-    layers = LAYERS[:1] if engine_only else LAYERS
-    return [script for layer in layers for folder in FOLDERS for script in _folder(layer, folder)]
 
 
 def migrate(url: str, *, engine_only: bool = False) -> list[str]:
@@ -154,15 +113,6 @@ def pending(shipped: Sequence[Script], done: Applied) -> list[Script]:
                 hint="Restore the file, and put the change into a new one with the next number",
             )
     return [s for s in shipped if s in changed or (s.layer, s.file) not in done]
-
-
-def _folder(layer: str, folder: str) -> list[Script]:
-    try:
-        entries = resource("sql", layer, folder)
-    except FileNotFoundError:
-        return []
-    files = sorted((entry for entry in entries.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
-    return [Script(layer, f"{folder}/{entry.name}", entry.read_text("utf-8")) for entry in files]
 
 
 def _apply(conn: psycopg.Connection, script: Script) -> None:

@@ -19,7 +19,8 @@ from fix_relay import eventually
 from psycopg import sql
 
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.migrate import SESSION, migrate, plan, render, require_current, scripts
+from bridge.migrate import SESSION, migrate, plan, render, require_current
+from bridge.script import scripts
 
 NAMES = [script.name for script in scripts()]
 ENGINE = [script.name for script in scripts(engine_only=True)]
@@ -166,6 +167,19 @@ def test_killed_in_the_middle(empty_database: str, database: str) -> None:
     with psycopg.connect(empty_database, autocommit=True) as conn:
         conn.execute("drop event trigger block; drop function public.block()")
     assert objects(empty_database) == objects(database)
+
+
+def test_a_connection_that_is_lost(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as conn, ThreadPoolExecutor(1) as pool:
+        conn.execute(BLOCK)
+        conn.execute("select pg_advisory_lock(4242)")
+        running = pool.submit(migrate, empty_database)
+        eventually(lambda: conn.execute(BLOCKED).fetchone() == (True,))
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bridge migrate'")
+        with pytest.raises(DatabaseUnavailable, match=r"lost at domain/migrations/0001_crm\.sql.*migrate again"):
+            running.result(30)
+        conn.execute("select pg_advisory_unlock(4242)")
+    assert migrate(empty_database) == NAMES[len(ENGINE) :]
 
 
 def test_a_file_that_fails_leaves_nothing(empty_database: str) -> None:
