@@ -11,6 +11,8 @@ import pytest
 from fix_relay import eventually
 from psycopg import errors
 
+from bridge.migrate import migrate
+
 Db = psycopg.Connection[Any]
 PARENTS = ["activity_log", "activity_log_archive", "entity_events", "event_queue"]
 
@@ -77,7 +79,6 @@ ZONES = ["UTC", "America/St_Johns", "Europe/Berlin", "Pacific/Apia", "Asia/Kathm
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_bounds_are_utc_whatever_the_sessions_zone(empty_database: str, zone: str) -> None:
-    from bridge.migrate import migrate
 
     name = psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"]
     with psycopg.connect(empty_database, autocommit=True) as db:
