@@ -26,6 +26,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200
 max_prepared_transactions = 10
+search_path = 'public'  # the role is named like the engine's schema, where a user's own tables must not end up
 shared_buffers = '256MB'
 timezone = 'UTC'
 log_timezone = 'UTC'
