@@ -1,0 +1,40 @@
+"""One module for each outside thing; finer than import-linter can say it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import bridge
+
+PACKAGE = Path(bridge.__file__).parent
+
+
+def importers(module: str, name: str | None = None) -> set[str]:
+    """The modules of bridge that import `module`, or `name` from it."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                if node.module.startswith(module) and (name is None or name in {alias.name for alias in node.names}):
+                    found.add(path.stem)
+            elif isinstance(node, ast.Import) and name is None:
+                found.update(path.stem for alias in node.names if alias.name.startswith(module))
+    return found
+
+
+def test_one_module_makes_producers() -> None:
+    assert importers("confluent_kafka", "Producer") == {"producer"}
+
+
+def test_one_module_speaks_to_the_registry() -> None:
+    assert importers("confluent_kafka.schema_registry") == {"registry"}
+
+
+def test_only_the_outbox_and_the_ledger_touch_event_rows() -> None:
+    """Each statement on event rows that the relay sends is loaded by one of these two modules."""
+    loaders = {"read_pending": "outbox", "write_ledger": "ledger", "mark_{source}_processed": "ledger"}
+    for statement, module in loaders.items():
+        called = f'query("{statement}")', f'query(f"{statement}")'
+        found = {p.stem for p in PACKAGE.rglob("*.py") if any(call in p.read_text("utf-8") for call in called)}
+        assert found == {module}
