@@ -8,13 +8,14 @@ import click
 
 from bridge import migrate as migration
 from bridge import settings
+from bridge.cli_options import config_option
 from bridge.errors import ConfigError
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Print the SQL, change nothing; without a database, print all of it.")
 @click.option("--engine-only", is_flag=True, help="Leave out the reference application (schema crm).")
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml.")
+@config_option
 @click.option("--database-url", help="Which database; overrides BRIDGE_DATABASE_URL and the configuration.")
 def migrate(dry_run: bool, engine_only: bool, config: Path | None, database_url: str | None) -> None:
     """Create or update what bridge needs in the database.

@@ -17,6 +17,7 @@ import orjson
 
 from bridge import settings
 from bridge.cli_local import open_stack
+from bridge.cli_options import config_option
 from bridge.cli_read import describe
 from bridge.errors import BridgeError, VerificationFailed
 
@@ -46,7 +47,7 @@ class Interrupted(BridgeError):
     help=f"Use local servers that keep their data here, even if others are set.  [default: {DIRECTORY}]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same transactions.")
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output, and nothing else.")
 def demo(events: int, directory: Path | None, seed: int, config: Path | None, as_json: bool) -> None:
     """Write changes to a real Postgres, carry them to a real Kafka, and prove that each arrived once and in order.

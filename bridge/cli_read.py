@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge import settings
+from bridge.cli_options import config_option
 from bridge.errors import VerificationFailed
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.verify import Verdict
 
-_config = click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml."
-)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
@@ -26,7 +24,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
 @click.option("--from-beginning", is_flag=True, help="Start with the first record; else with what comes from now on.")
 @click.option("--max", "most", type=click.IntRange(min=1), help="Stop after this many records.")
 @click.option("--exit-on-end", is_flag=True, help="Stop where the topics ended when the command started.")
-@_config
+@config_option
 @_json
 def tail_command(
     topics: tuple[str, ...],
@@ -52,7 +50,7 @@ def tail_command(
 
 
 @click.command("verify")
-@_config
+@config_option
 @_json
 def verify_command(config: Path | None, as_json: bool) -> None:
     """Compare the topics with the database: is anything lost, duplicated, reordered or invented?

@@ -12,15 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import settings
+from bridge.cli_options import config_option
 from bridge.database import connect
-from bridge.fleet import run_workers
 from bridge.migrate import require_current
-from bridge.relay import Relay
 from bridge.status import Status, read_status
-
-config_option = click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml."
-)
 
 
 @click.command()
@@ -44,8 +39,12 @@ def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> 
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
     loaded = settings.load(config)
     if workers > 1:
+        from bridge.fleet import run_workers
+
         run_workers(workers, sys.argv[1:])
         return
+    from bridge.relay import Relay  # the clients take half a second to import, and `bridge --help` needs none
+
     relay = Relay(loaded, until_empty=until_empty)
     relay.stop_on_signals()
     relay.run()

@@ -266,4 +266,4 @@ class Pipeline:
         """Wait before the next takeover, longer each time, with jitter so that two relays do not keep step."""
         self.close()
         least, most = BACKOFF_SECONDS
-        self._stop.wait(min(least * 2**attempt, most) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        self._stop.wait(min(least * 2 ** min(attempt, 10), most) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
