@@ -13,6 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,7 +51,7 @@ transaction_timeout_seconds = 5.0
 [topics]
 create_missing = true
 partitions = 3
-replication_factor = 1
+replication_factor = {replication_factor}
 control = "{name}.shards"
 dead_letters = "{name}.dead_letters"
 [[routes]]
@@ -224,24 +225,38 @@ class Site:
         return Audit(len(seen), lost, duplicated, reordered, seen - expected.keys())
 
 
-@pytest.fixture
-def site(
-    database: str, servers: Endpoints, unique: str, tmp_path: Path, request: pytest.FixtureRequest
+@contextmanager
+def open_site(
+    servers: Endpoints, name: str, directory: Path, *, relay: str = "", replication_factor: int = 1
 ) -> Iterator[Site]:
-    """A bridge of the test's own. `@pytest.mark.relay("batch_rows = 100")` adds lines to its [relay] section."""
-    marker = request.node.get_closest_marker("relay")
-    schemas = tmp_path / "schemas"
+    """A bridge called `name` on these servers; its relays are killed at the end. `relay`: lines for that section."""
+    schemas = directory / "schemas"
     schemas.mkdir()
     for topic in ("things", "others"):
-        (schemas / f"{unique}.{topic}-test.Thing.avsc").write_text(json.dumps(THING))
+        (schemas / f"{name}.{topic}-test.Thing.avsc").write_text(json.dumps(THING))
     shipped = resource("schemas", "bridge.entity_events-bridge.EntityChanged.avsc").read_text("utf-8")
-    (schemas / f"{unique}.entity_events-bridge.EntityChanged.avsc").write_text(shipped)
-    config = tmp_path / "bridge.toml"
-    lines = "\n".join(marker.args) if marker else ""
-    config.write_text(CONFIG.format(servers=replace(servers, database_url=database), name=unique, relay=lines))
-    site = Site(load(config, {}), config, unique)
-    yield site
-    for process in site.processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+    (schemas / f"{name}.entity_events-bridge.EntityChanged.avsc").write_text(shipped)
+    config = directory / "bridge.toml"
+    config.write_text(CONFIG.format(servers=servers, name=name, relay=relay, replication_factor=replication_factor))
+    site = Site(load(config, {}), config, name)
+    try:
+        yield site
+    finally:
+        for process in site.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def relay_lines(request: pytest.FixtureRequest) -> str:
+    """What `@pytest.mark.relay("batch_rows = 100")` adds to the [relay] section of a test's site."""
+    marker = request.node.get_closest_marker("relay")
+    return "\n".join(marker.args) if marker else ""
+
+
+@pytest.fixture
+def site(database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str) -> Iterator[Site]:
+    """A bridge of the test's own, with a fresh database, on the servers that all tests share."""
+    with open_site(replace(servers, database_url=database), unique, tmp_path, relay=relay_lines) as site:
+        yield site
