@@ -18,7 +18,10 @@ Snapshots as in https://www.postgresql.org/docs/current/functions-info.html#FUNC
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from bridge.event import Event
 
 
 class Snapshot(NamedTuple):
@@ -48,6 +51,22 @@ class Start(NamedTuple):
     def lowest(self) -> int:
         """The scan starts here or above."""
         return min(self.cursor, self.next_floor, *self.floors)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One read: `events` in order of seq; `deferred` seqs are pending but not due yet.
+
+    `last_seq` is the last one read of either kind; `full` says that the scan was cut off there by rows or bytes.
+    `drawn` bounds the numbers drawn from the sequence before the scan's snapshot.
+    """
+
+    events: list[Event]
+    deferred: list[int]
+    last_seq: int | None
+    full: bool
+    snapshot: Snapshot
+    drawn: int
 
 
 class Position:

@@ -8,7 +8,9 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Iterable
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,11 @@ TUNING = {
     "enable.idempotence": True,
     "delivery.report.only.error": True,
 }
+# librdkafka sends a request again when its connection is lost, and says nothing of it. The first one may still arrive,
+# and would then end the *next* transaction (KAFKA-17754), or set back its offset. A second try needs a new connection,
+# which cannot be had within this time, so a commit that took longer may have had one.
+RECONNECT_MS = 1000  # librdkafka waits three quarters of it at least
+SLOW_COMMIT_SECONDS = 0.5
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 
 
@@ -47,13 +54,21 @@ class ShardProducer:
         self._group: Any = None
         self._failed: tuple[KafkaError, Message] | None = None
 
+    def __enter__(self) -> ShardProducer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._discard()
+
     def open(self, max_bytes: Collection[int]) -> Committed | None:
         """Fence the former owner, end its open transaction, and read what it committed last.
 
         `max_bytes`: the largest record that each topic accepts. Returns None when nothing was ever committed.
         Raises BrokerUnavailable.
         """
-        self.discard()
+        self._discard()
         properties = self._properties(max_bytes)
         timeout_ms = int(self._settings.relay.transaction_timeout_seconds * 1000)
         transactional = {
@@ -61,6 +76,8 @@ class ShardProducer:
             "transaction.timeout.ms": timeout_ms,
             "message.timeout.ms": timeout_ms,
             "socket.timeout.ms": max(timeout_ms - 200, 500),
+            "reconnect.backoff.ms": RECONNECT_MS,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
         }
         try:
             self._producer = Producer(properties | transactional)
@@ -71,7 +88,7 @@ class ShardProducer:
             if not self._transactional:
                 self._plain = Producer(properties | {"message.timeout.ms": timeout_ms})
         except KafkaException as error:
-            self.discard()
+            self._discard()
             raise BrokerUnavailable(f"cannot start publishing shard {self._shard}: {words(error)}") from error
         return committed
 
@@ -95,13 +112,17 @@ class ShardProducer:
         try:
             self._producer.begin_transaction()
             self._send(self._producer, records)
+            self._producer.flush(self._settings.relay.transaction_timeout_seconds)
+            begun = time.monotonic()
             self._producer.send_offsets_to_transaction([offset], self._group)
             failpoint("offsets_sent")
             self._producer.commit_transaction()
         except KafkaException as error:
             raise self._doubt(error) from error
+        if (took := time.monotonic() - begun) > SLOW_COMMIT_SECONDS:
+            raise PublishUncertain(f"shard {self._shard}: a commit took {took:.1f} s, so a try of it may be on its way")
 
-    def discard(self) -> None:
+    def _discard(self) -> None:
         """Throw the producers away without waiting for anything."""
         for producer in (self._producer, self._plain):
             if producer is not None:

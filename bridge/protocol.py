@@ -1,15 +1,16 @@
-"""What a takeover concludes from the ledger and the committed offset; a pure function. ARCHITECTURE.md, "A batch".
+"""What a takeover concludes from the ledger and the committed offset; pure functions. ARCHITECTURE.md, "A batch".
 
 The only place where a batch's fate is decided; everything else follows from its verdict.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from uuid import UUID
 
 from bridge.errors import ShardStopped
+from bridge.ledger import NOTHING, Ledger, Outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,40 @@ class Verdict(Enum):
     NOT_PUBLISHED = "the last batch was not published"
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """How a taker goes on: the ledger to write, and the outcomes to apply in the same transaction.
+
+    After Verdict.FIRST the ledger's batch id must be committed to Kafka before it is written.
+    """
+
+    verdict: Verdict
+    ledger: Ledger
+    applied: Outcomes
+
+
+def resume(held: Ledger, committed: Committed | None, first_id: UUID) -> Resumption:
+    """What to do with the ledger that was taken. `first_id` is for a shard that has never published.
+
+    `committed` must have been read after init_transactions(), as read_committed. Raises ShardStopped when the two
+    contradict each other.
+    """
+    in_flight = held.outcomes != NOTHING
+    verdict = reconcile(held.shard, held.batch_no, held.batch_id, committed, in_flight=in_flight)
+    if committed is None:
+        return Resumption(verdict, replace(held, batch_id=first_id), NOTHING)
+    if verdict is Verdict.PUBLISHED:
+        return Resumption(verdict, held.settled(), held.outcomes)
+    new = replace(held, batch_no=committed.number, batch_id=committed.batch_id, outcomes=NOTHING)
+    return Resumption(verdict, new, NOTHING)
+
+
 def reconcile(
     shard: int, batch_no: int, batch_id: UUID | None, committed: Committed | None, *, in_flight: bool
 ) -> Verdict:
     """Decide what happened to the ledger's last batch.
 
-    `in_flight`: the ledger holds outcomes that were not applied. `committed` must have been read after
-    init_transactions(), as read_committed. Raises ShardStopped when the two contradict each other.
+    `in_flight`: the ledger holds outcomes that were not applied. Raises ShardStopped for a contradiction.
     """
     if committed is None:
         if batch_id is None:

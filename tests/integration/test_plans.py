@@ -9,10 +9,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from bridge import ledger, outbox
 from bridge.database import array, connect, query
 from bridge.ledger import NOTHING, Outcomes
 from bridge.position import Position
+from bridge.store import Limits, Store
 
 EVENTS = 20_000
 
@@ -39,18 +39,17 @@ def fill(db: psycopg.Connection) -> None:
 
 def carry(db: psycopg.Connection, shard: int) -> int:
     """Read and mark all of a shard as a relay does, without Kafka."""
-    held = ledger.take(db, shard, "test", 60)
-    held, _, _ = ledger.write(db, held, replace(held, batch_id=uuid4()), applied=NOTHING, lease_seconds=60)
+    store = Store(db, shard, "test", 60, Limits(1000, 1 << 22))
+    held = store.take()
+    held = store.write(held, replace(held, batch_id=uuid4()), NOTHING).ledger
     position, marked = Position(held.scan_from), 0
     while True:
-        in_flight = held.outcomes.seqs
-        scan = outbox.read(db, shard, position.start(), outbox.Limits(1000, 1 << 22), in_flight, [])
+        scan = store.read(position.start(), held.outcomes.seqs, [])
         position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
-        outcomes = Outcomes.of(scan.events, [])
-        new = replace(held, batch_id=uuid4(), outcomes=outcomes)
-        held, xid, count = ledger.write(db, held, new, applied=held.outcomes, lease_seconds=60)
-        position.checkpoint(scan.drawn, xid)
-        marked += count
+        written = store.write(held, held.claimed(uuid4(), Outcomes.of(scan.events, [])), held.outcomes)
+        held = written.ledger
+        position.checkpoint(scan.drawn, written.xid)
+        marked += written.marked
         if not scan.events:
             return marked
 

@@ -1,0 +1,199 @@
+"""The protocol for one shard that was taken over: read, encode, claim, publish. ARCHITECTURE.md, "A batch".
+
+No Postgres transaction is open while Kafka is awaited. There is no second try here: whatever goes wrong is raised, and
+the shard is taken over anew, so that ledger and committed offset say what happened. Postgres and Kafka are reached
+through two ports, so that `tests/model` can drive this very code against servers that fail at any step.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+from uuid import UUID, uuid4
+
+from bridge.batch import Batch, make_batch
+from bridge.encoder import Encoders
+from bridge.errors import LeaseLost, ShardStopped
+from bridge.event import Record
+from bridge.failpoint import failpoint
+from bridge.hold import Holds
+from bridge.ledger import NOTHING, Ledger, Outcomes, Written
+from bridge.position import Position, Scan, Start
+from bridge.protocol import Committed, Resumption, Verdict, resume
+from bridge.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1.0  # at least this between two sweeps, and
+SWEEP_SHARE = 50  # this many times what the last one took, so that they cost 2 % at most
+
+
+class StorePort(Protocol):
+    """Postgres, as one shard needs it: `bridge.store.Store`."""
+
+    def take(self) -> Ledger: ...
+    def is_held(self, held: Ledger) -> bool: ...
+    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan: ...
+    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
+    def release(self, held: Ledger) -> None: ...
+
+
+class ProducerPort(Protocol):
+    """Kafka, as one shard needs it: `bridge.producer.ShardProducer`."""
+
+    def open(self, max_bytes: Collection[int]) -> Committed | None: ...
+    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None: ...
+    def commit(self, number: int, batch_id: UUID) -> None: ...
+
+
+class Step(NamedTuple):
+    """What one step moved; `read` 0 says that there is nothing to do now."""
+
+    read: int
+    published: int
+
+
+class Shard:
+    """A shard that is ours until something is raised; made by `take_over()`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        held: Ledger,
+        store: StorePort,
+        producer: ProducerPort,
+        encoders: Encoders,
+        holds: Holds,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._ledger = held
+        self._store = store
+        self._producer = producer
+        self._encoders = encoders
+        self._holds = holds
+        self._clock = clock
+        self._position = Position(held.scan_from)
+        self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
+        self._next_sweep = self._next_sign_of_life = 0.0
+
+    @classmethod
+    def take_over(
+        cls,
+        settings: Settings,
+        store: StorePort,
+        producer: ProducerPort,
+        encoders: Encoders,
+        holds: Holds,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Shard:
+        """Become the shard's only publisher, and learn what became of the last batch.
+
+        Raises LeaseLost, ShardStopped, Unavailable, PublishUncertain, psycopg.Error.
+        """
+        held = store.take()
+        failpoint("takeover_taken")
+        committed = producer.open(encoders.max_bytes.values())
+        shard = cls(settings, held, store, producer, encoders, holds, clock)
+        resumption = shard._resume(committed)
+        if resumption.verdict is Verdict.FIRST:
+            # A new shard's first act, so that a missing offset is never a guess; before the ledger names its id.
+            shard._commit_offset(resumption.ledger)
+        shard._write(resumption.ledger, resumption.applied, drawn=None)
+        shard._commit_offset(shard._ledger)
+        logger.info("shard %d is ours (generation %d): %s", held.shard, held.generation, resumption.verdict.value)
+        return shard
+
+    def step(self) -> Step:
+        """Move one batch. Raises as `take_over()`, and RecordTooLarge when the broker refused one for its size."""
+        now = self._clock()
+        if self._holds.release_due() or now >= self._next_sweep:
+            self._rewind()
+        scan = self._store.read(self._position.start(), self._ledger.outcomes.seqs, self._holds.event_types())
+        if self._position.cursor == self._position.scan_from:
+            self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._clock() - now))
+        self._position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
+        if scan.deferred:
+            self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
+        failpoint("read")
+        batch = make_batch(scan.events, self._encoders, self._holds)
+        if batch.records:
+            self._carry(batch, scan.drawn)
+        else:
+            self._settle(scan.drawn)
+            if now >= self._next_sign_of_life:
+                self._commit_offset(self._ledger)
+        return Step(len(scan.events), len(batch.records))
+
+    def hand_back(self) -> None:
+        """Apply what is in flight and give the lease back."""
+        self._settle(None)
+        self._store.release(self._ledger)
+
+    def _resume(self, committed: Committed | None) -> Resumption:
+        try:
+            return resume(self._ledger, committed, uuid4())
+        except ShardStopped as stopped:
+            # We may have slept since we took the lease; then the offset is our successor's, and all is well.
+            if not self._store.is_held(self._ledger):
+                raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile") from stopped
+            raise
+
+    def _commit_offset(self, ledger: Ledger) -> None:
+        """Commit the last batch's offset again: offsets and transactional ids expire after a week without use."""
+        assert ledger.batch_id is not None  # noqa: S101 - a takeover gives it one
+        self._producer.commit(ledger.batch_no, ledger.batch_id)
+        self._was_alive()
+
+    def _was_alive(self) -> None:
+        self._next_sign_of_life = self._clock() + self._settings.relay.heartbeat_hours * 3600
+
+    def _carry(self, batch: Batch, drawn: int) -> None:
+        new = self._ledger.claimed(uuid4(), batch.outcomes)
+        assert new.batch_id is not None  # noqa: S101 - given in the line above
+        if self._settings.relay.delivery == "at_least_once":
+            self._producer.publish(new.batch_no, new.batch_id, batch.records)
+            self._ledger = replace(self._ledger, outcomes=batch.outcomes)
+            self._settle(drawn)
+        else:
+            self._write(new, self._ledger.outcomes, drawn)
+            failpoint("claimed")
+            self._producer.publish(new.batch_no, new.batch_id, batch.records)
+            failpoint("published")
+            self._was_alive()
+
+    def _settle(self, drawn: int | None) -> None:
+        """Apply the outcomes of the last batch on their own, because no next claim will."""
+        if self._ledger.outcomes != NOTHING:
+            self._write(self._ledger.settled(), self._ledger.outcomes, drawn)
+            failpoint("marked")
+
+    def _write(self, new: Ledger, applied: Outcomes, drawn: int | None) -> None:
+        """Claim `new` and apply `applied`; `drawn` is the scan's bound on numbers, for a checkpoint."""
+        new = replace(new, scan_from=self._new_scan_from(new.outcomes))
+        written = self._store.write(self._ledger, new, applied)
+        if written.marked != len(applied.seqs):
+            logger.warning(
+                "shard %d: %d of %d published events could not be marked: their rows were changed or removed meanwhile",
+                new.shard, len(applied.seqs) - written.marked, len(applied.seqs),
+            )  # fmt: skip
+        self._ledger = written.ledger
+        self._position.scan_from = written.ledger.scan_from
+        if drawn is not None:
+            self._position.checkpoint(drawn, written.xid)
+        if written.ledger.scan_from != new.scan_from:  # a retry set it back
+            self._rewind()
+
+    def _new_scan_from(self, in_flight: Outcomes) -> int:
+        if self._holds.reasons:  # scans leave out what is held, so they cannot tell where it begins
+            return self._position.scan_from
+        unfinished = in_flight.seqs if self._deferred_from is None else [*in_flight.seqs, self._deferred_from]
+        return self._position.finished(min(unfinished, default=None))
+
+    def _rewind(self) -> None:
+        """Scan from scan_from again: finds what was retried, released or has become due."""
+        self._position.rewind()
+        self._deferred_from = None

@@ -1,0 +1,176 @@
+"""One shard's Postgres: reads its pending events, and reads and writes its ledger.
+
+A claim applies the outcomes of the last batch and writes the next one, in one short transaction that is void unless
+the row still carries our generation and the batch id that we wrote last. No transaction is open between two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import orjson
+import psycopg
+from psycopg.types.json import Jsonb
+
+from bridge.database import array, connect, query
+from bridge.errors import LeaseLost
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
+from bridge.ledger import Ledger, Outcomes, Written
+from bridge.position import Scan, Snapshot, Start
+from bridge.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one scan."""
+
+    rows: int
+    bytes: int
+
+
+class Store:
+    """One connection, for one shard and one owner. Every method raises psycopg.Error as it comes."""
+
+    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, lease_seconds: float, limits: Limits) -> None:
+        self.conn = conn
+        self.shard = shard
+        self._owner = owner
+        self._lease_seconds = lease_seconds
+        self._limits = limits
+        conn.execute(query("set_session"))
+
+    @classmethod
+    def open(cls, settings: Settings, shard: int, owner: str) -> Store:
+        """Connect. Raises ConfigError, DatabaseUnavailable."""
+        relay = settings.relay
+        conn = connect(settings.database.url, application_name=f"{relay.name} shard {shard}")
+        return cls(conn, shard, owner, relay.lease_seconds, Limits(relay.batch_rows, relay.batch_bytes))
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.conn.close()  # without waiting: the lease runs out by itself if it was not given back
+
+    def take(self) -> Ledger:
+        """Take the shard's lease with the next generation. Raises LeaseLost when another relay holds it."""
+        parameters = {"shard": self.shard, "owner": self._owner, "lease_seconds": self._lease_seconds}
+        row = self.conn.execute(query("take_shard"), parameters).fetchone()
+        if row is None:
+            raise LeaseLost(f"shard {self.shard} is held by another relay")
+        generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
+        outcomes = Outcomes(
+            {EVENT_QUEUE: event_queue, ENTITY_EVENTS: entity_events},
+            {source: [(d["seq"], d["reason"]) for d in dead if d["source"] == source] for source in SOURCES},
+            batch_from,
+            batch_to,
+        )
+        return Ledger(self.shard, self._owner, generation, batch_no, batch_id, outcomes, scan_from)
+
+    def is_held(self, held: Ledger) -> bool:
+        """Whether the lease is still the one that was taken, and the ledger therefore what was read then."""
+        row = self.conn.execute(query("holds_shard"), _identity(held)).fetchone()
+        return row is not None and bool(row[0])
+
+    def release(self, held: Ledger) -> None:
+        """Give the lease back; nothing happens when it is not ours any more."""
+        self.conn.execute(query("release_shard"), _identity(held))
+
+    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
+        """Read the next events from `start`, leaving out the seqs `in_flight` and the event types `held`.
+
+        One round trip, one snapshot.
+        """
+        parameters = {
+            **start._asdict(),
+            "xids": [str(xid) for xid in start.xids],
+            "next_xid": str(start.next_xid),
+            "shard": self.shard,
+            "rows": self._limits.rows,
+            "bytes": self._limits.bytes,
+            "in_flight": array(seq for seq in in_flight if seq > start.lowest),
+            "held": list(held),
+        }
+        with self.conn.pipeline():
+            self.conn.execute("begin isolation level repeatable read read only")
+            seen = self.conn.execute(query("read_snapshot"), prepare=True)
+            pending = self.conn.execute(query("read_pending"), parameters, prepare=True)
+            self.conn.execute("commit")
+        rows = pending.fetchall()
+        snapshot = seen.fetchone()
+        assert snapshot is not None  # noqa: S101 - the statement always gives one row
+        return Scan(
+            events=[Event._make(row[:8]) for row in rows if row[8]],
+            deferred=[row[1] for row in rows if not row[8]],
+            last_seq=rows[-1][1] if rows else None,
+            full=len(rows) == self._limits.rows or bool(rows and rows[-1][9] >= self._limits.bytes),
+            snapshot=Snapshot.parse(snapshot[0]),
+            drawn=snapshot[1],
+        )
+
+    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
+        """Replace `held` by `new` and mark the events of `applied`, in one transaction and one round trip.
+
+        Raises LeaseLost, having changed nothing, when the row is not `held` any more.
+        """
+        parameters = {
+            "shard": held.shard,
+            "generation": held.generation,
+            "known_batch_id": held.batch_id,
+            "known_scan_from": held.scan_from,
+            "batch_no": new.batch_no,
+            "batch_id": new.batch_id,
+            "scan_from": new.scan_from,
+            "lease_seconds": self._lease_seconds,
+            "event_queue": array(new.outcomes.processed[EVENT_QUEUE]),
+            "entity_events": array(new.outcomes.processed[ENTITY_EVENTS]),
+            "dead": Jsonb(_dead_rows(new.outcomes), dumps=orjson.dumps),
+            "batch_from": new.outcomes.first_at,
+            "batch_to": new.outcomes.last_at,
+        }
+        for source in SOURCES:
+            parameters[f"{source}_processed"] = len(applied.processed[source])
+            parameters[f"{source}_dead"] = len(applied.dead[source])
+        with self.conn.pipeline():
+            self.conn.execute("begin")
+            claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
+            marks = self._mark(new, applied)
+            self.conn.execute("commit")
+        row = claim.fetchone()
+        if row is None:
+            raise LeaseLost(f"shard {held.shard} is not ours any more (generation {held.generation})")
+        scan_from, xid = row
+        return Written(replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks))
+
+    def _mark(self, new: Ledger, applied: Outcomes) -> list[psycopg.Cursor]:
+        fence = {
+            "shard": new.shard,
+            "generation": new.generation,
+            "batch_id": new.batch_id,
+            "batch_from": applied.first_at,
+            "batch_to": applied.last_at,
+        }
+        marks = []
+        for source in SOURCES:
+            if seqs := applied.processed[source]:
+                statement = query(f"mark_{source}_processed")
+                marks.append(self.conn.execute(statement, fence | {"seqs": array(seqs)}, prepare=True))
+            if pairs := applied.dead[source]:
+                seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
+                statement = query(f"mark_{source}_dead")
+                marks.append(self.conn.execute(statement, fence | {"seqs": array(seqs), "reasons": reasons}))
+        return marks
+
+
+def _identity(held: Ledger) -> dict[str, object]:
+    return {"shard": held.shard, "owner": held.owner, "generation": held.generation}
+
+
+def _dead_rows(outcomes: Outcomes) -> list[dict[str, object]]:
+    return [
+        {"source": source, "seq": seq, "reason": reason} for source in SOURCES for seq, reason in outcomes.dead[source]
+    ]
