@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from bridge.encoder import Encoders
@@ -11,25 +11,34 @@ from bridge.event import DeadLetter, Event, Record
 from bridge.hold import Holds
 from bridge.ledger import Outcomes
 
+Key = tuple[str, str]  # source and event key
+
 
 class Batch(NamedTuple):
-    """The records of one Kafka transaction, dead letters included, and the outcomes that the claim writes down."""
+    """The records of one Kafka transaction, dead letters included, and the outcomes that the claim writes down.
+
+    `held` are the keys of its dead letters: their later events wait.
+    """
 
     records: Sequence[Record]
     outcomes: Outcomes
+    held: Set[Key]
 
 
-def make_batch(events: Sequence[Event], encoders: Encoders, holds: Holds) -> Batch:
+def make_batch(events: Sequence[Event], encoders: Encoders, holds: Holds, dying: Set[Key], *, hold_keys: bool) -> Batch:
     """Encode `events`; one that can never be published becomes a dead letter, one whose topic is held is left out.
 
+    With `hold_keys`, events behind a dead one of their key are left out too. `dying` are the keys of dead events that
+    are not marked yet; for those that are, the scan leaves them out.
     (If outcomes were decided after the claim, a crash in between would let the takeover mark as processed an event that
     was never published.)
     """
     records: list[Record] = []
     good: list[Event] = []
     dead: list[DeadLetter] = []
+    waiting = set(dying)
     for event in events:
-        if holds.holds(event):
+        if holds.holds(event) or (waiting and (event.source, event.key) in waiting):
             continue
         try:
             records.append(encoders.record(event))
@@ -38,6 +47,8 @@ def make_batch(events: Sequence[Event], encoders: Encoders, holds: Holds) -> Bat
             letter = DeadLetter(event, str(poison))
             records.append(encoders.dead_letter(letter))
             dead.append(letter)
+            if hold_keys:
+                waiting.add((event.source, event.key))
         except (IncompatibleSchema, RegistryUnavailable, ConfigError) as error:
             holds.hold(event, error)
-    return Batch(records, Outcomes.of(good, dead))
+    return Batch(records, Outcomes.of(good, dead), waiting - dying)

@@ -8,6 +8,7 @@ import click
 
 from bridge import __version__
 from bridge.cli_database import migrate
+from bridge.cli_dead import dead
 from bridge.cli_demo import demo
 from bridge.cli_local import local
 from bridge.cli_read import tail_command, verify_command
@@ -21,6 +22,7 @@ def cli() -> None:
     """Carry changes from Postgres to Kafka, exactly once."""
 
 
+cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(local)
 cli.add_command(migrate)

@@ -84,6 +84,12 @@ class ShardStopped(BridgeError):
     exit_code = 5
 
 
+class KeysHeld(BridgeError):
+    """What is still pending waits behind dead events of its keys, and a person must decide."""
+
+    exit_code = 5
+
+
 class PoisonEvent(BridgeError):
     """One event that can never be published as it is; the others go on."""
 

@@ -42,6 +42,7 @@ class Start(NamedTuple):
     """What the reading statement needs to find its start: see `queries/read_pending.sql`."""
 
     cursor: int
+    scan_from: int
     xids: list[int]
     floors: list[int]
     next_xid: int
@@ -58,7 +59,7 @@ class Scan:
     """One read: `events` in order of seq; `deferred` seqs are pending but not due yet.
 
     `last_seq` is the last one read of either kind; `full` says that the scan was cut off there by rows or bytes.
-    `drawn` bounds the numbers drawn from the sequence before the scan's snapshot.
+    `drawn` bounds the numbers drawn from the sequence before the scan's snapshot; `scan_from` is what the ledger said.
     """
 
     events: list[Event]
@@ -67,6 +68,7 @@ class Scan:
     full: bool
     snapshot: Snapshot
     drawn: int
+    scan_from: int
 
 
 class Position:
@@ -84,18 +86,20 @@ class Position:
         open_floors = [(xid, floor) for xid in self._unseen.running if (floor := self._floor(xid)) < self.cursor]
         return Start(
             self.cursor,
+            self.scan_from,
             [xid for xid, _ in open_floors],
             [floor for _, floor in open_floors],
             self._unseen.xmax,
             self._floor(self._unseen.xmax),
         )
 
-    def scanned(self, snapshot: Snapshot, last_seq: int | None, *, full: bool) -> None:
-        """Take note of a scan: its last event, and whether it was cut off there (`full`), by rows or bytes."""
-        if last_seq is not None:
-            self.cursor = last_seq if full else max(self.cursor, last_seq)
-        self._unseen = snapshot
-        keep = bisect_left(self._xids, snapshot.xmin) - 1  # the last checkpoint below all that is running
+    def scanned(self, scan: Scan) -> None:
+        """Take note of a scan."""
+        if scan.last_seq is not None:
+            self.cursor = scan.last_seq if scan.full else max(self.cursor, scan.last_seq)
+        self.scan_from = min(self.scan_from, scan.scan_from)  # a retry set it back, and this scan began there
+        self._unseen = scan.snapshot
+        keep = bisect_left(self._xids, scan.snapshot.xmin) - 1  # the last checkpoint below all that is running
         del self._seqs[:keep], self._xids[:keep]
 
     def checkpoint(self, seq: int, xid: int) -> None:

@@ -19,7 +19,7 @@ import psycopg
 
 from bridge.database import connect, query
 from bridge.encoder import Encoders
-from bridge.errors import BridgeError, DatabaseUnavailable, ShardStopped
+from bridge.errors import BridgeError, DatabaseUnavailable, KeysHeld, ShardStopped
 from bridge.fleet import is_orphan
 from bridge.migrate import require_current
 from bridge.outage import Outages
@@ -166,10 +166,14 @@ class Relay:
         if not all(pipeline.idle for pipeline in pipelines):
             return False
         held: list[BridgeError] = [reason for pipeline in pipelines for reason in pipeline.held_reasons]
-        row = self._conn.execute(query("count_pending")).fetchone()
-        pending = row[0] if row else 0
-        if pending and held:
+        pending, behind_dead = self._conn.execute(query("count_pending")).fetchone() or (0, 0)
+        if pending > behind_dead and held:
             raise held[0]
+        if pending and pending == behind_dead and not self._stopped:
+            raise KeysHeld(
+                f"{pending} events wait behind dead events of their keys",
+                hint="See bridge dead list; then bridge dead retry, or bridge dead skip",
+            )
         return pending == 0 or bool(self._stopped)
 
     def _shut_down(self) -> None:

@@ -19,6 +19,7 @@ from bridge.errors import ConfigError
 from bridge.resources import resource
 
 DELIVERIES = ("exactly_once", "at_least_once")
+ON_DEAD = ("hold", "skip")
 COMPATIBILITIES = ("BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE")
 
 
@@ -54,6 +55,7 @@ class Relay:
 
     name: str = "bridge"
     delivery: str = "exactly_once"
+    on_dead: str = "hold"
     batch_rows: int = 5000
     batch_bytes: int = 8_388_608
     poll_min_seconds: float = 0.005
@@ -194,6 +196,7 @@ def _check(settings: Settings, where: str) -> None:
     relay, topics = settings.relay, settings.topics
     rules = {
         f"relay.delivery must be one of {', '.join(DELIVERIES)}": relay.delivery in DELIVERIES,
+        f"relay.on_dead must be one of {', '.join(ON_DEAD)}": relay.on_dead in ON_DEAD,
         f"registry.compatibility must be one of {', '.join(COMPATIBILITIES)}": settings.registry.compatibility
         in COMPATIBILITIES,
         "relay.name must be 1 to 64 letters, digits, '.', '_' or '-'": _is_name(relay.name),

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
 
-from bridge.batch import Batch, make_batch
+from bridge.batch import Batch, Key, make_batch
 from bridge.encoder import Encoders
 from bridge.errors import LeaseLost, ShardStopped
 from bridge.event import Record
@@ -78,6 +78,7 @@ class Shard:
         self._clock = clock
         self._position = Position(held.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
+        self._dying: Set[Key] = frozenset()  # keys of the dead events in flight
         self._next_sweep = self._next_sign_of_life = 0.0
 
     @classmethod
@@ -115,11 +116,13 @@ class Shard:
         scan = self._store.read(self._position.start(), self._ledger.outcomes.seqs, self._holds.event_types())
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._clock() - now))
-        self._position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
+        self._position.scanned(scan)
+        self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
         failpoint("read")
-        batch = make_batch(scan.events, self._encoders, self._holds)
+        hold_keys = self._settings.relay.on_dead == "hold"
+        batch = make_batch(scan.events, self._encoders, self._holds, self._dying, hold_keys=hold_keys)
         if batch.records:
             self._carry(batch, scan.drawn)
         else:
@@ -160,6 +163,7 @@ class Shard:
             self._settle(drawn)
         else:
             self._write(new, self._ledger.outcomes, drawn)
+            self._dying = batch.held
             failpoint("claimed")
             self._producer.publish(new.batch_no, new.batch_id, batch.records)
             failpoint("published")
@@ -169,6 +173,7 @@ class Shard:
         """Apply the outcomes of the last batch on their own, because no next claim will."""
         if self._ledger.outcomes != NOTHING:
             self._write(self._ledger.settled(), self._ledger.outcomes, drawn)
+            self._dying = frozenset()
             failpoint("marked")
 
     def _write(self, new: Ledger, applied: Outcomes, drawn: int | None) -> None:

@@ -7,7 +7,7 @@ the row still carries our generation and the batch id that we wrote last. No tra
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 
 import orjson
@@ -19,34 +19,24 @@ from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
 from bridge.ledger import Ledger, Outcomes, Written
 from bridge.position import Scan, Snapshot, Start
-from bridge.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one scan."""
-
-    rows: int
-    bytes: int
+from bridge.settings import Relay, Settings
 
 
 class Store:
     """One connection, for one shard and one owner. Every method raises psycopg.Error as it comes."""
 
-    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, lease_seconds: float, limits: Limits) -> None:
+    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, relay: Relay) -> None:
         self.conn = conn
         self.shard = shard
         self._owner = owner
-        self._lease_seconds = lease_seconds
-        self._limits = limits
+        self._relay = relay
         conn.execute(query("set_session"))
 
     @classmethod
     def open(cls, settings: Settings, shard: int, owner: str) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
-        relay = settings.relay
-        conn = connect(settings.database.url, application_name=f"{relay.name} shard {shard}")
-        return cls(conn, shard, owner, relay.lease_seconds, Limits(relay.batch_rows, relay.batch_bytes))
+        conn = connect(settings.database.url, application_name=f"{settings.relay.name} shard {shard}")
+        return cls(conn, shard, owner, settings.relay)
 
     def __enter__(self) -> Store:
         return self
@@ -58,7 +48,7 @@ class Store:
 
     def take(self) -> Ledger:
         """Take the shard's lease with the next generation. Raises LeaseLost when another relay holds it."""
-        parameters = {"shard": self.shard, "owner": self._owner, "lease_seconds": self._lease_seconds}
+        parameters = {"shard": self.shard, "owner": self._owner, "lease_seconds": self._relay.lease_seconds}
         row = self.conn.execute(query("take_shard"), parameters).fetchone()
         if row is None:
             raise LeaseLost(f"shard {self.shard} is held by another relay")
@@ -90,14 +80,14 @@ class Store:
             "xids": [str(xid) for xid in start.xids],
             "next_xid": str(start.next_xid),
             "shard": self.shard,
-            "rows": self._limits.rows,
-            "bytes": self._limits.bytes,
+            "rows": self._relay.batch_rows,
+            "bytes": self._relay.batch_bytes,
             "in_flight": array(seq for seq in in_flight if seq > start.lowest),
             "held": list(held),
         }
         with self.conn.pipeline():
             self.conn.execute("begin isolation level repeatable read read only")
-            seen = self.conn.execute(query("read_snapshot"), prepare=True)
+            seen = self.conn.execute(query("read_snapshot"), {"shard": self.shard}, prepare=True)
             pending = self.conn.execute(query("read_pending"), parameters, prepare=True)
             self.conn.execute("commit")
         rows = pending.fetchall()
@@ -107,9 +97,10 @@ class Store:
             events=[Event._make(row[:8]) for row in rows if row[8]],
             deferred=[row[1] for row in rows if not row[8]],
             last_seq=rows[-1][1] if rows else None,
-            full=len(rows) == self._limits.rows or bool(rows and rows[-1][9] >= self._limits.bytes),
+            full=len(rows) == self._relay.batch_rows or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
             snapshot=Snapshot.parse(snapshot[0]),
             drawn=snapshot[1],
+            scan_from=snapshot[2],
         )
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
@@ -125,7 +116,7 @@ class Store:
             "batch_no": new.batch_no,
             "batch_id": new.batch_id,
             "scan_from": new.scan_from,
-            "lease_seconds": self._lease_seconds,
+            "lease_seconds": self._relay.lease_seconds,
             "event_queue": array(new.outcomes.processed[EVENT_QUEUE]),
             "entity_events": array(new.outcomes.processed[ENTITY_EVENTS]),
             "dead": Jsonb(_dead_rows(new.outcomes), dumps=orjson.dumps),
@@ -162,7 +153,8 @@ class Store:
             if pairs := applied.dead[source]:
                 seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
                 statement = query(f"mark_{source}_dead")
-                marks.append(self.conn.execute(statement, fence | {"seqs": array(seqs), "reasons": reasons}))
+                dead = {"seqs": array(seqs), "reasons": reasons, "hold": self._relay.on_dead == "hold"}
+                marks.append(self.conn.execute(statement, fence | dead))
         return marks
 
 

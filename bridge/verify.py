@@ -87,7 +87,7 @@ def _read_database(settings: Settings, audit: sqlite3.Connection) -> None:
             with conn.cursor("events", binary=True) as events:
                 events.execute(query("verify_events"))
                 while rows := events.fetchmany(BATCH_ROWS):
-                    audit.executemany("insert into event values (?, ?, ?)", rows)
+                    audit.executemany("insert into event values (?, ?, ?, ?)", rows)
             audit.execute("commit")
             conn.execute("commit")
     except psycopg.OperationalError as error:
@@ -127,7 +127,7 @@ def _look_again(settings: Settings, audit: sqlite3.Connection) -> None:
         while rows := unknown.fetchmany(BATCH_ROWS):
             ids = [id.decode() for (id,) in rows if UUID(id)]
             found = conn.execute(query("verify_known"), {"ids": ids})
-            audit.executemany("insert into event values (?, ?, 'LATE')", ((id.encode(), seq) for id, seq in found))
+            audit.executemany("insert into event values (?, ?, 'LATE', 0)", ((id.encode(), seq) for id, seq in found))
 
 
 def _verdict(audit: sqlite3.Connection, trimmed: tuple[str, ...], begun: float) -> Verdict:

@@ -1,5 +1,6 @@
 -- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/position.py.
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
+-- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
 -- In the bytes' running total the last event counts as nothing, so an event above the bound still comes, alone.
 with start as materialized (
     select least(
@@ -7,7 +8,8 @@ with start as materialized (
         (select min(u.floor)
            from unnest(%(xids)s::text[], %(floors)s::bigint[]) as u (xid, floor)
           where pg_visible_in_snapshot(u.xid::xid8, pg_current_snapshot())),
-        case when pg_snapshot_xmax(pg_current_snapshot()) > (%(next_xid)s::text)::xid8 then %(next_floor)s::bigint end
+        case when pg_snapshot_xmax(pg_current_snapshot()) > (%(next_xid)s::text)::xid8 then %(next_floor)s::bigint end,
+        (select scan_from from bridge.shard where shard = %(shard)s and scan_from < %(scan_from)s)
     ) as seq
 )
 select source, seq, id, event_type, event_key, payload, headers, created_us, is_due, bytes
@@ -24,6 +26,7 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
             and event_type <> all (%(held)s::text[])
+            and event_key not in (select event_key from bridge.dead_event where source = 'event_queue' and holds_key)
           order by seq
           limit %(rows)s)
         union all
@@ -43,6 +46,8 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))
             and 'entity.changed' <> all (%(held)s::text[])
+            and entity_type || ':' || entity_id
+                not in (select event_key from bridge.dead_event where source = 'entity_events' and holds_key)
           order by seq
           limit %(rows)s)
          order by seq

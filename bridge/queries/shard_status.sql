@@ -1,17 +1,18 @@
--- One row a shard. Pending events are counted above scan_from only, and never more than a bounded number.
+-- One row a shard. Pending events are counted only where they can be, and never more than a bounded number.
 select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock_timestamp())::float8 as lease_seconds,
        s.generation, s.batch_no, p.pending, p.oldest_at,
        extract(epoch from clock_timestamp() - p.oldest_at)::float8 as oldest_age_seconds
   from bridge.shard s
+  join bridge.unfinished u on u.shard = s.shard
  cross join lateral (
     select count(*) as pending, min(at) as oldest_at
       from (
         (select created_at as at from bridge.event_queue q
-          where q.shard = s.shard and q.seq > s.scan_from and q.status = 'PENDING'
+          where q.shard = s.shard and q.seq > u.seq and q.status = 'PENDING'
           order by q.seq limit %(most)s)
         union all
         (select occurred_at from bridge.entity_events e
-          where e.shard = s.shard and e.seq > s.scan_from and e.status = 'PENDING'
+          where e.shard = s.shard and e.seq > u.seq and e.status = 'PENDING'
           order by e.seq limit %(most)s)
       ) as waiting
  ) as p

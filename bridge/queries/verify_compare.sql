@@ -6,13 +6,13 @@ select 'lost', id
  where status in ('PROCESSED', 'DEAD')
    and not exists (select s.id from seen s where s.id = e.id and s.is_dead = (e.status = 'DEAD'));
 
--- Copies beyond the first. A dead letter that was published later, after a retry, is none.
+-- Copies beyond the first. A dead letter that was published later, after a retry, is none; nor is one for each death.
 create table copy as
 select number, id
-  from (select rowid as number, id, row_number() over (partition by id, is_dead order by rowid) as nth
+  from (select rowid as number, id, is_dead, row_number() over (partition by id, is_dead order by rowid) as nth
           from seen
-         where id in (select id from seen group by id, is_dead having count(*) > 1))
- where nth > 1;
+         where id in (select id from seen group by id, is_dead having count(*) > 1)) s
+ where nth > case when is_dead then (select max(coalesce(max(deaths), 1), 1) from event e where e.id = s.id) else 1 end;
 
 insert into difference select 'duplicated', id from copy;
 

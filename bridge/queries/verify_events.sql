@@ -1,4 +1,4 @@
 -- Every event and what became of it, in one snapshot. Ids as the bytes of their text, as they are in the headers.
-select convert_to(id::text, 'UTF8'), seq, status from bridge.event_queue
+select convert_to(id::text, 'UTF8'), seq, status, retry_count from bridge.event_queue
 union all
-select convert_to(id::text, 'UTF8'), seq, status from bridge.entity_events
+select convert_to(id::text, 'UTF8'), seq, status, retry_count from bridge.entity_events

@@ -8,9 +8,10 @@ import pytest
 from bridge.database import connect
 from bridge.event import Event
 from bridge.position import Position
-from bridge.store import Limits, Store
+from bridge.settings import Relay
+from bridge.store import Store
 
-LIMITS = Limits(rows=1000, bytes=1_000_000)
+RELAY = Relay(batch_rows=1000, batch_bytes=1_000_000)
 
 
 class Reader:
@@ -21,11 +22,11 @@ class Reader:
         self.positions = {shard: Position(0) for shard in range(4)}
         self.read: list[int] = []
 
-    def scan(self, limits: Limits = LIMITS) -> list[Event]:
+    def scan(self, relay: Relay = RELAY) -> list[Event]:
         events: list[Event] = []
         for shard, position in self.positions.items():
-            scan = Store(self.conn, shard, "test", 60, limits).read(position.start(), self.read, [])
-            position.scanned(scan.snapshot, scan.last_seq, full=scan.full)
+            scan = Store(self.conn, shard, "test", relay).read(position.start(), self.read, [])
+            position.scanned(scan)
             xid = int(self.conn.execute("select pg_current_xact_id()::text").fetchone()[0])  # as a claim does
             position.checkpoint(scan.drawn, xid)
             events += scan.events
@@ -128,7 +129,7 @@ def test_a_savepoint_does_not_hide_events(database: str, reader: Reader) -> None
 
 def test_a_late_commit_longer_than_a_batch_is_read_before_what_follows(database: str, reader: Reader) -> None:
     """When the scan is cut off below the old cursor, the next one goes on from there, not from the cursor."""
-    small = Limits(rows=3, bytes=1_000_000)
+    small = Relay(batch_rows=3)
     with connect(database) as late, connect(database) as other:
         write(other, "before")
         reader.scan()
@@ -151,6 +152,6 @@ def test_events_that_are_not_due_are_kept_for_later(database: str, reader: Reade
         write(other, "k")
         other.execute("update bridge.event_queue set available_at = now() + interval '1 hour'")
         shard = other.execute("select shard, seq from bridge.event_queue").fetchone()
-        scan = Store(reader.conn, shard[0], "test", 60, LIMITS).read(Position(0).start(), [], [])
+        scan = Store(reader.conn, shard[0], "test", RELAY).read(Position(0).start(), [], [])
         assert scan.events == []
         assert scan.deferred == [shard[1]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bridge.position import Position, Snapshot, Start
+from bridge.position import Position, Scan, Snapshot, Start
 
 
 @dataclass
@@ -50,6 +50,11 @@ def first_seq(start: Start, now: Snapshot) -> int:
     return min([start.cursor, *visible, *ahead])
 
 
+def scan(now: Snapshot, batch: list[tuple[int, str, int]], *, full: bool) -> Scan:
+    last = batch[-1][0] if batch else None
+    return Scan([], [], last, full, now, drawn=0, scan_from=1 << 60)
+
+
 def run(seed: int, steps: int = 300) -> None:
     rng = random.Random(seed)
     model, position = Model(), Position(0)
@@ -70,7 +75,7 @@ def run(seed: int, steps: int = 300) -> None:
             first, limit = first_seq(start, now), rng.choice((1, 2, 5, 1000))
             assert first >= start.lowest
             batch = sorted(row for row in model.rows if row[0] > first and row[0] not in read)[:limit]
-            position.scanned(now, batch[-1][0] if batch else None, full=len(batch) == limit)
+            position.scanned(scan(now, batch, full=len(batch) == limit))
             for seq, key, _ in batch:
                 assert seq > last.get(key, 0), f"seed {seed}: {key} out of order"
                 last[key] = seq
@@ -87,7 +92,7 @@ def run(seed: int, steps: int = 300) -> None:
     for _ in range(2):
         first = first_seq(position.start(), model.snapshot())
         batch = sorted(row for row in model.rows if row[0] > first and row[0] not in read)
-        position.scanned(model.snapshot(), batch[-1][0] if batch else None, full=False)
+        position.scanned(scan(model.snapshot(), batch, full=False))
         read.update(seq for seq, _, _ in batch)
     assert read == {seq for seq, _, _ in model.rows}, f"seed {seed}: events were passed"
 
@@ -103,7 +108,8 @@ def test_no_schedule_loses_or_reorders() -> None:
 
 def test_a_cursor_alone_would_reorder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model notices when the protection is gone."""
-    monkeypatch.setattr(Position, "start", lambda self: Start(self.cursor, [], [], 1 << 60, self.cursor))
+    cursor_only = lambda self: Start(self.cursor, self.scan_from, [], [], 1 << 60, self.cursor)  # noqa: E731
+    monkeypatch.setattr(Position, "start", cursor_only)
     with pytest.raises(AssertionError, match=r"out of order|passed"):
         run_many(200)
 

@@ -31,18 +31,19 @@ begin
         raise exception 'the relay % holds shard %', holder.owner, holder.shard
             using errcode = 'object_in_use', hint = 'Stop all relays first.';
     end if;
-    -- Nothing at or below a shard's scan_from is pending, so this walks only what lies above it.
     select count(*) into pending
-      from (select from bridge.shard as s join bridge.event_queue as q on q.shard = s.shard and q.seq > s.scan_from
+      from (select from bridge.unfinished as u join bridge.event_queue as q on q.shard = u.shard and q.seq > u.seq
              where q.status = 'PENDING'
             union all
-            select from bridge.shard as s join bridge.entity_events as e on e.shard = s.shard and e.seq > s.scan_from
+            select from bridge.unfinished as u
+              join bridge.entity_events as e on e.shard = u.shard and e.seq > u.seq
              where e.status = 'PENDING'
             limit 1000) as counted;
     if pending > 0 then
         raise exception '% events are still to be published',
             case pending when 1000 then '1000 or more' else pending::text end
-            using errcode = 'object_in_use', hint = 'Stop the writers and run: bridge run --until-empty';
+            using errcode = 'object_in_use',
+                  hint = 'Stop the writers and run: bridge run --until-empty, then bridge dead list';
     end if;
 
     execute format('create or replace function bridge.shard_count() returns integer'
@@ -50,6 +51,7 @@ begin
     -- Dead events may be retried later: naming the column makes Postgres compute the shard anew.
     update bridge.event_queue set event_key = event_key where status = 'DEAD';
     update bridge.entity_events set entity_id = entity_id where status = 'DEAD';
+    update bridge.dead_event set shard = bridge.shard_of(event_key);
 
     select case when is_called then last_value else 0 end into last_seq from bridge.event_seq;
     with retired as (

@@ -1,0 +1,1 @@
+select bridge.retry_dead(%(event_id)s)

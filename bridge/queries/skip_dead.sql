@@ -1,0 +1,1 @@
+select bridge.skip_dead(%(event_id)s, %(reason)s)

@@ -1,0 +1,195 @@
+"""Dead events: the later events of their key wait for a person's decision, and arrive in order after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+from fix_relay import Site, eventually
+
+QUICK = "batch_rows = 4"
+TOO_LATE = '{"n": "no number"}'
+
+
+def write(site: Site, key: str, *payloads: str) -> list[str]:
+    statement = "select bridge.publish_event('thing.changed', %s, %s::jsonb)::text"
+    return [site.scalar(statement, key, payload) for payload in payloads]
+
+
+def bridge(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BRIDGE_CONFIG": str(site.config)}
+    command = [sys.executable, "-m", "bridge", "dead", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def published(site: Site, key: str) -> list[str]:
+    """The ids of a key's records in the topic, in their order."""
+    records = site.records()[f"{site.name}.things"]
+    return [headers["ce_id"] for _, record_key, headers, _ in records if record_key == key.encode()]
+
+
+def drain_held(site: Site) -> str:
+    relay = site.start("--until-empty")
+    assert relay.wait(60) == 5, site.log(relay)
+    return site.log(relay)
+
+
+def retry_with_number(site: Site, event_id: str) -> None:
+    """What was wrong with the event is mended, and it is retried."""
+    with site.connect() as db:
+        db.execute("update bridge.event_queue set payload = '{\"n\": 1}' where id = %s", (event_id,))
+    assert bridge(site, "retry", event_id).returncode == 0
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("gap", [0, 30], ids=["same batch", "later batches"])
+def test_later_events_of_the_key_wait_until_it_is_retried(site: Site, gap: int) -> None:
+    first, dead = write(site, "k", '{"n": 1}', TOO_LATE)
+    site.publish(gap)
+    later = write(site, "k", '{"n": 3}', '{"n": 4}')
+    assert "2 events wait behind dead events of their keys" in drain_held(site)
+    assert published(site, "k") == [first]
+    assert site.pending() == 2
+    (listed,) = [json.loads(line) for line in bridge(site, "list", "--json").stdout.splitlines()]
+    assert (listed["event_id"], listed["event_key"], listed["holds_key"]) == (dead, "k", True)
+    retry_with_number(site, dead)
+    site.drain()
+    assert published(site, "k") == [first, dead, *later]
+    assert site.scalar("select count(*) from bridge.dead_event") == 0
+
+
+@pytest.mark.relay(QUICK)
+def test_an_idle_relay_notices_a_retry(site: Site) -> None:
+    (dead,) = write(site, "k", TOO_LATE)
+    relay = site.start()
+    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1)
+    later = write(site, "k", '{"n": 2}')
+    site.publish(100)
+    eventually(lambda: site.pending() == 1)
+    retry_with_number(site, dead)
+    eventually(lambda: site.pending() == 0)
+    assert published(site, "k") == [dead, *later]
+    relay.terminate()
+    assert relay.wait(30) == 0
+
+
+@pytest.mark.relay(QUICK)
+def test_events_written_around_a_retry_stay_in_order(site: Site) -> None:
+    """What was held and what is new become visible in one snapshot; the scan must not begin with the new."""
+    (dead,) = write(site, "k", TOO_LATE)
+    relay = site.start()
+    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1)
+    ids = write(site, "k", *['{"n": 1}'] * 20)
+    site.publish(50)
+    eventually(lambda: site.pending() == 20)
+    with site.connect() as db, db.transaction():
+        db.execute("update bridge.event_queue set payload = '{\"n\": 1}' where id = %s", (dead,))
+        db.execute("select bridge.retry_dead(%s)", (dead,))
+        (new,) = db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": 9}')::text").fetchone()
+    eventually(lambda: site.pending() == 0)
+    assert published(site, "k") == [dead, *ids, new]
+    relay.terminate()
+    assert relay.wait(30) == 0
+
+
+@pytest.mark.relay(QUICK)
+def test_skipping_lets_the_rest_go_on(site: Site) -> None:
+    (dead,) = write(site, "k", TOO_LATE)
+    later = write(site, "k", '{"n": 2}', '{"n": 3}')
+    drain_held(site)
+    assert bridge(site, "skip", "--all", "--reason", "an old test").stdout == "1 given up\n"
+    site.drain()
+    assert published(site, "k") == later
+    status, message = site.scalar("select (status, error_message)::text from bridge.event_queue where id = %s", dead)[
+        1:-1
+    ].split(",", 1)
+    assert status == "DEAD"
+    assert "skipped: an old test" in message
+
+
+@pytest.mark.relay(QUICK)
+def test_it_may_die_again(site: Site) -> None:
+    (dead,) = write(site, "k", TOO_LATE)
+    later = write(site, "k", '{"n": 2}')
+    for _ in range(2):
+        drain_held(site)
+        assert bridge(site, "retry", "--all").stdout == "1 will be tried again\n"
+    retried = drain_held(site)
+    assert "1 events wait" in retried
+    verdict = subprocess.run(
+        [sys.executable, "-m", "bridge", "verify", "--config", str(site.config)], capture_output=True, text=True
+    )
+    assert verdict.returncode == 0, verdict.stdout
+    assert len(site.records()[f"{site.name}.dead_letters"]) == 3
+    assert site.scalar("select sum(event_queue_dead)::int from bridge.shard") == 1
+    retry_with_number(site, dead)
+    site.drain()
+    assert published(site, "k") == [dead, *later]
+
+
+@pytest.mark.relay(QUICK, 'on_dead = "skip"')
+def test_on_dead_skip_holds_nothing(site: Site) -> None:
+    (dead,) = write(site, "k", TOO_LATE)
+    later = write(site, "k", '{"n": 2}')
+    site.drain()
+    assert published(site, "k") == later
+    assert f"{dead}  thing.changed  k" in bridge(site, "list").stdout
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("name", ["claimed", "produced", "published", "marked"])
+def test_a_key_stays_held_when_the_relay_is_killed(site: Site, name: str) -> None:
+    first, _ = write(site, "k", '{"n": 1}', TOO_LATE)
+    write(site, "k", '{"n": 3}')
+    relay = site.start(failpoint=f"{name}:kill")
+    assert relay.wait(60) == -signal.SIGKILL, site.log(relay)
+    write(site, "k", '{"n": 4}')
+    drain_held(site)
+    assert published(site, "k") == [first]
+    assert len(site.records()[f"{site.name}.dead_letters"]) == 1
+    assert site.pending() == 2
+
+
+@pytest.mark.relay(QUICK)
+def test_change_history_is_held_by_its_own_key(site: Site) -> None:
+    """An event too large for its topic: the entity's later changes wait, other entities' do not."""
+    statement = (
+        "insert into bridge.entity_events (entity_type, entity_id, action, new_state) values ('thing', %s, %s, %s)"
+    )
+    with site.connect() as db:
+        db.execute(statement, ("1", "INSERT", json.dumps({"text": "x" * 3_000_000})))
+        db.execute(statement.replace("new_state", "previous_state"), ("1", "DELETE", "{}"))
+        db.execute(statement, ("2", "INSERT", "{}"))
+        db.execute("select bridge.publish_event('thing.changed', 'thing:1', '{\"n\": 1}')")
+    drain_held(site)
+    assert site.pending() == 1
+    assert published(site, "thing:1")
+    assert len(site.records()[f"{site.name}.entity_events"]) == 1
+
+
+def test_shards_are_not_changed_while_events_wait(site: Site) -> None:
+    write(site, "k", TOO_LATE, '{"n": 2}')
+    drain_held(site)
+    with site.connect() as db, pytest.raises(Exception, match="1 events are still to be published"):
+        db.execute("select bridge.set_shard_count(7)")
+    bridge(site, "skip", "--all", "--reason", "test")
+    site.drain()
+    with site.connect() as db:
+        db.execute("select bridge.set_shard_count(7)")
+
+
+def test_what_is_not_dead_cannot_be_decided_about(site: Site) -> None:
+    unknown = str(uuid4())
+    result = bridge(site, "retry", unknown)
+    assert result.returncode == 1
+    assert result.stdout == "0 will be tried again\n"
+    assert result.stderr == f"bridge: {unknown} is no dead event, or was decided about already\n"
+    assert bridge(site, "skip", unknown).returncode == 2
+    assert bridge(site, "retry").returncode == 2
+    assert bridge(site, "retry", "x").returncode == 2
+    assert bridge(site, "list").stderr == "No dead events.\n"
