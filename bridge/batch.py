@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.encoder import Encoders
@@ -17,28 +17,32 @@ Key = tuple[str, str]  # source and event key
 class Batch(NamedTuple):
     """The records of one Kafka transaction, dead letters included, and the outcomes that the claim writes down.
 
-    `held` are the keys of its dead letters: their later events wait.
+    `held` are the keys of its dead letters with their seqs: later events wait.
     """
 
     records: Sequence[Record]
     outcomes: Outcomes
-    held: Set[Key]
+    held: Mapping[Key, int]
 
 
-def make_batch(events: Sequence[Event], encoders: Encoders, holds: Holds, dying: Set[Key], *, hold_keys: bool) -> Batch:
+def make_batch(
+    events: Sequence[Event], encoders: Encoders, holds: Holds, dying: Mapping[Key, int], *, hold_keys: bool
+) -> Batch:
     """Encode `events`; one that can never be published becomes a dead letter, one whose topic is held is left out.
 
     With `hold_keys`, events behind a dead one of their key are left out too. `dying` are the keys of dead events that
-    are not marked yet; for those that are, the scan leaves them out.
+    are not marked yet; for those that are, the scan leaves them out. Only later ones: an earlier event can come last,
+    when its topic was held, and it must not wait behind what it precedes.
     (If outcomes were decided after the claim, a crash in between would let the takeover mark as processed an event that
     was never published.)
     """
     records: list[Record] = []
     good: list[Event] = []
     dead: list[DeadLetter] = []
-    waiting = set(dying)
+    held: dict[Key, int] = {}
     for event in events:
-        if holds.holds(event) or (waiting and (event.source, event.key) in waiting):
+        key = (event.source, event.key)
+        if holds.holds(event) or key in held or event.seq > dying.get(key, event.seq):
             continue
         try:
             records.append(encoders.record(event))
@@ -48,7 +52,7 @@ def make_batch(events: Sequence[Event], encoders: Encoders, holds: Holds, dying:
             records.append(encoders.dead_letter(letter))
             dead.append(letter)
             if hold_keys:
-                waiting.add((event.source, event.key))
+                held[key] = event.seq
         except (IncompatibleSchema, RegistryUnavailable, ConfigError) as error:
             holds.hold(event, error)
-    return Batch(records, Outcomes.of(good, dead), waiting - dying)
+    return Batch(records, Outcomes.of(good, dead), held)

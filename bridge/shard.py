@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Set
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
@@ -67,7 +67,6 @@ class Shard:
         producer: ProducerPort,
         encoders: Encoders,
         holds: Holds,
-        clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._ledger = held
@@ -75,10 +74,9 @@ class Shard:
         self._producer = producer
         self._encoders = encoders
         self._holds = holds
-        self._clock = clock
         self._position = Position(held.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
-        self._dying: Set[Key] = frozenset()  # keys of the dead events in flight
+        self._dying: Mapping[Key, int] = {}  # keys of the dead events in flight
         self._next_sweep = self._next_sign_of_life = 0.0
 
     @classmethod
@@ -89,7 +87,6 @@ class Shard:
         producer: ProducerPort,
         encoders: Encoders,
         holds: Holds,
-        clock: Callable[[], float] = time.monotonic,
     ) -> Shard:
         """Become the shard's only publisher, and learn what became of the last batch.
 
@@ -98,7 +95,7 @@ class Shard:
         held = store.take()
         failpoint("takeover_taken")
         committed = producer.open(encoders.max_bytes.values())
-        shard = cls(settings, held, store, producer, encoders, holds, clock)
+        shard = cls(settings, held, store, producer, encoders, holds)
         resumption = shard._resume(committed)
         if resumption.verdict is Verdict.FIRST:
             # A new shard's first act, so that a missing offset is never a guess; before the ledger names its id.
@@ -110,12 +107,12 @@ class Shard:
 
     def step(self) -> Step:
         """Move one batch. Raises as `take_over()`, and RecordTooLarge when the broker refused one for its size."""
-        now = self._clock()
+        now = time.monotonic()
         if self._holds.release_due() or now >= self._next_sweep:
             self._rewind()
         scan = self._store.read(self._position.start(), self._ledger.outcomes.seqs, self._holds.event_types())
         if self._position.cursor == self._position.scan_from:
-            self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._clock() - now))
+            self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (time.monotonic() - now))
         self._position.scanned(scan)
         self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
         if scan.deferred:
@@ -152,7 +149,7 @@ class Shard:
         self._was_alive()
 
     def _was_alive(self) -> None:
-        self._next_sign_of_life = self._clock() + self._settings.relay.heartbeat_hours * 3600
+        self._next_sign_of_life = time.monotonic() + self._settings.relay.heartbeat_hours * 3600
 
     def _carry(self, batch: Batch, drawn: int) -> None:
         new = self._ledger.claimed(uuid4(), batch.outcomes)
@@ -173,7 +170,7 @@ class Shard:
         """Apply the outcomes of the last batch on their own, because no next claim will."""
         if self._ledger.outcomes != NOTHING:
             self._write(self._ledger.settled(), self._ledger.outcomes, drawn)
-            self._dying = frozenset()
+            self._dying = {}
             failpoint("marked")
 
     def _write(self, new: Ledger, applied: Outcomes, drawn: int | None) -> None:

@@ -1,6 +1,7 @@
 -- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/position.py.
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
+-- What waits behind a dead event of its key is left out; the hashed set of keys decides for nearly all.
 -- In the bytes' running total the last event counts as nothing, so an event above the bound still comes, alone.
 with start as materialized (
     select least(
@@ -20,13 +21,15 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
                 nullif(headers, '{}')::text as headers,
                 (date_part('epoch', created_at) * 1000000)::bigint as created_us,
                 available_at is null or available_at <= clock_timestamp() as is_due
-           from bridge.event_queue
+           from bridge.event_queue q
           where shard = %(shard)s
             and seq > (select seq from start)
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
             and event_type <> all (%(held)s::text[])
-            and event_key not in (select event_key from bridge.dead_event where source = 'event_queue' and holds_key)
+            and (event_key not in (select event_key from bridge.dead_event where source = 'event_queue' and holds_key)
+                 or seq < (select min(d.seq) from bridge.dead_event d
+                            where d.source = 'event_queue' and d.event_key = q.event_key and d.holds_key))
           order by seq
           limit %(rows)s)
         union all
@@ -40,14 +43,17 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
                     'occurred_at', occurred_at)::text,
                 nullif(headers, '{}')::text, (date_part('epoch', occurred_at) * 1000000)::bigint,
                 available_at is null or available_at <= clock_timestamp()
-           from bridge.entity_events
+           from bridge.entity_events e
           where shard = %(shard)s
             and seq > (select seq from start)
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))
             and 'entity.changed' <> all (%(held)s::text[])
-            and entity_type || ':' || entity_id
-                not in (select event_key from bridge.dead_event where source = 'entity_events' and holds_key)
+            and (entity_type || ':' || entity_id
+                 not in (select event_key from bridge.dead_event where source = 'entity_events' and holds_key)
+                 or seq < (select min(d.seq) from bridge.dead_event d
+                            where d.source = 'entity_events' and d.event_key = e.entity_type || ':' || e.entity_id
+                              and d.holds_key))
           order by seq
           limit %(rows)s)
          order by seq

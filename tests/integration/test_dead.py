@@ -193,3 +193,18 @@ def test_what_is_not_dead_cannot_be_decided_about(site: Site) -> None:
     assert bridge(site, "retry").returncode == 2
     assert bridge(site, "retry", "x").returncode == 2
     assert bridge(site, "list").stderr == "No dead events.\n"
+
+
+def test_an_earlier_event_that_comes_last_does_not_wait(site: Site) -> None:
+    (first,) = write(site, "k", '{"n": 1}')
+    with site.connect() as db:
+        db.execute("update bridge.event_queue set available_at = now() + interval '1 hour'")
+    write(site, "k", TOO_LATE)
+    relay = site.start()
+    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1)
+    with site.connect() as db:
+        db.execute("update bridge.event_queue set available_at = now() where id = %s", (first,))
+    eventually(lambda: site.pending() == 0)
+    assert published(site, "k") == [first]
+    relay.terminate()
+    assert relay.wait(30) == 0

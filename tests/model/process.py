@@ -1,0 +1,269 @@
+"""A relay of the model: `bridge.pipeline.Pipeline` as it is, over ports that stop at every request and every reply.
+
+It runs in a greenlet. `step(fate)` lets it go on to the next request or reply, and says what becomes of the one at
+which it stands: it goes well, is cut (the client sees an error), arrives late (the client sees an error, the server
+acts on it at some later time), or is sent twice, as librdkafka does when a connection is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from enum import Enum
+from types import TracebackType
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from greenlet import GreenletExit, getcurrent, greenlet
+from model.kafka import Fenced, Kafka
+from model.postgres import Postgres
+
+from bridge.errors import (
+    BrokerUnavailable,
+    LeaseLost,
+    PoisonEvent,
+    PublishUncertain,
+    RecordTooLarge,
+    RegistryUnavailable,
+    ShardStopped,
+)
+from bridge.event import DeadLetter, Event, Record
+from bridge.ledger import Ledger, Outcomes, Written
+from bridge.outage import Outages
+from bridge.pipeline import Pipeline
+from bridge.position import Scan, Start
+from bridge.protocol import Committed
+from bridge.settings import Settings
+
+T = TypeVar("T")
+
+
+class Fate(Enum):
+    GO = "it goes well"
+    CUT = "it never arrives"
+    LATE = "the client gives up, the request arrives some time later"
+    TWICE = "it arrives, and once more some time later"
+
+
+class Servers:
+    """What all relays share; `wire` holds requests that will arrive late."""
+
+    def __init__(self) -> None:
+        self.postgres = Postgres()
+        self.kafka = Kafka()
+        self.wire: list[Callable[[], object]] = []
+        self.registry_is_away = False
+        self.limit_is_lowered = False
+
+
+class Process:
+    """One relay process for the one shard."""
+
+    def __init__(self, servers: Servers, settings: Settings, owner: str) -> None:
+        self.servers, self.settings, self.owner = servers, settings, owner
+        self.failure: ShardStopped | None = None
+        self.at = ""
+        self._stopping = False
+        self._pipeline: Pipeline | None = None
+        self._greenlet = greenlet(self._main)
+        self.step()
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._greenlet.dead
+
+    def step(self, fate: Fate = Fate.GO) -> None:
+        """Go on to the next request or reply."""
+        self._greenlet.process = self
+        self.at = self._greenlet.switch(fate) or ""
+
+    def kill(self) -> None:
+        """As by `kill -9`: nothing of it runs any more."""
+        self._greenlet.throw(GreenletExit)
+
+    def stop(self) -> None:
+        """As by SIGTERM."""
+        self._stopping = True
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
+    def pause(self, at: str) -> Fate:
+        """Called inside: wait for the next `step()`."""
+        assert getcurrent() is self._greenlet
+        return self._greenlet.parent.switch(at)
+
+    def _main(self, _: Fate) -> None:
+        encoders = Encoders(self.servers)
+        while not self._stopping:
+            self._pipeline = Pipeline(self.settings, 0, self.owner, encoders, Outages())  # type: ignore[arg-type]
+            self._pipeline.run()
+            if self._pipeline.failure is not None:
+                self.failure = self._pipeline.failure
+                return
+            self.pause("free")
+
+
+def current() -> Process:
+    """The process whose code is running."""
+    return getcurrent().process
+
+
+class StopEvent:
+    """threading.Event for a pipeline: waiting is a step."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, _seconds: float) -> bool:
+        current().pause("waiting")
+        return self._is_set
+
+
+class Encoders:
+    """bridge.encoder.Encoders, with events that say themselves how they behave."""
+
+    max_bytes: dict[str, int] = {}  # noqa: RUF012
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._knows_limit = False
+
+    def refresh_limits(self) -> None:
+        self._knows_limit = self._servers.limit_is_lowered
+
+    def record(self, event: Event) -> Record:
+        if self._servers.registry_is_away and event.event_type == "other.changed":
+            raise RegistryUnavailable("away")
+        if event.payload == "poison" or (event.payload == "large" and self._knows_limit):
+            raise PoisonEvent(event.payload)
+        return Record(event.event_type, event.key.encode(), event.id.encode(), [], event.payload == "large")
+
+    def dead_letter(self, letter: DeadLetter) -> Record:
+        return Record("dead", letter.event.key.encode(), letter.event.id.encode(), [], 0)
+
+
+class Store:
+    """bridge.store.Store over the model's Postgres."""
+
+    def __init__(self, settings: Settings, _shard: int, owner: str) -> None:
+        self._servers = current().servers
+        self._owner, self._lease_seconds = owner, settings.relay.lease_seconds
+        self._session = self._servers.postgres.session
+
+    @classmethod
+    def open(cls, settings: Settings, shard: int, owner: str) -> Store:
+        return cls(settings, shard, owner)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def take(self) -> Ledger:
+        return self._ask("take", lambda db: db.take(self._owner, self._lease_seconds))
+
+    def is_held(self, held: Ledger) -> bool:
+        return self._ask("is_held", lambda db: db.is_held(held))
+
+    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
+        return self._ask("read", lambda db: db.read(start, in_flight, held))
+
+    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
+        return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds))
+
+    def release(self, held: Ledger) -> None:
+        self._ask("release", lambda db: db.release(held))
+
+    def _ask(self, name: str, request: Callable[[Postgres], T]) -> T:
+        fate = current().pause(name)
+        if fate is Fate.LATE:
+            session = self._session
+            self._servers.wire.append(lambda: self._arrive(session, request))
+        if fate in (Fate.CUT, Fate.LATE) or self._session != self._servers.postgres.session:
+            raise psycopg.OperationalError("connection lost")
+        answer = request(self._servers.postgres)
+        if current().pause(f"{name} answered") is not Fate.GO:
+            raise psycopg.OperationalError("connection lost")
+        return answer
+
+    def _arrive(self, session: int, request: Callable[[Postgres], Any]) -> None:
+        if session == self._servers.postgres.session:
+            request(self._servers.postgres)
+
+
+class ShardProducer:
+    """bridge.producer.ShardProducer over the model's Kafka, with its rule: what was sent twice is in doubt."""
+
+    def __init__(self, _settings: Settings, _shard: int) -> None:
+        self._servers = current().servers
+        self._epoch = -1
+        self._was_sent_twice = False
+
+    def __enter__(self) -> ShardProducer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def open(self, _max_bytes: Collection[int]) -> Committed | None:
+        self._epoch = self._ask("init_transactions", lambda kafka: kafka.init_transactions(), BrokerUnavailable)
+        self._ask("offset_fetch", lambda kafka: None, BrokerUnavailable)
+        if self._servers.kafka.unstable is not None:
+            raise BrokerUnavailable("UNSTABLE_OFFSET_COMMIT")
+        return self._servers.kafka.offset
+
+    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
+        self.commit(number, batch_id, records)
+
+    def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
+        epoch, sent = self._epoch, list(records)
+        half = (len(sent) + 1) // 2
+        for part in (sent[:half], sent[half:]):
+            if part:
+                self._ask("produce", lambda kafka, part=part: kafka.produce(epoch, part))
+        if self._servers.limit_is_lowered and any(record.timestamp_ms for record in sent):
+            raise RecordTooLarge("too large for its topic")
+        offset = Committed(number, batch_id)
+        self._ask("send_offsets", lambda kafka: kafka.send_offsets(epoch, offset))
+        self._ask("end_transaction", lambda kafka: kafka.end_transaction(epoch))
+        if self._was_sent_twice:
+            raise PublishUncertain("a try of it may be on its way")
+
+    def _ask(
+        self,
+        name: str,
+        request: Callable[[Kafka], T],
+        error: type[PublishUncertain | BrokerUnavailable] = PublishUncertain,
+    ) -> T:
+        fate = current().pause(name)
+        if fate in (Fate.LATE, Fate.TWICE) and name in ("send_offsets", "end_transaction"):
+            self._servers.wire.append(lambda: request(self._servers.kafka))
+            self._was_sent_twice = True
+        if fate in (Fate.CUT, Fate.LATE):
+            raise error(f"{name} failed")
+        try:
+            answer = request(self._servers.kafka)
+        except Fenced as fenced:
+            raise error(str(fenced)) from fenced
+        if current().pause(f"{name} answered") is not Fate.GO:
+            raise error(f"{name} got no answer")
+        return answer
+
+
+def arrive(request: Callable[[], object]) -> None:
+    """A late request reaches its server; whatever the server says, nobody listens."""
+    try:
+        request()
+    except (Fenced, LeaseLost):
+        return

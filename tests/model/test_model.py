@@ -1,0 +1,285 @@
+"""The relay's own code against all disorder that Hypothesis can think of: who runs, what is late, cut, killed, lost.
+
+`BRIDGE_TEST_MODEL_RUNS` sets the number of histories (default 2000). A failure prints the shortest history found, and a
+seed: `pytest tests/model --hypothesis-seed=...` finds it again.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from model import process
+from model.postgres import Postgres
+from model.process import Fate, Process, Servers, arrive
+
+import bridge.hold
+import bridge.pipeline
+import bridge.shard
+from bridge.ledger import NOTHING
+from bridge.settings import Relay, Route, Settings
+
+SETTINGS = Settings(
+    relay=Relay(lease_seconds=5),
+    routes=tuple(Route(event_type, event_type, "") for event_type in ("thing.changed", "other.changed")),
+)
+RELAYS = 2
+REQUESTS = (
+    "init_transactions", "offset_fetch", "read", "write", "write answered",
+    "produce", "send_offsets", "end_transaction", "end_transaction answered",
+)  # fmt: skip
+totals: Counter[str] = Counter()  # over all histories: shows that they were worth the time
+
+which = st.integers(0, RELAYS - 1)
+keys = st.sampled_from("abc")
+texts = st.sampled_from(["", "", "", "", "poison", "large"])
+types = st.sampled_from(["thing.changed", "thing.changed", "other.changed"])
+
+
+class History(RuleBasedStateMachine):
+    """One database, one shard, two relays that are started again whenever they end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.servers = Servers()
+        self.order: dict[str, int] = {}  # id to its place in the order of writing
+        self.seen: Counter[str] = Counter()  # ids, and ids of dead letters with a "+"
+        self.last: dict[tuple[str, bytes], int] = {}
+        self.checked = 0
+        self.backup: Postgres | None = None
+        self.was_restored = False
+        self.started = 0
+        self.relays = [self.start() for _ in range(RELAYS)]
+
+    def start(self) -> Process:
+        self.started += 1
+        return Process(self.servers, SETTINGS, f"relay {self.started}")
+
+    @property
+    def db(self) -> Postgres:
+        return self.servers.postgres
+
+    def relay(self, number: int) -> Process:
+        if not self.relays[number].is_alive and not self.was_restored:
+            assert self.relays[number].failure is None, self.relays[number].failure
+            self.relays[number] = self.start()
+        return self.relays[number]
+
+    def insert(self, xid: int, event_type: str, key: str, text: str = "", due_at: float = 0.0) -> None:
+        id_ = str(len(self.order))
+        self.order[id_] = len(self.order)
+        self.db.insert(xid, id_, event_type, key, text, due_at)
+
+    # Writers
+
+    @rule(events=st.lists(st.tuples(types, keys, texts), min_size=1, max_size=5), outcome=st.integers(0, 9))
+    def write(self, events: list[tuple[str, str, str]], outcome: int) -> None:
+        """A short transaction."""
+        xid = self.db.begin()
+        for event_type, key, text in events:
+            if not self.db.is_locked(key):
+                self.insert(xid, event_type, key, text)
+        if outcome == 0:
+            self.db.roll_back(xid)
+        else:
+            self.db.commit(xid)
+
+    @rule(event_type=types, key=keys, writes_now=st.booleans())
+    def begin(self, event_type: str, key: str, writes_now: bool) -> None:
+        """A transaction that stays open; it may draw its numbers long after its id."""
+        xid = self.db.begin()
+        if writes_now and not self.db.is_locked(key):
+            self.insert(xid, event_type, key)
+
+    @precondition(lambda self: self.db.running)
+    @rule(data=st.data(), event_type=types, key=keys, outcome=st.integers(0, 9))
+    def go_on(self, data: Any, event_type: str, key: str, outcome: int) -> None:
+        """An open transaction writes, and mostly ends."""
+        xid = data.draw(st.sampled_from(sorted(self.db.running)))
+        if not self.db.is_locked(key, but_by=xid):
+            self.insert(xid, event_type, key)
+        if outcome == 0:
+            self.db.roll_back(xid)
+        elif outcome > 2:
+            self.db.commit(xid)
+
+    @rule(seconds=st.integers(1, 8))
+    def write_for_later(self, seconds: int) -> None:
+        xid = self.db.begin()
+        self.insert(xid, "thing.changed", f"later {len(self.order)}", due_at=self.db.now + seconds)
+        self.db.commit(xid)
+
+    # Relays
+
+    @rule(number=which, steps=st.integers(1, 60), lease_runs_out=st.booleans())
+    def run(self, number: int, steps: int, lease_runs_out: bool) -> None:
+        """Let a relay run, mostly one that may take the shard."""
+        if lease_runs_out:
+            self.db.now += SETTINGS.relay.lease_seconds + 1
+        for _ in range(steps):
+            if self.relay(number).is_alive:
+                self.relay(number).step()
+
+    @rule(number=which, request=st.sampled_from(REQUESTS), lease_runs_out=st.booleans())
+    def run_to(self, number: int, request: str, lease_runs_out: bool = False) -> None:
+        """Run until just before this request acts, or its answer arrives."""
+        if lease_runs_out:
+            self.db.now += SETTINGS.relay.lease_seconds + 1
+        for _ in range(60):
+            relay = self.relay(number)
+            if not relay.is_alive or relay.at == request:
+                return
+            relay.step()
+
+    @rule(number=which, request=st.sampled_from(REQUESTS), fate=st.sampled_from([Fate.CUT, Fate.LATE, Fate.TWICE]))
+    def disturb(self, number: int, request: str, fate: Fate) -> None:
+        self.run_to(number, request)
+        if self.relay(number).is_alive:
+            totals[fate.name] += 1
+            self.relay(number).step(fate)
+
+    @rule(number=which, request=st.sampled_from(REQUESTS))
+    def kill(self, number: int, request: str) -> None:
+        self.run_to(number, request)
+        totals["killed"] += 1
+        self.relay(number).kill()
+
+    @rule(number=which)
+    def stop(self, number: int) -> None:
+        self.relay(number).stop()
+
+    # Servers and time
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 6.0, 6.0, 100_000.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.db.now += seconds
+
+    @precondition(lambda self: self.servers.wire)
+    @rule(data=st.data())
+    def arrive_late(self, data: Any) -> None:
+        totals["late"] += 1
+        arrive(self.servers.wire.pop(data.draw(st.integers(0, len(self.servers.wire) - 1))))
+
+    @rule(what=st.sampled_from(["time-out", "settle", "settle", "registry", "registry", "limit"]))
+    def change(self, what: str) -> None:
+        if what == "time-out":
+            self.servers.kafka.time_out()
+        elif what == "settle":
+            self.servers.kafka.settle()
+        elif what == "registry":
+            self.servers.registry_is_away = not self.servers.registry_is_away
+        else:
+            self.servers.limit_is_lowered = True
+
+    @precondition(lambda self: self.db.dead)
+    @rule(data=st.data(), mend=st.booleans(), retry=st.booleans())
+    def decide(self, data: Any, mend: bool, retry: bool) -> None:
+        """A person retries or skips a dead event."""
+        id_ = data.draw(st.sampled_from(sorted(self.db.dead)))
+        if mend:
+            next(row for row in self.db.rows if row.id == id_).text = ""
+        if retry:
+            totals["retried"] += 1
+            self.db.retry_dead(id_)
+        else:
+            self.db.skip_dead(id_)
+
+    @rule(action=st.integers(0, 9))
+    def restore(self, action: int) -> None:
+        """Now and then the database goes back in time."""
+        if action == 0 and self.backup is not None:
+            totals["restored"] += 1
+            self.servers.postgres = self.db.restored(self.backup)
+            self.was_restored = True
+        elif self.backup is None:
+            self.backup = copy.deepcopy(self.db)
+
+    # What must hold
+
+    @invariant()
+    def holds(self) -> None:
+        rows = {row.id: row for row in self.db.committed()}
+        for record in self.servers.kafka.log[self.checked :]:
+            assert record.value is not None
+            id_ = record.value.decode()
+            totals["records"] += 1
+            if record.topic == "dead":
+                self.seen[id_ + "+"] += 1
+                continue
+            assert not self.seen[id_], f"event {id_} is doubled"
+            self.seen[id_] += 1
+            assert self.was_restored or id_ in rows, f"event {id_} is a phantom"
+            place = (record.topic, record.key)
+            assert self.order[id_] > self.last.get(place, -1), f"event {id_} is out of order"
+            self.last[place] = self.order[id_]
+        self.checked = len(self.servers.kafka.log)
+        for row in rows.values():
+            assert row.status != "PROCESSED" or self.seen[row.id], f"event {row.id} is lost"
+            letters = self.seen[f"{row.id}+"]
+            assert self.was_restored or row.deaths <= letters <= row.deaths + 1, f"dead letters of {row.id}: {letters}"
+
+    def teardown(self) -> None:
+        """All is mended: whatever was written must be published now, by whoever is first."""
+        while self.servers.wire:
+            arrive(self.servers.wire.pop(0))
+        self.servers.kafka.settle()
+        for xid in sorted(self.db.running):
+            self.db.commit(xid)
+        self.servers.registry_is_away = False
+        for relay in self.relays:
+            relay.kill()
+        self.relays = [self.start()]
+        self.db.now += 10
+        for _ in range(200 + 40 * len(self.order)):
+            if not self.relays[0].is_alive:
+                assert self.was_restored, self.relays[0].failure
+                break
+            self.relays[0].step()
+            self.holds()
+            if self.relays[0].at == "waiting":
+                self.db.now += 2
+                self.servers.kafka.settle()
+                for id_ in list(self.db.dead):
+                    self.db.skip_dead(id_)
+                if self.db.ledger.outcomes == NOTHING and all(row.status != "PENDING" for row in self.db.committed()):
+                    break
+        else:
+            raise AssertionError(f"not published: {[row for row in self.db.committed() if row.status == 'PENDING']}")
+        totals["histories"] += 1
+        totals["takeovers"] += self.db.ledger.generation
+        totals["stopped"] += not self.relays[0].is_alive
+        self.relays[0].kill()
+        note(f"log: {[(record.topic, record.key, record.value) for record in self.servers.kafka.log]}")
+
+
+def test_histories(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Nothing is lost, doubled, out of order or a phantom, and all is published in the end."""
+    clock = SimpleNamespace(monotonic=lambda: process.current().servers.postgres.now)
+    monkeypatch.setattr(bridge.pipeline, "Store", process.Store)
+    monkeypatch.setattr(bridge.pipeline, "ShardProducer", process.ShardProducer)
+    monkeypatch.setattr(bridge.pipeline, "threading", SimpleNamespace(Event=process.StopEvent))
+    monkeypatch.setattr(bridge.shard, "time", clock)
+    monkeypatch.setattr(bridge.hold, "time", clock)
+    logging.getLogger("bridge").setLevel(logging.CRITICAL)
+    request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
+    totals.clear()
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "2000")),
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(dict(totals))
