@@ -39,6 +39,8 @@ TUNING = {
 # which cannot be had within this time, so a commit that took longer may have had one.
 RECONNECT_MS = 1000  # librdkafka waits three quarters of it at least
 SLOW_COMMIT_SECONDS = 0.5
+# Otherwise librdkafka waits half of the reconnect back-off between its first two connections, at each takeover.
+CONNECT_AT_ONCE = {"enable.sparse.connections": False}
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 
 
@@ -78,6 +80,7 @@ class ShardProducer:
             "socket.timeout.ms": max(timeout_ms - 200, 500),
             "reconnect.backoff.ms": RECONNECT_MS,
             "reconnect.backoff.max.ms": RECONNECT_MS,
+            **CONNECT_AT_ONCE,
         }
         try:
             self._producer = Producer(properties | transactional)
@@ -147,6 +150,7 @@ class ShardProducer:
                 "group.id": self._settings.relay.name,
                 "isolation.level": "read_committed",  # waits for a transaction that is still being ended
                 "enable.auto.commit": False,
+                **CONNECT_AT_ONCE,
             }
         )
         try:

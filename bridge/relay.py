@@ -28,7 +28,7 @@ from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.5  # how soon a free shard is noticed
+TICK_SECONDS = 0.1  # how soon a free shard is noticed
 PROGRESS_SECONDS = 10.0
 
 
@@ -117,7 +117,7 @@ class Relay:
                 if self.published != said:
                     logger.info("%d events published", self.published)
                 said = self.published
-            self._stopping.wait(TICK_SECONDS if not self._until_empty else TICK_SECONDS / 5)
+            self._stopping.wait(TICK_SECONDS)
 
     def _connect(self) -> psycopg.Connection:
         return connect(self._settings.database.url, application_name=f"{self._settings.relay.name} relay")
