@@ -8,7 +8,6 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Any
@@ -16,6 +15,9 @@ from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from bridge import connection_watch
+from bridge.connection_watch import ConnectionWatch
+from bridge.deadline import within
 from bridge.errors import BrokerUnavailable, PublishUncertain, RecordTooLarge
 from bridge.event import Record
 from bridge.failpoint import failpoint
@@ -34,11 +36,6 @@ TUNING = {
     "enable.idempotence": True,
     "delivery.report.only.error": True,
 }
-# librdkafka sends a request again when its connection is lost, and says nothing of it. The first one may still arrive,
-# and would then end the *next* transaction (KAFKA-17754), or set back its offset. A second try needs a new connection,
-# which cannot be had within this time, so a commit that took longer may have had one.
-RECONNECT_MS = 1000  # librdkafka waits three quarters of it at least
-SLOW_COMMIT_SECONDS = 0.5
 # Otherwise librdkafka waits half of the reconnect back-off between its first two connections, at each takeover.
 CONNECT_AT_ONCE = {"enable.sparse.connections": False}
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
@@ -55,6 +52,7 @@ class ShardProducer:
         self._plain: Producer | None = None
         self._group: Any = None
         self._failed: tuple[KafkaError, Message] | None = None
+        self._watch = ConnectionWatch()
 
     def __enter__(self) -> ShardProducer:
         return self
@@ -78,9 +76,9 @@ class ShardProducer:
             "transaction.timeout.ms": timeout_ms,
             "message.timeout.ms": timeout_ms,
             "socket.timeout.ms": max(timeout_ms - 200, 500),
-            "reconnect.backoff.ms": RECONNECT_MS,
-            "reconnect.backoff.max.ms": RECONNECT_MS,
             **CONNECT_AT_ONCE,
+            **connection_watch.PROPERTIES,
+            "logger": self._watch,
         }
         try:
             self._producer = Producer(properties | transactional)
@@ -116,14 +114,14 @@ class ShardProducer:
             self._producer.begin_transaction()
             self._send(self._producer, records)
             self._producer.flush(self._settings.relay.transaction_timeout_seconds)
-            begun = time.monotonic()
-            self._producer.send_offsets_to_transaction([offset], self._group)
+            self._raise_trouble()
+            self._send_offset(self._producer, offset)
             failpoint("offsets_sent")
             self._producer.commit_transaction()
         except KafkaException as error:
             raise self._doubt(error) from error
-        if (took := time.monotonic() - begun) > SLOW_COMMIT_SECONDS:
-            raise PublishUncertain(f"shard {self._shard}: a commit took {took:.1f} s, so a try of it may be on its way")
+        self._producer.poll(0)
+        self._raise_trouble()
 
     def _discard(self) -> None:
         """Throw the producers away without waiting for anything."""
@@ -131,6 +129,7 @@ class ShardProducer:
             if producer is not None:
                 producer.purge()
         self._producer = self._plain = self._failed = None
+        self._watch = ConnectionWatch()
 
     def _properties(self, max_bytes: Collection[int]) -> dict[str, Any]:
         largest, smallest = max(max_bytes, default=1_048_588), min(max_bytes, default=1_048_588)
@@ -161,6 +160,18 @@ class ShardProducer:
         if found.error is not None:
             raise KafkaException(found.error)
         return None if found.offset < 0 else Committed(found.offset, UUID(found.metadata))
+
+    def _send_offset(self, producer: Producer, offset: TopicPartition) -> None:
+        """May never return, and knows no time-out, when the group's coordinator has left (librdkafka#5456, #5511)."""
+        seconds = self._settings.relay.transaction_timeout_seconds
+        try:
+            within(seconds, lambda: producer.send_offsets_to_transaction([offset], self._group))
+        except TimeoutError as error:
+            raise PublishUncertain(f"shard {self._shard}: Kafka took no offset: {error}") from error
+
+    def _raise_trouble(self) -> None:
+        if self._watch.trouble is not None:
+            raise PublishUncertain(f"shard {self._shard}: a request may have been sent twice: {self._watch.trouble}")
 
     def _send(self, producer: Producer, records: Iterable[Record]) -> None:
         for sent, record in enumerate(records):

@@ -23,7 +23,13 @@ from bridge.local.postgres import version
 from bridge.local.stack import Endpoints, Stack
 
 _GIVEN = ("BRIDGE_TEST_DATABASE_URL", "BRIDGE_TEST_KAFKA_BOOTSTRAP_SERVERS", "BRIDGE_TEST_REGISTRY_URL")
-_KEPT = (*_GIVEN, "BRIDGE_TEST_CONTAINERS", "BRIDGE_TEST_MODEL_RUNS", "BRIDGE_LOCAL_POSTGRES_BIN")
+_KEPT = (
+    *_GIVEN,
+    "BRIDGE_TEST_CONTAINERS",
+    "BRIDGE_TEST_MODEL_RUNS",
+    "BRIDGE_TEST_MODEL_SHRINK",
+    "BRIDGE_LOCAL_POSTGRES_BIN",
+)
 
 
 def pytest_configure() -> None:

@@ -140,7 +140,7 @@ class Postgres:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):
             raise LeaseLost("not ours any more")
         scan_from = new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from
-        self.ledger = replace(new, owner=self.ledger.owner, scan_from=scan_from)
+        self.ledger = replace(new, owner=self.ledger.owner, generation=self.ledger.generation, scan_from=scan_from)
         self.lease_until = self.now + lease_seconds
         reasons = dict(applied.dead[EVENT_QUEUE])
         marked = [row for row in self.committed() if row.seq in applied.seqs and row.status == "PENDING"]

@@ -1,7 +1,7 @@
 """The relay's own code against all disorder that Hypothesis can think of: who runs, what is late, cut, killed, lost.
 
-`BRIDGE_TEST_MODEL_RUNS` sets the number of histories (default 2000). A failure prints the shortest history found, and a
-seed: `pytest tests/model --hypothesis-seed=...` finds it again.
+`BRIDGE_TEST_MODEL_RUNS` sets the number of histories (default 2000). A failure prints the shortest history found, and
+a seed: `pytest tests/model --hypothesis-seed=...` finds it again. `BRIDGE_TEST_MODEL_SHRINK=0` stops at the first one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from model import process
 from model.postgres import Postgres
@@ -31,6 +31,7 @@ SETTINGS = Settings(
     relay=Relay(lease_seconds=5),
     routes=tuple(Route(event_type, event_type, "") for event_type in ("thing.changed", "other.changed")),
 )
+PHASES = (Phase.generate, Phase.shrink)
 RELAYS = 2
 REQUESTS = (
     "init_transactions", "offset_fetch", "read", "write", "write answered",
@@ -276,6 +277,7 @@ def test_histories(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
         settings=settings(
             max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "2000")),
             stateful_step_count=40,
+            phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
             deadline=None,
             database=None,
             print_blob=True,

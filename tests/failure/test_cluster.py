@@ -1,0 +1,129 @@
+"""Faults of three brokers and of the network to them. Each ends with the same question: exactly once, or not?"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from fix_kafka import Cluster
+from fix_relay import Site, eventually
+from proxy import Api
+
+SMALL = "batch_rows = 50"
+
+
+def shard_of(site: Site, key: str) -> int:
+    site.publish(1, keys=1)
+    return int(site.scalar("select shard from bridge.event_queue where event_key = %s limit 1", key))
+
+
+def start_idle(site: Site) -> tuple[subprocess.Popen[str], str]:
+    """A relay that holds all shards and has nothing to do, and the transactional id behind the key k0."""
+    shard = shard_of(site, "k0")
+    relay = site.start()
+    eventually(lambda: site.pending() == 0 and site.scalar("select bool_and(owner is not null) from bridge.shard"))
+    eventually(lambda: site.log(relay).count("is ours") >= 4)
+    return relay, f"{site.name}-{shard}"
+
+
+def assert_exactly_once(site: Site, relay: subprocess.Popen[str]) -> None:
+    eventually(lambda: site.pending() == 0)
+    relay.terminate()
+    assert relay.wait(30) == 0, site.log(relay)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@pytest.mark.relay(SMALL)
+def test_a_commit_that_arrives_after_the_takeover(cluster: Cluster, cluster_site: Site) -> None:
+    """KAFKA-17754, first half: the commit gets no answer, and arrives in the middle of a later transaction."""
+    relay, transactional_id = start_idle(cluster_site)
+    late = cluster.hold(Api.END_TXN, transactional_id)
+    cluster_site.publish(20, keys=1)
+    assert late.caught.wait(30)
+    next_offset = cluster.hold(Api.TXN_OFFSET_COMMIT, transactional_id)
+    assert next_offset.caught.wait(30)  # the next transaction is open
+    late.release()
+    next_offset.release()
+    cluster_site.publish(20, keys=1)
+    assert_exactly_once(cluster_site, relay)
+    assert "reconciling" in cluster_site.log(relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_a_commit_that_is_sent_twice(cluster: Cluster, cluster_site: Site) -> None:
+    """KAFKA-17754, second half: librdkafka sends the commit again by itself; the first arrives a transaction later."""
+    relay, transactional_id = start_idle(cluster_site)
+    late = cluster.hold(Api.END_TXN, transactional_id)
+    cluster_site.publish(20, keys=1)
+    assert late.caught.wait(30)
+    next_offset = cluster.hold(Api.TXN_OFFSET_COMMIT, transactional_id)
+    late.reset_client()
+    cluster_site.publish(20, keys=1)
+    assert next_offset.caught.wait(30)
+    late.release()
+    next_offset.release()
+    cluster_site.publish(20, keys=1)
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_the_coordinator_is_killed_during_a_commit(cluster: Cluster, cluster_site: Site) -> None:
+    relay, transactional_id = start_idle(cluster_site)
+    commit = cluster.hold(Api.END_TXN, transactional_id)
+    cluster_site.publish(500)
+    assert commit.caught.wait(30)
+    cluster.holder(commit).signal(signal.SIGKILL)
+    cluster_site.publish(500)
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_brokers_restart_one_after_the_other(cluster: Cluster, cluster_site: Site) -> None:
+    """Every coordinator and every leader moves, under load."""
+    relay = cluster_site.start()
+    for broker in cluster.brokers:
+        cluster_site.publish(1000)
+        eventually(lambda: cluster_site.pending() < 900)
+        broker.signal(signal.SIGTERM)
+        cluster_site.publish(1000)
+        cluster.heal()
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_brokers_are_away_for_longer_than_a_transaction_may_take(cluster: Cluster, cluster_site: Site) -> None:
+    relay, transactional_id = start_idle(cluster_site)
+    commit = cluster.hold(Api.END_TXN, transactional_id)
+    cluster_site.publish(500)
+    assert commit.caught.wait(30)
+    for broker in cluster.brokers[:2]:  # no quorum is left
+        broker.signal(signal.SIGKILL)
+    eventually(lambda: "Kafka is away" in cluster_site.log(relay))
+    cluster_site.publish(500)
+    cluster.heal()
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_connections_are_reset_again_and_again(cluster: Cluster, cluster_site: Site) -> None:
+    relay = cluster_site.start()
+    for left in range(20):
+        cluster_site.publish(100)
+        eventually(lambda: cluster_site.pending() < 90)
+        cluster.brokers[left % 3].proxy.reset()
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_the_network_goes_deaf(cluster: Cluster, cluster_site: Site) -> None:
+    """Packets vanish: connections stay open, and nothing is answered, until all time-outs are over."""
+    relay = cluster_site.start()
+    cluster_site.publish(2000)
+    eventually(lambda: cluster_site.pending() < 1800)
+    for broker in cluster.brokers:
+        broker.proxy.deafen()
+    eventually(lambda: "reconciling" in cluster_site.log(relay) and "Kafka is away" in cluster_site.log(relay))
+    cluster.heal()
+    assert_exactly_once(cluster_site, relay)

