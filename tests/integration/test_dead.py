@@ -208,3 +208,29 @@ def test_an_earlier_event_that_comes_last_does_not_wait(site: Site) -> None:
     assert published(site, "k") == [first]
     relay.terminate()
     assert relay.wait(30) == 0
+
+
+@pytest.mark.relay(QUICK)
+def test_a_skip_is_noticed_wherever_scans_begin(site: Site) -> None:
+    """An event for later keeps the start of scans before the dead one; it must be set back all the same.
+
+    (A relay that noticed nothing could pass what waited, if a claim came before its next sweep: `tests/model`.)
+    """
+    with site.connect() as db:
+        db.execute("select bridge.set_shard_count(1)")
+        db.execute(
+            "insert into bridge.event_queue (event_type, event_key, payload, available_at) "
+            "values ('thing.changed', 'later', '{\"n\": 1}', now() + interval '1 hour')"
+        )
+    relay = site.start()
+    (dead,) = write(site, "k", TOO_LATE)
+    later = write(site, "k", '{"n": 2}')
+    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1 and site.pending() == 2)
+    with site.connect() as db, db.transaction():
+        (before,) = db.execute("select scan_from from bridge.shard for update").fetchone()
+        db.execute("select bridge.skip_dead(%s, 'test')", (dead,))
+        assert db.execute("select scan_from from bridge.shard").fetchone() < (before,)
+    eventually(lambda: site.pending() == 1)
+    assert published(site, "k") == later
+    relay.terminate()
+    assert relay.wait(30) == 0

@@ -82,7 +82,7 @@ class Postgres:
 
     def skip_dead(self, id_: str) -> None:
         seq, _ = self.dead.pop(id_)
-        self.ledger = replace(self.ledger, scan_from=min(self.ledger.scan_from, seq - 1))
+        self.ledger = replace(self.ledger, scan_from=min(self.ledger.scan_from, seq) - 1)
 
     def restored(self, backup: Postgres) -> Postgres:
         """The database as it was when `backup` was taken; open transactions are gone, and so are all sessions."""

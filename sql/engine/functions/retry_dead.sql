@@ -31,8 +31,9 @@ begin
          where e.id = dead.event_id and e.status = 'DEAD';
     end if;
     get diagnostics changed = row_count;
+    -- Strictly lower than before in any case: that is how the relay notices.
     update bridge.shard as s
-       set scan_from = least(s.scan_from, dead.seq - 1),
+       set scan_from = least(s.scan_from, dead.seq) - 1,
            event_queue_dead = s.event_queue_dead - case dead.source when 'event_queue' then changed else 0 end,
            entity_events_dead = s.entity_events_dead - case dead.source when 'entity_events' then changed else 0 end
      where s.shard = dead.shard;

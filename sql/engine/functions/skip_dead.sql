@@ -27,7 +27,8 @@ begin
     update bridge.entity_events as e
        set error_message = concat_ws('; skipped: ', e.error_message, why)
      where dead.source = 'entity_events' and e.id = dead.event_id and e.status = 'DEAD';
-    update bridge.shard as s set scan_from = least(s.scan_from, dead.seq - 1) where s.shard = dead.shard;
+    -- Strictly lower than before in any case: that is how the relay notices.
+    update bridge.shard as s set scan_from = least(s.scan_from, dead.seq) - 1 where s.shard = dead.shard;
     return true;
 end $$;
 
