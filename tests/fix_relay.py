@@ -1,8 +1,4 @@
-"""A bridge of one test: its own database, topics, schemas and name, with a relay that runs as its own process.
-
-`Site.audit()` is an auditor that shares no code with the relay or `bridge verify`: it reads the topics with a plain
-consumer, the tables with plain SQL, and compares.
-"""
+"""A bridge of one test: its own database, topics, schemas and name, with relays that run as processes of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +15,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from auditor import Audit, Found, audit, read_topics
 
 from bridge.local.stack import Endpoints
 from bridge.resources import resource
@@ -81,21 +76,6 @@ def eventually(check: Callable[[], T], seconds: float = 60.0) -> T:
     return result
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What an independent reader found; ids of events, all empty when all is well."""
-
-    published: int
-    lost: set[str]
-    duplicated: set[str]
-    reordered: set[str]
-    phantom: set[str]
-
-    @property
-    def is_clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.reordered or self.phantom)
-
-
 @dataclass
 class Site:
     """One bridge: configuration, and the means to write events, run relays and audit the result."""
@@ -104,6 +84,7 @@ class Site:
     config: Path
     name: str
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)  # ids of events whose commit was confirmed
 
     @property
     def topics(self) -> list[str]:
@@ -116,19 +97,20 @@ class Site:
         """Write `count` events over `keys` keys in one statement."""
         statement = (
             "insert into bridge.event_queue (event_type, event_key, payload) "
-            "select %s, 'k' || g %% %s, jsonb_build_object('n', g) from generate_series(1, %s) g"
+            "select %s, 'k' || g %% %s, jsonb_build_object('n', g) from generate_series(1, %s) g returning id::text"
         )
         with self.connect() as db:
-            db.execute(statement, (event_type, keys, count))
+            self.written.update(id_ for (id_,) in db.execute(statement, (event_type, keys, count)).fetchall())
 
     def change(self, count: int) -> None:
         """Write `count` rows of change history, as a tracking trigger does."""
         statement = (
             "insert into bridge.entity_events (entity_type, entity_id, action, new_state) "
-            "select 'thing', g::text, 'INSERT', jsonb_build_object('n', g) from generate_series(1, %s) g"
+            "select 'thing', g::text, 'INSERT', jsonb_build_object('n', g) from generate_series(1, %s) g "
+            "returning id::text"
         )
         with self.connect() as db:
-            db.execute(statement, (count,))
+            self.written.update(id_ for (id_,) in db.execute(statement, (count,)).fetchall())
 
     def scalar(self, statement: str, *parameters: object) -> Any:
         with self.connect() as db:
@@ -164,65 +146,13 @@ class Site:
         assert process.wait(120) == 0, self.log(process)
         return self.log(process)
 
-    def records(self) -> dict[str, list[tuple[int, bytes, dict[str, str], bytes]]]:
-        """All committed records by topic: (partition, key, headers, value) in the order of their offsets."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.settings.kafka.bootstrap_servers,
-                "group.id": f"{self.name}-audit",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            }
-        )
-        found: dict[str, list[tuple[int, bytes, dict[str, str], bytes]]] = {topic: [] for topic in self.topics}
-        try:
-            existing = consumer.list_topics(timeout=10).topics
-            parts = [
-                TopicPartition(topic, part, 0)
-                for topic in self.topics
-                if topic in existing
-                for part in existing[topic].partitions
-            ]
-            consumer.assign(parts)
-            ended = set()
-            while len(ended) < len(parts):
-                for message in consumer.consume(1000, timeout=1.0):
-                    place = (message.topic(), message.partition())
-                    if message.error():
-                        ended.add(place)
-                        continue
-                    headers = {name: value.decode() for name, value in message.headers() or []}
-                    found[message.topic()].append((message.partition(), message.key(), headers, message.value()))
-        finally:
-            consumer.close()
-        return found
+    def records(self) -> dict[str, list[Found]]:
+        """All committed records by topic, in the order of their offsets."""
+        return read_topics(self.settings.kafka.bootstrap_servers, self.topics)
 
     def audit(self) -> Audit:
-        """Compare topics and tables."""
-        with self.connect() as db:
-            rows = db.execute(
-                "select id::text, seq, event_key, status from bridge.event_queue union all "
-                "select id::text, seq, entity_type || ':' || entity_id, status from bridge.entity_events"
-            ).fetchall()
-        expected = {id_: (seq, key, status) for id_, seq, key, status in rows}
-        seen: set[str] = set()
-        duplicated, reordered = set(), set()
-        for records in self.records().values():
-            last: dict[bytes, int] = defaultdict(int)
-            for _, key, headers, _ in records:
-                id_ = headers["ce_id"]
-                if id_ in seen:
-                    duplicated.add(id_)
-                seen.add(id_)
-                seq, event_key, _ = expected.get(id_, (0, key.decode(), ""))
-                if seq and seq <= last[key] and id_ not in duplicated:
-                    reordered.add(id_)
-                last[key] = max(last[key], seq)
-                assert event_key.encode() == key
-        lost = {id_ for id_, (_, _, status) in expected.items() if status != "PENDING" and id_ not in seen}
-        return Audit(len(seen), lost, duplicated, reordered, seen - expected.keys())
+        """Compare tables and topics; `tests/auditor.py`."""
+        return audit(self.settings, self.topics[:-1], self.topics[-1], self.written)
 
 
 @contextmanager
