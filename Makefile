@@ -34,8 +34,8 @@ check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import 
 bench: .venv/dev.stamp  ## Measure speed and latency; prints figures
 	$(BIN)/pytest -m bench -s
 
-chaos: .venv/dev.stamp  ## The long fault runs: a hundred kills during 100,000 events
-	$(BIN)/pytest -m chaos
+chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
+	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m chaos -s
 
 lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -

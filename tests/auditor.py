@@ -82,7 +82,7 @@ def audit(settings: Settings, routed: Sequence[str], dead_letters: str, written:
     dead = {record.headers["ce_id"] for record in found.pop(dead_letters)}
     seen: set[str] = set()
     duplicated, reordered, changed = set(), set(), set()
-    schemas = _Schemas(settings.registry.url)
+    schemas = Schemas(settings.registry.url)
     for records in found.values():
         last: dict[bytes, int] = defaultdict(int)
         for record in records:
@@ -188,7 +188,7 @@ def _partitions(client: Consumer | AdminClient, topics: Sequence[str]) -> list[T
     ]
 
 
-class _Schemas:
+class Schemas:
     """Reads bodies by the schema ids in their first five bytes, with the schemas that the registry has."""
 
     def __init__(self, url: str) -> None:

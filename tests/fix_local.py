@@ -22,14 +22,8 @@ from bridge.local.cache import fetch
 from bridge.local.postgres import version
 from bridge.local.stack import Endpoints, Stack
 
+_KEPT = ("BRIDGE_TEST_", "BRIDGE_LOCAL_POSTGRES_BIN")
 _GIVEN = ("BRIDGE_TEST_DATABASE_URL", "BRIDGE_TEST_KAFKA_BOOTSTRAP_SERVERS", "BRIDGE_TEST_REGISTRY_URL")
-_KEPT = (
-    *_GIVEN,
-    "BRIDGE_TEST_CONTAINERS",
-    "BRIDGE_TEST_MODEL_RUNS",
-    "BRIDGE_TEST_MODEL_SHRINK",
-    "BRIDGE_LOCAL_POSTGRES_BIN",
-)
 
 
 def pytest_configure() -> None:
@@ -37,7 +31,7 @@ def pytest_configure() -> None:
     # A shell without job control starts what it puts in the background with SIGINT ignored, and that is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
-        if name.startswith(("BRIDGE_", "PG")) and name not in _KEPT:
+        if name.startswith(("BRIDGE_", "PG")) and not name.startswith(_KEPT):
             del os.environ[name]
     _given()  # complains at once about half a set
 

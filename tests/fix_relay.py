@@ -30,6 +30,7 @@ THING = {
         {"name": "text", "type": ["null", "string"], "default": None},
     ],
 }
+LEASE_SECONDS, TRANSACTION_TIMEOUT_SECONDS = 1.5, 5.0
 CONFIG = """
 schemas = "schemas"
 [database]
@@ -40,8 +41,8 @@ bootstrap_servers = "{servers.kafka_bootstrap_servers}"
 url = "{servers.registry_url}"
 [relay]
 name = "{name}"
-lease_seconds = 1.5
-transaction_timeout_seconds = 5.0
+lease_seconds = {lease_seconds}
+transaction_timeout_seconds = {transaction_timeout_seconds}
 {relay}
 [topics]
 create_missing = true
@@ -84,6 +85,7 @@ class Site:
     config: Path
     name: str
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)  # for its relays, beside the test's own
     written: set[str] = field(default_factory=set)  # ids of events whose commit was confirmed
 
     @property
@@ -128,7 +130,7 @@ class Site:
 
     def start(self, *arguments: str, failpoint: str | None = None) -> subprocess.Popen[str]:
         """Start `bridge run`; it is killed at the end of the test if it still runs. stderr is its log."""
-        environment = {**os.environ, "BRIDGE_CONFIG": str(self.config)}
+        environment = {**os.environ, **self.environment, "BRIDGE_CONFIG": str(self.config)}
         if failpoint:
             environment["BRIDGE_FAILPOINT"] = failpoint
         with (self.config.parent / f"relay-{len(self.processes)}.log").open("w") as log:
@@ -167,7 +169,15 @@ def open_site(
     shipped = resource("schemas", "bridge.entity_events-bridge.EntityChanged.avsc").read_text("utf-8")
     (schemas / f"{name}.entity_events-bridge.EntityChanged.avsc").write_text(shipped)
     config = directory / "bridge.toml"
-    config.write_text(CONFIG.format(servers=servers, name=name, relay=relay, replication_factor=replication_factor))
+    text = CONFIG.format(
+        servers=servers,
+        name=name,
+        relay=relay,
+        replication_factor=replication_factor,
+        lease_seconds=LEASE_SECONDS,
+        transaction_timeout_seconds=TRANSACTION_TIMEOUT_SECONDS,
+    )
+    config.write_text(text)
     site = Site(load(config, {}), config, name)
     try:
         yield site
