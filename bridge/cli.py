@@ -12,6 +12,7 @@ from bridge.cli_dead import dead
 from bridge.cli_demo import demo
 from bridge.cli_local import local
 from bridge.cli_read import tail_command, verify_command
+from bridge.cli_recover import recover_command
 from bridge.cli_run import run, status
 from bridge.errors import BridgeError
 
@@ -26,6 +27,7 @@ cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(local)
 cli.add_command(migrate)
+cli.add_command(recover_command)
 cli.add_command(run)
 cli.add_command(status)
 cli.add_command(tail_command)

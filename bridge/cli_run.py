@@ -68,7 +68,7 @@ def _print(now: Status) -> None:
     shards = Table("shard", "owner", "lease", "batch", "pending", "oldest", box=None, pad_edge=False)
     for shard in now.shards:
         lease = "free" if shard.lease_seconds is None else f"{shard.lease_seconds:.0f} s"
-        lease = "run out" if (shard.lease_seconds or 0) < 0 else lease
+        lease = "stopped" if shard.stopped else "run out" if (shard.lease_seconds or 0) < 0 else lease
         oldest = "" if shard.oldest_age_seconds is None else f"{max(shard.oldest_age_seconds, 0):.1f} s"
         shards.add_row(str(shard.shard), shard.owner or "-", lease, str(shard.batch_no), str(shard.pending), oldest)
     sources = Table("source", "pending", "processed", "dead", box=None, pad_edge=False)
@@ -76,5 +76,8 @@ def _print(now: Status) -> None:
         sources.add_row(source.source, str(source.pending), str(source.processed), str(source.dead))
     console = Console()
     console.print(shards)
+    for shard in now.shards:
+        if shard.stopped is not None:
+            console.print(f"\n{shard.stopped}. See bridge recover --dry-run", soft_wrap=True, markup=False)
     console.print()
     console.print(sources)

@@ -40,7 +40,6 @@ class Pipeline:
         self.shard = shard
         self.published = 0
         self.idle = False  # the last scan found nothing, and all outcomes are applied
-        self.failure: ShardStopped | None = None
         self._settings = settings
         self._owner = owner
         self._encoders = encoders
@@ -72,10 +71,8 @@ class Pipeline:
             except LeaseLost as lost:
                 logger.info("%s", lost)
                 break
-            except ShardStopped as stopped:
-                logger.error("%s", stopped)
-                self.failure = stopped
-                break
+            except ShardStopped:
+                break  # the database says it now, and every relay repeats it
             except RecordTooLarge as refused:
                 logger.info("%s; reading the topics' limits again", refused)
                 self._limits_are_stale = True

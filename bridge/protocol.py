@@ -12,6 +12,8 @@ from uuid import UUID
 from bridge.errors import ShardStopped
 from bridge.ledger import NOTHING, Ledger, Outcomes
 
+STOPPED_HINT = "Nothing was published or marked. What can be done: bridge recover --dry-run"
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
@@ -49,12 +51,20 @@ def resume(held: Ledger, committed: Committed | None, first_id: UUID) -> Resumpt
     """
     in_flight = held.outcomes != NOTHING
     verdict = reconcile(held.shard, held.batch_no, held.batch_id, committed, in_flight=in_flight)
-    if committed is None:
-        return Resumption(verdict, replace(held, batch_id=first_id), NOTHING)
     if verdict is Verdict.PUBLISHED:
         return Resumption(verdict, held.settled(), held.outcomes)
-    new = replace(held, batch_no=committed.number, batch_id=committed.batch_id, outcomes=NOTHING)
-    return Resumption(verdict, new, NOTHING)
+    return Resumption(verdict, adopt(held, committed, first_id), NOTHING)
+
+
+def adopt(held: Ledger, committed: Committed | None, new_id: UUID) -> Ledger:
+    """The ledger with which a stopped shard goes on: Kafka's last batch, and nothing in flight.
+
+    Only right once every pending event that Kafka has is marked. With `committed` None, `new_id` must be committed to
+    Kafka before the ledger is written.
+    """
+    if committed is None:
+        return replace(held, batch_id=new_id, outcomes=NOTHING)
+    return replace(held, batch_no=committed.number, batch_id=committed.batch_id, outcomes=NOTHING)
 
 
 def reconcile(
@@ -79,8 +89,8 @@ def reconcile(
         raise _stopped(
             shard,
             batch_no,
-            f"Kafka says {committed.number} batches were published by a bridge of this "
-            "name: give this bridge another relay.name",
+            f"Kafka says {committed.number} batches were published by a bridge of this name: "
+            "the database is new or was restored, or two bridges share a relay.name",
         )
     if committed == Committed(batch_no, batch_id):
         return Verdict.PUBLISHED
@@ -97,5 +107,5 @@ def reconcile(
 def _stopped(shard: int, batch_no: int, why: str) -> ShardStopped:
     return ShardStopped(
         f"shard {shard} is stopped: its ledger says batch {batch_no}, but {why}",
-        hint="Nothing was published or marked. See 'Contradicting ledger' in docs/operations.md",
+        hint=STOPPED_HINT,
     )

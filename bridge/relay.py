@@ -24,6 +24,7 @@ from bridge.fleet import is_orphan
 from bridge.migrate import require_current
 from bridge.outage import Outages
 from bridge.pipeline import Pipeline
+from bridge.protocol import STOPPED_HINT
 from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Relay:
         self._stopping = threading.Event()
         self._pipelines: dict[int, Pipeline] = {}
         self._threads: dict[int, threading.Thread] = {}
-        self._stopped: dict[int, ShardStopped] = {}
+        self._stopped: dict[int, str] = {}  # shards that wait for a person, and why
         self._published = 0  # by pipelines that have ended
         self._conn: psycopg.Connection | None = None
         self._encoders: Encoders
@@ -87,7 +88,7 @@ class Relay:
         finally:
             self._shut_down()
         if self._stopped:
-            raise next(iter(self._stopped.values()))
+            raise _stopped(next(iter(self._stopped.values())))
 
     def _loop(self) -> None:
         next_renewal = next_progress = 0.0
@@ -137,14 +138,22 @@ class Relay:
         for shard in [shard for shard, thread in self._threads.items() if not thread.is_alive()]:
             self._bury(shard)
         rows = self._conn.execute(query("list_shards")).fetchall()
-        relays = max(rows[0][3], 1) if rows else 1
+        relays = max(rows[0][4], 1) if rows else 1
+        self._note_stopped({shard: reason for shard, _, _, reason, _ in rows if reason is not None})
         fair = -(-len(rows) // relays)
         for shard in list(self._pipelines)[fair:]:
             self._pipelines[shard].stop()
-        for shard, owner, is_free, _ in rows:
+        for shard, owner, is_free, _, _ in rows:
             takeable = is_free or owner == self.relay_id
-            if takeable and len(self._pipelines) < fair and shard not in self._pipelines and shard not in self._stopped:
+            if takeable and len(self._pipelines) < fair and shard not in self._pipelines:
                 self._start(shard)
+
+    def _note_stopped(self, stopped: dict[int, str]) -> None:
+        for shard in stopped.keys() - self._stopped.keys():
+            logger.error("%s", _stopped(stopped[shard]))
+        for shard in self._stopped.keys() - stopped.keys():
+            logger.info("shard %d is not stopped any more", shard)
+        self._stopped = stopped
 
     def _start(self, shard: int) -> None:
         pipeline = Pipeline(self._settings, shard, self.relay_id, self._encoders, self._outages)
@@ -156,8 +165,6 @@ class Relay:
         pipeline = self._pipelines.pop(shard)
         self._threads.pop(shard).join()
         self._published += pipeline.published
-        if pipeline.failure is not None:
-            self._stopped[shard] = pipeline.failure
 
     def _is_empty(self) -> bool:
         """Nothing pending in any shard, or nothing that could still move: what is left is held or stopped."""
@@ -189,3 +196,7 @@ class Relay:
                     self._conn.execute(query(farewell), {"relay_id": self.relay_id})
             self._conn.close()
         logger.info("stopped; %d events published", self._published)
+
+
+def _stopped(reason: str) -> ShardStopped:
+    return ShardStopped(reason, hint=STOPPED_HINT)

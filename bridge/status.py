@@ -24,6 +24,7 @@ class ShardStatus:
     lease_seconds: float | None
     generation: int
     batch_no: int
+    stopped: str | None
     pending: int
     oldest_at: datetime | None
     oldest_age_seconds: float | None

@@ -48,23 +48,18 @@ class Store:
 
     def take(self) -> Ledger:
         """Take the shard's lease with the next generation. Raises LeaseLost when another relay holds it."""
-        parameters = {"shard": self.shard, "owner": self._owner, "lease_seconds": self._relay.lease_seconds}
-        row = self.conn.execute(query("take_shard"), parameters).fetchone()
-        if row is None:
-            raise LeaseLost(f"shard {self.shard} is held by another relay")
-        generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
-        outcomes = Outcomes(
-            {EVENT_QUEUE: event_queue, ENTITY_EVENTS: entity_events},
-            {source: [(d["seq"], d["reason"]) for d in dead if d["source"] == source] for source in SOURCES},
-            batch_from,
-            batch_to,
-        )
-        return Ledger(self.shard, self._owner, generation, batch_no, batch_id, outcomes, scan_from)
+        return self._take("take_shard")
 
-    def is_held(self, held: Ledger) -> bool:
-        """Whether the lease is still the one that was taken, and the ledger therefore what was read then."""
-        row = self.conn.execute(query("holds_shard"), _identity(held)).fetchone()
-        return row is not None and bool(row[0])
+    def take_stopped(self) -> Ledger:
+        """Take a shard that is stopped, which no relay does. Raises LeaseLost when it is not."""
+        return self._take("take_stopped_shard")
+
+    def stop(self, held: Ledger, reason: str) -> bool:
+        """Stop the shard until a person has looked at it, and give the lease back.
+
+        Returns False, having changed nothing, when the lease is not the one that was taken any more.
+        """
+        return self.conn.execute(query("stop_shard"), _identity(held) | {"reason": reason}).fetchone() is not None
 
     def release(self, held: Ledger) -> None:
         """Give the lease back; nothing happens when it is not ours any more."""
@@ -136,6 +131,20 @@ class Store:
             raise LeaseLost(f"shard {held.shard} is not ours any more (generation {held.generation})")
         scan_from, xid = row
         return Written(replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks))
+
+    def _take(self, statement: str) -> Ledger:
+        parameters = {"shard": self.shard, "owner": self._owner, "lease_seconds": self._relay.lease_seconds}
+        row = self.conn.execute(query(statement), parameters).fetchone()
+        if row is None:
+            raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
+        generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
+        outcomes = Outcomes(
+            {EVENT_QUEUE: event_queue, ENTITY_EVENTS: entity_events},
+            {source: [(d["seq"], d["reason"]) for d in dead if d["source"] == source] for source in SOURCES},
+            batch_from,
+            batch_to,
+        )
+        return Ledger(self.shard, self._owner, generation, batch_no, batch_id, outcomes, scan_from)
 
     def _mark(self, new: Ledger, applied: Outcomes) -> list[psycopg.Cursor]:
         fence = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import psycopg
@@ -47,6 +48,29 @@ def _database(server_url: str, template: str = "template1") -> Iterator[str]:
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:
         _administer(server_url, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of a database as it was."""
+
+    url: str
+    name: str
+
+    def restore(self) -> None:
+        """Put the database back to what it was; sessions are ended."""
+        database = sql.Identifier(str(conninfo_to_dict(self.url)["dbname"]))
+        maintenance = urlsplit(self.url)._replace(path="/postgres").geturl()
+        _administer(maintenance, sql.SQL("drop database {} with (force)").format(database))
+        _administer(maintenance, sql.SQL("create database {} template {}").format(database, sql.Identifier(self.name)))
+
+
+@contextmanager
+def copy_of(url: str) -> Iterator[Backup]:
+    """A backup of a database to which nobody is connected."""
+    maintenance = urlsplit(url)._replace(path="/postgres").geturl()
+    with _database(maintenance, template=str(conninfo_to_dict(url)["dbname"])) as copy:
+        yield Backup(url, str(conninfo_to_dict(copy)["dbname"]))
 
 
 def _administer(url: str, statement: sql.Composed) -> None:

@@ -1,6 +1,6 @@
 -- One row a shard. Pending events are counted only where they can be, and never more than a bounded number.
 select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock_timestamp())::float8 as lease_seconds,
-       s.generation, s.batch_no, p.pending, p.oldest_at,
+       s.generation, s.batch_no, s.stopped, p.pending, p.oldest_at,
        extract(epoch from clock_timestamp() - p.oldest_at)::float8 as oldest_age_seconds
   from bridge.shard s
   join bridge.unfinished u on u.shard = s.shard

@@ -1,4 +1,4 @@
--- Takes the lease of a shard that is free, has run out or is already ours, and reads the ledger. No row: not to be had.
+-- Takes a shard's lease that is free, has run out or is already ours, and reads the ledger. No row: not to be had.
 update bridge.shard
    set owner = %(owner)s,
        generation = generation + 1,
@@ -6,5 +6,6 @@ update bridge.shard
        updated_at = clock_timestamp()
  where shard = %(shard)s
    and (owner is null or owner = %(owner)s or lease_until < clock_timestamp())
+   and stopped is null
 returning generation, batch_no, batch_id, batch_event_queue, batch_entity_events, batch_dead, batch_from, batch_to,
           scan_from

@@ -14,6 +14,7 @@ update bridge.shard
        event_queue_dead = event_queue_dead + %(event_queue_dead)s,
        entity_events_processed = entity_events_processed + %(entity_events_processed)s,
        entity_events_dead = entity_events_dead + %(entity_events_dead)s,
+       stopped = null,  -- only bridge recover can come here with a stopped shard
        updated_at = clock_timestamp()
  where shard = %(shard)s
    and generation = %(generation)s

@@ -44,6 +44,7 @@ class Postgres:
     seq: int = 0
     ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, NOTHING, 0))
     lease_until: float = 0.0
+    stopped: str = ""  # why the shard is
     dead: dict[str, tuple[int, str]] = field(default_factory=dict)  # dead_event: id to seq and key
     session: int = 0  # a restart ends all sessions
     now: float = 0.0
@@ -80,6 +81,9 @@ class Postgres:
         row.status = "PENDING"
         self.skip_dead(id_)
 
+    def _is_held(self, held: Ledger) -> bool:
+        return (self.ledger.owner, self.ledger.generation) == (held.owner, held.generation)
+
     def skip_dead(self, id_: str) -> None:
         seq, _ = self.dead.pop(id_)
         self.ledger = replace(self.ledger, scan_from=min(self.ledger.scan_from, seq) - 1)
@@ -95,17 +99,20 @@ class Postgres:
     # The relay: bridge.store.Store
 
     def take(self, owner: str, lease_seconds: float) -> Ledger:
-        if self.ledger.owner not in ("", owner) and self.lease_until >= self.now:
+        if self.stopped or (self.ledger.owner not in ("", owner) and self.lease_until >= self.now):
             raise LeaseLost("held by another relay")
         self.ledger = replace(self.ledger, owner=owner, generation=self.ledger.generation + 1)
         self.lease_until = self.now + lease_seconds
         return self.ledger
 
-    def is_held(self, held: Ledger) -> bool:
-        return (self.ledger.owner, self.ledger.generation) == (held.owner, held.generation)
+    def stop(self, held: Ledger, reason: str) -> bool:
+        if not self._is_held(held):
+            return False
+        self.ledger, self.stopped = replace(self.ledger, owner=""), reason
+        return True
 
     def release(self, held: Ledger) -> None:
-        if self.is_held(held):
+        if self._is_held(held):
             self.ledger = replace(self.ledger, owner="")
 
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:

@@ -25,7 +25,6 @@ from bridge.errors import (
     PublishUncertain,
     RecordTooLarge,
     RegistryUnavailable,
-    ShardStopped,
 )
 from bridge.event import DeadLetter, Event, Record
 from bridge.ledger import Ledger, Outcomes, Written
@@ -61,7 +60,6 @@ class Process:
 
     def __init__(self, servers: Servers, settings: Settings, owner: str) -> None:
         self.servers, self.settings, self.owner = servers, settings, owner
-        self.failure: ShardStopped | None = None
         self.at = ""
         self._stopping = False
         self._pipeline: Pipeline | None = None
@@ -97,9 +95,6 @@ class Process:
         while not self._stopping:
             self._pipeline = Pipeline(self.settings, 0, self.owner, encoders, Outages())  # type: ignore[arg-type]
             self._pipeline.run()
-            if self._pipeline.failure is not None:
-                self.failure = self._pipeline.failure
-                return
             self.pause("free")
 
 
@@ -171,8 +166,8 @@ class Store:
     def take(self) -> Ledger:
         return self._ask("take", lambda db: db.take(self._owner, self._lease_seconds))
 
-    def is_held(self, held: Ledger) -> bool:
-        return self._ask("is_held", lambda db: db.is_held(held))
+    def stop(self, held: Ledger, reason: str) -> bool:
+        return self._ask("stop", lambda db: db.stop(held, reason))
 
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
         return self._ask("read", lambda db: db.read(start, in_flight, held))

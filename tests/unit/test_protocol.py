@@ -34,7 +34,7 @@ def test_verdict(
     [
         (7, MINE, None, True, "no committed offset"),
         (7, MINE, None, False, "no committed offset"),
-        (0, None, Committed(5, OTHER), False, "another relay.name"),
+        (0, None, Committed(5, OTHER), False, "share a relay.name"),
         (7, MINE, Committed(7, OTHER), True, "gone back in time"),
         (7, MINE, Committed(8, OTHER), True, "gone back in time"),
         (7, MINE, Committed(5, OTHER), True, "gone back in time"),
@@ -47,4 +47,4 @@ def test_contradictions_stop_the_shard(
     with pytest.raises(ShardStopped, match=words) as caught:
         reconcile(3, batch_no, batch_id, committed, in_flight=in_flight)
     assert "shard 3 is stopped" in str(caught.value)
-    assert "docs/operations.md" in str(caught.value)
+    assert "bridge recover" in str(caught.value)

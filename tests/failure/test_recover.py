@@ -1,0 +1,149 @@
+"""Shards that stop because database and Kafka contradict each other, and how a person lets them go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from fix_database import copy_of
+from fix_relay import Site, eventually
+
+
+def bridge(site: Site, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BRIDGE_CONFIG": str(site.config)}
+    command = [sys.executable, "-m", "bridge", *arguments]
+    return subprocess.run(command, env=environment, input=answer, capture_output=True, text=True, timeout=60)
+
+
+def assert_stops(site: Site, words: str) -> None:
+    """A relay stops the shards, says why and what to do, changes nothing, and so does the next one."""
+    before = site.pending()
+    for _ in range(2):
+        relay = site.start("--until-empty")
+        assert relay.wait(60) == 5, site.log(relay)
+        assert words in site.log(relay)
+        assert "bridge recover --dry-run" in site.log(relay)
+    assert site.pending() == before
+
+
+def assert_recovers(site: Site) -> None:
+    assert bridge(site, "recover", "--yes").returncode == 0
+    assert bridge(site, "recover", "--yes").stderr == "No shard is stopped.\n"
+    site.drain()
+
+
+def test_a_restored_database(site: Site) -> None:
+    """All that was published after the backup is pending again; nothing is published twice."""
+    site.publish(400)
+    site.drain()
+    site.publish(300)
+    with copy_of(site.settings.database.url) as backup:
+        site.drain()
+        backup.restore()
+    assert site.pending() == 300
+    assert_stops(site, "has gone back in time")
+    assert "stopped" in bridge(site, "status").stdout
+    site.publish(100)
+
+    dry = bridge(site, "recover", "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert "pending events are in Kafka: to be marked as processed" in dry.stdout
+    assert bridge(site, "recover", answer="n\n" * 4).returncode == 0
+    assert site.pending() == 400  # nothing has been done yet
+    assert_recovers(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 800
+
+
+def test_a_running_relay_goes_on_after_a_recovery(site: Site) -> None:
+    site.publish(100)
+    with copy_of(site.settings.database.url) as backup:
+        site.drain()
+        backup.restore()
+    relay = site.start()
+    eventually(lambda: site.scalar("select count(*) from bridge.shard where stopped is not null") > 0)
+    site.publish(100)
+    assert bridge(site, "recover", "--yes").returncode == 0
+    eventually(lambda: site.pending() == 0)
+    relay.terminate()
+    assert relay.wait(30) == 0, site.log(relay)
+    assert "is not stopped any more" in site.log(relay)
+    assert site.audit().is_clean
+
+
+def test_events_that_only_kafka_has(site: Site) -> None:
+    """Commits were lost with the old database: they are named, and everything else goes on."""
+    site.publish(50)
+    site.drain()
+    with copy_of(site.settings.database.url) as backup:
+        site.publish(30)
+        site.drain()
+        backup.restore()
+    site.publish(40)
+    assert_stops(site, "has gone back in time")
+    assert_recovers(site)
+    audit = site.audit()
+    assert len(audit.phantom) == 30
+    assert replace(audit, phantom=()).is_clean, audit
+    verdict = bridge(site, "verify")
+    assert verdict.returncode == 6
+    assert "phantom" in verdict.stderr
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_offsets_that_were_deleted(site: Site, batches: int) -> None:
+    for _ in range(batches):
+        site.publish(100)
+        site.drain()
+    site.publish(100)
+    killed = site.start(failpoint="published:kill")
+    killed.wait(60)
+    delete_offsets(site)
+    assert_stops(site, "has no committed offset")
+    assert_recovers(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 100 * batches + 100
+
+
+def test_dead_events_stay_dead(site: Site) -> None:
+    with site.connect() as db:
+        db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": \"no number\"}')")
+        db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": 2}')")
+    with copy_of(site.settings.database.url) as backup:
+        relay = site.start("--until-empty")
+        assert relay.wait(60) == 5  # the second event waits
+        backup.restore()
+    assert_stops(site, "was restored")
+    assert bridge(site, "recover", "--yes").returncode == 0
+    assert site.scalar("select position('no number' in reason) > 0 from bridge.dead_event")
+    assert len(site.records()[f"{site.name}.dead_letters"]) == 1
+    assert bridge(site, "dead", "skip", "--all", "--reason", "test").returncode == 0
+    site.drain()
+    assert site.audit().is_clean
+
+
+def test_two_bridges_of_one_name(site: Site) -> None:
+    """A new database under an old name; its events must not be taken for published ones."""
+    with copy_of(site.settings.database.url) as empty:
+        site.publish(100)
+        site.drain()
+        empty.restore()
+    site.written.clear()
+    site.publish(60)
+    assert_stops(site, "share a relay.name")
+    assert_recovers(site)
+    audit = site.audit()
+    assert len(audit.phantom) == 100
+    assert replace(audit, phantom=()).is_clean, audit
+
+
+def delete_offsets(site: Site) -> None:
+    admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
+    group = site.settings.relay.name
+    admin.delete_consumer_groups([group], request_timeout=30)[group].result(30)
