@@ -12,10 +12,10 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench chaos lock clean
+.PHONY: help venv demo test check bench chaos mutations lock clean
 
 help:  ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: .venv/dev.stamp  ## Make .venv with everything that development needs
 
@@ -36,6 +36,9 @@ bench: .venv/dev.stamp  ## Measure speed and latency; prints figures
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m chaos -s
+
+mutations: .venv/dev.stamp  ## Remove each protection in turn, and show which test notices; ONLY="words" for some
+	$(BIN)/python tests/mutations.py $(ONLY)
 
 lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -

@@ -3,8 +3,8 @@
 -- Parameters: shards   from 1 to 1024
 -- Returns:    nothing
 -- Writes:     bridge.shard_count(), bridge.shard, bridge.retired_shard; the shard of dead events
--- Errors:     55006 object_in_use while events are pending or a relay holds a lease, 55P03 lock_not_available while
---             writers are at work, 22023 invalid_parameter_value
+-- Errors:     55006 object_in_use while events are pending, a relay holds a lease or a shard is stopped,
+--             55P03 lock_not_available while writers are at work, 22023 invalid_parameter_value
 --
 -- A key's next event may go to another shard than its last one, so nothing may be on its way: stop the writers, let the
 -- relay publish the rest (bridge run --until-empty), stop the relay, call this.
@@ -30,6 +30,11 @@ begin
     if found then
         raise exception 'the relay % holds shard %', holder.owner, holder.shard
             using errcode = 'object_in_use', hint = 'Stop all relays first.';
+    end if;
+    select s.shard into holder from bridge.shard as s where s.stopped is not null limit 1;
+    if found then
+        raise exception 'shard % is stopped', holder.shard
+            using errcode = 'object_in_use', hint = 'Run bridge recover first.';
     end if;
     select count(*) into pending
       from (select from bridge.unfinished as u join bridge.event_queue as q on q.shard = u.shard and q.seq > u.seq

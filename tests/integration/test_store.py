@@ -1,0 +1,119 @@
+"""The fence in the statements themselves: who is not the holder any more writes and marks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from bridge.database import connect
+from bridge.errors import LeaseLost
+from bridge.event import Event
+from bridge.ledger import NOTHING, Ledger, Outcomes
+from bridge.position import Position
+from bridge.settings import Relay
+from bridge.store import Store
+
+RELAY = Relay()
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[psycopg.Connection]:
+    with connect(database) as db:
+        db.execute("select bridge.set_shard_count(1)")
+        db.execute("select bridge.publish_event('thing.changed', 'k', '{}')")
+        yield db
+
+
+@pytest.fixture
+def stores(database: str) -> Iterator[tuple[Store, Store]]:
+    with ExitStack() as stack:
+        a, b = (Store(stack.enter_context(connect(database)), 0, owner, RELAY) for owner in "ab")
+        yield a, b
+
+
+def claimed(held: Ledger) -> Ledger:
+    return held.claimed(uuid4(), NOTHING)
+
+
+def the_event(store: Store) -> Outcomes:
+    events: list[Event] = store.read(Position(0).start(), [], []).events
+    assert len(events) == 1
+    return Outcomes.of(events, [])
+
+
+def status(db: psycopg.Connection) -> str:
+    return str(db.execute("select status from bridge.event_queue").fetchone()[0])
+
+
+def test_the_lease_is_for_one(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    a, b = stores
+    first = a.take()
+    with pytest.raises(LeaseLost):
+        b.take()
+    assert a.take().generation == first.generation + 1
+    db.execute("update bridge.shard set lease_until = clock_timestamp() - interval '1 second'")
+    assert b.take().generation == first.generation + 2
+
+
+def test_who_was_taken_over_writes_and_marks_nothing(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    a, b = stores
+    held = a.take()
+    held = a.write(held, claimed(held), NOTHING).ledger
+    outcomes = the_event(a)
+    db.execute("update bridge.shard set lease_until = clock_timestamp() - interval '1 second'")
+    b.take()
+    before = db.execute("select * from bridge.shard").fetchone()
+    with pytest.raises(LeaseLost):
+        a.write(held, claimed(held), outcomes)
+    assert db.execute("select * from bridge.shard").fetchone() == before
+    assert status(db) == "PENDING"
+    assert not a.stop(held, "a contradiction that is none")
+    a.release(held)
+    assert db.execute("select * from bridge.shard").fetchone() == before
+
+
+def test_who_finds_another_batch_id_writes_and_marks_nothing(
+    db: psycopg.Connection, stores: tuple[Store, Store]
+) -> None:
+    """The database was restored under a living relay; generations may be equal, batch ids are not."""
+    a, _ = stores
+    held = a.take()
+    held = a.write(held, claimed(held), NOTHING).ledger
+    outcomes = the_event(a)
+    db.execute("update bridge.shard set batch_id = gen_random_uuid()")
+    with pytest.raises(LeaseLost):
+        a.write(held, claimed(held), outcomes)
+    assert status(db) == "PENDING"
+
+
+def test_a_claim_does_not_overwrite_where_a_retry_set_scans_back(
+    db: psycopg.Connection, stores: tuple[Store, Store]
+) -> None:
+    a, _ = stores
+    held = replace(a.take(), scan_from=0)
+    held = a.write(held, replace(claimed(held), scan_from=50), NOTHING).ledger
+    assert held.scan_from == 50
+    db.execute("update bridge.shard set scan_from = 7")
+    written = a.write(held, replace(claimed(held), scan_from=60), NOTHING).ledger
+    assert written.scan_from == 7
+    assert db.execute("select scan_from from bridge.shard").fetchone() == (7,)
+
+
+def test_a_stopped_shard_is_taken_by_a_person_only(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    a, b = stores
+    with pytest.raises(LeaseLost):
+        a.take_stopped()
+    assert a.stop(a.take(), "why")
+    with pytest.raises(psycopg.errors.ObjectInUse, match="shard 0 is stopped"):
+        db.execute("select bridge.set_shard_count(2)")
+    for store in stores:
+        with pytest.raises(LeaseLost):
+            store.take()
+    held = b.take_stopped()
+    b.write(held, claimed(held), NOTHING)
+    assert db.execute("select stopped from bridge.shard").fetchone() == (None,)

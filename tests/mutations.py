@@ -1,0 +1,393 @@
+"""Removes each protection in turn, in a copy of the project, and shows which test notices.
+
+`make mutations` runs all, `make mutations ONLY="word"` those whose name contains it. Exit code 1 when a removal is not
+noticed: then a test is missing, or the protection protects nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "build", "dist")
+MODEL = "tests/model"
+POSITION = "tests/unit/test_position.py"
+PROTOCOL = "tests/unit/test_protocol.py"
+
+
+class Mutation(NamedTuple):
+    """`old` stands once in `file`; with `new` in its place, `tests` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str = MODEL
+
+
+MUTATIONS = (
+    # Who may write: lease, generation, batch id
+    Mutation(
+        "the model's claim is fenced by nothing",
+        "tests/model/postgres.py",
+        "if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):",
+        "if False:",
+    ),
+    Mutation(
+        "a claim is not fenced by the generation",
+        "tests/model/postgres.py",
+        "if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):",
+        "if self.ledger.batch_id != held.batch_id:",
+    ),
+    Mutation(
+        "a claim is not fenced by the batch id",
+        "tests/model/postgres.py",
+        "if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):",
+        "if self.ledger.generation != held.generation:",
+    ),
+    Mutation(
+        "the SQL of a claim is not fenced by the generation",
+        "bridge/queries/write_ledger.sql",
+        "   and generation = %(generation)s\n",
+        "",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "the SQL of a claim is not fenced by the batch id",
+        "bridge/queries/write_ledger.sql",
+        "   and batch_id is not distinct from %(known_batch_id)s\n",
+        "",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "a mark is not fenced",
+        "bridge/queries/mark_event_queue_processed.sql",
+        "   and exists (select from bridge.shard\n"
+        "                where shard = %(shard)s and generation = %(generation)s and batch_id = %(batch_id)s)\n",
+        "",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "a stopped shard is taken",
+        "bridge/queries/take_shard.sql",
+        "   and stopped is null\n",
+        "",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "a sleeper's contradiction stops the shard",
+        "bridge/shard.py",
+        "            if not self._store.stop(self._ledger, stopped.message):\n"
+        '                raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile") from stopped\n',
+        "            self._store.stop(self._ledger, stopped.message)\n",
+    ),
+    # What is known about the last batch: init_transactions, the committed offset, the producer's rules
+    Mutation(
+        "init_transactions does not fence",
+        "tests/model/kafka.py",
+        "        self.epoch += 1\n        self.open = None\n        return",
+        "        self.epoch = self.epoch or 1\n        self.open = None\n        return",
+    ),
+    Mutation(
+        "init_transactions does not end the open transaction",
+        "tests/model/kafka.py",
+        "        self.epoch += 1\n        self.open = None\n        return",
+        "        self.epoch += 1\n        return",
+    ),
+    Mutation(
+        "the offset is read while a commit is under way",
+        "tests/model/process.py",
+        "if self._servers.kafka.unstable is not None:",
+        "if False:",
+    ),
+    Mutation(
+        "the last batch is taken for published",
+        "bridge/protocol.py",
+        "    if committed == Committed(batch_no, batch_id):\n",
+        "    if True:\n",
+    ),
+    Mutation(
+        "the last batch is taken for unpublished",
+        "bridge/protocol.py",
+        "    if committed == Committed(batch_no, batch_id):\n        return Verdict.PUBLISHED\n",
+        "",
+    ),
+    Mutation(
+        "the batch id is not compared",
+        "bridge/protocol.py",
+        "    if committed == Committed(batch_no, batch_id):\n",
+        "    if committed.number == batch_no:\n",
+        PROTOCOL,
+    ),
+    Mutation(
+        "an applied batch may be unpublished",
+        "bridge/protocol.py",
+        "if committed.number == batch_no - 1 and in_flight:",
+        "if committed.number == batch_no - 1:",
+        PROTOCOL,
+    ),
+    Mutation(
+        "a contradiction does not stop the shard",
+        "bridge/protocol.py",
+        "if committed.number == batch_no - 1 and in_flight:",
+        "if True:",
+    ),
+    Mutation(
+        "a producer that lost a connection goes on (R1)",
+        "bridge/producer.py",
+        "        if self._watch.trouble is not None:\n",
+        "        if False:\n",
+        "tests/failure/test_cluster.py -k sent_twice",
+    ),
+    Mutation(
+        "a failed commit is tried again with the same producer",
+        "bridge/shard.py",
+        "            self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        '            failpoint("published")',
+        "            try:\n                self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        "            except Exception:\n"
+        "                self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        '            failpoint("published")',
+    ),
+    # The order of a batch's steps
+    Mutation(
+        "events are published before the claim",
+        "bridge/shard.py",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            self._dying",
+        "            self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        "            self._write(new, self._ledger.outcomes, drawn)\n            return\n            self._dying",
+    ),
+    Mutation(
+        "events are marked before they are published",
+        "bridge/shard.py",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            self._dying",
+        "            self._write(new, new.outcomes, drawn)\n            self._dying",
+    ),
+    Mutation(
+        "outcomes are forgotten by the next claim",
+        "bridge/shard.py",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            self._dying",
+        "            self._write(new, NOTHING, drawn)\n            self._dying",
+    ),
+    Mutation(
+        "what is in flight is read again",
+        "bridge/shard.py",
+        "self._ledger.outcomes.seqs, self._holds",
+        "[], self._holds",
+    ),
+    Mutation(
+        "a new shard's first offset is not committed",
+        "bridge/shard.py",
+        "            shard._commit_offset(resumption.ledger)\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "status is not the truth: processed events are read",
+        "bridge/queries/read_pending.sql",
+        "            and seq > (select seq from start)\n            and status = 'PENDING'\n"
+        "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
+        "            and seq > (select seq from start)\n"
+        "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
+        "tests/integration/test_dead.py -k retried",
+    ),
+    # Dead events
+    Mutation("a dead event's key is not held", "bridge/shard.py", '.on_dead == "hold"', '.on_dead == "never"'),
+    Mutation("a dead event in flight holds nothing", "bridge/shard.py", "            self._dying = batch.held\n", ""),
+    Mutation(
+        "a marked dead event holds nothing",
+        "tests/model/postgres.py",
+        " and row.seq <= dead.get(row.key, row.seq)",
+        "",
+    ),
+    Mutation(
+        "a marked dead event holds nothing in SQL",
+        "bridge/queries/mark_event_queue_dead.sql",
+        "event_key, error_message, %(hold)s from dead",
+        "event_key, error_message, false from dead",
+        "tests/integration/test_dead.py -k later_events",
+    ),
+    Mutation(
+        "what precedes a dead event waits, too",
+        "bridge/batch.py",
+        "event.seq > dying.get(key, event.seq)",
+        "key in dying",
+    ),
+    Mutation(
+        "a retry sets scans back to where they are",
+        "tests/model/postgres.py",
+        "min(self.ledger.scan_from, seq) - 1",
+        "min(self.ledger.scan_from, seq - 1)",
+    ),
+    Mutation(
+        "a retry sets scans back to where they are, in SQL",
+        "sql/engine/functions/skip_dead.sql",
+        "least(s.scan_from, dead.seq) - 1",
+        "least(s.scan_from, dead.seq - 1)",
+        "tests/integration/test_dead.py -k wherever",
+    ),
+    Mutation(
+        "a retry is overwritten by a claim",
+        "tests/model/postgres.py",
+        "new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from",
+        "new.scan_from",
+    ),
+    Mutation(
+        "a retry is overwritten by a claim, in SQL",
+        "bridge/queries/write_ledger.sql",
+        "case scan_from when %(known_scan_from)s then %(scan_from)s else scan_from end",
+        "case when %(known_scan_from)s is not null then %(scan_from)s end",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "a scan does not notice a retry",
+        "tests/model/postgres.py",
+        "if self.ledger.scan_from < start.scan_from:",
+        "if False:",
+    ),
+    Mutation(
+        "what a retry set back is forgotten after the scan",
+        "bridge/position.py",
+        "        self.scan_from = min(self.scan_from, scan.scan_from)",
+        "        pass",
+    ),
+    # Where scans start
+    Mutation(
+        "scans go on from the last event read",
+        "bridge/position.py",
+        "        open_floors = [",
+        "        return Start(self.cursor, self.scan_from, [], [], 2**62, 2**62)\n        open_floors = [",
+    ),
+    Mutation(
+        "transactions that began after the last scan are passed",
+        "bridge/position.py",
+        "            self._floor(self._unseen.xmax),\n",
+        "            2**62,\n",
+        POSITION,
+    ),
+    Mutation(
+        "scan_from moves past open transactions",
+        "bridge/position.py",
+        "done = min(self.cursor, self.watermark())",
+        "done = self.cursor",
+    ),
+    Mutation(
+        "the watermark is too high",
+        "bridge/position.py",
+        "return self._floor(self._unseen.xmin)",
+        "return self._floor(self._unseen.xmax)",
+    ),
+    Mutation(
+        "a floor is one checkpoint too high",
+        "bridge/position.py",
+        "return self._seqs[max(bisect_left(self._xids, xid) - 1, 0)]",
+        "return self._seqs[min(bisect_left(self._xids, xid), len(self._seqs) - 1)]",
+    ),
+    Mutation(
+        "scan_from moves past what is in flight",
+        "bridge/position.py",
+        "            done = min(done, lowest_unfinished - 1)\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "a full scan is taken for a whole one",
+        "bridge/position.py",
+        "scan.last_seq if scan.full else max(self.cursor, scan.last_seq)",
+        "max(self.cursor, scan.last_seq)",
+    ),
+    Mutation(
+        "scan_from moves while a topic is held",
+        "bridge/shard.py",
+        "if self._holds.reasons:  #",
+        "if False:  #",
+    ),
+    Mutation(
+        "events for later are forgotten",
+        "bridge/shard.py",
+        "if self._deferred_from is None else",
+        "if True else",
+    ),
+    Mutation(
+        "a checkpoint stands above its transaction",
+        "bridge/shard.py",
+        "self._position.checkpoint(drawn, written.xid)",
+        "self._position.checkpoint(drawn + 1, written.xid)",
+    ),
+    # Liveness
+    Mutation(
+        "a record that is too large is tried for ever",
+        "bridge/pipeline.py",
+        "                self._limits_are_stale = True\n",
+        "                pass\n",
+    ),
+    Mutation(
+        "held topics are not read again",
+        "bridge/shard.py",
+        "if self._holds.release_due() or now >= self._next_sweep:",
+        "if now >= self._next_sweep and not self._holds.release_due():",
+        MODEL,
+    ),
+    Mutation(
+        "events that come due are not looked for",
+        "bridge/shard.py",
+        "if self._holds.release_due() or now >= self._next_sweep:",
+        "if self._holds.release_due():",
+    ),
+)
+
+
+def mutate(root: Path, mutation: Mutation) -> None:
+    """Apply one mutation in place. Raises ValueError when its text does not stand there exactly once."""
+    file = root / mutation.file
+    text = file.read_text()
+    if text.count(mutation.old) != 1:
+        raise ValueError(f"{mutation.name}: found {text.count(mutation.old)} times in {mutation.file}: {mutation.old}")
+    file.write_text(text.replace(mutation.old, mutation.new))
+
+
+def run(mutation: Mutation) -> tuple[bool, str]:
+    """Returns whether the tests noticed, and which one failed how."""
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "copy"
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        mutate(copy, mutation)
+        environment = os.environ | {"PYTHONPATH": str(copy), "BRIDGE_TEST_MODEL_SHRINK": "0"}
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+        arguments = [*mutation.tests.split(maxsplit=1)[:1], *_selection(mutation.tests), *options]
+        command = [sys.executable, "-m", "pytest", *arguments]
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    failed = re.findall(r"^FAILED (\S+)", done.stdout, re.M)
+    errors = re.findall(r"^E\s+(?:\| *)?(\S.*)", done.stdout, re.M)
+    if done.returncode == 1:
+        return True, f"{failed[0] if failed else mutation.tests}: {errors[0][:100] if errors else ''}"
+    return False, "" if done.returncode == 0 else done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def _selection(tests: str) -> list[str]:
+    _, _, word = tests.partition(" -k ")
+    return ["-k", word] if word else []
+
+
+def main(only: str) -> int:
+    survivors = 0
+    for mutation in MUTATIONS:
+        if only not in mutation.name:
+            continue
+        began = time.monotonic()
+        noticed, how = run(mutation)
+        survivors += not noticed
+        print(f"{'noticed ' if noticed else 'SURVIVED'} {time.monotonic() - began:5.0f} s  {mutation.name}", flush=True)
+        print(f"                   {how}", flush=True)
+    print(f"{survivors} removed protections were not noticed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(" ".join(sys.argv[1:])))
