@@ -18,7 +18,8 @@ from proxy import Api, Proxy
 from bridge.local.stack import Stack
 
 RELAYS = 2
-EXPECTED_ENDS = (0, 3, -signal.SIGKILL)  # 3: a server was away when it started
+# 3: a server was away when it started. SIGTERM: before it had begun, or it would have ended with 0.
+EXPECTED_ENDS = (0, 3, -signal.SIGTERM, -signal.SIGKILL)
 
 
 @dataclass

@@ -210,6 +210,7 @@ class History(RuleBasedStateMachine):
         """A person lets a stopped shard go on, as `bridge.recover` does: what Kafka has is marked, and it is right."""
         if not self.db.stopped:
             return
+        assert self.was_restored, self.db.stopped
         totals["recovered"] += 1
         kafka = self.servers.kafka
         kafka.init_transactions()
