@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class Link:
                 if hold is not None:
                     hold.catch(chunk, self)
                 else:
-                    self.server.sendall(chunk)
+                    self.proxy.send(self.server, chunk)
         if not self.outlives_client:
             self.close()
 
@@ -104,7 +105,7 @@ class Link:
                 self.answered.set()
                 self.proxy.hearing.wait()
                 with suppress(OSError) if self.outlives_client else nullcontext():
-                    self.client.sendall(chunk)
+                    self.proxy.send(self.client, chunk)
         self.answered.set()
         self.close()
 
@@ -133,6 +134,7 @@ class Proxy:
         self.holds: list[Hold] = []
         self.hearing = threading.Event()  # cleared: connections stay, nothing gets through
         self.hearing.set()
+        self.slice_bytes = 0  # > 0: what passes is cut into pieces of up to this size, each a little later
         self._links: list[Link] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -145,7 +147,16 @@ class Proxy:
     def heal(self) -> None:
         """All goes well from now on."""
         self.holds.clear()
+        self.slice_bytes = 0
         self.hearing.set()
+
+    def send(self, end: socket.socket, chunk: bytes) -> None:
+        """Pass `chunk` on, in the way of the day."""
+        size = self.slice_bytes or len(chunk)
+        for start in range(0, len(chunk), size):
+            end.sendall(chunk[start : start + size])
+            if self.slice_bytes:
+                time.sleep(0.0002)  # the latency itself
 
     def reset(self) -> None:
         """Cut all connections."""
