@@ -92,6 +92,11 @@ class Site:
     def topics(self) -> list[str]:
         return [f"{self.name}.{topic}" for topic in ("things", "others", "entity_events", "dead_letters")]
 
+    def use_database(self, url: str) -> None:
+        """Look elsewhere from now on, the relays' configuration included."""
+        self.config.write_text(self.config.read_text().replace(self.settings.database.url, url))
+        self.settings = replace(self.settings, database=replace(self.settings.database, url=url))
+
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.settings.database.url, autocommit=True)
 
@@ -138,6 +143,24 @@ class Site:
             process = subprocess.Popen(command, env=environment, stderr=log, text=True)
         self.processes.append(process)
         return process
+
+    def bridge(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        """Run another command of `bridge`; `answer` is its standard input."""
+        environment = {**os.environ, "BRIDGE_CONFIG": str(self.config)}
+        command = [sys.executable, "-m", "bridge", *arguments]
+        return subprocess.run(
+            command, env=environment, input=answer, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def assert_stops(self, words: str) -> None:
+        """A relay stops shards, says why and what to do, changes nothing, and so does the next one."""
+        before = self.pending()
+        for _ in range(2):
+            relay = self.start("--until-empty")
+            assert relay.wait(60) == 5, self.log(relay)
+            assert words in self.log(relay)
+            assert "bridge recover --dry-run" in self.log(relay)
+        assert self.pending() == before
 
     def log(self, process: subprocess.Popen[str]) -> str:
         return (self.config.parent / f"relay-{self.processes.index(process)}.log").read_text()

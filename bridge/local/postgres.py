@@ -64,7 +64,7 @@ class Postgres(Server):
                 user = _unprivileged_user()
                 os.chown(fresh, user.pw_uid, user.pw_gid)
                 os.chown(password.name, user.pw_uid, user.pw_gid)
-            initdb = [*_run_as_owner(fresh), str(binaries() / "initdb"), "-D", str(fresh), "--username=bridge"]
+            initdb = [*run_as_owner(fresh), str(binaries() / "initdb"), "-D", str(fresh), "--username=bridge"]
             settings = [f"--pwfile={password.name}", "--auth=scram-sha-256", "--encoding=UTF8", *_locale()]
             yield from self._run_set_up([*initdb, *settings])
         with (fresh / "postgresql.conf").open("a") as configuration:
@@ -73,7 +73,7 @@ class Postgres(Server):
 
     def command(self) -> list[str]:
         postgres = str(binaries() / "postgres")
-        return [*_run_as_owner(self.data), postgres, "-D", str(self.data), "-p", str(self.port), "-c", self.mark]
+        return [*run_as_owner(self.data), postgres, "-D", str(self.data), "-p", str(self.port), "-c", self.mark]
 
     def is_ready(self) -> bool:
         """Whether the database `bridge` accepts connections; it is created at the first one."""
@@ -139,7 +139,7 @@ def _unprivileged_user() -> pwd.struct_passwd:
     raise ConfigError("Postgres refuses to run as root, and there is no user `nobody`", hint="Run as another user")
 
 
-def _run_as_owner(data: Path) -> list[str]:
+def run_as_owner(data: Path) -> list[str]:
     """For root, who may not run Postgres: a prefix that runs a command as the owner of `data`.
 
     Where that user cannot reach the binaries or the data (below a closed home directory), it keeps one capability,

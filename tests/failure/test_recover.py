@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,26 +10,9 @@ from fix_database import copy_of
 from fix_relay import Site, eventually
 
 
-def bridge(site: Site, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BRIDGE_CONFIG": str(site.config)}
-    command = [sys.executable, "-m", "bridge", *arguments]
-    return subprocess.run(command, env=environment, input=answer, capture_output=True, text=True, timeout=60)
-
-
-def assert_stops(site: Site, words: str) -> None:
-    """A relay stops the shards, says why and what to do, changes nothing, and so does the next one."""
-    before = site.pending()
-    for _ in range(2):
-        relay = site.start("--until-empty")
-        assert relay.wait(60) == 5, site.log(relay)
-        assert words in site.log(relay)
-        assert "bridge recover --dry-run" in site.log(relay)
-    assert site.pending() == before
-
-
 def assert_recovers(site: Site) -> None:
-    assert bridge(site, "recover", "--yes").returncode == 0
-    assert bridge(site, "recover", "--yes").stderr == "No shard is stopped.\n"
+    assert site.bridge("recover", "--yes").returncode == 0
+    assert site.bridge("recover", "--yes").stderr == "No shard is stopped.\n"
     site.drain()
 
 
@@ -45,14 +25,14 @@ def test_a_restored_database(site: Site) -> None:
         site.drain()
         backup.restore()
     assert site.pending() == 300
-    assert_stops(site, "has gone back in time")
-    assert "stopped" in bridge(site, "status").stdout
+    site.assert_stops("has gone back in time")
+    assert "stopped" in site.bridge("status").stdout
     site.publish(100)
 
-    dry = bridge(site, "recover", "--dry-run")
+    dry = site.bridge("recover", "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
     assert "pending events are in Kafka: to be marked as processed" in dry.stdout
-    assert bridge(site, "recover", answer="n\n" * 4).returncode == 0
+    assert site.bridge("recover", answer="n\n" * 4).returncode == 0
     assert site.pending() == 400  # nothing has been done yet
     assert_recovers(site)
     audit = site.audit()
@@ -68,7 +48,7 @@ def test_a_running_relay_goes_on_after_a_recovery(site: Site) -> None:
     relay = site.start()
     eventually(lambda: site.scalar("select count(*) from bridge.shard where stopped is not null") > 0)
     site.publish(100)
-    assert bridge(site, "recover", "--yes").returncode == 0
+    assert site.bridge("recover", "--yes").returncode == 0
     eventually(lambda: site.pending() == 0)
     relay.terminate()
     assert relay.wait(30) == 0, site.log(relay)
@@ -85,12 +65,12 @@ def test_events_that_only_kafka_has(site: Site) -> None:
         site.drain()
         backup.restore()
     site.publish(40)
-    assert_stops(site, "has gone back in time")
+    site.assert_stops("has gone back in time")
     assert_recovers(site)
     audit = site.audit()
     assert len(audit.phantom) == 30
     assert replace(audit, phantom=()).is_clean, audit
-    verdict = bridge(site, "verify")
+    verdict = site.bridge("verify")
     assert verdict.returncode == 6
     assert "phantom" in verdict.stderr
 
@@ -104,7 +84,7 @@ def test_offsets_that_were_deleted(site: Site, batches: int) -> None:
     killed = site.start(failpoint="published:kill")
     killed.wait(60)
     delete_offsets(site)
-    assert_stops(site, "has no committed offset")
+    site.assert_stops("has no committed offset")
     assert_recovers(site)
     audit = site.audit()
     assert audit.is_clean, audit
@@ -119,11 +99,11 @@ def test_dead_events_stay_dead(site: Site) -> None:
         relay = site.start("--until-empty")
         assert relay.wait(60) == 5  # the second event waits
         backup.restore()
-    assert_stops(site, "was restored")
-    assert bridge(site, "recover", "--yes").returncode == 0
+    site.assert_stops("was restored")
+    assert site.bridge("recover", "--yes").returncode == 0
     (letter,) = site.records()[f"{site.name}.dead_letters"]
     assert site.scalar("select reason from bridge.dead_event") == letter.headers["bridge_error"]
-    assert bridge(site, "dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
     site.drain()
     assert site.audit().is_clean
 
@@ -136,7 +116,7 @@ def test_two_bridges_of_one_name(site: Site) -> None:
         empty.restore()
     site.written.clear()
     site.publish(60)
-    assert_stops(site, "share a relay.name")
+    site.assert_stops("share a relay.name")
     assert_recovers(site)
     audit = site.audit()
     assert len(audit.phantom) == 100

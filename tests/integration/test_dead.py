@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,12 +18,6 @@ TOO_LATE = '{"n": "no number"}'
 def write(site: Site, key: str, *payloads: str) -> list[str]:
     statement = "select bridge.publish_event('thing.changed', %s, %s::jsonb)::text"
     return [site.scalar(statement, key, payload) for payload in payloads]
-
-
-def bridge(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BRIDGE_CONFIG": str(site.config)}
-    command = [sys.executable, "-m", "bridge", "dead", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def published(site: Site, key: str) -> list[str]:
@@ -43,7 +36,7 @@ def retry_with_number(site: Site, event_id: str) -> None:
     """What was wrong with the event is mended, and it is retried."""
     with site.connect() as db:
         db.execute("update bridge.event_queue set payload = '{\"n\": 1}' where id = %s", (event_id,))
-    assert bridge(site, "retry", event_id).returncode == 0
+    assert site.bridge("dead", "retry", event_id).returncode == 0
 
 
 @pytest.mark.relay(QUICK)
@@ -55,7 +48,7 @@ def test_later_events_of_the_key_wait_until_it_is_retried(site: Site, gap: int) 
     assert "2 events wait behind dead events of their keys" in drain_held(site)
     assert published(site, "k") == [first]
     assert site.pending() == 2
-    (listed,) = [json.loads(line) for line in bridge(site, "list", "--json").stdout.splitlines()]
+    (listed,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
     assert (listed["event_id"], listed["event_key"], listed["holds_key"]) == (dead, "k", True)
     retry_with_number(site, dead)
     site.drain()
@@ -102,7 +95,7 @@ def test_skipping_lets_the_rest_go_on(site: Site) -> None:
     (dead,) = write(site, "k", TOO_LATE)
     later = write(site, "k", '{"n": 2}', '{"n": 3}')
     drain_held(site)
-    assert bridge(site, "skip", "--all", "--reason", "an old test").stdout == "1 given up\n"
+    assert site.bridge("dead", "skip", "--all", "--reason", "an old test").stdout == "1 given up\n"
     site.drain()
     assert published(site, "k") == later
     status, message = site.scalar("select (status, error_message)::text from bridge.event_queue where id = %s", dead)[
@@ -118,7 +111,7 @@ def test_it_may_die_again(site: Site) -> None:
     later = write(site, "k", '{"n": 2}')
     for _ in range(2):
         drain_held(site)
-        assert bridge(site, "retry", "--all").stdout == "1 will be tried again\n"
+        assert site.bridge("dead", "retry", "--all").stdout == "1 will be tried again\n"
     retried = drain_held(site)
     assert "1 events wait" in retried
     verdict = subprocess.run(
@@ -138,7 +131,7 @@ def test_on_dead_skip_holds_nothing(site: Site) -> None:
     later = write(site, "k", '{"n": 2}')
     site.drain()
     assert published(site, "k") == later
-    assert f"{dead}  thing.changed  k" in bridge(site, "list").stdout
+    assert f"{dead}  thing.changed  k" in site.bridge("dead", "list").stdout
 
 
 @pytest.mark.relay(QUICK)
@@ -177,7 +170,7 @@ def test_shards_are_not_changed_while_events_wait(site: Site) -> None:
     drain_held(site)
     with site.connect() as db, pytest.raises(Exception, match="1 events are still to be published"):
         db.execute("select bridge.set_shard_count(7)")
-    bridge(site, "skip", "--all", "--reason", "test")
+    site.bridge("dead", "skip", "--all", "--reason", "test")
     site.drain()
     with site.connect() as db:
         db.execute("select bridge.set_shard_count(7)")
@@ -185,14 +178,14 @@ def test_shards_are_not_changed_while_events_wait(site: Site) -> None:
 
 def test_what_is_not_dead_cannot_be_decided_about(site: Site) -> None:
     unknown = str(uuid4())
-    result = bridge(site, "retry", unknown)
+    result = site.bridge("dead", "retry", unknown)
     assert result.returncode == 1
     assert result.stdout == "0 will be tried again\n"
     assert result.stderr == f"bridge: {unknown} is no dead event, or was decided about already\n"
-    assert bridge(site, "skip", unknown).returncode == 2
-    assert bridge(site, "retry").returncode == 2
-    assert bridge(site, "retry", "x").returncode == 2
-    assert bridge(site, "list").stderr == "No dead events.\n"
+    assert site.bridge("dead", "skip", unknown).returncode == 2
+    assert site.bridge("dead", "retry").returncode == 2
+    assert site.bridge("dead", "retry", "x").returncode == 2
+    assert site.bridge("dead", "list").stderr == "No dead events.\n"
 
 
 def test_an_earlier_event_that_comes_last_does_not_wait(site: Site) -> None:
