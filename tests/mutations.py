@@ -85,10 +85,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a sleeper's contradiction stops the shard",
-        "bridge/shard.py",
-        "            if not self._store.stop(self._ledger, stopped.message):\n"
-        '                raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile") from stopped\n',
-        "            self._store.stop(self._ledger, stopped.message)\n",
+        "tests/model/postgres.py",
+        "        if not self._is_held(held):\n            return False\n",
+        "",
+    ),
+    Mutation(
+        "a sleeper's contradiction stops the shard, in SQL",
+        "bridge/queries/stop_shard.sql",
+        "and owner = %(owner)s and generation = %(generation)s",
+        "",
+        "tests/integration/test_store.py",
     ),
     # What is known about the last batch: init_transactions, the committed offset, the producer's rules
     Mutation(
@@ -197,7 +203,7 @@ MUTATIONS = (
         "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
         "            and seq > (select seq from start)\n"
         "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
-        "tests/integration/test_dead.py -k retried",
+        "tests/failure/test_failpoints.py -k killed_at",
     ),
     # Dead events
     Mutation("a dead event's key is not held", "bridge/shard.py", '.on_dead == "hold"', '.on_dead == "never"'),

@@ -270,6 +270,8 @@ class History(RuleBasedStateMachine):
             self.holds()
             if relay.at in ("waiting", "free"):
                 self.db.now += 2 if relay.at == "waiting" else 0.2
+                if any(other.owner == self.db.ledger.owner and other.at != "free" for other in self.relays):
+                    self.db.lease_until = self.db.now + SETTINGS.relay.lease_seconds  # bridge.relay renews it
                 self.servers.kafka.settle()
                 for id_ in list(self.db.dead):
                     self.db.skip_dead(id_)
