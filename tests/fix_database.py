@@ -54,15 +54,15 @@ def _database(server_url: str, template: str = "template1") -> Iterator[str]:
 class Backup:
     """A copy of a database as it was."""
 
-    url: str
-    name: str
+    original: str  # URLs
+    copy: str
 
     def restore(self) -> None:
         """Put the database back to what it was; sessions are ended."""
-        database = sql.Identifier(str(conninfo_to_dict(self.url)["dbname"]))
-        maintenance = urlsplit(self.url)._replace(path="/postgres").geturl()
+        database, copy = (sql.Identifier(str(conninfo_to_dict(url)["dbname"])) for url in (self.original, self.copy))
+        maintenance = urlsplit(self.original)._replace(path="/postgres").geturl()
         _administer(maintenance, sql.SQL("drop database {} with (force)").format(database))
-        _administer(maintenance, sql.SQL("create database {} template {}").format(database, sql.Identifier(self.name)))
+        _administer(maintenance, sql.SQL("create database {} template {}").format(database, copy))
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def copy_of(url: str) -> Iterator[Backup]:
     """A backup of a database to which nobody is connected."""
     maintenance = urlsplit(url)._replace(path="/postgres").geturl()
     with _database(maintenance, template=str(conninfo_to_dict(url)["dbname"])) as copy:
-        yield Backup(url, str(conninfo_to_dict(copy)["dbname"]))
+        yield Backup(url, copy)
 
 
 def _administer(url: str, statement: sql.Composed) -> None:

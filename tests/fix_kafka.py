@@ -1,8 +1,9 @@
-"""Three Kafka brokers, each behind a proxy of its own, for the faults that one broker cannot have."""
+"""Kafka brokers, each behind a proxy of its own, for the faults that the stack's one broker cannot have."""
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -34,15 +35,24 @@ inter.broker.listener.name=INTERNAL
 log.dirs={data}
 log.retention.ms=-1
 auto.create.topics.enable=false
-min.insync.replicas=2
+min.insync.replicas={quorum}
 offsets.topic.num.partitions=3
-offsets.topic.replication.factor=3
+offsets.topic.replication.factor={brokers}
 transaction.state.log.num.partitions=3
-transaction.state.log.replication.factor=3
-transaction.state.log.min.isr=2
+transaction.state.log.replication.factor={brokers}
+transaction.state.log.min.isr={quorum}
 controller.quorum.election.timeout.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+{more}
+"""
+_FORGETFUL = """
+offsets.retention.minutes=1
+offsets.retention.check.interval.ms=1000
+transactional.id.expiration.ms=10000
+transaction.remove.expired.transaction.cleanup.interval.ms=1000
+producer.id.expiration.ms=5000
+producer.id.expiration.check.interval.ms=1000
 """
 
 
@@ -58,9 +68,10 @@ class Broker:
         self._log = (directory / f"{node}.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def set_up(self, voters: str) -> None:
+    def set_up(self, voters: str, brokers: int, more: str) -> None:
         """Format the log directory."""
-        fields = {"node": self.node, "voters": voters, "proxy": self.proxy.port, "data": self.data}
+        fields = {"node": self.node, "voters": voters, "proxy": self.proxy.port, "data": self.data, "more": more}
+        fields |= {"brokers": brokers, "quorum": brokers // 2 + 1}
         ports = {"internal": self.internal, "client": self.client, "controller": self.controller}
         self._properties.write_text(_PROPERTIES.format(**fields, **ports))
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._properties)]
@@ -78,6 +89,11 @@ class Broker:
         if number in (signal.SIGKILL, signal.SIGTERM):
             self._process.wait(60)
 
+    def limit_files(self, size: int) -> None:
+        """No file of the broker may grow beyond `size` bytes: what it writes then fails, as on a full disk."""
+        assert self._process is not None
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, size))
+
     def close(self) -> None:
         self.proxy.close()
         if self._process is not None and self._process.poll() is None:
@@ -87,13 +103,13 @@ class Broker:
 
 
 class Cluster:
-    """Three brokers; topics have three replicas, of which two must agree."""
+    """Some brokers; topics have a replica on each, of which most must agree. `more`: lines for their properties."""
 
-    def __init__(self, directory: Path) -> None:
-        self.brokers = [Broker(directory, node) for node in (1, 2, 3)]
+    def __init__(self, directory: Path, brokers: int = 3, more: str = "") -> None:
+        self.brokers = [Broker(directory, node + 1) for node in range(brokers)]
         voters = ",".join(f"{broker.node}@127.0.0.1:{broker.controller}" for broker in self.brokers)
         for broker in self.brokers:
-            broker.set_up(voters)
+            broker.set_up(voters, brokers, more)
         self.heal()
 
     @property
@@ -158,6 +174,16 @@ def cluster_site(
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=cluster.bootstrap_servers)
     with open_site(endpoints, unique, tmp_path, relay=relay_lines, replication_factor=3) as site:
         yield site
+
+
+@pytest.fixture
+def forgetful_site(database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str) -> Iterator[Site]:
+    """A bridge of the test's own on a broker that forgets what is not used: in a week elsewhere, in a minute here."""
+    cluster = Cluster(tmp_path, brokers=1, more=_FORGETFUL)
+    endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=cluster.bootstrap_servers)
+    with open_site(endpoints, unique, tmp_path, relay=relay_lines) as site:
+        yield site
+    cluster.close()
 
 
 def _java(*arguments: str) -> list[str]:

@@ -12,7 +12,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,20 +59,25 @@ def run(stage: Stage, minutes: float, report: Report) -> None:
             if faults[0].leaves_a_relay and len(faults) == 1:
                 report.recovered(faults, recovery(stage))
             time.sleep(max(0.0, harmed + seconds - time.monotonic()))
-        if not (faults[0].leaves_a_relay and len(faults) == 1):
-            report.recovered(faults, recovery(stage))
         stage.revive()
+        if not (faults[0].leaves_a_relay and len(faults) == 1):
+            report.recovered(faults, recovery(stage, stage.revive))
         report.memory.extend(psutil.Process(relay.pid).memory_info().rss for relay in stage.relays)
 
 
-def recovery(stage: Stage) -> float:
+def recovery(stage: Stage, meanwhile: Callable[[], None] = lambda: None) -> float:
     """Seconds until everything that waits now has been published."""
     began = time.monotonic()
     waiting = {
         source: stage.site.scalar(f"select array_agg(seq) from bridge.{source} where status = 'PENDING'") or []
         for source in SOURCES
     }
-    eventually(lambda: not any(left(stage, source, seqs) for source, seqs in waiting.items()), 120)
+
+    def is_done() -> bool:
+        meanwhile()
+        return not any(left(stage, source, seqs) for source, seqs in waiting.items())
+
+    eventually(is_done, 120)
     return time.monotonic() - began
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from fix_kafka import Cluster
 from fix_relay import Site, eventually
 from proxy import Api
@@ -113,6 +114,48 @@ def test_connections_are_reset_again_and_again(cluster: Cluster, cluster_site: S
         cluster_site.publish(100)
         eventually(lambda: cluster_site.pending() < 90)
         cluster.brokers[left % 3].proxy.reset()
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_a_slow_network_in_small_pieces(cluster: Cluster, cluster_site: Site) -> None:
+    for broker in cluster.brokers:
+        broker.proxy.slice_bytes = 64
+    cluster_site.publish(300)
+    relay = cluster_site.start()
+    eventually(lambda: cluster_site.pending() == 0)
+    cluster.heal()
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_too_few_replicas(cluster: Cluster, cluster_site: Site) -> None:
+    """A topic that wants all three replicas loses one: records are refused until it is back."""
+    relay, _ = start_idle(cluster_site)
+    topic = f"{cluster_site.name}.things"
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
+    all_three = ConfigEntry("min.insync.replicas", "3", incremental_operation=AlterConfigOpType.SET)
+    change = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[all_three])
+    admin.incremental_alter_configs([change])[change].result(30)
+    cluster.brokers[2].signal(signal.SIGTERM)
+    cluster_site.publish(500)
+    eventually(lambda: "reconciling" in cluster_site.log(relay))
+    assert cluster_site.pending() > 0
+    cluster.heal()
+    assert_exactly_once(cluster_site, relay)
+
+
+@pytest.mark.relay(SMALL)
+def test_the_disks_are_full(cluster: Cluster, cluster_site: Site) -> None:
+    """Brokers whose disks are full stop; once there is room and they run again, all goes on."""
+    relay, _ = start_idle(cluster_site)
+    for broker in cluster.brokers:
+        broker.limit_files(1000)
+    cluster_site.publish(2000)
+    eventually(lambda: "Kafka is away" in cluster_site.log(relay))
+    for broker in cluster.brokers:
+        broker.signal(signal.SIGKILL)  # they wait for each other, otherwise
+    cluster.heal()
     assert_exactly_once(cluster_site, relay)
 
 
