@@ -137,7 +137,9 @@ class Relay:
         assert self._conn is not None  # noqa: S101 - _loop() opened it
         for shard in [shard for shard, thread in self._threads.items() if not thread.is_alive()]:
             self._bury(shard)
-        rows = self._conn.execute(query("list_shards")).fetchall()
+        rows = self._conn.execute(
+            query("list_shards"), {"lease_seconds": self._settings.relay.lease_seconds}
+        ).fetchall()
         relays = max(rows[0][4], 1) if rows else 1
         self._note_stopped({shard: reason for shard, _, _, reason, _ in rows if reason is not None})
         fair = -(-len(rows) // relays)

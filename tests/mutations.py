@@ -49,12 +49,6 @@ MUTATIONS = (
         "if self.ledger.batch_id != held.batch_id:",
     ),
     Mutation(
-        "a claim is not fenced by the batch id",
-        "tests/model/postgres.py",
-        "if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):",
-        "if self.ledger.generation != held.generation:",
-    ),
-    Mutation(
         "the SQL of a claim is not fenced by the generation",
         "bridge/queries/write_ledger.sql",
         "   and generation = %(generation)s\n",
@@ -226,6 +220,7 @@ MUTATIONS = (
         "bridge/batch.py",
         "event.seq > dying.get(key, event.seq)",
         "key in dying",
+        "tests/unit/test_batch.py",
     ),
     Mutation(
         "a retry sets scans back to where they are",

@@ -1,0 +1,65 @@
+"""Clocks that are set: leases end by the database server's clock, and nothing else depends on any."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from fix_relay import Site, eventually
+
+QUICK = "batch_rows = 100"
+
+
+def set_server_clock(site: Site, interval: str) -> None:
+    """All that the server's clock has written is now that much further ahead, as if the clock had been set back."""
+    with site.connect() as db:
+        db.execute(f"update bridge.shard set lease_until = lease_until + interval '{interval}'")
+        db.execute(f"update bridge.relay set seen_until = seen_until + interval '{interval}'")
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("interval", ["1 hour", "-1 hour"], ids=["back", "ahead"])
+def test_the_servers_clock_is_set_while_a_relay_dies(site: Site, interval: str) -> None:
+    """Set back, a dead relay's lease would last for an hour longer."""
+    first = site.start()
+    site.publish(2000)
+    eventually(lambda: site.pending() < 1900)
+    first.send_signal(signal.SIGSTOP)
+    set_server_clock(site, interval)
+    first.kill()
+    second = site.start()
+    eventually(lambda: site.pending() == 0, 30)
+    second.terminate()
+    assert second.wait(30) == 0, site.log(second)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("interval", ["1 hour", "-1 hour"], ids=["back", "ahead"])
+def test_the_servers_clock_is_set_while_relays_run(site: Site, interval: str) -> None:
+    relays = site.start(), site.start()
+    for _ in range(5):
+        site.publish(500)
+        eventually(lambda: site.pending() < 400)
+        set_server_clock(site, interval)
+    eventually(lambda: site.pending() == 0)
+    for relay in relays:
+        relay.terminate()
+        assert relay.wait(30) == 0, site.log(relay)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@pytest.mark.relay(QUICK)
+def test_events_are_dated_far_ahead_and_long_ago(site: Site) -> None:
+    """An application's clock is wrong: its events are data like any other, and keep their place."""
+    dated = (
+        "insert into bridge.event_queue (event_type, event_key, payload, created_at) "
+        "values ('thing.changed', 'k', '{\"n\": 1}', now() + %s::interval) returning id::text"
+    )
+    with site.connect() as db:
+        ids = [db.execute(dated, (ahead,)).fetchone()[0] for ahead in ("0", "1 day", "-1 day", "400 days", "-20 years")]
+    site.drain()
+    assert [record.headers["ce_id"] for record in site.records()[f"{site.name}.things"]] == ids
+    assert site.audit().is_clean
