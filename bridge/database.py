@@ -36,9 +36,25 @@ def connect(url: str, *, application_name: str = "bridge", autocommit: bool = Tr
         raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from error
     named = {"application_name": application_name}
     try:
-        return psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **named, **given}), autocommit=autocommit)
+        conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **named, **given}), autocommit=autocommit)
+        _look_for_pooler(conn)
     except psycopg.OperationalError as error:
         raise unavailable(error, given) from error
+    return conn
+
+
+def is_pooled(conn: psycopg.Connection) -> bool:
+    """Whether a pooler is in between, so that each transaction may have another session; `connect()` found out."""
+    return conn.prepare_threshold is None
+
+
+def _look_for_pooler(conn: psycopg.Connection) -> None:
+    """A pooler makes up the process id that it gives its clients. Statements prepared in one session miss in others."""
+    row = conn.execute("select pg_backend_pid()").fetchone()
+    if row != (conn.info.backend_pid,):
+        conn.prepare_threshold = None
+    if not conn.autocommit:
+        conn.rollback()
 
 
 def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavailable:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from types import TracebackType
+from typing import LiteralString
 
 import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
-from bridge.database import array, connect, query
+from bridge.database import array, connect, is_pooled, query
 from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
 from bridge.ledger import Ledger, Outcomes, Written
@@ -30,7 +31,9 @@ class Store:
         self.shard = shard
         self._owner = owner
         self._relay = relay
-        conn.execute(query("set_session"))
+        self._is_pooled = is_pooled(conn)
+        if not self._is_pooled:
+            conn.execute(query("set_session"), {"is_local": False})
 
     @classmethod
     def open(cls, settings: Settings, shard: int, owner: str) -> Store:
@@ -81,7 +84,7 @@ class Store:
             "held": list(held),
         }
         with self.conn.pipeline():
-            self.conn.execute("begin isolation level repeatable read read only")
+            self._begin("begin isolation level repeatable read read only")
             seen = self.conn.execute(query("read_snapshot"), {"shard": self.shard}, prepare=True)
             pending = self.conn.execute(query("read_pending"), parameters, prepare=True)
             self.conn.execute("commit")
@@ -122,7 +125,7 @@ class Store:
             parameters[f"{source}_processed"] = len(applied.processed[source])
             parameters[f"{source}_dead"] = len(applied.dead[source])
         with self.conn.pipeline():
-            self.conn.execute("begin")
+            self._begin("begin")
             claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
             marks = self._mark(new, applied)
             self.conn.execute("commit")
@@ -145,6 +148,11 @@ class Store:
             batch_to,
         )
         return Ledger(self.shard, self._owner, generation, batch_no, batch_id, outcomes, scan_from)
+
+    def _begin(self, statement: LiteralString) -> None:
+        self.conn.execute(statement)
+        if self._is_pooled:  # the session is another one each time
+            self.conn.execute(query("set_session"), {"is_local": True})
 
     def _mark(self, new: Ledger, applied: Outcomes) -> list[psycopg.Cursor]:
         fence = {

@@ -254,12 +254,6 @@ MUTATIONS = (
         "if self.ledger.scan_from < start.scan_from:",
         "if False:",
     ),
-    Mutation(
-        "what a retry set back is forgotten after the scan",
-        "bridge/position.py",
-        "        self.scan_from = min(self.scan_from, scan.scan_from)",
-        "        pass",
-    ),
     # Where scans start
     Mutation(
         "scans go on from the last event read",

@@ -102,3 +102,21 @@ def test_a_rolling_restart_hardly_interrupts(site: Site, monkeypatch: pytest.Mon
     print("longest wait of an event, by restart:", [f"{seconds:.3f} s" for seconds in longest])
     assert statistics.median(longest) < 1.0  # the promise; a median, because the machine has other things to do
     assert site.audit().is_clean
+
+
+def test_two_relays_that_are_restarted_for_ever(site: Site) -> None:
+    """Both start at once and are killed again and again, as a broken deployment does; what they manage counts."""
+    with steady_writer(site):
+        for _ in range(6):
+            so_far = done(site)
+            relays = [site.start(), site.start()]
+            eventually(lambda n=so_far: done(site) > n + 20)
+            for relay in relays:
+                relay.kill()
+                relay.wait()
+    site.drain()
+    assert site.audit().is_clean
+
+
+def done(site: Site) -> int:
+    return int(site.scalar("select count(*) from bridge.event_queue where status = 'PROCESSED'"))

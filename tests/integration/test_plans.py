@@ -21,7 +21,7 @@ EVENTS = 20_000
 @pytest.fixture
 def db(database: str) -> Iterator[psycopg.Connection]:
     with connect(database) as db:
-        db.execute(query("set_session"))
+        db.execute(query("set_session"), {"is_local": False})
         yield db
 
 

@@ -1,0 +1,85 @@
+"""Relays behind pgbouncer in transaction mode: each transaction may run in another session."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from fix_relay import Site, eventually
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+CONFIGURATION = """
+[databases]
+* = host=127.0.0.1 port={port} user={user} password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen_port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+logfile = {directory}/pgbouncer.log
+"""
+
+
+@pytest.fixture
+def pgbouncer(site: Site) -> Iterator[None]:
+    """Between the relays and Postgres, with fewer sessions than the relays have connections."""
+    if PROGRAM is None:
+        pytest.skip("pgbouncer is not installed")
+    with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as probe:
+        directory, listen_port = Path(name), probe.getsockname()[1]
+        probe.close()
+        real = conninfo_to_dict(site.settings.database.url)
+        configuration = directory / "pgbouncer.ini"
+        configuration.write_text(CONFIGURATION.format(**real, listen_port=listen_port, directory=directory))
+        as_user = []
+        if os.geteuid() == 0:  # it refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            for path in (directory, configuration):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            as_user = ["-u", "nobody"]
+        process = subprocess.Popen([PROGRAM, "-q", *as_user, str(configuration)])
+        url = make_conninfo(site.settings.database.url, host="127.0.0.1", port=listen_port)
+        eventually(lambda: _answers(url))
+        site.environment["BRIDGE_DATABASE_URL"] = url
+        yield
+        process.terminate()
+        process.wait(10)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=5):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+@pytest.mark.relay("batch_rows = 100")
+def test_transaction_mode(site: Site, pgbouncer: None) -> None:
+    site.publish(1000)
+    site.change(500)
+    relays = [site.start(), site.start()]
+    for _ in range(5):
+        site.publish(500)
+        eventually(lambda: site.pending() < 400)
+    relays[0].kill()
+    site.publish(500)
+    eventually(lambda: site.pending() == 0)
+    relays[1].terminate()
+    assert relays[1].wait(30) == 0, site.log(relays[1])
+    assert "refused a statement" not in site.log(relays[1])
+    assert "Postgres is away" not in site.log(relays[1])
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 4500
