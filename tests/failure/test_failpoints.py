@@ -48,6 +48,24 @@ def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
     assert audit.published == 2500
 
 
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("name", ["produced", "offsets_sent"])
+def test_stopped_past_the_transaction_time_out_at(site: Site, name: str) -> None:
+    """Alone: the broker ends its transaction and fences it, and it must find that out when it wakes."""
+    site.publish(2000)
+    relay = site.start(failpoint=f"{name}:stop@2")
+    eventually(lambda: _is_stopped(relay.pid))
+    eventually(lambda: not site.audit().hanging)
+    relay.send_signal(signal.SIGCONT)
+    site.publish(500)
+    eventually(lambda: site.pending() == 0)
+    relay.terminate()
+    assert relay.wait(60) == 0, site.log(relay)
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 2500
+
+
 def _is_stopped(pid: int) -> bool:
     with open(f"/proc/{pid}/stat") as stat:
         return stat.read().rpartition(")")[2].split()[0] == "T"
