@@ -1,0 +1,45 @@
+"""A relay's memory does not grow with what it has carried, nor with how often it had to begin anew."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+
+import psutil
+import pytest
+from fix_relay import Site, eventually
+
+
+def memory(relay: subprocess.Popen[str]) -> int:
+    return int(psutil.Process(relay.pid).memory_info().rss)
+
+
+def carry(site: Site, relay: subprocess.Popen[str], rounds: int, *, takeovers: bool) -> float:
+    """The median over some rounds, in bytes."""
+    sizes = []
+    for _ in range(rounds):
+        site.publish(2000)
+        eventually(lambda: site.pending() == 0)
+        if takeovers:
+            seen = site.log(relay).count("is ours")
+            site.scalar(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like %s",
+                f"{site.name} shard%",
+            )
+            eventually(lambda n=seen: site.log(relay).count("is ours") >= n + 4)
+        sizes.append(memory(relay))
+    return statistics.median(sizes)
+
+
+@pytest.mark.relay("batch_rows = 500")
+@pytest.mark.parametrize("takeovers", [False, True], ids=["batches", "takeovers"])
+def test_memory_is_flat(site: Site, takeovers: bool) -> None:
+    relay = site.start()
+    carry(site, relay, 10, takeovers=takeovers)  # fills its pools
+    early = carry(site, relay, 5, takeovers=takeovers)
+    carry(site, relay, 15, takeovers=takeovers)
+    late = carry(site, relay, 5, takeovers=takeovers)
+    print(f"{early / 1e6:.1f} MB, later {late / 1e6:.1f} MB")
+    assert late < 1.1 * early
+    relay.terminate()
+    assert relay.wait(30) == 0, site.log(relay)
