@@ -51,11 +51,11 @@ class Store:
 
     def take(self) -> Ledger:
         """Take the shard's lease with the next generation. Raises LeaseLost when another relay holds it."""
-        return self._take("take_shard")
+        return self._take(is_stopped=False)
 
     def take_stopped(self) -> Ledger:
         """Take a shard that is stopped, which no relay does. Raises LeaseLost when it is not."""
-        return self._take("take_stopped_shard")
+        return self._take(is_stopped=True)
 
     def stop(self, held: Ledger, reason: str) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
@@ -135,9 +135,14 @@ class Store:
         scan_from, xid = row
         return Written(replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks))
 
-    def _take(self, statement: str) -> Ledger:
-        parameters = {"shard": self.shard, "owner": self._owner, "lease_seconds": self._relay.lease_seconds}
-        row = self.conn.execute(query(statement), parameters).fetchone()
+    def _take(self, *, is_stopped: bool) -> Ledger:
+        parameters = {
+            "shard": self.shard,
+            "owner": self._owner,
+            "lease_seconds": self._relay.lease_seconds,
+            "is_stopped": is_stopped,
+        }
+        row = self.conn.execute(query("take_shard"), parameters).fetchone()
         if row is None:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
         generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row

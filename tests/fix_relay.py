@@ -179,6 +179,17 @@ class Site:
         """Compare tables and topics; `tests/auditor.py`."""
         return audit(self.settings, self.topics[:-1], self.topics[-1], self.written)
 
+    def assert_exactly_once(self, *relays: subprocess.Popen[str]) -> Audit:
+        """Everything gets published, the relays end gracefully, and the auditor finds nothing wrong."""
+        eventually(lambda: self.pending() == 0)
+        for relay in relays:
+            relay.terminate()
+        for relay in relays:
+            assert relay.wait(60) == 0, self.log(relay)
+        found = self.audit()
+        assert found.is_clean, found
+        return found
+
 
 @contextmanager
 def open_site(

@@ -73,7 +73,7 @@ MUTATIONS = (
     Mutation(
         "a stopped shard is taken",
         "bridge/queries/take_shard.sql",
-        "   and stopped is null\n",
+        "   and (stopped is not null) = %(is_stopped)s\n",
         "",
         "tests/integration/test_store.py",
     ),

@@ -28,11 +28,7 @@ def test_the_servers_clock_is_set_while_a_relay_dies(site: Site, interval: str) 
     set_server_clock(site, interval)
     first.kill()
     second = site.start()
-    eventually(lambda: site.pending() == 0, 30)
-    second.terminate()
-    assert second.wait(30) == 0, site.log(second)
-    audit = site.audit()
-    assert audit.is_clean, audit
+    site.assert_exactly_once(second)
 
 
 @pytest.mark.relay(QUICK)
@@ -43,12 +39,7 @@ def test_the_servers_clock_is_set_while_relays_run(site: Site, interval: str) ->
         site.publish(500)
         eventually(lambda: site.pending() < 400)
         set_server_clock(site, interval)
-    eventually(lambda: site.pending() == 0)
-    for relay in relays:
-        relay.terminate()
-        assert relay.wait(30) == 0, site.log(relay)
-    audit = site.audit()
-    assert audit.is_clean, audit
+    site.assert_exactly_once(*relays)
 
 
 @pytest.mark.relay(QUICK)

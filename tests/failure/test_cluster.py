@@ -28,14 +28,6 @@ def start_idle(site: Site) -> tuple[subprocess.Popen[str], str]:
     return relay, f"{site.name}-{shard}"
 
 
-def assert_exactly_once(site: Site, relay: subprocess.Popen[str]) -> None:
-    eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
-    audit = site.audit()
-    assert audit.is_clean, audit
-
-
 @pytest.mark.relay(SMALL)
 def test_a_commit_that_arrives_after_the_takeover(cluster: Cluster, cluster_site: Site) -> None:
     """KAFKA-17754, first half: the commit gets no answer, and arrives in the middle of a later transaction."""
@@ -48,7 +40,7 @@ def test_a_commit_that_arrives_after_the_takeover(cluster: Cluster, cluster_site
     late.release()
     next_offset.release()
     cluster_site.publish(20, keys=1)
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
     assert "reconciling" in cluster_site.log(relay)
 
 
@@ -66,7 +58,7 @@ def test_a_commit_that_is_sent_twice(cluster: Cluster, cluster_site: Site) -> No
     late.release()
     next_offset.release()
     cluster_site.publish(20, keys=1)
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -77,7 +69,7 @@ def test_the_coordinator_is_killed_during_a_commit(cluster: Cluster, cluster_sit
     assert commit.caught.wait(30)
     cluster.holder(commit).signal(signal.SIGKILL)
     cluster_site.publish(500)
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -90,7 +82,7 @@ def test_brokers_restart_one_after_the_other(cluster: Cluster, cluster_site: Sit
         broker.signal(signal.SIGTERM)
         cluster_site.publish(1000)
         cluster.heal()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -104,7 +96,7 @@ def test_brokers_are_away_for_longer_than_a_transaction_may_take(cluster: Cluste
     eventually(lambda: "Kafka is away" in cluster_site.log(relay))
     cluster_site.publish(500)
     cluster.heal()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -114,7 +106,7 @@ def test_connections_are_reset_again_and_again(cluster: Cluster, cluster_site: S
         cluster_site.publish(100)
         eventually(lambda: cluster_site.pending() < 90)
         cluster.brokers[left % 3].proxy.reset()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -125,7 +117,7 @@ def test_a_slow_network_in_small_pieces(cluster: Cluster, cluster_site: Site) ->
     relay = cluster_site.start()
     eventually(lambda: cluster_site.pending() == 0)
     cluster.heal()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -142,7 +134,7 @@ def test_too_few_replicas(cluster: Cluster, cluster_site: Site) -> None:
     eventually(lambda: "reconciling" in cluster_site.log(relay))
     assert cluster_site.pending() > 0
     cluster.heal()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -156,7 +148,7 @@ def test_the_disks_are_full(cluster: Cluster, cluster_site: Site) -> None:
     for broker in cluster.brokers:
         broker.signal(signal.SIGKILL)  # they wait for each other, otherwise
     cluster.heal()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -169,4 +161,4 @@ def test_the_network_goes_deaf(cluster: Cluster, cluster_site: Site) -> None:
         broker.proxy.deafen()
     eventually(lambda: "reconciling" in cluster_site.log(relay) and "Kafka is away" in cluster_site.log(relay))
     cluster.heal()
-    assert_exactly_once(cluster_site, relay)
+    cluster_site.assert_exactly_once(relay)

@@ -39,13 +39,7 @@ def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
     eventually(lambda: site.pending() == 0)
     sleeper.send_signal(signal.SIGCONT)
     site.publish(500)
-    eventually(lambda: site.pending() == 0)
-    for relay in (sleeper, successor):
-        relay.terminate()
-        assert relay.wait(60) == 0, site.log(relay)
-    audit = site.audit()
-    assert audit.is_clean, audit
-    assert audit.published == 2500
+    assert site.assert_exactly_once(sleeper, successor).published == 2500
 
 
 @pytest.mark.relay(QUICK)
@@ -58,12 +52,7 @@ def test_stopped_past_the_transaction_time_out_at(site: Site, name: str) -> None
     eventually(lambda: not site.audit().hanging)
     relay.send_signal(signal.SIGCONT)
     site.publish(500)
-    eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(60) == 0, site.log(relay)
-    audit = site.audit()
-    assert audit.is_clean, audit
-    assert audit.published == 2500
+    assert site.assert_exactly_once(relay).published == 2500
 
 
 def _is_stopped(pid: int) -> bool:

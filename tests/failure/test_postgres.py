@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,16 +26,6 @@ def network(site: Site) -> Iterator[Proxy]:
     proxy.close()
 
 
-def assert_exactly_once(site: Site, *relays: subprocess.Popen[str]) -> None:
-    eventually(lambda: site.pending() == 0)
-    for relay in relays:
-        relay.terminate()
-    for relay in relays:
-        assert relay.wait(30) == 0, site.log(relay)
-    audit = site.audit()
-    assert audit.is_clean, audit
-
-
 @contextmanager
 def lock(site: Site, table: str) -> Iterator[None]:
     """As ALTER TABLE does."""
@@ -52,7 +41,7 @@ def test_connections_are_reset_again_and_again(site: Site, network: Proxy) -> No
         site.publish(300)
         eventually(lambda: site.pending() < 250)
         network.reset()
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -68,7 +57,7 @@ def test_the_network_goes_deaf_for_one_relay(site: Site, network: Proxy) -> None
     eventually(lambda: site.pending() == 0)
     network.heal()
     site.publish(500)
-    assert_exactly_once(site, first, second)
+    site.assert_exactly_once(first, second)
 
 
 @pytest.mark.relay(SMALL)
@@ -80,7 +69,7 @@ def test_the_network_goes_deaf_for_all(site: Site, network: Proxy) -> None:
     site.publish(500)
     eventually(lambda: site.scalar("select bool_and(lease_until < now()) from bridge.shard"))
     network.heal()
-    assert_exactly_once(site, *relays)
+    site.assert_exactly_once(*relays)
 
 
 @pytest.mark.relay(SMALL)
@@ -88,7 +77,7 @@ def test_a_slow_network_in_small_pieces(site: Site, network: Proxy) -> None:
     network.slice_bytes = 64
     site.publish(300)
     relay = site.start()
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -108,7 +97,7 @@ def test_the_database_becomes_read_only(site: Site) -> None:
         assert site.pending() == 1
         db.execute(f"alter database {name} reset default_transaction_read_only")
         db.execute(terminate, (f"{site.name}%",))
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -120,7 +109,7 @@ def test_the_schema_is_changed_meanwhile(site: Site) -> None:
         with site.connect() as db:
             db.execute(f"alter table bridge.event_queue add column of_the_operator_{number} text default 'x'")
     site.publish(100)
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay(SMALL)
@@ -131,7 +120,7 @@ def test_a_table_is_locked_for_longer_than_the_relay_waits(site: Site) -> None:
     with lock(site, "bridge.event_queue"):
         eventually(lambda: "lock timeout" in site.log(relay))
     site.publish(100)
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
 
 
 @pytest.mark.relay("batch_rows = 5000")
@@ -145,7 +134,7 @@ def test_a_savepoint_is_rolled_back_and_much_is_copied(site: Site) -> None:
         with db.cursor().copy("copy bridge.event_queue (event_type, event_key, payload) from stdin") as copy:
             for number in range(50_000):
                 copy.write_row(("thing.changed", f"k{number % 100}", f'{{"n": {number}}}'))
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
     assert len(site.records()[f"{site.name}.things"]) == 50_001
 
 
@@ -171,7 +160,7 @@ def test_a_prepared_transaction_that_waits(site: Site) -> None:
         eventually(lambda: site.pending() == 0)
         db.execute(f"commit prepared '{gid}'")
         successor.join()
-    assert_exactly_once(site, relay)
+    site.assert_exactly_once(relay)
     of_the_key = [record for record in site.records()[f"{site.name}.things"] if record.key == b"k"]
     assert of_the_key[0].headers["ce_id"] == first
     assert len(of_the_key) == 2

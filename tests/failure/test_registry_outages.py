@@ -39,10 +39,7 @@ def test_a_deaf_registry_holds_nothing_that_is_known(site: Site, slow_network: P
     eventually(lambda: site.pending() == 0)
     slow_network.deafen()
     site.publish(500)
-    eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
-    assert site.audit().is_clean
+    site.assert_exactly_once(relay)
 
 
 def wipe(stack: Stack) -> None:

@@ -53,12 +53,7 @@ def test_a_late_commit_is_published_before_later_events_of_its_key(site: Site) -
         eventually(lambda: site.pending() == 0)
         late.execute("commit")
         late.execute("select bridge.publish_event('thing.changed', 'late', '{\"n\": 2}')")
-    eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
-    audit = site.audit()
-    assert audit.is_clean, audit
-    assert audit.published == 1002
+    assert site.assert_exactly_once(relay).published == 1002
 
 
 def test_a_transaction_that_stays_open_does_not_stall_the_others(site: Site) -> None:
@@ -69,10 +64,7 @@ def test_a_transaction_that_stays_open_does_not_stall_the_others(site: Site) -> 
         site.publish(10_000)
         eventually(lambda: site.scalar("select count(*) from bridge.event_queue where status = 'PROCESSED'") == 10_000)
         late.execute("commit")
-    eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
-    assert site.audit().is_clean
+    site.assert_exactly_once(relay)
     assert site.audit().published == 10_001
 
 
@@ -178,10 +170,7 @@ def test_workers_share_the_shards(site: Site) -> None:
     relay = site.start("--workers", "2")
     eventually(lambda: sorted(owners(site).values()) == [2, 2])
     site.publish(5000)
-    eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
-    assert site.audit().is_clean
+    site.assert_exactly_once(relay)
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_an_error(site: Site) -> None:
