@@ -73,6 +73,22 @@ def test_the_coordinator_is_killed_during_a_commit(cluster: Cluster, cluster_sit
 
 
 @pytest.mark.relay(SMALL)
+def test_the_relay_is_killed_during_a_commit(cluster: Cluster, cluster_site: Site) -> None:
+    """Its commit arrives when its successor has begun."""
+    relay, transactional_id = start_idle(cluster_site)
+    commit = cluster.hold(Api.END_TXN, transactional_id)
+    cluster_site.publish(20, keys=1)
+    assert commit.caught.wait(30)
+    relay.kill()
+    relay.wait()
+    successor = cluster_site.start()
+    eventually(lambda: cluster_site.log(successor).count("is ours") >= 4)
+    commit.release()
+    cluster_site.publish(20, keys=1)
+    assert cluster_site.assert_exactly_once(successor).published == 41
+
+
+@pytest.mark.relay(SMALL)
 def test_brokers_restart_one_after_the_other(cluster: Cluster, cluster_site: Site) -> None:
     """Every coordinator and every leader moves, under load."""
     relay = cluster_site.start()
