@@ -316,7 +316,29 @@ MUTATIONS = (
         "self._position.checkpoint(drawn, written.xid)",
         "self._position.checkpoint(drawn + 1, written.xid)",
     ),
+    # A stopped shard
+    Mutation(
+        "a recovery does not mark what Kafka has",
+        "bridge/recover.py",
+        "                    published.add(id)\n",
+        "                    pass\n",
+        "tests/failure/test_recover.py -k restored",
+    ),
+    Mutation(
+        "a recovery commits no offset where there is none",
+        "bridge/recover.py",
+        "        case.producer.commit(new.batch_no, new.batch_id)\n",
+        "",
+        "tests/failure/test_recover.py -k deleted",
+    ),
     # Liveness
+    Mutation(
+        "a lease that ends too far ahead holds",
+        "bridge/queries/list_shards.sql",
+        "lease_until not between now and latest",
+        "lease_until < now",
+        "tests/failure/test_clock.py -k dies",
+    ),
     Mutation(
         "a record that is too large is tried for ever",
         "bridge/pipeline.py",
