@@ -15,6 +15,7 @@ NAMES = (
     "takeover_fenced",  # init_transactions done
     "takeover_offset_read",  # committed offset read, ledger not reconciled
     "read",  # events read, nothing claimed
+    "claiming",  # in the middle of the claim's transaction, holding the row's lock
     "claimed",  # claim committed, no Kafka transaction begun
     "produced_some",  # in the middle of producing
     "produced",  # all handed to librdkafka

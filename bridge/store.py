@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from bridge.database import array, connect, is_pooled, query
 from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
+from bridge.failpoint import failpoint
 from bridge.ledger import Ledger, Outcomes, Written
 from bridge.position import Scan, Snapshot, Start
 from bridge.settings import Relay, Settings
@@ -38,7 +39,7 @@ class Store:
     @classmethod
     def open(cls, settings: Settings, shard: int, owner: str) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
-        conn = connect(settings.database.url, application_name=f"{settings.relay.name} shard {shard}")
+        conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
         return cls(conn, shard, owner, settings.relay)
 
     def __enter__(self) -> Store:
@@ -127,6 +128,7 @@ class Store:
         with self.conn.pipeline():
             self._begin("begin")
             claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
+            failpoint("claiming")
             marks = self._mark(new, applied)
             self.conn.execute("commit")
         row = claim.fetchone()
@@ -142,6 +144,8 @@ class Store:
             "lease_seconds": self._relay.lease_seconds,
             "is_stopped": is_stopped,
         }
+        name = {"name": _application_name(self._relay.name, self.shard)}
+        self.conn.execute(query("end_stale_sessions"), parameters | name)
         row = self.conn.execute(query("take_shard"), parameters).fetchone()
         if row is None:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
@@ -178,6 +182,10 @@ class Store:
                 dead = {"seqs": array(seqs), "reasons": reasons, "hold": self._relay.on_dead == "hold"}
                 marks.append(self.conn.execute(statement, fence | dead))
         return marks
+
+
+def _application_name(relay_name: str, shard: int) -> str:
+    return f"{relay_name} shard {shard}".encode("ascii", "replace").decode()[-63:]  # what Postgres keeps of it
 
 
 def _identity(held: Ledger) -> dict[str, object]:

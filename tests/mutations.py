@@ -73,7 +73,7 @@ MUTATIONS = (
     Mutation(
         "a stopped shard is taken",
         "bridge/queries/take_shard.sql",
-        "   and (stopped is not null) = %(is_stopped)s\n",
+        "       and (stopped is not null) = %(is_stopped)s\n",
         "",
         "tests/integration/test_store.py",
     ),
@@ -332,6 +332,13 @@ MUTATIONS = (
         "tests/failure/test_recover.py -k deleted",
     ),
     # Liveness
+    Mutation(
+        "a former owner's session keeps the row's lock",
+        "bridge/store.py",
+        '        self.conn.execute(query("end_stale_sessions"), parameters | name)\n',
+        "",
+        "tests/failure/test_failpoints.py -k stopped_past_its_lease_at",
+    ),
     Mutation(
         "a lease that ends too far ahead holds",
         "bridge/queries/list_shards.sql",

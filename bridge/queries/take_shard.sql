@@ -1,14 +1,20 @@
 -- Takes a shard's lease that is free, has run out or is already ours, and reads the ledger. No row: not to be had.
 -- A lease that ends too far ahead has run out, too: the server's clock was set back since its owner renewed it last.
--- A stopped shard is for `bridge recover` only, and stays stopped until the ledger is written.
+-- A stopped shard is for `bridge recover` only, and stays stopped until the ledger is written. A locked row is not waited
+-- for: its holder is at work, or is ended by end_stale_sessions.sql.
 update bridge.shard
    set owner = %(owner)s,
        generation = generation + 1,
        lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s),
        updated_at = clock_timestamp()
- where shard = %(shard)s
-   and (stopped is not null) = %(is_stopped)s
-   and (owner is null or owner = %(owner)s or %(is_stopped)s
-        or lease_until not between clock_timestamp() and clock_timestamp() + make_interval(secs => 2 * %(lease_seconds)s))
+ where shard in (
+    select shard
+      from bridge.shard
+     where shard = %(shard)s
+       and (stopped is not null) = %(is_stopped)s
+       and (owner is null or owner = %(owner)s or %(is_stopped)s
+            or lease_until not between clock_timestamp()
+                                   and clock_timestamp() + make_interval(secs => 2 * %(lease_seconds)s))
+       for update skip locked)
 returning generation, batch_no, batch_id, batch_event_queue, batch_entity_events, batch_dead, batch_from, batch_to,
           scan_from

@@ -29,7 +29,9 @@ def test_killed_at(site: Site, name: str) -> None:
 
 
 @pytest.mark.relay(QUICK)
-@pytest.mark.parametrize("name", ["read", "claimed", "produced", "offsets_sent", "published", "takeover_fenced"])
+@pytest.mark.parametrize(
+    "name", ["read", "claiming", "claimed", "produced", "offsets_sent", "published", "takeover_fenced"]
+)
 def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
     """The successor carries on; when the sleeper wakes it publishes nothing more of what it held."""
     site.publish(2000)
