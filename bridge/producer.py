@@ -155,6 +155,13 @@ class ShardProducer:
         try:
             self._group = consumer.consumer_group_metadata()
             (found,) = consumer.committed([control], NETWORK_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._TIMED_OUT:
+                raise BrokerUnavailable(
+                    f"Kafka has not told shard {self._shard}'s committed offset within {NETWORK_SECONDS:.0f} s: it is"
+                    ' away, or a transaction hangs (docs/operations.md, "A hanging transaction")'
+                ) from error
+            raise
         finally:
             consumer.close()
         if found.error is not None:

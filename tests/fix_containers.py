@@ -32,7 +32,7 @@ def containers() -> Iterator[Endpoints]:
     from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWaitStrategy
 
     port = free_ports()["kafka"]
-    broker = DockerContainer("apache/kafka:4.3.1").with_bind_ports(9092, port).with_envs(**_KAFKA)
+    broker = DockerContainer("apache/kafka:4.2.2").with_bind_ports(9092, port).with_envs(**_KAFKA)
     broker.with_env("KAFKA_ADVERTISED_LISTENERS", f"PLAINTEXT://localhost:{port}")
     broker.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
     registry = DockerContainer("apicurio/apicurio-registry:3.3.3").with_exposed_ports(8080)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -27,11 +28,15 @@ class Artifact:
         return self.coordinate.rsplit(":", 1)[1]
 
 
-def locked_artifacts() -> list[Artifact]:
-    """Every file the servers need, as `artifacts.lock` lists them."""
+SERVERS = ("kafka", "registry")
+PEER = ("kafka", "connect", "debezium", "converter")  # what `bridge bench` compares with, beside the servers
+
+
+def locked_artifacts(parts: Collection[str] = SERVERS) -> list[Artifact]:
+    """Every file that `parts` need, as `artifacts.lock` lists them."""
     lines = files("bridge.local").joinpath("artifacts.lock").read_text().splitlines()
     fields = [line.split() for line in lines if line and not line.startswith("#")]
-    return [Artifact(part, coordinate, sha256, int(size)) for part, coordinate, sha256, size in fields]
+    return [Artifact(part, coordinate, sha256, int(size)) for part, coordinate, sha256, size in fields if part in parts]
 
 
 def file_sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ import platformdirs
 from rich.console import Console
 
 from bridge.errors import ConfigError
-from bridge.local.artifacts import Artifact, file_sha256, locked_artifacts
+from bridge.local.artifacts import SERVERS, Artifact, file_sha256, locked_artifacts
 from bridge.local.download import download, progress
 
 _MANIFEST = "MANIFEST.sha256"
@@ -42,14 +42,17 @@ def cache_directory() -> Path:
 
 def installed() -> JavaServers:
     """Where the files are once `fetch` has run."""
-    artifacts = locked_artifacts()
-    jars = tuple(cache_directory() / artifact.filename for artifact in artifacts if artifact.part == "kafka")
-    registry = next(artifact for artifact in artifacts if artifact.part == "registry")
-    return JavaServers(jars, _unpacked(cache_directory(), registry))
+    registry = next(artifact for artifact in locked_artifacts() if artifact.part == "registry")
+    return JavaServers(jars("kafka"), _unpacked(cache_directory(), registry))
 
 
-def fetch(console: Console) -> None:
-    """Verify the servers' files; what is missing or damaged is downloaded first.
+def jars(part: str) -> tuple[Path, ...]:
+    """Where the jars of `part` are once `fetch` has run."""
+    return tuple(cache_directory() / artifact.filename for artifact in locked_artifacts((part,)))
+
+
+def fetch(console: Console, parts: Collection[str] = SERVERS) -> None:
+    """Verify the files of `parts`; what is missing or damaged is downloaded first.
 
     Raises Unavailable when a file cannot be downloaded, ConfigError when the disk is full.
     """
@@ -59,7 +62,7 @@ def fetch(console: Console) -> None:
         with _locked(cache):
             for leftover in cache.glob("partial-*"):  # of a run that was killed: the lock is ours, so nobody uses it
                 shutil.rmtree(leftover)
-            missing = [artifact for artifact in locked_artifacts() if not _is_intact(cache, artifact)]
+            missing = [artifact for artifact in locked_artifacts(parts) if not _is_intact(cache, artifact)]
             if missing:
                 _download_all(cache, missing, console)
     except OSError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 from fix_relay import Site, eventually
 
 from bridge.local.stack import Stack
@@ -156,3 +157,24 @@ def test_the_parent_of_workers_is_killed(site: Site) -> None:
     parent.wait()
     eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
     assert site.scalar("select count(*) from bridge.shard where owner is not null") == 0
+
+
+def test_a_transaction_hangs(site: Site) -> None:
+    """The shard's committed offset cannot be known while a transaction that would change it has no end."""
+    site.publish(100)
+    site.drain()
+    hanging = Producer(
+        {"bootstrap.servers": site.settings.kafka.bootstrap_servers, "transactional.id": f"{site.name}-hanging"}
+    )
+    hanging.init_transactions(10)
+    hanging.begin_transaction()
+    group = Consumer({"bootstrap.servers": site.settings.kafka.bootstrap_servers, "group.id": site.name})
+    changed = TopicPartition(site.settings.topics.control, 0, 1_000_000)
+    hanging.send_offsets_to_transaction([changed], group.consumer_group_metadata(), 10)
+    group.close()
+    site.publish(100)
+    relay = site.start()
+    eventually(lambda: "a transaction hangs (docs/operations.md" in site.log(relay))
+    assert site.pending() > 0
+    hanging.abort_transaction(10)
+    site.assert_exactly_once(relay)

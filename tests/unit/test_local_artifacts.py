@@ -49,7 +49,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     root = tmp_path / "repository"
     jar = _add(root, "kafka", "org.example:thing:jar:1.0", b"the jar" * 1000)
     archive = _add(root, "registry", "org.example:app:tar.gz:all:2.0", _archive())
-    monkeypatch.setattr(cache, "locked_artifacts", lambda: [jar, archive])
+    monkeypatch.setattr(
+        cache, "locked_artifacts", lambda parts=("kafka", "registry"): [a for a in (jar, archive) if a.part in parts]
+    )
     monkeypatch.setattr(Repository, "truncated", set())
     monkeypatch.setattr(Repository, "asked", [])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -136,7 +138,7 @@ def test_no_network_but_a_cache(repository: Path, tmp_path: Path, monkeypatch: p
 
 def test_full_disk_is_said_before_the_download(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = [Artifact(a.part, a.coordinate, a.sha256, 2**60) for a in cache.locked_artifacts()]
-    monkeypatch.setattr(cache, "locked_artifacts", lambda: huge)
+    monkeypatch.setattr(cache, "locked_artifacts", lambda _parts=(): huge)
 
     with pytest.raises(ConfigError, match="too little free space"):
         cache.fetch(QUIET)
