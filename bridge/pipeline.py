@@ -31,6 +31,7 @@ from bridge.store import Store
 logger = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.1, 3.0)
+LOOK_SECONDS = 0.02  # an idle shard looks at least so often whether anything was written
 
 
 class Pipeline:
@@ -104,9 +105,19 @@ class Pipeline:
             if not self.idle:
                 pause = relay.poll_min_seconds
                 continue
-            self._stop.wait(pause)
-            pause = min(pause * 1.5, relay.poll_max_seconds)
+            pause = self._rest(shard, pause)
         shard.hand_back()
+
+    def _rest(self, shard: Shard, pause: float) -> float:
+        """Wait for `pause` seconds, or until somebody writes an event; returns how long to wait next time."""
+        relay = self._settings.relay
+        waited, look = 0.0, relay.poll_min_seconds
+        while waited < pause and not self._stop.wait(look):
+            waited += look
+            if waited < pause and shard.has_news():
+                return relay.poll_min_seconds
+            look = min(look * 1.5, LOOK_SECONDS)
+        return min(pause * 1.5, relay.poll_max_seconds)
 
     def _note(self, error: Exception) -> None:
         """Say once that a server is away; a doubt about one transaction is an event of its own."""

@@ -27,6 +27,7 @@ from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+SETTLE_SECONDS = 0.1  # after the last batch; sooner the next claim applies its outcomes, for nothing
 SWEEP_SECONDS = 1.0  # at least this between two sweeps, and
 SWEEP_SHARE = 50  # this many times what the last one took, so that they cost 2 % at most
 
@@ -37,6 +38,7 @@ class StorePort(Protocol):
     def take(self) -> Ledger: ...
     def stop(self, held: Ledger, reason: str) -> bool: ...
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan: ...
+    def drawn(self) -> int: ...
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
     def release(self, held: Ledger) -> None: ...
 
@@ -76,8 +78,9 @@ class Shard:
         self._holds = holds
         self._position = Position(held.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
+        self._drawn = 0  # the bound on numbers of the last read
         self._dying: Mapping[Key, int] = {}  # keys of the dead events in flight
-        self._next_sweep = self._next_sign_of_life = 0.0
+        self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
 
     @classmethod
     def take_over(
@@ -114,6 +117,7 @@ class Shard:
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (time.monotonic() - now))
         self._position.scanned(scan)
+        self._drawn = scan.drawn
         self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
@@ -122,11 +126,15 @@ class Shard:
         batch = make_batch(scan.events, self._encoders, self._holds, self._dying, hold_keys=hold_keys)
         if batch.records:
             self._carry(batch, scan.drawn)
-        else:
+        elif now >= self._settle_at:
             self._settle(scan.drawn)
             if now >= self._next_sign_of_life:
                 self._commit_offset(self._ledger)
         return Step(len(scan.events), len(batch.records))
+
+    def has_news(self) -> bool:
+        """Whether a number has been drawn for an event since the last read; what commits late does not show here."""
+        return self._store.drawn() > self._drawn
 
     def hand_back(self) -> None:
         """Apply what is in flight and give the lease back."""
@@ -165,6 +173,7 @@ class Shard:
             self._producer.publish(new.batch_no, new.batch_id, batch.records)
             failpoint("published")
             self._was_alive()
+            self._settle_at = time.monotonic() + SETTLE_SECONDS
 
     def _settle(self, drawn: int | None) -> None:
         """Apply the outcomes of the last batch on their own, because no next claim will."""

@@ -19,7 +19,7 @@ from bridge.database import array, connect, is_pooled, query
 from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
 from bridge.failpoint import failpoint
-from bridge.ledger import Ledger, Outcomes, Written
+from bridge.ledger import NOTHING, Ledger, Outcomes, Written
 from bridge.position import Scan, Snapshot, Start
 from bridge.settings import Relay, Settings
 
@@ -102,10 +102,17 @@ class Store:
             scan_from=snapshot[2],
         )
 
+    def drawn(self) -> int:
+        """The last number drawn for an event, of any shard: a fiftieth of a read."""
+        row = self.conn.execute(query("drawn"), prepare=True).fetchone()
+        assert row is not None  # noqa: S101 - a sequence has one row
+        return int(row[0])
+
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
         """Replace `held` by `new` and mark the events of `applied`, in one transaction and one round trip.
 
-        Raises LeaseLost, having changed nothing, when the row is not `held` any more.
+        A claim is durable on return. Marks alone may be lost by a crash of the server: then they are still in the
+        ledger, and are applied again. Raises LeaseLost, having changed nothing, when the row is not `held` any more.
         """
         parameters = {
             "shard": held.shard,
@@ -127,6 +134,8 @@ class Store:
             parameters[f"{source}_dead"] = len(applied.dead[source])
         with self.conn.pipeline():
             self._begin("begin")
+            if new.outcomes == NOTHING and new.batch_id == held.batch_id:
+                self.conn.execute("set local synchronous_commit to off")
             claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
             failpoint("claiming")
             marks = self._mark(new, applied)

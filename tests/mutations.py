@@ -49,6 +49,19 @@ MUTATIONS = (
         "if self.ledger.batch_id != held.batch_id:",
     ),
     Mutation(
+        "a claim may be lost by a crash of Postgres",
+        "tests/model/postgres.py",
+        "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",
+        "if True:",
+    ),
+    Mutation(
+        "a claim's transaction may be lost by a crash of Postgres",
+        "bridge/store.py",
+        "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",
+        "if True:",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
         "the SQL of a claim is not fenced by the generation",
         "bridge/queries/write_ledger.sql",
         "   and generation = %(generation)s\n",

@@ -117,3 +117,18 @@ def test_a_stopped_shard_is_taken_by_a_person_only(db: psycopg.Connection, store
     held = b.take_stopped()
     b.write(held, claimed(held), NOTHING)
     assert db.execute("select stopped from bridge.shard").fetchone() == (None,)
+
+
+def test_only_marks_may_be_lost_by_a_crash(
+    db: psycopg.Connection, stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, _ = stores
+    asked: list[psycopg.Cursor] = []
+    monkeypatch.setattr("bridge.store.failpoint", lambda _: asked.append(a.conn.execute("show synchronous_commit")))
+    held = a.take()
+    claim = held.claimed(uuid4(), the_event(a))
+    held = a.write(held, claim, NOTHING).ledger
+    a.write(held, held.settled(), held.outcomes)
+    assert [cursor.fetchone() for cursor in asked] == [("on",), ("off",)]
+    assert db.execute("show synchronous_commit").fetchone() == ("on",)
+    assert status(db) == "PROCESSED"

@@ -47,6 +47,7 @@ class Postgres:
     stopped: str = ""  # why the shard is
     dead: dict[str, tuple[int, str]] = field(default_factory=dict)  # dead_event: id to seq and key
     session: int = 0  # a restart ends all sessions
+    on_disk: Postgres | None = None  # what a crash leaves, if marks were written since the last durable commit
     now: float = 0.0
 
     # Writers
@@ -68,6 +69,7 @@ class Postgres:
 
     def commit(self, xid: int) -> None:
         del self.running[xid]
+        self.on_disk = None
 
     def roll_back(self, xid: int) -> None:
         del self.running[xid]
@@ -75,6 +77,10 @@ class Postgres:
 
     def committed(self) -> list[Row]:
         return [row for row in self.rows if row.xid not in self.running and row.xid not in self.aborted]
+
+    def crashed(self) -> Postgres:
+        """The database after a restart: what was not durable yet is gone."""
+        return self.restored(self.on_disk or self)
 
     def retry_dead(self, id_: str) -> None:
         (row,) = (row for row in self.rows if row.id == id_)
@@ -85,6 +91,7 @@ class Postgres:
         return (self.ledger.owner, self.ledger.generation) == (held.owner, held.generation)
 
     def skip_dead(self, id_: str) -> None:
+        self.on_disk = None
         seq, _ = self.dead.pop(id_)
         self.ledger = replace(self.ledger, scan_from=min(self.ledger.scan_from, seq) - 1)
 
@@ -93,7 +100,7 @@ class Postgres:
         new = copy.deepcopy(backup)
         new.aborted |= set(new.running)
         new.running = {}
-        new.session, new.now = self.session + 1, self.now
+        new.session, new.now, new.on_disk = self.session + 1, self.now, None
         return new
 
     # The relay: bridge.store.Store
@@ -101,6 +108,7 @@ class Postgres:
     def take(self, owner: str, lease_seconds: float) -> Ledger:
         if self.stopped or (self.ledger.owner not in ("", owner) and self.lease_until >= self.now):
             raise LeaseLost("held by another relay")
+        self.on_disk = None
         self.ledger = replace(self.ledger, owner=owner, generation=self.ledger.generation + 1)
         self.lease_until = self.now + lease_seconds
         return self.ledger
@@ -108,11 +116,13 @@ class Postgres:
     def stop(self, held: Ledger, reason: str) -> bool:
         if not self._is_held(held):
             return False
+        self.on_disk = None
         self.ledger, self.stopped = replace(self.ledger, owner=""), reason
         return True
 
     def release(self, held: Ledger) -> None:
         if self._is_held(held):
+            self.on_disk = None
             self.ledger = replace(self.ledger, owner="")
 
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
@@ -146,6 +156,10 @@ class Postgres:
     def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float) -> Written:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):
             raise LeaseLost("not ours any more")
+        if new.outcomes == NOTHING and new.batch_id == held.batch_id:
+            self.on_disk = self.on_disk or copy.deepcopy(self)
+        else:
+            self.on_disk = None
         scan_from = new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from
         self.ledger = replace(new, owner=self.ledger.owner, generation=self.ledger.generation, scan_from=scan_from)
         self.lease_until = self.now + lease_seconds

@@ -172,6 +172,9 @@ class Store:
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
         return self._ask("read", lambda db: db.read(start, in_flight, held))
 
+    def drawn(self) -> int:
+        return self._servers.postgres.seq
+
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
         return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds))
 

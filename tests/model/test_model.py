@@ -195,6 +195,14 @@ class History(RuleBasedStateMachine):
         else:
             self.db.skip_dead(id_)
 
+    @rule(action=st.integers(0, 4))
+    def crash(self, action: int) -> None:
+        """Postgres loses its marks, never a claim."""
+        if action == 0:
+            totals["crashed"] += 1
+            totals["marks lost"] += self.db.on_disk is not None
+            self.servers.postgres = self.db.crashed()
+
     @rule(action=st.integers(0, 9))
     def restore(self, action: int) -> None:
         """Now and then the database goes back in time."""
