@@ -360,6 +360,13 @@ MUTATIONS = (
         "tests/failure/test_clock.py -k dies",
     ),
     Mutation(
+        "a call of librdkafka's that never returns is awaited",
+        "bridge/deadline.py",
+        "    if not ended.wait(seconds):",
+        "    if not ended.wait():",
+        "tests/unit/test_deadline.py",
+    ),
+    Mutation(
         "a record that is too large is tried for ever",
         "bridge/pipeline.py",
         "                self._limits_are_stale = True\n",
