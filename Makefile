@@ -31,8 +31,10 @@ check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev.stamp  ## Measure speed and latency; prints figures
-	$(BIN)/pytest -m bench -s
+bench: .venv/dev.stamp  ## Measure, against Debezium too, and draw docs/benchmarks/latest (an hour); ONLY="drain" for a part
+	$(BIN)/bridge bench --dir build/bench --debezium --out docs/benchmarks/latest $(foreach part,$(ONLY),--only $(part))
+	$(BIN)/python tests/bench/plot.py docs/benchmarks/latest
+	$(BIN)/bridge local down --purge --dir build/bench
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m chaos -s

@@ -7,6 +7,7 @@ import sys
 import click
 
 from bridge import __version__
+from bridge.cli_bench import bench
 from bridge.cli_database import migrate
 from bridge.cli_dead import dead
 from bridge.cli_demo import demo
@@ -23,6 +24,7 @@ def cli() -> None:
     """Carry changes from Postgres to Kafka, exactly once."""
 
 
+cli.add_command(bench)
 cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(local)

@@ -48,6 +48,7 @@ class Encoders:
         }
         self._ready: dict[str, Ready] = {}
         self._lock = threading.Lock()
+        self._past_us = 0  # some time in the past, in microseconds since 1970
 
     @classmethod
     def open(cls, settings: Settings, shard_count: int) -> Encoders:
@@ -90,7 +91,7 @@ class Encoders:
         if event.headers is not None:
             headers += writer_headers(event.headers)
         key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
-        record = Record(ready.topic, key, value, headers, timestamp_ms(event))
+        record = Record(ready.topic, key, value, headers, self._timestamp_ms(event))
         # The first test is cheap, and for almost all events enough.
         if len(value) + 2 * len(key) + HEADERS_BYTES > ready.max_bytes and size(record) > ready.max_bytes:
             raise RecordTooLarge(f"the record has {size(record)} bytes, and {ready.topic} accepts {ready.max_bytes}")
@@ -124,7 +125,13 @@ class Encoders:
             *more,
         ]
         topic = self._settings.topics.dead_letters
-        return Record(topic, event.key.encode(), event.payload.encode(), headers, timestamp_ms(event))
+        return Record(topic, event.key.encode(), event.payload.encode(), headers, self._timestamp_ms(event))
+
+    def _timestamp_ms(self, event: Event) -> int:
+        """The record's time: the event's, but never in the future, where a broker would refuse the whole batch."""
+        if not 0 <= event.created_us <= self._past_us:  # the clock is asked for one event in thousands
+            self._past_us = time.time_ns() // 1000
+        return max(min(event.created_us, self._past_us), 0) // 1000
 
     def _prepare(self, event_type: str) -> Ready:
         destination = self._router.destination(event_type)
@@ -141,11 +148,6 @@ class Encoders:
         with self._lock:
             self._ready[event_type] = ready
         return ready
-
-
-def timestamp_ms(event: Event) -> int:
-    """The record's time: the event's, but never in the future, where a broker would refuse the whole batch, or < 0."""
-    return max(min(event.created_us, time.time_ns() // 1000) // 1000, 0)
 
 
 def size(record: Record) -> int:

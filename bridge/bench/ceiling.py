@@ -1,0 +1,82 @@
+"""What bounds any relay: the same rows through Postgres alone (read, mark), the same bytes through librdkafka alone.
+
+Both use the relay's own statements and settings, its number of shards and its batches, and nothing in between: rows
+are not decoded, records not encoded, and nobody waits for the other server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+from bridge.bench.scene import EVENT_TYPE, Scene
+from bridge.encoder import Encoders
+from bridge.event import EVENT_QUEUE, Event, Record
+from bridge.ledger import Outcomes
+from bridge.position import Position
+from bridge.producer import ShardProducer
+from bridge.store import Store
+
+
+def read_and_mark(scene: Scene) -> float:
+    """Events a second that Postgres gives out and marks, with all shards at once, claims included."""
+
+    def work(shard: int) -> int:
+        with Store.open(scene.settings, shard, "bridge bench") as store:
+            return carry(store)
+
+    return _rate(work, scene.shards())
+
+
+def carry(store: Store, batches: int | None = None) -> int:
+    """Read, claim and mark what is pending in one shard, or so many batches of it; returns the number of events."""
+    ledger, done = store.take(), 0
+    position = Position(ledger.scan_from)
+    while batches is None or batches > 0:
+        scan = store.read(position.start(), ledger.outcomes.seqs, [])
+        if not scan.events:
+            break
+        position.scanned(scan)
+        ledger = store.write(ledger, ledger.claimed(uuid4(), Outcomes.of(scan.events, [])), ledger.outcomes).ledger
+        done += len(scan.events)
+        batches = None if batches is None else batches - 1
+    store.release(store.write(ledger, ledger.settled(), ledger.outcomes).ledger)
+    return done
+
+
+def publish(scene: Scene, events: int) -> float:
+    """Records a second that librdkafka commits, with all shards at once, in the relay's transactions."""
+    encoders = Encoders.open(scene.settings, scene.shards())
+    relay = scene.settings.relay
+    payload = '{"n": 1234567, "text": "' + "x" * 180 + '"}'
+    now = time.time_ns() // 1000
+    record = encoders.record(Event(EVENT_QUEUE, 1, str(uuid4()), EVENT_TYPE, "key 1234567", payload, None, now))
+    share = events // scene.shards()
+
+    def work(shard: int) -> int:
+        with ShardProducer(scene.settings, shard) as producer:
+            committed = producer.open(encoders.max_bytes.values())
+            number = committed.number if committed else 0
+            for start in range(0, share, relay.batch_rows):
+                number += 1
+                size = min(relay.batch_rows, share - start)
+                producer.commit(number, uuid4(), (_keyed(record, start + n) for n in range(size)))
+            return share
+
+    try:
+        return _rate(work, scene.shards())
+    finally:
+        encoders.close()
+
+
+def _keyed(record: Record, n: int) -> Record:
+    return record._replace(key=b"key %d" % n)
+
+
+def _rate(work: Callable[[int], int], shards: int) -> float:
+    began = time.monotonic()
+    with ThreadPoolExecutor(shards) as pool:
+        done = sum(pool.map(work, range(shards)))
+    return done / (time.monotonic() - began)

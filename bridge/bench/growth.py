@@ -1,0 +1,111 @@
+"""Whether the drain rate stays the same: as history grows, under an old snapshot, with other shards and payloads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from bridge.bench.drain import Drained, drain
+from bridge.bench.scene import Scene, text_length
+
+HISTORY = """
+insert into bridge.event_queue (event_type, event_key, payload, status, processed_at)
+select 'bench.happened', 'key ' || g, jsonb_build_object('n', g, 'text', repeat('x', %(text)s)),
+       'PROCESSED', clock_timestamp()
+  from generate_series(1, %(count)s) g
+"""
+CHUNK = 500_000
+LOAD_ROWS = 500  # written at once, so many times a second
+LOAD_PER_SECOND = 4
+
+
+def after_history(
+    scene: Scene, sizes: Sequence[int], events: int, payload_bytes: int, rounds: int, say: Callable[[str], None]
+) -> dict[int, list[Drained]]:
+    """The drain of `events`, `rounds` times, after each number of processed events in `sizes`, all of one day."""
+    found: dict[int, list[Drained]] = {}
+    for size in sorted(sizes):
+        _grow(scene, size, payload_bytes)
+        for _ in range(rounds):
+            found.setdefault(size, []).append(_drain(scene, events, payload_bytes))
+            say(f"after {size:,} processed events: {found[size][-1].rate:,.0f} events/s")
+    return found
+
+
+def under_snapshot(
+    scene: Scene, minutes: float, events: int, payload_bytes: int, rounds: int, say: Callable[[str], None]
+) -> tuple[list[Drained], list[Drained]]:
+    """The drain before, and after a snapshot was held open under a steady load, and still is."""
+    before = [_drain(scene, events, payload_bytes) for _ in range(rounds)]
+    with _snapshot(scene):
+        _load(scene, minutes * 60, payload_bytes)
+        after = []
+        for _ in range(rounds):
+            after.append(_drain(scene, events, payload_bytes))
+            say(f"a snapshot open for {minutes:g} minutes: {after[-1].rate:,.0f} events/s")
+    return before, after
+
+
+def by_shards(
+    scene: Scene, counts: Sequence[int], events: int, payload_bytes: int, rounds: int, say: Callable[[str], None]
+) -> dict[int, list[Drained]]:
+    """The drain with each number of shards; leaves the last."""
+    found: dict[int, list[Drained]] = {}
+    for _ in range(rounds):
+        for count in counts:
+            scene.set_shards(count)
+            found.setdefault(count, []).append(_drain(scene, events, payload_bytes))
+            say(f"{count} shards: {found[count][-1].rate:,.0f} events/s")
+    return found
+
+
+def by_bytes(
+    scene: Scene, sizes: Sequence[int], total_bytes: int, rounds: int, say: Callable[[str], None]
+) -> dict[int, list[Drained]]:
+    """The drain of as many events as make `total_bytes`, for each payload's size."""
+    found: dict[int, list[Drained]] = {}
+    for _ in range(rounds):
+        for size in sizes:
+            found.setdefault(size, []).append(_drain(scene, total_bytes // size, size))
+            rate = found[size][-1].rate
+            say(f"payloads of {size:,} bytes: {rate:,.0f} events/s, {rate * size / 1e6:.1f} MB/s")
+    return found
+
+
+def _drain(scene: Scene, events: int, payload_bytes: int) -> Drained:
+    scene.fill(events, payload_bytes)
+    with scene.relay() as process:
+        return drain(process, scene.counter(scene.topic), events)
+
+
+def _grow(scene: Scene, size: int, payload_bytes: int) -> None:
+    with scene.connect() as db:
+        row = db.execute("select count(*) from bridge.event_queue where status = 'PROCESSED'").fetchone()
+        have = int(row[0]) if row else 0
+        for start in range(have, size, CHUNK):
+            db.execute(HISTORY, {"count": min(CHUNK, size - start), "text": text_length(payload_bytes)})
+        db.execute("vacuum analyze bridge.event_queue")
+        db.execute("checkpoint")
+
+
+@contextmanager
+def _snapshot(scene: Scene) -> Iterator[None]:
+    """A transaction that has read something and stays open, as a forgotten session or a long report does."""
+    with scene.connect() as db, db.transaction():
+        db.execute("set transaction isolation level repeatable read")
+        db.execute("select count(*) from bridge.shard")
+        yield
+
+
+def _load(scene: Scene, seconds: float, payload_bytes: int) -> None:
+    """Events at a steady rate, and a relay that publishes them."""
+    ends = time.monotonic() + seconds
+    tick = threading.Event()
+    with scene.relay():
+        while time.monotonic() < ends:
+            scene.write(LOAD_ROWS, payload_bytes)
+            tick.wait(1 / LOAD_PER_SECOND)
+        while scene.pending():
+            tick.wait(1)

@@ -1,0 +1,239 @@
+"""One run of the benchmark: which measurements, in which order. Systems take turns within each round."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+
+from bridge.bench import ceiling, costs, growth, latency, sustained, writers
+from bridge.bench.costs import Costs
+from bridge.bench.debezium import WRITE as DEBEZIUM_WRITE
+from bridge.bench.debezium import Debezium, open_debezium
+from bridge.bench.drain import Drained, drain
+from bridge.bench.latency import Latency
+from bridge.bench.measured import Measured
+from bridge.bench.scene import PARTITIONS, WRITE, Scene, text_length
+from bridge.bench.sustained import Sustained
+from bridge.bench.writers import Writers
+from bridge.topics import client_properties
+
+PARTS = ("drain", "latency", "sustained", "costs", "writers")  # by default
+LONG_PARTS = ("shards", "bytes", "snapshot", "growth")  # in this order: the last leaves a history behind
+HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
+SHARDS = (1, 2, 4, 8, 16)
+BYTES = (200, 2_000, 20_000, 100_000)
+DELIVERIES = ("exactly_once", "at_least_once")
+WARM_UP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: `events` in each backlog, `rates` in events a second for `seconds` each.
+
+    A snapshot is held open for `minutes`.
+    """
+
+    parts: Sequence[str] = PARTS
+    events: int = 300_000
+    payload_bytes: int = 220
+    rounds: int = 5
+    rates: Sequence[int] = (100, 500, 2000)
+    seconds: int = 20
+    minutes: float = 10.0
+    peer: bool = False
+
+
+@dataclass
+class Results:
+    """By system and delivery, for example `bridge exactly_once`; one entry a round."""
+
+    drained: dict[str, list[Drained]] = field(default_factory=dict)
+    read_and_mark: list[float] = field(default_factory=list)
+    publish: list[float] = field(default_factory=list)
+    latencies: dict[str, list[Latency]] = field(default_factory=dict)
+    sustained: dict[str, list[Sustained]] = field(default_factory=dict)  # all rates tried, the best last
+    costs: Costs | None = None
+    writers: Writers | None = None
+    by_shards: dict[int, list[Drained]] = field(default_factory=dict)
+    by_bytes: dict[int, list[Drained]] = field(default_factory=dict)
+    by_history: dict[int, list[Drained]] = field(default_factory=dict)  # processed events before
+    by_snapshot: dict[str, list[Drained]] = field(default_factory=dict)
+
+    def ceilings(self) -> list[float]:
+        """Events a second of both alone, one after the other, by round."""
+        return [1 / (1 / read + 1 / send) for read, send in zip(self.read_and_mark, self.publish, strict=True)]
+
+
+@dataclass(frozen=True)
+class System:
+    """Something that carries events: how to give it a backlog, run it, and see what came out."""
+
+    name: str
+    topic: str
+    fill: Callable[[int, int], None]
+    write_many: Callable[[int, int], None]
+    running: Callable[[], AbstractContextManager[Measured]]
+    write: str
+    numbered: Callable[[int], int]  # reserves so many event numbers, returns the first
+
+
+def run(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Results:
+    """Measure what `plan` asks for. Raises Unavailable, ConfigError."""
+    results, shards = Results(), scene.shards()
+    with ExitStack() as resources:
+        systems = list(_systems(scene, plan, resources))
+        if "drain" in plan.parts:
+            for number in range(plan.rounds):
+                say(f"round {number + 1} of {plan.rounds}")
+                _drain_all(scene, systems, plan, results, say)
+        if "latency" in plan.parts:
+            for system in systems:
+                results.latencies[system.name] = _latencies(scene, system, plan, say)
+        if "sustained" in plan.parts:
+            for system in systems:
+                results.sustained[system.name] = _sustained(scene, system, plan, say)
+    if "costs" in plan.parts:
+        results.costs = costs.measure(scene, plan.events // 10, plan.payload_bytes)
+    if "writers" in plan.parts:
+        results.writers = _writers(scene, plan, say)
+    events, size, rounds = plan.events, plan.payload_bytes, plan.rounds
+    if "shards" in plan.parts:
+        results.by_shards = growth.by_shards(scene, SHARDS, events, size, rounds, say)
+        scene.set_shards(shards)
+    if "bytes" in plan.parts:
+        results.by_bytes = growth.by_bytes(scene, BYTES, events * size, rounds, say)
+    if "snapshot" in plan.parts:
+        before, after = growth.under_snapshot(scene, plan.minutes, events, size, rounds, say)
+        results.by_snapshot = {"before": before, "after": after}
+    if "growth" in plan.parts:
+        results.by_history = growth.after_history(scene, HISTORY, events, size, rounds, say)
+    return results
+
+
+def _writers(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Writers:
+    found = writers.measure(scene, plan.rounds, max(plan.seconds // 3, 1))
+    for arm, rates in found.single_rate.items():
+        say(f"{arm}: {statistics.median(rates):,.0f} transactions/s, {found.kept(arm):.0%} of untracked")
+    for arm, times in found.bulk_ms.items():
+        share = found.bulk_share(arm)
+        say(f"{arm}: {statistics.median(times):,.0f} ms for {writers.BULK_ROWS:,} rows, {share:.0%} of the seed's")
+    return found
+
+
+def _systems(scene: Scene, plan: Plan, resources: ExitStack) -> Iterator[System]:
+    def reserve(owner: Scene | Debezium) -> Callable[[int], int]:
+        def numbered(count: int) -> int:
+            first = owner.events + 1
+            owner.events += count
+            return first
+
+        return numbered
+
+    for delivery in DELIVERIES:
+        yield System(
+            f"bridge {delivery}",
+            scene.topic,
+            scene.fill,
+            scene.write,
+            lambda delivery=delivery: scene.relay(delivery=delivery),  # type: ignore[misc]
+            WRITE,
+            reserve(scene),
+        )
+        if plan.peer:
+            debezium = resources.enter_context(open_debezium(scene, delivery))
+            yield System(
+                f"Debezium {delivery}",
+                debezium.topic,
+                debezium.fill,
+                debezium.write,
+                debezium.running,
+                DEBEZIUM_WRITE,
+                reserve(debezium),
+            )
+
+
+def _drain_all(
+    scene: Scene, systems: Sequence[System], plan: Plan, results: Results, say: Callable[[str], None]
+) -> None:
+    for system in systems:
+        system.fill(plan.events, plan.payload_bytes)
+        with system.running() as process:
+            found = drain(process, scene.counter(system.topic), plan.events)
+        results.drained.setdefault(system.name, []).append(found)
+        say(
+            f"{system.name}: {found.rate:,.0f} events/s, {found.cpu_seconds:.1f} CPU s a million,"
+            f" {found.memory_bytes / 1e6:,.0f} MB"
+        )
+    scene.fill(plan.events, plan.payload_bytes)
+    results.read_and_mark.append(ceiling.read_and_mark(scene))
+    results.publish.append(ceiling.publish(scene, plan.events))
+    say(
+        f"alone: Postgres {results.read_and_mark[-1]:,.0f}, librdkafka {results.publish[-1]:,.0f},"
+        f" one after the other {results.ceilings()[-1]:,.0f} events/s"
+    )
+
+
+def _latencies(scene: Scene, system: System, plan: Plan, say: Callable[[str], None]) -> list[Latency]:
+    def write(conn: psycopg.Connection, n: int) -> None:
+        conn.execute(system.write, {"n": n, "text": text_length(plan.payload_bytes)}, prepare=True)
+
+    found: list[Latency] = []
+    with system.running(), _consumer(scene, system.topic) as consumer:
+        for rate in (plan.rates[0], *plan.rates):  # the first time warms up
+            seconds = WARM_UP_SECONDS if not found and rate == plan.rates[0] else plan.seconds
+            first = system.numbered(int(rate * seconds))
+            one = latency.measure(scene.connect, write, consumer, first=first, rate=rate, seconds=seconds)
+            found.append(one)
+    for one in found[1:]:
+        say(
+            f"{system.name} at {one.rate}/s: average {one.from_commit.average:.1f} ms, p50 {one.from_commit.p50:.1f},"
+            f" p99 {one.from_commit.p99:.1f}, p99.9 {one.from_commit.p999:.1f}"
+            f" (from the schedule: p99 {one.from_schedule.p99:.1f})"
+        )
+    return found[1:]
+
+
+def _sustained(scene: Scene, system: System, plan: Plan, say: Callable[[str], None]) -> list[Sustained]:
+    with system.running(), _consumer(scene, system.topic) as consumer, sustained.counting(consumer) as arrived:
+
+        def write(count: int) -> None:
+            system.write_many(count, plan.payload_bytes)
+
+        found = sustained.search(lambda rate: sustained.measure(write, arrived, rate, plan.seconds))
+    for one in found:
+        verdict = "sustained" if one.is_sustainable else "too much" if one.writer_kept_up else "too much for the writer"
+        say(f"{system.name} at {one.rate:,}/s: {verdict}, {one.backlog_after:,.0f} events on their way")
+    return found
+
+
+@contextmanager
+def _consumer(scene: Scene, topic: str) -> Iterator[Consumer]:
+    """A read_committed consumer at the end of `topic`."""
+    consumer = Consumer(
+        client_properties(scene.settings)
+        | {
+            "group.id": scene.name,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 5,
+            "auto.offset.reset": "latest",
+        }
+    )
+    ends = [
+        TopicPartition(topic, n, consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1])
+        for n in range(PARTITIONS)
+    ]
+    consumer.assign(ends)
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        consumer.poll(0.1)
+    try:
+        yield consumer
+    finally:
+        consumer.close()

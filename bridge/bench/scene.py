@@ -1,0 +1,178 @@
+"""Where a measurement takes place: a database, topics and schemas of its own on the servers that the settings name."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from confluent_kafka.admin import AdminClient
+from psycopg import sql
+
+from bridge.bench.measured import Measured
+from bridge.database import connect
+from bridge.migrate import migrate
+from bridge.settings import SECTIONS, Database, Route, Settings
+from bridge.topics import Cluster, client_properties, ensure_topics
+
+EVENT_TYPE = "bench.happened"
+PARTITIONS = 6
+SCHEMA = {
+    "type": "record",
+    "name": "Happened",
+    "namespace": "bench",
+    "fields": [{"name": "n", "type": "long"}, {"name": "text", "type": "string"}],
+}
+OVERHEAD_BYTES = 40  # of a payload, around its text: {"n": 1234567, "text": ""}
+FILL = """
+insert into bridge.event_queue (event_type, event_key, payload)
+select 'bench.happened', 'key ' || %(first)s + g, jsonb_build_object('n', %(first)s + g, 'text', repeat('x', %(text)s))
+  from generate_series(1, %(count)s) g
+"""
+WRITE = (
+    "select bridge.publish_event('bench.happened', 'key ' || %(n)s::bigint,"
+    " jsonb_build_object('n', %(n)s::bigint, 'text', repeat('x', %(text)s)))"
+)
+
+
+def text_length(payload_bytes: int) -> int:
+    """The length of the text that makes a payload so large."""
+    return max(payload_bytes - OVERHEAD_BYTES, 0)
+
+
+@dataclass
+class Scene:
+    """`settings` name a scratch database, and topics with the prefix `name`; `events` were written so far."""
+
+    settings: Settings
+    name: str
+    directory: Path
+    events: int = 0
+
+    @property
+    def topic(self) -> str:
+        return f"{self.name}.happened"
+
+    def connect(self) -> psycopg.Connection:
+        return connect(self.settings.database.url, application_name="bridge bench")
+
+    def write(self, count: int, payload_bytes: int) -> None:
+        """Write `count` events with a payload of about so many bytes in one transaction."""
+        with self.connect() as db:
+            db.execute(FILL, {"first": self.events, "count": count, "text": text_length(payload_bytes)})
+        self.events += count
+
+    def fill(self, count: int, payload_bytes: int) -> None:
+        """Write a backlog, in a few transactions."""
+        for start in range(0, count, 100_000):
+            self.write(min(100_000, count - start), payload_bytes)
+        with self.connect() as db:
+            db.execute("vacuum analyze bridge.event_queue")
+            db.execute("checkpoint")  # or it would fall into the measurement of whoever comes next
+
+    def pending(self) -> int:
+        with self.connect() as db:
+            row = db.execute("select count(*) from bridge.event_queue where status = 'PENDING'").fetchone()
+        return int(row[0]) if row else 0
+
+    def counter(self, topic: str) -> Callable[[], int]:
+        """Counts the records in `topic` that a read_committed consumer can reach, transaction markers included."""
+        cluster, partitions = Cluster(self.settings), [(topic, n) for n in range(PARTITIONS)]
+        return lambda: sum(cluster.ends(partitions, committed=True).values())
+
+    def shards(self) -> int:
+        with self.connect() as db:
+            row = db.execute("select count(*) from bridge.shard").fetchone()
+        return int(row[0]) if row else 0
+
+    def set_shards(self, count: int) -> None:
+        with self.connect() as db:
+            db.execute("select bridge.set_shard_count(%s)", (count,))
+
+    @contextmanager
+    def relay(self, *, delivery: str = "exactly_once") -> Iterator[Measured]:
+        """A `bridge run` process, ended at the end."""
+        with (self.directory / "relay.log").open("w") as log:
+            chosen = replace(self.settings, relay=replace(self.settings.relay, delivery=delivery))
+            config = self.directory / "bridge.toml"
+            config.write_text(as_toml(chosen))
+            kept = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
+            environment = {**kept, "BRIDGE_CONFIG": str(config)}
+            process = subprocess.Popen([sys.executable, "-m", "bridge", "run"], env=environment, stderr=log)
+        try:
+            yield Measured.of_pid(process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def open_scene(settings: Settings, shards: int = 4) -> Iterator[Scene]:
+    """A scene on the servers of `settings`, which keep nothing of it. The role must be allowed to create a database.
+
+    Raises ConfigError, DatabaseUnavailable, BrokerUnavailable.
+    """
+    name = f"bridge_bench_{secrets.token_hex(4)}"
+    directory = Path(tempfile.mkdtemp(prefix=name))
+    url = settings.database.url
+    subject = f"{name}.happened-bench.Happened"
+    (directory / f"{subject}.avsc").write_text(json.dumps(SCHEMA))
+    own = replace(
+        settings,
+        database=Database(urlsplit(url)._replace(path=f"/{name}").geturl()),
+        relay=replace(settings.relay, name=name),
+        topics=replace(
+            settings.topics,
+            create_missing=True,
+            partitions=PARTITIONS,
+            control=f"{name}.shards",
+            dead_letters=f"{name}.dead_letters",
+        ),
+        routes=(Route(EVENT_TYPE, f"{name}.happened", subject),),
+        schemas=directory,
+    )
+    with connect(url, application_name="bridge bench") as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    try:
+        migrate(own.database.url)
+        scene = Scene(own, name, directory)
+        scene.set_shards(shards)
+        ensure_topics(own, shards)
+        yield scene
+    finally:
+        with connect(url, application_name="bridge bench") as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        kafka = AdminClient(client_properties(settings))
+        topics = [topic for topic in kafka.list_topics(timeout=10).topics if topic.startswith(name)]
+        for deletion in kafka.delete_topics(topics).values() if topics else ():
+            deletion.result(30)
+        shutil.rmtree(directory)
+
+
+def as_toml(settings: Settings) -> str:
+    """`settings` as a configuration file. JSON's strings, numbers and booleans are TOML's."""
+    lines = [f"schemas = {json.dumps(str(settings.schemas))}"]
+    for section in SECTIONS:
+        lines.append(f"[{section}]")
+        values = getattr(settings, section)
+        for knob in fields(values):
+            value = getattr(values, knob.name)
+            if isinstance(value, Mapping):
+                pairs = ", ".join(f"{json.dumps(key)} = {json.dumps(of_key)}" for key, of_key in value.items())
+                lines.append(f"{knob.name} = {{ {pairs} }}")
+            else:
+                lines.append(f"{knob.name} = {json.dumps(value)}")
+    for route in settings.routes:
+        lines.append("[[routes]]")
+        lines += [f"{name} = {json.dumps(value)}" for name, value in asdict(route).items()]
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""The servers that a benchmark uses: those that are set, or local ones; with what Debezium needs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import confluent_kafka
+
+from bridge import settings as settings_module
+from bridge.database import connect
+from bridge.demo.stage import are_servers_given, local_stage
+from bridge.errors import ConfigError
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DIRECTORY = Path(".bridge")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """`versions` by name, for the report."""
+
+    settings: Settings
+    versions: dict[str, str]
+
+
+def prepare(directory: Path | None, config: Path | None, console: Console, *, peer: bool) -> Servers:
+    """Start local servers where none are set; with `peer`, fetch Debezium and let local Postgres decode its log.
+
+    Raises ConfigError, Unavailable.
+    """
+    from bridge.local.artifacts import PEER, locked_artifacts
+    from bridge.local.cache import fetch
+    from bridge.local.stack import Stack
+
+    loaded = settings_module.load(config)
+    if directory is None and are_servers_given(loaded):
+        settings, versions = loaded, {}
+    else:
+        stack = Stack(directory or DIRECTORY)
+        stage = local_stage(stack, config, console)
+        settings, versions = stage.settings, {name.capitalize(): number for name, number in stage.versions.items()}
+        if peer and _show(settings, "wal_level") != "logical":
+            with connect(settings.database.url) as db:
+                db.execute("alter system set wal_level = logical")
+            stack.postgres.stop()
+            stack.postgres.start()
+    if peer:
+        if _show(settings, "wal_level") != "logical":
+            raise ConfigError("Debezium needs wal_level = logical", hint="Set it and restart Postgres")
+        fetch(console, PEER)
+        of = {artifact.coordinate.split(":")[1]: artifact.version for artifact in locked_artifacts(PEER)}
+        versions |= {"Debezium": of["debezium-connector-postgres"], "Connect": of["connect-runtime"]}
+    versions = {
+        "Postgres": _show(settings, "server_version"),
+        **versions,
+        "librdkafka": confluent_kafka.libversion()[0],
+    }
+    return Servers(settings, versions)
+
+
+def _show(settings: Settings, name: str) -> str:
+    with connect(settings.database.url) as db:
+        row = db.execute("select current_setting(%s)", (name,)).fetchone()
+    return str(row[0]) if row else ""
