@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 from bridge.bench.scene import EVENT_TYPE, Scene
 from bridge.encoder import Encoders
 from bridge.event import EVENT_QUEUE, Event, Record
-from bridge.ledger import Outcomes
+from bridge.ledger import NOTHING, Outcomes
 from bridge.position import Position
 from bridge.producer import ShardProducer
 from bridge.store import Store
@@ -31,8 +32,12 @@ def read_and_mark(scene: Scene) -> float:
 
 
 def carry(store: Store, batches: int | None = None) -> int:
-    """Read, claim and mark what is pending in one shard, or so many batches of it; returns the number of events."""
-    ledger, done = store.take(), 0
+    """Read, claim and mark what is pending in one shard, or so many batches of it; returns the number of events.
+
+    The ledger says at the end what it said before, because Kafka has heard nothing of all this.
+    """
+    held = ledger = store.take()
+    done = 0
     position = Position(ledger.scan_from)
     while batches is None or batches > 0:
         scan = store.read(position.start(), ledger.outcomes.seqs, [])
@@ -42,7 +47,8 @@ def carry(store: Store, batches: int | None = None) -> int:
         ledger = store.write(ledger, ledger.claimed(uuid4(), Outcomes.of(scan.events, [])), ledger.outcomes).ledger
         done += len(scan.events)
         batches = None if batches is None else batches - 1
-    store.release(store.write(ledger, ledger.settled(), ledger.outcomes).ledger)
+    settled = replace(ledger, batch_no=held.batch_no, batch_id=held.batch_id, outcomes=NOTHING)
+    store.release(store.write(ledger, settled, ledger.outcomes).ledger)
     return done
 
 
@@ -63,6 +69,8 @@ def publish(scene: Scene, events: int) -> float:
                 number += 1
                 size = min(relay.batch_rows, share - start)
                 producer.commit(number, uuid4(), (_keyed(record, start + n) for n in range(size)))
+            if committed is not None:  # as it was, for the ledger has heard nothing of all this
+                producer.commit(committed.number, committed.batch_id)
             return share
 
     try:

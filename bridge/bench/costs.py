@@ -47,13 +47,14 @@ def measure(scene: Scene, events: int, payload_bytes: int) -> Costs:
         db.execute("checkpoint")
         start = _position(db)
         db.execute("set synchronous_commit = off")  # as much WAL, sooner
-        for n in range(scene.events, scene.events + events):
+        first = scene.reserve(events) + 1
+        for n in range(first, first + events):
             db.execute(WRITE, {"n": n, "text": text_length(payload_bytes)}, prepare=True)
-        scene.events += events
         written = _position(db)
         tuples_before = _tuples(db)
+        published = scene.counter(scene.topic)
         with scene.relay() as process:
-            drain(process, scene.counter(scene.topic), events)
+            drain(process, published, events)
         carried = _position(db)
         tuples, hot = (after - before for after, before in zip(_tuples(db), tuples_before, strict=True))
         transactions, round_trips = _by_batch(scene, payload_bytes)

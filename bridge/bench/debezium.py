@@ -22,28 +22,14 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from bridge.bench.measured import Measured
-from bridge.bench.scene import PARTITIONS, Scene, text_length
+from bridge.bench.scene import PARTITIONS, Scene
 from bridge.errors import Unavailable
 from bridge.local.cache import jars
 from bridge.local.process import family, kill, spawn
 from bridge.local.state import free_ports
 from bridge.topics import Cluster
 
-TABLE = """
-create table if not exists public.outbox (
-    id uuid primary key default gen_random_uuid(),
-    aggregatetype text not null,
-    aggregateid text not null,
-    type text not null,
-    payload jsonb not null
-)
-"""
-FILL = """
-insert into public.outbox (aggregatetype, aggregateid, type, payload)
-select 'debezium', 'key ' || %(first)s + g, 'bench.happened',
-       jsonb_build_object('n', %(first)s + g, 'text', repeat('x', %(text)s))
-  from generate_series(1, %(count)s) g
-"""
+PROCEDURE = "fill_debezium"  # in sql/fill.sql
 WRITE = (
     "insert into public.outbox (aggregatetype, aggregateid, type, payload) values ('debezium', 'key ' || %(n)s::bigint,"
     " 'bench.happened', jsonb_build_object('n', %(n)s::bigint, 'text', repeat('x', %(text)s)))"
@@ -53,7 +39,7 @@ bootstrap.servers={bootstrap_servers}
 group.id={name}-connect
 listeners=http://127.0.0.1:{port}
 plugin.path={plugins}
-plugin.discovery=service_load
+plugin.discovery=hybrid_warn
 key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.storage.StringConverter
 config.storage.topic={name}.connect-configs
@@ -83,33 +69,20 @@ class Debezium:
     worker: Measured
     delivery: str
     slots: int = 0
-    has_slot: bool = False
-    events: int = 0
 
     @property
     def topic(self) -> str:
         return f"{self.scene.name}.debezium"
 
-    def write(self, count: int, payload_bytes: int) -> None:
-        """Write `count` events in one transaction, as `Scene.write()`."""
+    def prepare(self) -> None:
+        """A replication slot: what is written from here on waits for the next connector."""
+        self.slots += 1
         with self.scene.connect() as db:
-            db.execute(FILL, {"first": self.events, "count": count, "text": text_length(payload_bytes)})
-        self.events += count
-
-    def fill(self, count: int, payload_bytes: int) -> None:
-        """A replication slot, and a backlog behind it that waits for the next connector."""
-        self._make_slot()
-        for start in range(0, count, 100_000):
-            self.write(min(100_000, count - start), payload_bytes)
-        with self.scene.connect() as db:
-            db.execute("vacuum analyze public.outbox")
-            db.execute("checkpoint")
+            db.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", (self._slot,))
 
     @contextmanager
     def running(self) -> Iterator[Measured]:
-        """A connector that starts at the backlog's slot, or at a new one, and is removed with it at the end."""
-        if not self.has_slot:
-            self._make_slot()
+        """A connector that starts at the slot made last, and is removed with it at the end."""
         name = f"{self.scene.name}-{self._slot}"
         self._call("PUT", f"/connectors/{name}/config", self._connector())
         try:
@@ -122,11 +95,6 @@ class Debezium:
     @property
     def _slot(self) -> str:
         return f"{self.scene.name}_{self.delivery}_{self.slots}"
-
-    def _make_slot(self) -> None:
-        self.slots, self.has_slot = self.slots + 1, True
-        with self.scene.connect() as db:
-            db.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", (self._slot,))
 
     def _connector(self) -> dict[str, Any]:
         database = conninfo_to_dict(self.scene.settings.database.url)
@@ -185,7 +153,6 @@ class Debezium:
             return row is not None
 
         _await(is_dropped, "Debezium does not let go of its slot")
-        self.has_slot = False
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         return _call(self.url, method, path, body)
@@ -219,10 +186,6 @@ def open_debezium(scene: Scene, delivery: str) -> Iterator[Debezium]:
         _await(lambda: _answers(url), "Kafka Connect does not start")
         debezium = Debezium(scene, url, Measured(process), delivery)
         Cluster(scene.settings).create({debezium.topic: PARTITIONS})
-        with scene.connect() as db:
-            db.execute(TABLE)
-            db.execute("drop publication if exists bench")
-            db.execute("create publication bench for table public.outbox with (publish = 'insert')")
         yield debezium
     finally:
         kill(family(process))
@@ -253,7 +216,9 @@ def _call(url: str, method: str, path: str, body: object = None) -> Any:
     try:
         with NO_PROXY.open(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
-    except (OSError, urllib.error.HTTPError) as error:
+    except urllib.error.HTTPError as error:
+        raise Unavailable(f"Kafka Connect refused {url}{path}: {error.read().decode()[:1000]}") from error
+    except OSError as error:
         raise Unavailable(f"Kafka Connect at {url}{path}: {error}") from error
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 from bridge.bench.measured import Measured
 from bridge.errors import Unavailable
 
 SAMPLE_SECONDS = 0.05
 STALL_SECONDS = 120.0
+MIDDLE = (0.2, 0.8)
 
 
 @dataclass(frozen=True)
 class Drained:
-    """`rate` in events a second, from the last sample before the topic grew to the one that saw it complete.
+    """`rate` in events a second, of the middle of the backlog: neither start-up nor what is buffered on the way counts.
 
     CPU seconds are per million events, for the process alone; `memory_bytes` is the largest resident set seen.
     """
@@ -27,25 +29,36 @@ class Drained:
 
 
 def drain(process: Measured, published: Callable[[], int], events: int) -> Drained:
-    """Watch `published()`, the topic's committed records, until `events` more have come.
+    """Watch `published()`, which began at 0 before the process was started, until it reaches `events`.
 
     Transaction markers count as records there: one a transaction and partition, a thousandth of all.
     Raises Unavailable when nothing moves for two minutes.
     """
-    before = published()
-    first = last = (time.monotonic(), 0, process.cost().cpu_seconds)
-    began, memory = first[0], 0
-    while last[1] < events:
+    samples = [_Sample.take(process, published)]
+    moved_at = samples[0].at
+    while samples[-1].published < events:
         time.sleep(SAMPLE_SECONDS)
-        cost = process.cost()
-        sample = (time.monotonic(), published() - before, cost.cpu_seconds)
-        memory = max(memory, cost.memory_bytes)
-        if sample[1] == 0:
-            first = last = sample
-        elif sample[1] > last[1]:
-            last = sample
-        still_since = last[0] if last[1] else began
-        if sample[0] - still_since > STALL_SECONDS or not process.is_alive:
-            raise Unavailable(f"{sample[1]:,} of {events:,} events were published, then nothing more")
-    rate = last[1] / (last[0] - first[0])
-    return Drained(events, rate, (last[2] - first[2]) / last[1] * 1e6, memory)
+        samples.append(_Sample.take(process, published))
+        if samples[-1].published > samples[-2].published:
+            moved_at = samples[-1].at
+        elif samples[-1].at - moved_at > STALL_SECONDS or not process.is_alive:
+            raise Unavailable(f"{samples[-1].published:,} of {events:,} events were published, then nothing more")
+    start, end = (next(one for one in samples if one.published >= share * events) for share in MIDDLE)
+    moved = end.published - start.published
+    return Drained(
+        events,
+        moved / (end.at - start.at),
+        (end.cpu_seconds - start.cpu_seconds) / moved * 1e6,
+        max(one.memory_bytes for one in samples),
+    )
+
+
+class _Sample(NamedTuple):
+    at: float
+    published: int
+    cpu_seconds: float
+    memory_bytes: int
+
+    @classmethod
+    def take(cls, process: Measured, published: Callable[[], int]) -> _Sample:
+        return cls(time.monotonic(), published(), *astuple(process.cost()))

@@ -76,8 +76,9 @@ def by_bytes(
 
 def _drain(scene: Scene, events: int, payload_bytes: int) -> Drained:
     scene.fill(events, payload_bytes)
+    published = scene.counter(scene.topic)
     with scene.relay() as process:
-        return drain(process, scene.counter(scene.topic), events)
+        return drain(process, published, events)
 
 
 def _grow(scene: Scene, size: int, payload_bytes: int) -> None:

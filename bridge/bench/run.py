@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import LiteralString
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
-from bridge.bench import ceiling, costs, growth, latency, sustained, writers
+from bridge.bench import ceiling, costs, debezium, growth, latency, sustained, writers
 from bridge.bench.costs import Costs
-from bridge.bench.debezium import WRITE as DEBEZIUM_WRITE
-from bridge.bench.debezium import Debezium, open_debezium
+from bridge.bench.debezium import open_debezium
 from bridge.bench.drain import Drained, drain
 from bridge.bench.latency import Latency
 from bridge.bench.measured import Measured
-from bridge.bench.scene import PARTITIONS, WRITE, Scene, text_length
+from bridge.bench.scene import PARTITIONS, PROCEDURE, WRITE, Scene, text_length
 from bridge.bench.sustained import Sustained
 from bridge.bench.writers import Writers
 from bridge.topics import client_properties
@@ -72,15 +73,17 @@ class Results:
 
 @dataclass(frozen=True)
 class System:
-    """Something that carries events: how to give it a backlog, run it, and see what came out."""
+    """Something that carries events: how to run it, what writes events for it, and where they come out.
+
+    `prepare` comes before the first event of a run; `procedure` writes many events, and the statement `write` one.
+    """
 
     name: str
     topic: str
-    fill: Callable[[int, int], None]
-    write_many: Callable[[int, int], None]
     running: Callable[[], AbstractContextManager[Measured]]
-    write: str
-    numbered: Callable[[int], int]  # reserves so many event numbers, returns the first
+    procedure: str
+    write: LiteralString
+    prepare: Callable[[], None] = lambda: None
 
 
 def run(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Results:
@@ -89,6 +92,9 @@ def run(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Results:
     with ExitStack() as resources:
         systems = list(_systems(scene, plan, resources))
         if "drain" in plan.parts:
+            for system in systems:
+                say(f"warming up: {system.name}")
+                _drain(scene, system, plan.events // 2, plan.payload_bytes)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
                 _drain_all(scene, systems, plan, results, say)
@@ -127,44 +133,29 @@ def _writers(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Writers:
 
 
 def _systems(scene: Scene, plan: Plan, resources: ExitStack) -> Iterator[System]:
-    def reserve(owner: Scene | Debezium) -> Callable[[int], int]:
-        def numbered(count: int) -> int:
-            first = owner.events + 1
-            owner.events += count
-            return first
-
-        return numbered
-
     for delivery in DELIVERIES:
-        yield System(
-            f"bridge {delivery}",
-            scene.topic,
-            scene.fill,
-            scene.write,
-            lambda delivery=delivery: scene.relay(delivery=delivery),  # type: ignore[misc]
-            WRITE,
-            reserve(scene),
-        )
+        running = partial(scene.relay, delivery=delivery)
+        yield System(f"bridge {delivery}", scene.topic, running, PROCEDURE, WRITE)
         if plan.peer:
-            debezium = resources.enter_context(open_debezium(scene, delivery))
+            peer = resources.enter_context(open_debezium(scene, delivery))
             yield System(
-                f"Debezium {delivery}",
-                debezium.topic,
-                debezium.fill,
-                debezium.write,
-                debezium.running,
-                DEBEZIUM_WRITE,
-                reserve(debezium),
+                f"Debezium {delivery}", peer.topic, peer.running, debezium.PROCEDURE, debezium.WRITE, peer.prepare
             )
+
+
+def _drain(scene: Scene, system: System, events: int, payload_bytes: int) -> Drained:
+    system.prepare()
+    scene.fill(events, payload_bytes, system.procedure)
+    published = scene.counter(system.topic)
+    with system.running() as process:
+        return drain(process, published, events)
 
 
 def _drain_all(
     scene: Scene, systems: Sequence[System], plan: Plan, results: Results, say: Callable[[str], None]
 ) -> None:
     for system in systems:
-        system.fill(plan.events, plan.payload_bytes)
-        with system.running() as process:
-            found = drain(process, scene.counter(system.topic), plan.events)
+        found = _drain(scene, system, plan.events, plan.payload_bytes)
         results.drained.setdefault(system.name, []).append(found)
         say(
             f"{system.name}: {found.rate:,.0f} events/s, {found.cpu_seconds:.1f} CPU s a million,"
@@ -184,10 +175,11 @@ def _latencies(scene: Scene, system: System, plan: Plan, say: Callable[[str], No
         conn.execute(system.write, {"n": n, "text": text_length(plan.payload_bytes)}, prepare=True)
 
     found: list[Latency] = []
+    system.prepare()
     with system.running(), _consumer(scene, system.topic) as consumer:
         for rate in (plan.rates[0], *plan.rates):  # the first time warms up
             seconds = WARM_UP_SECONDS if not found and rate == plan.rates[0] else plan.seconds
-            first = system.numbered(int(rate * seconds))
+            first = scene.reserve(int(rate * seconds)) + 1
             one = latency.measure(scene.connect, write, consumer, first=first, rate=rate, seconds=seconds)
             found.append(one)
     for one in found[1:]:
@@ -200,10 +192,11 @@ def _latencies(scene: Scene, system: System, plan: Plan, say: Callable[[str], No
 
 
 def _sustained(scene: Scene, system: System, plan: Plan, say: Callable[[str], None]) -> list[Sustained]:
+    system.prepare()
     with system.running(), _consumer(scene, system.topic) as consumer, sustained.counting(consumer) as arrived:
 
         def write(count: int) -> None:
-            system.write_many(count, plan.payload_bytes)
+            scene.write(count, plan.payload_bytes, system.procedure)
 
         found = sustained.search(lambda rate: sustained.measure(write, arrived, rate, plan.seconds))
     for one in found:

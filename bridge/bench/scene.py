@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 import psycopg
@@ -22,10 +23,12 @@ from psycopg import sql
 from bridge.bench.measured import Measured
 from bridge.database import connect
 from bridge.migrate import migrate
+from bridge.resources import resource
 from bridge.settings import SECTIONS, Database, Route, Settings
 from bridge.topics import Cluster, client_properties, ensure_topics
 
 EVENT_TYPE = "bench.happened"
+PROCEDURE = "fill_bridge"  # in sql/fill.sql
 PARTITIONS = 6
 SCHEMA = {
     "type": "record",
@@ -34,11 +37,6 @@ SCHEMA = {
     "fields": [{"name": "n", "type": "long"}, {"name": "text", "type": "string"}],
 }
 OVERHEAD_BYTES = 40  # of a payload, around its text: {"n": 1234567, "text": ""}
-FILL = """
-insert into bridge.event_queue (event_type, event_key, payload)
-select 'bench.happened', 'key ' || %(first)s + g, jsonb_build_object('n', %(first)s + g, 'text', repeat('x', %(text)s))
-  from generate_series(1, %(count)s) g
-"""
 WRITE = (
     "select bridge.publish_event('bench.happened', 'key ' || %(n)s::bigint,"
     " jsonb_build_object('n', %(n)s::bigint, 'text', repeat('x', %(text)s)))"
@@ -48,6 +46,11 @@ WRITE = (
 def text_length(payload_bytes: int) -> int:
     """The length of the text that makes a payload so large."""
     return max(payload_bytes - OVERHEAD_BYTES, 0)
+
+
+def statements(name: str) -> LiteralString:
+    """The text of `sql/<name>.sql`."""
+    return resource("bench", f"sql/{name}.sql").read_text("utf-8")
 
 
 @dataclass
@@ -66,19 +69,24 @@ class Scene:
     def connect(self) -> psycopg.Connection:
         return connect(self.settings.database.url, application_name="bridge bench")
 
-    def write(self, count: int, payload_bytes: int) -> None:
-        """Write `count` events with a payload of about so many bytes in one transaction."""
-        with self.connect() as db:
-            db.execute(FILL, {"first": self.events, "count": count, "text": text_length(payload_bytes)})
+    def reserve(self, count: int) -> int:
+        """Reserves the numbers of `count` events, and returns the one before the first."""
         self.events += count
+        return self.events - count
 
-    def fill(self, count: int, payload_bytes: int) -> None:
-        """Write a backlog, in a few transactions."""
-        for start in range(0, count, 100_000):
-            self.write(min(100_000, count - start), payload_bytes)
+    def write(self, count: int, payload_bytes: int, procedure: str = PROCEDURE) -> None:
+        """Write `count` events with a payload of about so many bytes, each in a transaction of its own."""
+        call = sql.SQL("call {}(%s, %s, %s)").format(sql.Identifier("public", procedure))
         with self.connect() as db:
-            db.execute("vacuum analyze bridge.event_queue")
-            db.execute("checkpoint")  # or it would fall into the measurement of whoever comes next
+            db.execute("set synchronous_commit = off")  # what is measured comes later
+            db.execute(call, (self.reserve(count), count, text_length(payload_bytes)))
+
+    def fill(self, count: int, payload_bytes: int, procedure: str = PROCEDURE) -> None:
+        """Write a backlog, and leave nothing for the server to do that would fall into the measurement."""
+        self.write(count, payload_bytes, procedure)
+        with self.connect() as db:
+            db.execute("vacuum analyze")
+            db.execute("checkpoint")
 
     def pending(self) -> int:
         with self.connect() as db:
@@ -86,9 +94,10 @@ class Scene:
         return int(row[0]) if row else 0
 
     def counter(self, topic: str) -> Callable[[], int]:
-        """Counts the records in `topic` that a read_committed consumer can reach, transaction markers included."""
+        """Counts the new records in `topic` that a read_committed consumer can reach, transaction markers included."""
         cluster, partitions = Cluster(self.settings), [(topic, n) for n in range(PARTITIONS)]
-        return lambda: sum(cluster.ends(partitions, committed=True).values())
+        before = sum(cluster.ends(partitions, committed=True).values())
+        return lambda: sum(cluster.ends(partitions, committed=True).values()) - before
 
     def shards(self) -> int:
         with self.connect() as db:
@@ -146,6 +155,8 @@ def open_scene(settings: Settings, shards: int = 4) -> Iterator[Scene]:
     try:
         migrate(own.database.url)
         scene = Scene(own, name, directory)
+        with scene.connect() as db:
+            db.execute(statements("fill"))
         scene.set_shards(shards)
         ensure_topics(own, shards)
         yield scene

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import psycopg
 
-from bridge.bench.scene import Scene
+from bridge.bench.scene import Scene, statements
 from bridge.errors import ConfigError
 from bridge.local.postgres import binaries
-from bridge.resources import resource
 
 CLIENTS = 4
 BULK_ROWS = 20_000
@@ -34,6 +33,9 @@ ARMS = {
     "the seed's triggers": f"{OFF}; create trigger seed after insert or update on public.customer"
     " for each row execute function public.seed_entity_change()",
 }
+UPDATE_ONE = """\\set id random(1, 20000)
+update public.customer set score = score + 1, updated_at = clock_timestamp() where id = :id;
+"""
 BULK = "update public.customer set score = score + 1, updated_at = clock_timestamp()"
 
 
@@ -60,7 +62,7 @@ def measure(scene: Scene, rounds: int, seconds: int) -> Writers:
     """Run all arms `rounds` times, `seconds` each for the single rows. Raises ConfigError without pgbench."""
     pgbench = _pgbench()
     with scene.connect() as db:
-        db.execute(_sql("table.sql"))
+        db.execute(statements("table"))
         found = Writers({arm: [] for arm in ARMS}, {arm: [] for arm in ARMS if "relay" not in arm})
         for number in range(rounds):
             order = list(ARMS)[number % len(ARMS) :] + list(ARMS)[: number % len(ARMS)]
@@ -85,7 +87,7 @@ def _settle(db: psycopg.Connection, statement: str) -> None:
 
 def _single(pgbench: Path, scene: Scene, seconds: int) -> float:
     script = scene.directory / "update_one.pgbench"
-    script.write_text(_sql("update_one.pgbench"))
+    script.write_text(UPDATE_ONE)
     command = [
         str(pgbench),
         "-n",
@@ -123,10 +125,6 @@ def _pgbench() -> Path:
     if not Path(found).is_file():
         raise ConfigError("pgbench is missing", hint='Install it with Postgres, or: pip install "bridge-cdc[local]"')
     return Path(found)
-
-
-def _sql(name: str) -> str:
-    return resource("bench", f"sql/{name}").read_text("utf-8")
 
 
 def _ratio(values: list[float], of: list[float]) -> float:

@@ -1,0 +1,34 @@
+-- Both procedures write the events `first` + 1 to `first` + `amount`, each in a transaction of its own, as applications do.
+create procedure public.fill_bridge(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    for n in first + 1..first + amount loop
+        insert into bridge.event_queue (event_type, event_key, payload)
+        values ('bench.happened', 'key ' || n, jsonb_build_object('n', n, 'text', repeat('x', text_length)));
+        commit;
+    end loop;
+end $$;
+
+-- The peer's outbox, as its documentation describes it.
+create table public.outbox (
+    id            uuid primary key default gen_random_uuid(),
+    aggregatetype text not null,
+    aggregateid   text not null,
+    type          text not null,
+    payload       jsonb not null
+);
+
+create publication bench for table public.outbox with (publish = 'insert');
+
+create procedure public.fill_debezium(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    for n in first + 1..first + amount loop
+        insert into public.outbox (aggregatetype, aggregateid, type, payload)
+        values ('debezium', 'key ' || n, 'bench.happened',
+                jsonb_build_object('n', n, 'text', repeat('x', text_length)));
+        commit;
+    end loop;
+end $$;
