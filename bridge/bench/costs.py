@@ -89,6 +89,7 @@ def _by_batch(scene: Scene, payload_bytes: int) -> tuple[float, float]:
         store.conn.pgconn.trace(trace.fileno())
         carry(store, batches)
         store.conn.pgconn.untrace()
+        trace.seek(0)  # the library wrote through the same description
         text = trace.read()
     return text.count('"COMMIT"') / batches, text.count("ReadyForQuery") / batches
 

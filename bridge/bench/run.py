@@ -22,7 +22,7 @@ from bridge.bench.measured import Measured
 from bridge.bench.scene import PARTITIONS, PROCEDURE, WRITE, Scene, text_length
 from bridge.bench.sustained import Sustained
 from bridge.bench.writers import Writers
-from bridge.topics import client_properties
+from bridge.topics import Cluster, client_properties
 
 PARTS = ("drain", "latency", "sustained", "costs", "writers")  # by default
 LONG_PARTS = ("shards", "bytes", "snapshot", "growth")  # in this order: the last leaves a history behind
@@ -218,11 +218,8 @@ def _consumer(scene: Scene, topic: str) -> Iterator[Consumer]:
             "auto.offset.reset": "latest",
         }
     )
-    ends = [
-        TopicPartition(topic, n, consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1])
-        for n in range(PARTITIONS)
-    ]
-    consumer.assign(ends)
+    ends = Cluster(scene.settings).ends([(topic, n) for n in range(PARTITIONS)], committed=False)
+    consumer.assign([TopicPartition(*partition, end) for partition, end in ends.items()])
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
         consumer.poll(0.1)
