@@ -31,7 +31,7 @@ from bridge.store import Store
 logger = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.1, 3.0)
-LOOK_SECONDS = 0.02  # an idle shard looks at least so often whether anything was written
+LOOK_SECONDS = (0.002, 0.02)  # how often an idle shard looks whether anything was written: soon after, and later
 
 
 class Pipeline:
@@ -111,12 +111,12 @@ class Pipeline:
     def _rest(self, shard: Shard, pause: float) -> float:
         """Wait for `pause` seconds, or until somebody writes an event; returns how long to wait next time."""
         relay = self._settings.relay
-        waited, look = 0.0, relay.poll_min_seconds
+        (look, most), waited = LOOK_SECONDS, 0.0
         while waited < pause and not self._stop.wait(look):
             waited += look
             if waited < pause and shard.has_news():
                 return relay.poll_min_seconds
-            look = min(look * 1.5, LOOK_SECONDS)
+            look = min(look * 1.5, most)
         return min(pause * 1.5, relay.poll_max_seconds)
 
     def _note(self, error: Exception) -> None:
