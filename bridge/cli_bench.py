@@ -65,7 +65,7 @@ def bench(
     servers = prepare(directory, config, console, peer=peer)
     plan = Plan(only or PARTS[:DEFAULT], events, payload_bytes, rounds, rates, seconds, minutes, peer)
     with open_scene(servers.settings, shards) as scene:
-        results = run(scene, plan, console.print)
+        results = run(scene, plan, console.print, servers.allow_decoding)
         markdown = report.as_markdown(plan, results, servers.versions)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

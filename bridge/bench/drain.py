@@ -43,7 +43,8 @@ def drain(process: Measured, published: Callable[[], int], events: int) -> Drain
             moved_at = samples[-1].at
         elif samples[-1].at - moved_at > STALL_SECONDS or not process.is_alive:
             raise Unavailable(f"{samples[-1].published:,} of {events:,} events were published, then nothing more")
-    start, end = (next(one for one in samples if one.published >= share * events) for share in MIDDLE)
+    start = [one for one in samples if one.published < MIDDLE[0] * events][-1]
+    end = next(one for one in samples if one.published >= MIDDLE[1] * events)
     moved = end.published - start.published
     return Drained(
         events,

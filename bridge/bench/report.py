@@ -138,7 +138,7 @@ def _costs(found: Costs) -> list[str]:
         ["transactions a batch", f"{found.transactions:.1f}"],
         ["round trips a batch", f"{found.round_trips:.1f}"],
     ]
-    return ["What it costs Postgres:", "", *_table(rows)]
+    return [f"What it costs Postgres (`wal_level = {found.wal_level}`):", "", *_table(rows)]
 
 
 def _writers(results: Results) -> list[str]:

@@ -86,9 +86,14 @@ class System:
     prepare: Callable[[], None] = lambda: None
 
 
-def run(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Results:
-    """Measure what `plan` asks for. Raises Unavailable, ConfigError."""
+def run(scene: Scene, plan: Plan, say: Callable[[str], None], before_peer: Callable[[], None]) -> Results:
+    """Measure what `plan` asks for; `before_peer` is called before a peer starts. Raises Unavailable, ConfigError."""
     results, shards = Results(), scene.shards()
+    if "costs" in plan.parts:
+        say("costs")
+        results.costs = costs.measure(scene, plan.events // 10, plan.payload_bytes)
+    if plan.peer:
+        before_peer()
     with ExitStack() as resources:
         systems = list(_systems(scene, plan, resources))
         if "drain" in plan.parts:
@@ -104,8 +109,6 @@ def run(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Results:
         if "sustained" in plan.parts:
             for system in systems:
                 results.sustained[system.name] = _sustained(scene, system, plan, say)
-    if "costs" in plan.parts:
-        results.costs = costs.measure(scene, plan.events // 10, plan.payload_bytes)
     if "writers" in plan.parts:
         results.writers = _writers(scene, plan, say)
     events, size, rounds = plan.events, plan.payload_bytes, plan.rounds

@@ -17,41 +17,47 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bridge.local.stack import Stack
+
 DIRECTORY = Path(".bridge")
 
 
 @dataclass(frozen=True)
 class Servers:
-    """`versions` by name, for the report."""
+    """`versions` by name, for the report; `stack` are the local servers, if they are."""
 
     settings: Settings
     versions: dict[str, str]
+    stack: Stack | None
+
+    def allow_decoding(self) -> None:
+        """Let Postgres decode its log, which Debezium needs, and which makes updates write more of it.
+
+        Raises ConfigError when others' servers do not do so already.
+        """
+        if _show(self.settings, "wal_level") == "logical":
+            return
+        if self.stack is None:
+            raise ConfigError("Debezium needs wal_level = logical", hint="Set it and restart Postgres")
+        with connect(self.settings.database.url) as db:
+            db.execute("alter system set wal_level = logical")
+        self.stack.postgres.stop()
+        self.stack.postgres.start()
 
 
 def prepare(directory: Path | None, config: Path | None, console: Console, *, peer: bool) -> Servers:
-    """Start local servers where none are set; with `peer`, fetch Debezium and let local Postgres decode its log.
-
-    Raises ConfigError, Unavailable.
-    """
+    """Start local servers where none are set; with `peer`, fetch Debezium. Raises ConfigError, Unavailable."""
     from bridge.local.artifacts import PEER, locked_artifacts
     from bridge.local.cache import fetch
     from bridge.local.stack import Stack
 
-    loaded = settings_module.load(config)
-    if directory is None and are_servers_given(loaded):
-        settings, versions = loaded, {}
-    else:
+    settings = settings_module.load(config)
+    versions, stack = {}, None
+    if directory is not None or not are_servers_given(settings):
         stack = Stack(directory or DIRECTORY)
         stage = local_stage(stack, config, console)
         settings, versions = stage.settings, {name.capitalize(): number for name, number in stage.versions.items()}
-        if peer and _show(settings, "wal_level") != "logical":
-            with connect(settings.database.url) as db:
-                db.execute("alter system set wal_level = logical")
-            stack.postgres.stop()
-            stack.postgres.start()
     if peer:
-        if _show(settings, "wal_level") != "logical":
-            raise ConfigError("Debezium needs wal_level = logical", hint="Set it and restart Postgres")
         fetch(console, PEER)
         of = {artifact.coordinate.split(":")[1]: artifact.version for artifact in locked_artifacts(PEER)}
         versions |= {"Debezium": of["debezium-connector-postgres"], "Connect": of["connect-runtime"]}
@@ -60,7 +66,10 @@ def prepare(directory: Path | None, config: Path | None, console: Console, *, pe
         **versions,
         "librdkafka": confluent_kafka.libversion()[0],
     }
-    return Servers(settings, versions)
+    servers = Servers(settings, versions, stack)
+    if peer and stack is None:
+        servers.allow_decoding()
+    return servers
 
 
 def _show(settings: Settings, name: str) -> str:

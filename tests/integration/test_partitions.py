@@ -105,7 +105,7 @@ def test_leaves_have_what_the_parent_has(db: Db) -> None:
         leaves = [leaf for leaf, *_ in bounds(db, parent)]
         for leaf in [*leaves, f"bridge.{parent}_default"]:
             options = value(db, f"select reloptions from pg_class where oid = '{leaf}'::regclass")
-            assert "fillfactor=75" in options
+            assert "fillfactor=45" in options
             for what in ("count(*) from pg_index where indrelid", "count(*) from pg_attrdef where adrelid"):
                 assert value(db, f"select {what} = '{leaf}'::regclass") == value(
                     db, f"select {what} = 'bridge.{parent}'::regclass"
