@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import LiteralString
 
@@ -84,34 +84,44 @@ class System:
     procedure: str
     write: LiteralString
     prepare: Callable[[], None] = lambda: None
+    only_latency: bool = False
 
 
 def run(scene: Scene, plan: Plan, say: Callable[[str], None], before_peer: Callable[[], None]) -> Results:
     """Measure what `plan` asks for; `before_peer` is called before a peer starts. Raises Unavailable, ConfigError."""
-    results, shards = Results(), scene.shards()
+    results = Results()
     if "costs" in plan.parts:
         say("costs")
         results.costs = costs.measure(scene, plan.events // 10, plan.payload_bytes)
     if plan.peer:
         before_peer()
     with ExitStack() as resources:
-        systems = list(_systems(scene, plan, resources))
-        if "drain" in plan.parts:
-            for system in systems:
-                say(f"warming up: {system.name}")
-                _drain(scene, system, plan.events // 2, plan.payload_bytes)
-            for number in range(plan.rounds):
-                say(f"round {number + 1} of {plan.rounds}")
-                _drain_all(scene, systems, plan, results, say)
-        if "latency" in plan.parts:
-            for system in systems:
-                results.latencies[system.name] = _latencies(scene, system, plan, say)
-        if "sustained" in plan.parts:
-            for system in systems:
-                results.sustained[system.name] = _sustained(scene, system, plan, say)
+        _compare(scene, list(_systems(scene, plan, resources)), plan, results, say)
     if "writers" in plan.parts:
         results.writers = _writers(scene, plan, say)
-    events, size, rounds = plan.events, plan.payload_bytes, plan.rounds
+    _watch_growth(scene, plan, results, say)
+    return results
+
+
+def _compare(scene: Scene, systems: Sequence[System], plan: Plan, results: Results, say: Callable[[str], None]) -> None:
+    whole = [system for system in systems if not system.only_latency]
+    if "drain" in plan.parts:
+        for system in whole:
+            say(f"warming up: {system.name}")
+            _drain(scene, system, plan.events // 2, plan.payload_bytes)
+        for number in range(plan.rounds):
+            say(f"round {number + 1} of {plan.rounds}")
+            _drain_all(scene, whole, plan, results, say)
+    if "latency" in plan.parts:
+        for system in systems:
+            results.latencies[system.name] = _latencies(scene, system, plan, say)
+    if "sustained" in plan.parts:
+        for system in whole:
+            results.sustained[system.name] = _sustained(scene, system, plan, say)
+
+
+def _watch_growth(scene: Scene, plan: Plan, results: Results, say: Callable[[str], None]) -> None:
+    events, size, rounds, shards = plan.events, plan.payload_bytes, plan.rounds, scene.shards()
     if "shards" in plan.parts:
         results.by_shards = growth.by_shards(scene, SHARDS, events, size, rounds, say)
         scene.set_shards(shards)
@@ -122,7 +132,6 @@ def run(scene: Scene, plan: Plan, say: Callable[[str], None], before_peer: Calla
         results.by_snapshot = {"before": before, "after": after}
     if "growth" in plan.parts:
         results.by_history = growth.after_history(scene, HISTORY, events, size, rounds, say)
-    return results
 
 
 def _writers(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Writers:
@@ -141,9 +150,13 @@ def _systems(scene: Scene, plan: Plan, resources: ExitStack) -> Iterator[System]
         yield System(f"bridge {delivery}", scene.topic, running, PROCEDURE, WRITE)
         if plan.peer:
             peer = resources.enter_context(open_debezium(scene, delivery))
-            yield System(
+            system = System(
                 f"Debezium {delivery}", peer.topic, peer.running, debezium.PROCEDURE, debezium.WRITE, peer.prepare
             )
+            yield system
+            quick = partial(peer.running, debezium.QUICK_POLL_MS)
+            name = f"{system.name}, polling every {debezium.QUICK_POLL_MS} ms"
+            yield replace(system, name=name, running=quick, only_latency=True)
 
 
 def _drain(scene: Scene, system: System, events: int, payload_bytes: int) -> Drained:
