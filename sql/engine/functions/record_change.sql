@@ -22,11 +22,15 @@ declare
     new_state jsonb := after - excluded;
     old_key text := bridge.entity_key(old_state, key_columns);
     new_key text := bridge.entity_key(new_state, key_columns);
+    entity_type_id uuid := coalesce(new_state, old_state) ->> type_column;
     context record;
     actions text[];
     action text;
     fields text[];
-    event record;
+    event_id uuid;
+    occurred_at timestamptz;
+    entity_id text;
+    details jsonb;
 begin
     if old_key = new_key then
         fields := array(select field.key from jsonb_each(new_state) as field
@@ -40,26 +44,29 @@ begin
                         else '{DELETE,INSERT}' end;
     end if;
     context := bridge.change_context();
-    -- id, seq, shard and occurred_at are left to their defaults.
+    old_state := old_state || masked;
+    new_state := new_state || masked;
+    -- seq and shard are left to their defaults. The others are set here, because RETURNING would cost more.
     foreach action in array actions loop
-        insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+        event_id := bridge.new_event_id();
+        occurred_at := clock_timestamp();
+        entity_id := case action when 'DELETE' then old_key else new_key end;
+        insert into bridge.entity_events (id, entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, previous_state, new_state, changed_fields,
-                                          change_summary, headers)
-        values (entity_type, case action when 'DELETE' then old_key else new_key end,
-                (coalesce(new_state, old_state) ->> type_column)::uuid, entity_event_type, action,
-                context.performed_by, context.status, case when action <> 'INSERT' then old_state || masked end,
-                case when action <> 'DELETE' then new_state || masked end, fields,
+                                          change_summary, headers, occurred_at)
+        values (event_id, entity_type, entity_id, entity_type_id, entity_event_type, action,
+                context.performed_by, context.status, case when action <> 'INSERT' then old_state end,
+                case when action <> 'DELETE' then new_state end, fields,
                 bridge.change_summary(action, entity_type, fields, before is not null and after is not null),
-                context.headers)
-        returning id, entity_id, entity_type_id, occurred_at into event;
+                context.headers, occurred_at);
         if with_activity then
-            insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
+            details := case action when 'DELETE' then old_state else new_state end;
+            insert into bridge.activity_log (id, user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                              ip_address, user_agent, device, geo, meta)
-            values (context.performed_by, event.entity_id, entity_type, action, event.occurred_at, context.status,
+            values (event_id, context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
                     (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
                     nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
-                    bridge.activity_meta(event.id, event.entity_type_id, fields,
-                                         case action when 'DELETE' then old_state else new_state end || masked));
+                    bridge.activity_meta(event_id, entity_type_id, fields, details));
         end if;
     end loop;
 end $$;

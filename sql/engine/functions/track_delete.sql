@@ -25,11 +25,13 @@ declare
     with_activity     constant boolean := tg_argv[6];
     context record;
     changed integer;
+    before jsonb;
 begin
-    select count(*) into changed from (select from old_rows limit 2) as two;
+    select count(*), (select to_jsonb(r) from old_rows as r limit 1) into changed, before
+      from (select from old_rows limit 2) as two;
     if changed < 2 then
         if changed = 1 then
-            perform bridge.record_change(tg_argv, (select to_jsonb(r) from old_rows as r), null);
+            perform bridge.record_change(tg_argv, before, null);
         end if;
         return null;
     end if;
@@ -44,9 +46,9 @@ begin
           from (select to_jsonb(r) - excluded as state from old_rows as r offset 0) as deleted   -- 0: convert once
         returning id, entity_id, entity_type_id, action, occurred_at, previous_state as details
     )
-    insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
+    insert into bridge.activity_log (id, user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                      ip_address, user_agent, device, geo, meta)
-    select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+    select id, context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
            (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
            nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
            bridge.activity_meta(id, entity_type_id, null, details)

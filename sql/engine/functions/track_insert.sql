@@ -28,11 +28,13 @@ declare
     with_activity     constant boolean := tg_argv[6];
     context record;
     changed integer;
+    after jsonb;
 begin
-    select count(*) into changed from (select from new_rows limit 2) as two;
+    select count(*), (select to_jsonb(r) from new_rows as r limit 1) into changed, after
+      from (select from new_rows limit 2) as two;
     if changed < 2 then
         if changed = 1 then
-            perform bridge.record_change(tg_argv, null, (select to_jsonb(r) from new_rows as r));
+            perform bridge.record_change(tg_argv, null, after);
         end if;
         return null;
     end if;
@@ -47,9 +49,9 @@ begin
           from (select to_jsonb(r) - excluded as state from new_rows as r offset 0) as inserted  -- 0: convert once
         returning id, entity_id, entity_type_id, action, occurred_at, new_state as details
     )
-    insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
+    insert into bridge.activity_log (id, user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                      ip_address, user_agent, device, geo, meta)
-    select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+    select id, context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
            (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
            nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
            bridge.activity_meta(id, entity_type_id, null, details)

@@ -33,18 +33,23 @@ declare
     with_activity     constant boolean := tg_argv[6];
     context record;
     changed integer;
+    before jsonb;
+    after jsonb;
+    column_names text[];
     has_rekeyed boolean;
 begin
-    select count(*) into changed from (select from old_rows limit 2) as two;
+    select count(*), (select to_jsonb(r) from old_rows as r limit 1), (select to_jsonb(r) from new_rows as r limit 1)
+      into changed, before, after
+      from (select from old_rows limit 2) as two;
     if changed < 2 then
         if changed = 1 then
-            perform bridge.record_change(tg_argv, (select to_jsonb(r) from old_rows as r),
-                                         (select to_jsonb(r) from new_rows as r));
+            perform bridge.record_change(tg_argv, before, after);
         end if;
         return null;
     end if;
 
     context := bridge.change_context();
+    column_names := array(select jsonb_object_keys(before - excluded));   -- the same for all rows
     with pair as (
         select to_jsonb(o.r) - excluded as old_state, to_jsonb(w.r) - excluded as new_state
           from (select row_number() over () as position, r from old_rows as r) as o
@@ -55,8 +60,8 @@ begin
         select old_state, new_state, bridge.entity_key(old_state, key_columns) as key,
                bridge.entity_key(old_state, key_columns) is distinct from bridge.entity_key(new_state, key_columns)
                    as is_rekeyed,
-               array(select field.key from jsonb_each(new_state) as field
-                      where field.value is distinct from old_state -> field.key) as fields
+               array(select name from (select unnest(column_names) as name offset 0) as field  -- 0: no function scan
+                      where new_state -> name is distinct from old_state -> name) as fields
           from pair offset 0
     ), event as (
         insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
@@ -71,9 +76,9 @@ begin
         returning id, entity_id, entity_type_id, action, occurred_at, changed_fields,
                   coalesce(new_state, previous_state) as details
     ), activity as (
-        insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
+        insert into bridge.activity_log (id, user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                          ip_address, user_agent, device, geo, meta)
-        select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+        select id, context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
                (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
                nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
                bridge.activity_meta(id, entity_type_id, changed_fields, details)
@@ -96,9 +101,9 @@ begin
              where bridge.entity_key(old_state, key_columns) is distinct from bridge.entity_key(new_state, key_columns)
             returning id, entity_id, entity_type_id, action, occurred_at, new_state as details
         )
-        insert into bridge.activity_log (user_id, entity_id, entity_type, action, occurred_at, actor_status,
+        insert into bridge.activity_log (id, user_id, entity_id, entity_type, action, occurred_at, actor_status,
                                          ip_address, user_agent, device, geo, meta)
-        select context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
+        select id, context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
                (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
                nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
                bridge.activity_meta(id, entity_type_id, null, details)
