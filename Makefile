@@ -31,7 +31,8 @@ check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev.stamp  ## Measure, against Debezium too, and draw docs/benchmarks/latest (an hour); ONLY="drain" for a part
+bench: ONLY ?= costs drain latency sustained writers shards bytes snapshot growth
+bench: .venv/dev.stamp  ## Measure, Debezium too, and draw docs/benchmarks/latest (over an hour); ONLY="drain" for a part
 	$(BIN)/bridge bench --dir build/bench --debezium --out docs/benchmarks/latest $(foreach part,$(ONLY),--only $(part))
 	$(BIN)/python tests/bench/plot.py docs/benchmarks/latest
 	$(BIN)/bridge local down --purge --dir build/bench
