@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bridge.cli_demo import DIRECTORY
+from bridge.cli_local import open_stack
 from bridge.cli_options import config_option
 
 PARTS = ("drain", "latency", "sustained", "costs", "writers", "shards", "bytes", "snapshot", "growth")
@@ -54,6 +56,7 @@ def bench(
     On the servers that are set, or on local ones. Everything happens in a database and in topics of its own, which are
     removed at the end; the role must be allowed to create a database.
     """
+    stack = open_stack(directory or DIRECTORY)  # first, because all that follows needs its packages
     from rich.console import Console
 
     from bridge.bench import report
@@ -62,7 +65,7 @@ def bench(
     from bridge.bench.servers import prepare
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    servers = prepare(directory, config, console, peer=peer)
+    servers = prepare(stack, config, console, always_local=directory is not None, peer=peer)
     plan = Plan(only or PARTS[:DEFAULT], events, payload_bytes, rounds, rates, seconds, minutes, peer)
     with open_scene(servers.settings, shards) as scene:
         results = run(scene, plan, console.print, servers.allow_decoding)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import confluent_kafka
 
-from bridge import settings as settings_module
 from bridge.database import connect
 from bridge.demo.stage import are_servers_given, local_stage
 from bridge.errors import ConfigError
-from bridge.settings import Settings
+from bridge.local.artifacts import PEER, locked_artifacts
+from bridge.local.cache import fetch
+from bridge.settings import Settings, load
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from bridge.local.stack import Stack
-
-DIRECTORY = Path(".bridge")
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,14 @@ class Servers:
         self.stack.postgres.start()
 
 
-def prepare(directory: Path | None, config: Path | None, console: Console, *, peer: bool) -> Servers:
-    """Start local servers where none are set; with `peer`, fetch Debezium. Raises ConfigError, Unavailable."""
-    from bridge.local.artifacts import PEER, locked_artifacts
-    from bridge.local.cache import fetch
-    from bridge.local.stack import Stack
+def prepare(stack: Stack, config: Path | None, console: Console, *, always_local: bool, peer: bool) -> Servers:
+    """Start the servers of `stack`, unless others are set; with `peer`, fetch Debezium.
 
-    settings = settings_module.load(config)
-    versions, stack = {}, None
-    if directory is not None or not are_servers_given(settings):
-        stack = Stack(directory or DIRECTORY)
+    Raises ConfigError, Unavailable.
+    """
+    settings, versions = load(config), {}
+    is_local = always_local or not are_servers_given(settings)
+    if is_local:
         stage = local_stage(stack, config, console)
         settings, versions = stage.settings, {name.capitalize(): number for name, number in stage.versions.items()}
     if peer:
@@ -66,8 +64,8 @@ def prepare(directory: Path | None, config: Path | None, console: Console, *, pe
         **versions,
         "librdkafka": confluent_kafka.libversion()[0],
     }
-    servers = Servers(settings, versions, stack)
-    if peer and stack is None:
+    servers = Servers(settings, versions, stack if is_local else None)
+    if peer and not is_local:
         servers.allow_decoding()
     return servers
 
