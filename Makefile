@@ -12,7 +12,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench chaos mutations lock clean
+.PHONY: help venv demo test check bench growth chaos mutations lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,10 +31,14 @@ check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: ONLY ?= costs drain latency sustained writers shards bytes snapshot growth
-bench: .venv/dev.stamp  ## Measure, Debezium too, and draw docs/benchmarks/latest (over an hour); ONLY="drain" for a part
+bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/latest (half an hour); ONLY="drain" for a part
 	$(BIN)/bridge bench --dir build/bench --debezium --out docs/benchmarks/latest $(foreach part,$(ONLY),--only $(part))
 	$(BIN)/python tests/bench/plot.py docs/benchmarks/latest
+	$(BIN)/bridge local down --purge --dir build/bench
+
+growth: .venv/dev.stamp  ## Measure with up to 20 million events, a snapshot, other shards and sizes, into docs/benchmarks/growth
+	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/growth \
+		--only shards --only bytes --only snapshot --only growth --rounds 3
 	$(BIN)/bridge local down --purge --dir build/bench
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
