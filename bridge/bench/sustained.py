@@ -65,7 +65,7 @@ def measure(write: Callable[[int], None], arrived: Callable[[], int], rate: int,
     while (now := time.monotonic() - began) < WARM_UP_SECONDS + seconds:
         time.sleep(TICK_SECONDS)
         if now > WARM_UP_SECONDS:
-            samples.append((now, writer.written - (arrived() - before)))
+            samples.append((now, max(writer.written - (arrived() - before), 0)))
     stop.set()
     thread.join()
     deadline = time.monotonic() + CATCH_UP_SECONDS
