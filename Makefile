@@ -38,7 +38,7 @@ bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/l
 
 growth: .venv/dev.stamp  ## Measure with up to 20 million events, a snapshot, other shards and sizes, into docs/benchmarks/growth
 	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/growth \
-		--only shards --only bytes --only snapshot --only growth --rounds 3
+		--only shards --only bytes --only snapshot --only growth --events 200000
 	$(BIN)/bridge local down --purge --dir build/bench
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>

@@ -43,9 +43,9 @@ class Plan:
     parts: Sequence[str] = PARTS
     events: int = 300_000
     payload_bytes: int = 220
-    rounds: int = 5
+    rounds: int = 3
     rates: Sequence[int] = (100, 500, 2000)
-    seconds: int = 20
+    seconds: int = 10
     minutes: float = 10.0
     peer: bool = False
 
