@@ -191,6 +191,7 @@ def _latencies(scene: Scene, system: System, plan: Plan, say: Callable[[str], No
         conn.execute(system.write, {"n": n, "text": text_length(plan.payload_bytes)}, prepare=True)
 
     found: list[Latency] = []
+    scene.clear()
     system.prepare()
     with system.running(), _consumer(scene, system.topic) as consumer:
         for rate in (plan.rates[0], *plan.rates):  # the first time warms up
@@ -208,6 +209,7 @@ def _latencies(scene: Scene, system: System, plan: Plan, say: Callable[[str], No
 
 
 def _sustained(scene: Scene, system: System, plan: Plan, say: Callable[[str], None]) -> list[Sustained]:
+    scene.clear()
     system.prepare()
     with system.running(), _consumer(scene, system.topic) as consumer, sustained.counting(consumer) as arrived:
 

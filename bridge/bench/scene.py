@@ -88,6 +88,12 @@ class Scene:
             db.execute("vacuum analyze")
             db.execute("checkpoint")
 
+    def clear(self) -> None:
+        """Empty the outboxes, or what was measured before would be vacuumed during what comes now."""
+        with self.connect() as db:
+            db.execute("truncate bridge.event_queue, public.outbox")
+            db.execute("checkpoint")
+
     def pending(self) -> int:
         with self.connect() as db:
             row = db.execute("select count(*) from bridge.event_queue where status = 'PENDING'").fetchone()

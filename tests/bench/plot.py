@@ -11,36 +11,48 @@ from typing import Any
 import pygal
 from pygal.style import CleanStyle
 
-STYLE = CleanStyle(font_family="sans-serif", label_font_size=13, value_font_size=13, title_font_size=16)
+OURS, THEIRS, THEIRS_QUICK, OTHER = "#1f6f8b", "#c8553d", "#e8a598", "#8a8a8a"
+LOOKS = {"font_family": "sans-serif", "label_font_size": 13, "value_font_size": 13, "title_font_size": 16}
+PLAIN = {"print_values": True, "js": [], "width": 860}
 
 
 def throughput(results: dict[str, Any]) -> pygal.HorizontalBar:
     chart = pygal.HorizontalBar(
-        style=STYLE, show_legend=False, print_values=True, width=800, height=320, formatter=lambda n: f"{n:,.0f}"
-    )
+        style=CleanStyle(value_colors=("white",), **LOOKS), show_legend=False, show_x_guides=False, height=320,
+        formatter=lambda n: f"{n:,.0f}", **PLAIN,
+    )  # fmt: skip
     chart.title = f"Events a second, a backlog of {results['plan']['events']:,} (more is better)"
-    bars = {name: [one["rate"] for one in found] for name, found in results["drained"].items()}
-    bars["ceiling"] = [1 / (1 / a + 1 / b) for a, b in zip(results["read_and_mark"], results["publish"], strict=True)]
-    chart.x_labels = [name.replace("_", " ") for name in reversed(bars)]
-    chart.add("", [statistics.median(rates) for rates in reversed(bars.values())])
+    bars = {name.replace("_", " "): [one["rate"] for one in found] for name, found in results["drained"].items()}
+    bars["the ceiling"] = [
+        1 / (1 / a + 1 / b) for a, b in zip(results["read_and_mark"], results["publish"], strict=True)
+    ]
+    chart.x_labels = list(reversed(bars))
+    chart.add("", [{"value": statistics.median(bars[name]), "color": colour(name)} for name in reversed(bars)])
     return chart
 
 
-def latency(results: dict[str, Any]) -> pygal.Bar:
+def latency(results: dict[str, Any], delivery: str) -> pygal.Bar:
+    found = {name: rates for name, rates in results["latencies"].items() if delivery in name}
+    colors = tuple(colour(name) for name in found)
     chart = pygal.Bar(
-        style=STYLE,
-        logarithmic=True,
-        print_values=True,
-        legend_at_bottom=True,
-        width=800,
-        height=420,
-        formatter=lambda n: f"{n:,.0f}" if n >= 10 else f"{n:.1f}",
+        style=CleanStyle(colors=colors, **LOOKS), logarithmic=True, range=(1, 1000), zero=1, show_y_guides=False,
+        legend_at_bottom=True, legend_at_bottom_columns=1, truncate_legend=-1, height=400,
+        formatter=lambda n: f"{n:,.0f}" if n >= 10 else f"{n:.1f}", **PLAIN,
+    )  # fmt: skip
+    chart.title = (
+        f"Milliseconds from commit to consumer, 99th percentile, {delivery.replace('_', ' ')} (less is better)"
     )
-    chart.title = "Milliseconds from commit to a read_committed consumer, 99th percentile (less is better)"
-    for name, found in results["latencies"].items():
-        chart.x_labels = [f"{one['rate']:,}/s" for one in found]
-        chart.add(name.replace("_", " "), [one["from_commit"]["p99"] for one in found])
+    chart.y_labels = [1, 10, 100, 1000]
+    for name, rates in found.items():
+        chart.x_labels = [f"{one['rate']:,} events a second" for one in rates]
+        chart.add(name.replace("_", " "), [one["from_commit"]["p99"] for one in rates])
     return chart
+
+
+def colour(name: str) -> str:
+    if name.startswith("bridge"):
+        return OURS
+    return OTHER if "Debezium" not in name else THEIRS_QUICK if "polling" in name else THEIRS
 
 
 def main() -> None:
@@ -49,7 +61,8 @@ def main() -> None:
     if results["drained"]:
         throughput(results).render_to_file(str(directory / "throughput.svg"))
     if results["latencies"]:
-        latency(results).render_to_file(str(directory / "latency.svg"))
+        for delivery in ("exactly_once", "at_least_once"):
+            latency(results, delivery).render_to_file(str(directory / f"latency_{delivery}.svg"))
 
 
 if __name__ == "__main__":
