@@ -43,12 +43,6 @@ MUTATIONS = (
         "if False:",
     ),
     Mutation(
-        "a claim is not fenced by the generation",
-        "tests/model/postgres.py",
-        "if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):",
-        "if self.ledger.batch_id != held.batch_id:",
-    ),
-    Mutation(
         "a claim may be lost by a crash of Postgres",
         "tests/model/postgres.py",
         "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",
@@ -213,7 +207,13 @@ MUTATIONS = (
         "tests/failure/test_failpoints.py -k killed_at",
     ),
     # Dead events
-    Mutation("a dead event's key is not held", "bridge/shard.py", '.on_dead == "hold"', '.on_dead == "never"'),
+    Mutation(
+        "a dead event's key is not held in its own batch",
+        "bridge/shard.py",
+        '.on_dead == "hold"',
+        '.on_dead == "never"',
+        "tests/integration/test_dead.py -k later_events",
+    ),
     Mutation("a dead event in flight holds nothing", "bridge/shard.py", "            self._dying = batch.held\n", ""),
     Mutation(
         "a marked dead event holds nothing",
