@@ -30,7 +30,6 @@ HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
 SHARDS = (1, 2, 4, 8, 16)
 BYTES = (200, 2_000, 20_000, 100_000)
 DELIVERIES = ("exactly_once", "at_least_once")
-WARM_UP_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -194,11 +193,9 @@ def _latencies(scene: Scene, system: System, plan: Plan, say: Callable[[str], No
     scene.clear()
     system.prepare()
     with system.running(), _consumer(scene, system.topic) as consumer:
-        for rate in (plan.rates[0], *plan.rates):  # the first time warms up
-            seconds = WARM_UP_SECONDS if not found and rate == plan.rates[0] else plan.seconds
-            first = scene.reserve(int(rate * seconds)) + 1
-            one = latency.measure(scene.connect, write, consumer, first=first, rate=rate, seconds=seconds)
-            found.append(one)
+        for rate in (plan.rates[-1], *plan.rates):  # the first time warms up, the broker too
+            first = scene.reserve(int(rate * plan.seconds)) + 1
+            found.append(latency.measure(scene.connect, write, consumer, first=first, rate=rate, seconds=plan.seconds))
     for one in found[1:]:
         say(
             f"{system.name} at {one.rate}/s: average {one.from_commit.average:.1f} ms, p50 {one.from_commit.p50:.1f},"
