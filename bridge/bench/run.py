@@ -25,7 +25,6 @@ from bridge.bench.writers import Writers
 from bridge.topics import Cluster, client_properties
 
 PARTS = ("drain", "latency", "sustained", "costs", "writers")  # by default
-LONG_PARTS = ("shards", "bytes", "snapshot", "growth")  # in this order: the last leaves a history behind
 HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
 SHARDS = (1, 2, 4, 8, 16)
 BYTES = (200, 2_000, 20_000, 100_000)

@@ -36,6 +36,7 @@ SCHEMA = {
     "namespace": "bench",
     "fields": [{"name": "n", "type": "long"}, {"name": "text", "type": "string"}],
 }
+HISTORY_SCHEMA = "bridge.entity_events-bridge.EntityChanged"  # that ships with bridge
 OVERHEAD_BYTES = 40  # of a payload, around its text: {"n": 1234567, "text": ""}
 WRITE = (
     "select bridge.publish_event('bench.happened', 'key ' || %(n)s::bigint,"
@@ -141,7 +142,9 @@ def open_scene(settings: Settings, shards: int = 4) -> Iterator[Scene]:
     directory = Path(tempfile.mkdtemp(prefix=name))
     url = settings.database.url
     subject = f"{name}.happened-bench.Happened"
+    history = f"{name}.entity_events-bridge.EntityChanged"
     (directory / f"{subject}.avsc").write_text(json.dumps(SCHEMA))
+    (directory / f"{history}.avsc").write_bytes(resource("schemas", f"{HISTORY_SCHEMA}.avsc").read_bytes())
     own = replace(
         settings,
         database=Database(urlsplit(url)._replace(path=f"/{name}").geturl()),
@@ -153,7 +156,10 @@ def open_scene(settings: Settings, shards: int = 4) -> Iterator[Scene]:
             control=f"{name}.shards",
             dead_letters=f"{name}.dead_letters",
         ),
-        routes=(Route(EVENT_TYPE, f"{name}.happened", subject),),
+        routes=(
+            Route(EVENT_TYPE, f"{name}.happened", subject),
+            Route("entity.changed", f"{name}.entity_events", history),  # of the tracked table
+        ),
         schemas=directory,
     )
     with connect(url, application_name="bridge bench") as admin:

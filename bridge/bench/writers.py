@@ -72,15 +72,18 @@ def measure(scene: Scene, rounds: int, seconds: int) -> Writers:
                     if "relay" in arm:
                         running.enter_context(scene.relay())
                     found.single_rate[arm].append(_single(pgbench, scene, seconds))
+                    if db.execute("select from bridge.shard where entity_events_dead > 0").fetchone():
+                        raise ConfigError("the relay could not publish the change history, so it was not measured")
                 if arm in found.bulk_ms:
                     found.bulk_ms[arm].append(_bulk(db))
     return found
 
 
 def _settle(db: psycopg.Connection, statement: str) -> None:
-    """What was written before must neither be vacuumed nor flushed while the next arm runs."""
+    """What was written before must neither be vacuumed, flushed nor published while the next arm runs."""
     for part in statement.split("; "):
         db.execute(part)
+    db.execute("truncate bridge.entity_events, bridge.activity_log")
     db.execute("vacuum (analyze) public.customer")
     db.execute("checkpoint")
 
