@@ -45,6 +45,7 @@ class Relay:
         self._pipelines: dict[int, Pipeline] = {}
         self._threads: dict[int, threading.Thread] = {}
         self._stopped: dict[int, str] = {}  # shards that wait for a person, and why
+        self._relays = 1  # that were alive when the shards were last shared out
         self._published = 0  # by pipelines that have ended
         self._conn: psycopg.Connection | None = None
         self._encoders: Encoders
@@ -142,6 +143,9 @@ class Relay:
         ).fetchall()
         relays = max(rows[0][4], 1) if rows else 1
         self._note_stopped({shard: reason for shard, _, _, reason, _ in rows if reason is not None})
+        if relays > len(rows) and relays != self._relays:
+            logger.info("%d relays share %d shards: some stand by (docs/operations.md, Shards)", relays, len(rows))
+        self._relays = relays
         fair = -(-len(rows) // relays)
         for shard in list(self._pipelines)[fair:]:
             self._pipelines[shard].stop()

@@ -133,7 +133,7 @@ class Scene:
 
 
 @contextmanager
-def open_scene(settings: Settings, shards: int = 4) -> Iterator[Scene]:
+def open_scene(settings: Settings, shards: int) -> Iterator[Scene]:
     """A scene on the servers of `settings`, which keep nothing of it. The role must be allowed to create a database.
 
     Raises ConfigError, DatabaseUnavailable, BrokerUnavailable.

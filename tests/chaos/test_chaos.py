@@ -145,6 +145,7 @@ def chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, nam
     try:
         with open_site(endpoints, name, directory, relay="batch_rows = 200", replication_factor=3) as site:
             with site.connect() as db:
+                db.execute("select bridge.set_shard_count(4)")  # for more takeovers
                 db.execute(SET_UP.format(last=KEYS - 1))
             site.environment["BRIDGE_DATABASE_URL"] = proxied(database, proxy)
             stage = Stage(site, stack, cluster, proxy, random.Random(seed))

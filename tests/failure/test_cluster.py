@@ -24,7 +24,7 @@ def start_idle(site: Site) -> tuple[subprocess.Popen[str], str]:
     shard = shard_of(site, "k0")
     relay = site.start()
     eventually(lambda: site.pending() == 0 and site.scalar("select bool_and(owner is not null) from bridge.shard"))
-    eventually(lambda: site.log(relay).count("is ours") >= 4)
+    eventually(lambda: site.log(relay).count("is ours") >= 2)
     return relay, f"{site.name}-{shard}"
 
 
@@ -82,7 +82,7 @@ def test_the_relay_is_killed_during_a_commit(cluster: Cluster, cluster_site: Sit
     relay.kill()
     relay.wait()
     successor = cluster_site.start()
-    eventually(lambda: cluster_site.log(successor).count("is ours") >= 4)
+    eventually(lambda: cluster_site.log(successor).count("is ours") >= 2)
     commit.release()
     cluster_site.publish(20, keys=1)
     assert cluster_site.assert_exactly_once(successor).published == 41

@@ -26,7 +26,7 @@ def carry(site: Site, relay: subprocess.Popen[str], rounds: int, *, takeovers: b
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like %s",
                 f"{site.name} shard%",
             )
-            eventually(lambda n=seen: site.log(relay).count("is ours") >= n + 4)
+            eventually(lambda n=seen: site.log(relay).count("is ours") >= n + 2)
         sizes.append(memory(relay))
     return statistics.median(sizes)
 

@@ -448,7 +448,7 @@ def test_a_view_that_fails_stops_no_other(db: Db) -> None:
 
 
 def test_the_number_of_shards(db: Db) -> None:
-    run(db, "update bridge.shard set batch_no = 10 + shard")
+    run(db, "select bridge.set_shard_count(4)", "update bridge.shard set batch_no = 10 + shard")
     run(db, "insert into bridge.event_queue (event_type, event_key, payload, status, processed_at, error_message) "
         "select 'a.b', 'k' || g, '{}', case g % 2 when 0 then 'DEAD' else 'PROCESSED' end, now(), 'x' "
         "from generate_series(1, 200) as g")  # fmt: skip
@@ -480,21 +480,21 @@ def test_the_number_of_shards_changes_only_at_rest(db: Db, database: str) -> Non
             run(db, f"select bridge.set_shard_count({shards})")
     run(db, "select bridge.publish_event('a.b', 'k', '{}')")
     with pytest.raises(errors.ObjectInUse, match="1 events are still to be published"):
-        run(db, "select bridge.set_shard_count(2)")
+        run(db, "select bridge.set_shard_count(1)")
     run(
         db,
-        "select bridge.set_shard_count(4)",
+        "select bridge.set_shard_count(2)",
         "update bridge.event_queue set status = 'PROCESSED', processed_at = now()",
     )
-    run(db, "update bridge.shard set owner = 'me', lease_until = now() + interval '1 h' where shard = 2")
-    with pytest.raises(errors.ObjectInUse, match="the relay me holds shard 2"):
-        run(db, "select bridge.set_shard_count(2)")
-    run(db, "update bridge.shard set lease_until = now() - interval '1 h' where shard = 2")
+    run(db, "update bridge.shard set owner = 'me', lease_until = now() + interval '1 h' where shard = 1")
+    with pytest.raises(errors.ObjectInUse, match="the relay me holds shard 1"):
+        run(db, "select bridge.set_shard_count(1)")
+    run(db, "update bridge.shard set lease_until = now() - interval '1 h' where shard = 1")
     with psycopg.connect(database) as writer:
         run(writer, "select bridge.publish_event('a.b', 'k', '{}')")
         run(db, "alter function bridge.set_shard_count set lock_timeout = '50ms'")
         with pytest.raises(errors.LockNotAvailable):
-            run(db, "select bridge.set_shard_count(2)")
+            run(db, "select bridge.set_shard_count(1)")
         writer.rollback()
-    run(db, "select bridge.set_shard_count(2)")
-    assert value(db, "select count(*) from bridge.shard") == 2
+    run(db, "select bridge.set_shard_count(1)")
+    assert value(db, "select count(*) from bridge.shard") == 1

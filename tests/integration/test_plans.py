@@ -92,6 +92,7 @@ def test_the_scan_follows_shard_and_seq_whenever_analyze_ran(db: psycopg.Connect
         if moment == now:
             db.execute("analyze")
 
+    db.execute("select bridge.set_shard_count(4)")
     analyze("empty")
     fill(db)
     analyze("all pending")

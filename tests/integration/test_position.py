@@ -19,7 +19,8 @@ class Reader:
 
     def __init__(self, url: str) -> None:
         self.conn = connect(url)
-        self.positions = {shard: Position(0) for shard in range(4)}
+        shards = self.conn.execute("select shard from bridge.shard").fetchall()
+        self.positions = {shard: Position(0) for (shard,) in shards}
         self.read: list[int] = []
 
     def scan(self, relay: Relay = RELAY) -> list[Event]:

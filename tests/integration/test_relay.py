@@ -152,14 +152,14 @@ def owners(site: Site) -> dict[str, int]:
 
 def test_two_relays_share_the_shards(site: Site) -> None:
     first = site.start()
-    eventually(lambda: sum(owners(site).values()) == 4)
+    eventually(lambda: sum(owners(site).values()) == 2)
     second = site.start()
-    eventually(lambda: sorted(owners(site).values()) == [2, 2])
+    eventually(lambda: sorted(owners(site).values()) == [1, 1])
     site.publish(5000)
     eventually(lambda: site.pending() == 0)
     second.terminate()
     assert second.wait(30) == 0, site.log(second)
-    eventually(lambda: list(owners(site).values()) == [4])
+    eventually(lambda: list(owners(site).values()) == [2])
     first.terminate()
     assert first.wait(30) == 0, site.log(first)
     assert site.audit().is_clean
@@ -168,14 +168,14 @@ def test_two_relays_share_the_shards(site: Site) -> None:
 
 def test_workers_share_the_shards(site: Site) -> None:
     relay = site.start("--workers", "2")
-    eventually(lambda: sorted(owners(site).values()) == [2, 2])
+    eventually(lambda: sorted(owners(site).values()) == [1, 1])
     site.publish(5000)
     site.assert_exactly_once(relay)
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_an_error(site: Site) -> None:
     relay = site.start("--workers", "2")
-    eventually(lambda: sorted(owners(site).values()) == [2, 2])
+    eventually(lambda: sorted(owners(site).values()) == [1, 1])
     pid = int(site.scalar("select min(pid) from bridge.relay"))
     subprocess.run(["kill", "-9", str(pid)], check=True)
     assert relay.wait(30) == 1
