@@ -6,19 +6,17 @@ from pathlib import Path
 
 import click
 
+from bridge.bench.plan import LONG_PARTS, PARTS, Plan
 from bridge.cli_demo import DIRECTORY
 from bridge.cli_local import open_stack
 from bridge.cli_options import config_option
-
-PARTS = ("drain", "latency", "sustained", "costs", "writers", "shards", "bytes", "snapshot", "growth")
-DEFAULT = 5  # of them
 
 
 @click.command()
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(PARTS),
+    type=click.Choice(PARTS + LONG_PARTS),
     help="Measure this alone; repeatable.  [default: the first five]",
 )
 @click.option("--events", type=click.IntRange(min=1000), default=300_000, show_default=True, help="In each backlog.")
@@ -60,13 +58,13 @@ def bench(
     from rich.console import Console
 
     from bridge.bench import report
-    from bridge.bench.run import Plan, run
+    from bridge.bench.run import run
     from bridge.bench.scene import open_scene
     from bridge.bench.servers import prepare
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     servers = prepare(stack, config, console, always_local=directory is not None, peer=peer)
-    plan = Plan(only or PARTS[:DEFAULT], events, payload_bytes, rounds, rates, seconds, minutes, peer)
+    plan = Plan(only or PARTS, events, payload_bytes, rounds, rates, seconds, minutes, peer)
     with open_scene(servers.settings, shards) as scene:
         results = run(scene, plan, console.print, servers.allow_decoding)
         markdown = report.as_markdown(plan, results, servers.versions)

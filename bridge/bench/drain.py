@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 from bridge.bench.measured import Measured
+from bridge.bench.scene import PROCEDURE, Scene
 from bridge.errors import Unavailable
 
 SAMPLE_SECONDS = 0.05
@@ -26,6 +28,21 @@ class Drained:
     rate: float
     cpu_seconds: float
     memory_bytes: int
+
+
+def drain_backlog(
+    scene: Scene,
+    events: int,
+    payload_bytes: int,
+    running: Callable[[], AbstractContextManager[Measured]] | None = None,
+    topic: str = "",
+    procedure: str = PROCEDURE,
+) -> Drained:
+    """Write a backlog, then start what is to carry it, by default a relay, and watch. Raises as `drain()`."""
+    scene.fill(events, payload_bytes, procedure)
+    published = scene.counter(topic or scene.topic)
+    with (running or scene.relay)() as process:
+        return drain(process, published, events)
 
 
 def drain(process: Measured, published: Callable[[], int], events: int) -> Drained:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from bridge.bench.drain import Drained, drain
+from bridge.bench.drain import Drained, drain_backlog
 from bridge.bench.scene import Scene, text_length
 
 HISTORY = """
@@ -29,7 +29,7 @@ def after_history(
     for size in sorted(sizes):
         _grow(scene, size, payload_bytes)
         for _ in range(rounds):
-            found.setdefault(size, []).append(_drain(scene, events, payload_bytes))
+            found.setdefault(size, []).append(drain_backlog(scene, events, payload_bytes))
             say(f"after {size:,} processed events: {found[size][-1].rate:,.0f} events/s")
     return found
 
@@ -38,12 +38,12 @@ def under_snapshot(
     scene: Scene, minutes: float, events: int, payload_bytes: int, rounds: int, say: Callable[[str], None]
 ) -> tuple[list[Drained], list[Drained]]:
     """The drain before, and after a snapshot was held open under a steady load, and still is."""
-    before = [_drain(scene, events, payload_bytes) for _ in range(rounds)]
+    before = [drain_backlog(scene, events, payload_bytes) for _ in range(rounds)]
     with _snapshot(scene):
         _load(scene, minutes * 60, payload_bytes)
         after = []
         for _ in range(rounds):
-            after.append(_drain(scene, events, payload_bytes))
+            after.append(drain_backlog(scene, events, payload_bytes))
             say(f"a snapshot open for {minutes:g} minutes: {after[-1].rate:,.0f} events/s")
     return before, after
 
@@ -56,7 +56,7 @@ def by_shards(
     for _ in range(rounds):
         for count in counts:
             scene.set_shards(count)
-            found.setdefault(count, []).append(_drain(scene, events, payload_bytes))
+            found.setdefault(count, []).append(drain_backlog(scene, events, payload_bytes))
             say(f"{count} shards: {found[count][-1].rate:,.0f} events/s")
     return found
 
@@ -68,17 +68,10 @@ def by_bytes(
     found: dict[int, list[Drained]] = {}
     for _ in range(rounds):
         for size in sizes:
-            found.setdefault(size, []).append(_drain(scene, total_bytes // size, size))
+            found.setdefault(size, []).append(drain_backlog(scene, total_bytes // size, size))
             rate = found[size][-1].rate
             say(f"payloads of {size:,} bytes: {rate:,.0f} events/s, {rate * size / 1e6:.1f} MB/s")
     return found
-
-
-def _drain(scene: Scene, events: int, payload_bytes: int) -> Drained:
-    scene.fill(events, payload_bytes)
-    published = scene.counter(scene.topic)
-    with scene.relay() as process:
-        return drain(process, published, events)
 
 
 def _grow(scene: Scene, size: int, payload_bytes: int) -> None:

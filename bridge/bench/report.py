@@ -14,7 +14,8 @@ import psutil
 
 from bridge.bench.costs import Costs
 from bridge.bench.drain import Drained
-from bridge.bench.run import Plan, Results
+from bridge.bench.plan import Plan
+from bridge.bench.run import Results
 from bridge.bench.scene import Scene
 from bridge.bench.writers import BULK_ROWS
 

@@ -16,36 +16,19 @@ from confluent_kafka import Consumer, TopicPartition
 from bridge.bench import ceiling, costs, debezium, growth, latency, sustained, writers
 from bridge.bench.costs import Costs
 from bridge.bench.debezium import open_debezium
-from bridge.bench.drain import Drained, drain
+from bridge.bench.drain import Drained, drain_backlog
 from bridge.bench.latency import Latency
 from bridge.bench.measured import Measured
+from bridge.bench.plan import Plan
 from bridge.bench.scene import PARTITIONS, PROCEDURE, WRITE, Scene, text_length
 from bridge.bench.sustained import Sustained
 from bridge.bench.writers import Writers
 from bridge.topics import Cluster, client_properties
 
-PARTS = ("drain", "latency", "sustained", "costs", "writers")  # by default
 HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
 SHARDS = (1, 2, 4, 8, 16)
 BYTES = (200, 2_000, 20_000, 100_000)
 DELIVERIES = ("exactly_once", "at_least_once")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to measure: `events` in each backlog, `rates` in events a second for `seconds` each.
-
-    A snapshot is held open for `minutes`.
-    """
-
-    parts: Sequence[str] = PARTS
-    events: int = 300_000
-    payload_bytes: int = 220
-    rounds: int = 3
-    rates: Sequence[int] = (100, 500, 2000)
-    seconds: int = 10
-    minutes: float = 10.0
-    peer: bool = False
 
 
 @dataclass
@@ -159,10 +142,7 @@ def _systems(scene: Scene, plan: Plan, resources: ExitStack) -> Iterator[System]
 
 def _drain(scene: Scene, system: System, events: int, payload_bytes: int) -> Drained:
     system.prepare()
-    scene.fill(events, payload_bytes, system.procedure)
-    published = scene.counter(system.topic)
-    with system.running() as process:
-        return drain(process, published, events)
+    return drain_backlog(scene, events, payload_bytes, system.running, system.topic, system.procedure)
 
 
 def _drain_all(

@@ -25,13 +25,15 @@ CLIENTS = 4
 BULK_ROWS = 20_000
 OFF = "select bridge.disable_tracking('public.customer'); drop trigger if exists seed on public.customer"
 ON = "select bridge.enable_tracking('public.customer', activity => true, level => '{}')"
+EACH_UPDATE = "create trigger seed after insert or update on public.customer for each row execute function public."
 ARMS = {
     "untracked": OFF,
+    "a trigger that does nothing": f"{OFF}; {EACH_UPDATE}do_nothing()",
+    "row triggers without the activity log": f"{OFF}; {ON.format('row')}".replace("activity => true, ", ""),
     "row triggers": f"{OFF}; {ON.format('row')}",
     "statement triggers": f"{OFF}; {ON.format('statement')}",
     "row triggers, relay running": f"{OFF}; {ON.format('row')}",
-    "the seed's triggers": f"{OFF}; create trigger seed after insert or update on public.customer"
-    " for each row execute function public.seed_entity_change()",
+    "the seed's triggers": f"{OFF}; {EACH_UPDATE}seed_entity_change()",
 }
 UPDATE_ONE = """\\set id random(1, 20000)
 update public.customer set score = score + 1, updated_at = clock_timestamp() where id = :id;

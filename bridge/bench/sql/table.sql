@@ -27,6 +27,12 @@ begin
             jsonb_build_object('entity_type_id', new.entity_type_id, 'details', row_to_json(new)));
     return new;
 end $$;
+create function public.do_nothing() returns trigger
+    language plpgsql
+as $$
+begin
+    return null;
+end $$;
 create table public.seed_entity_events (
     id                uuid primary key default gen_random_uuid(),
     entity_id         bigint not null,
