@@ -25,13 +25,13 @@ from bridge.hold import Holds
 from bridge.outage import SERVERS, Outages
 from bridge.producer import ShardProducer
 from bridge.settings import Settings
-from bridge.shard import Shard
+from bridge.shard import News, Shard
 from bridge.store import Store
 
 logger = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.1, 3.0)
-LOOK_SECONDS = (0.002, 0.02)  # how often an idle shard looks whether anything was written: soon after, and later
+LOOK_SECONDS = (0.002, 0.02)  # how often an idle shard looks whether anything has happened: soon after, and later
 
 
 class Pipeline:
@@ -109,13 +109,19 @@ class Pipeline:
         shard.hand_back()
 
     def _rest(self, shard: Shard, pause: float) -> float:
-        """Wait for `pause` seconds, or until somebody writes an event; returns how long to wait next time."""
+        """Wait until somebody writes an event, or `pause` seconds until a transaction ends, which may be a late commit.
+
+        Returns the next pause. After `poll_max_seconds` it is time for a read in any case.
+        """
         relay = self._settings.relay
         (look, most), waited = LOOK_SECONDS, 0.0
-        while waited < pause and not self._stop.wait(look):
+        while waited < relay.poll_max_seconds and not self._stop.wait(look):
             waited += look
-            if waited < pause and shard.has_news():
+            news = shard.look()
+            if news is News.WRITTEN:
                 return relay.poll_min_seconds
+            if news is News.ENDED and waited >= pause:
+                break
             look = min(look * 1.5, most)
         return min(pause * 1.5, relay.poll_max_seconds)
 

@@ -58,7 +58,7 @@ class Relay:
     on_dead: str = "hold"
     batch_rows: int = 5000
     batch_bytes: int = 8_388_608
-    poll_min_seconds: float = 0.005
+    poll_min_seconds: float = 0.002
     poll_max_seconds: float = 0.25
     lease_seconds: float = 10.0
     transaction_timeout_seconds: float = 10.0

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from enum import Enum
 from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
 
@@ -21,7 +22,7 @@ from bridge.event import Record
 from bridge.failpoint import failpoint
 from bridge.hold import Holds
 from bridge.ledger import NOTHING, Ledger, Outcomes, Written
-from bridge.position import Position, Scan, Start
+from bridge.position import Position, Scan, Snapshot, Start
 from bridge.protocol import Committed, Resumption, Verdict, resume
 from bridge.settings import Settings
 
@@ -38,7 +39,7 @@ class StorePort(Protocol):
     def take(self) -> Ledger: ...
     def stop(self, held: Ledger, reason: str) -> bool: ...
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan: ...
-    def drawn(self) -> int: ...
+    def look(self) -> tuple[int, Snapshot]: ...
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
     def release(self, held: Ledger) -> None: ...
 
@@ -56,6 +57,14 @@ class Step(NamedTuple):
 
     read: int
     published: int
+
+
+class News(Enum):
+    """What may have happened since the last read."""
+
+    NONE = "another read would find the same"
+    ENDED = "a transaction has ended, maybe one that drew its number before"
+    WRITTEN = "a number was drawn"
 
 
 class Shard:
@@ -78,7 +87,8 @@ class Shard:
         self._holds = holds
         self._position = Position(held.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
-        self._drawn = 0  # the bound on numbers of the last read
+        self._drawn = 0  # the bound on numbers of the last read, and
+        self._seen = Snapshot(0, 0, ())  # its snapshot
         self._dying: Mapping[Key, int] = {}  # keys of the dead events in flight
         self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
 
@@ -117,7 +127,7 @@ class Shard:
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (time.monotonic() - now))
         self._position.scanned(scan)
-        self._drawn = scan.drawn
+        self._drawn, self._seen = scan.drawn, scan.snapshot
         self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
@@ -132,9 +142,13 @@ class Shard:
                 self._commit_offset(self._ledger)
         return Step(len(scan.events), len(batch.records))
 
-    def has_news(self) -> bool:
-        """Whether a number has been drawn for an event since the last read; what commits late does not show here."""
-        return self._store.drawn() > self._drawn
+    def look(self) -> News:
+        """Whether a step would find anything to do, as far as that can be told cheaply; what has become due cannot."""
+        drawn, seen = self._store.look()
+        if drawn > self._drawn:
+            return News.WRITTEN
+        has_to_settle = self._ledger.outcomes != NOTHING and time.monotonic() >= self._settle_at
+        return News.ENDED if seen != self._seen or has_to_settle else News.NONE
 
     def hand_back(self) -> None:
         """Apply what is in flight and give the lease back."""

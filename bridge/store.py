@@ -102,11 +102,11 @@ class Store:
             scan_from=snapshot[2],
         )
 
-    def drawn(self) -> int:
-        """The last number drawn for an event, of any shard: a fiftieth of a read."""
-        row = self.conn.execute(query("drawn"), prepare=True).fetchone()
+    def look(self) -> tuple[int, Snapshot]:
+        """The last number drawn for an event, of any shard, and what can be seen now: a fiftieth of a read."""
+        row = self.conn.execute(query("look"), prepare=True).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
-        return int(row[0])
+        return row[0], Snapshot.parse(row[1])
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
         """Replace `held` by `new` and mark the events of `applied`, in one transaction and one round trip.

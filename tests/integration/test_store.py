@@ -132,3 +132,18 @@ def test_only_marks_may_be_lost_by_a_crash(
     assert [cursor.fetchone() for cursor in asked] == [("on",), ("off",)]
     assert db.execute("show synchronous_commit").fetchone() == ("on",)
     assert status(db) == "PROCESSED"
+
+
+def test_a_look_shows_what_another_read_could_find(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    """A number that was drawn, and later the end of its transaction: an idle relay reads for these and nothing else."""
+    a, _ = stores
+    drawn, _ = a.look()
+    with db.transaction():
+        db.execute("select bridge.publish_event('thing.changed', 'k', '{}')")
+        drawn_later, seen = a.look()
+        assert drawn_later == drawn + 1
+    drawn_last, seen_last = a.look()
+    assert drawn_last == drawn_later
+    assert seen_last != seen
+    scan = a.read(Position(0).start(), [], [])
+    assert (scan.drawn, len(scan.events)) == (drawn_last, 2)

@@ -126,7 +126,7 @@ class Postgres:
             self.ledger = replace(self.ledger, owner="")
 
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
-        snapshot = Snapshot(min(self.running, default=self.next_xid), self.next_xid, tuple(sorted(self.running)))
+        _, snapshot = self.look()
         starts = [start.cursor]
         starts += [floor for xid, floor in zip(start.xids, start.floors, strict=True) if xid not in self.running]
         if snapshot.xmax > start.next_xid:
@@ -152,6 +152,10 @@ class Postgres:
             self.seq,
             self.ledger.scan_from,
         )  # fmt: skip
+
+    def look(self) -> tuple[int, Snapshot]:
+        running = tuple(sorted(self.running))
+        return self.seq, Snapshot(min(running, default=self.next_xid), self.next_xid, running)
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float) -> Written:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):

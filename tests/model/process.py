@@ -30,7 +30,7 @@ from bridge.event import DeadLetter, Event, Record
 from bridge.ledger import Ledger, Outcomes, Written
 from bridge.outage import Outages
 from bridge.pipeline import Pipeline
-from bridge.position import Scan, Start
+from bridge.position import Scan, Snapshot, Start
 from bridge.protocol import Committed
 from bridge.settings import Settings
 
@@ -172,8 +172,8 @@ class Store:
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
         return self._ask("read", lambda db: db.read(start, in_flight, held))
 
-    def drawn(self) -> int:
-        return self._servers.postgres.seq
+    def look(self) -> tuple[int, Snapshot]:
+        return self._servers.postgres.look()
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
         return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds))
