@@ -12,7 +12,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench growth chaos mutations lock clean
+.PHONY: help venv demo test check bench scaling growth chaos mutations lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +36,12 @@ bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/l
 	$(BIN)/python tests/bench/plot.py docs/benchmarks/latest
 	$(BIN)/bridge local down --purge --dir build/bench
 
-growth: .venv/dev.stamp  ## Measure with up to 20 million events, a snapshot, other shards and sizes, into docs/benchmarks/growth
-	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/growth \
-		--only shards --only bytes --only snapshot --only growth --events 200000
+scaling: .venv/dev.stamp  ## Measure with 1 to 16 shards, and payloads of 200 bytes to 100 kB, into docs/benchmarks/scaling
+	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/scaling --only shards --only bytes --events 200000
+	$(BIN)/bridge local down --purge --dir build/bench
+
+growth: .venv/dev.stamp  ## Measure after up to 20 million events, and under an old snapshot, into docs/benchmarks/growth
+	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/growth --only snapshot --only growth --events 200000
 	$(BIN)/bridge local down --purge --dir build/bench
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
