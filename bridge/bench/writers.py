@@ -24,15 +24,15 @@ from bridge.local.postgres import binaries
 CLIENTS = 4
 BULK_ROWS = 20_000
 OFF = "select bridge.disable_tracking('public.customer'); drop trigger if exists seed on public.customer"
-ON = "select bridge.enable_tracking('public.customer', activity => true, level => '{}')"
+ON = "select bridge.enable_tracking('public.customer', level => '{}', activity => {})"
 EACH_UPDATE = "create trigger seed after insert or update on public.customer for each row execute function public."
 ARMS = {
     "untracked": OFF,
     "a trigger that does nothing": f"{OFF}; {EACH_UPDATE}do_nothing()",
-    "row triggers without the activity log": f"{OFF}; {ON.format('row')}".replace("activity => true, ", ""),
-    "row triggers": f"{OFF}; {ON.format('row')}",
-    "statement triggers": f"{OFF}; {ON.format('statement')}",
-    "row triggers, relay running": f"{OFF}; {ON.format('row')}",
+    "row triggers without the activity log": f"{OFF}; {ON.format('row', False)}",
+    "row triggers": f"{OFF}; {ON.format('row', True)}",
+    "statement triggers": f"{OFF}; {ON.format('statement', True)}",
+    "row triggers, relay running": f"{OFF}; {ON.format('row', True)}",
     "the seed's triggers": f"{OFF}; {EACH_UPDATE}seed_entity_change()",
 }
 UPDATE_ONE = """\\set id random(1, 20000)
