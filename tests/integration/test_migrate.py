@@ -106,10 +106,12 @@ def test_a_changed_migration_is_refused(database: str) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("has_events", "shards"), [(False, 2), (True, 4)])
-def test_four_shards_become_two_where_nothing_was_written(database: str, has_events: bool, shards: int) -> None:
+@pytest.mark.parametrize(("before", "has_events", "shards"), [(4, False, 2), (4, True, 4), (1, False, 1)])
+def test_four_shards_become_two_where_nothing_was_written(
+    database: str, before: int, has_events: bool, shards: int
+) -> None:
     with psycopg.connect(database) as conn:
-        conn.execute("select bridge.set_shard_count(4)")
+        conn.execute("select bridge.set_shard_count(%s)", (before,))
         conn.execute("delete from bridge.schema_migration where file = 'migrations/0008_two_shards.sql'")
         if has_events:
             conn.execute("select bridge.publish_event('a.b', 'k', '{}')")

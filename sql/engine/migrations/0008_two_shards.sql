@@ -5,7 +5,9 @@ lock table bridge.event_queue, bridge.entity_events, bridge.shard in share row e
 
 do $$
 begin
-    if not (select is_called from bridge.event_seq) and not exists (select from bridge.shard where generation > 0) then
+    if bridge.shard_count() = 4     -- else somebody has chosen it
+            and not (select is_called from bridge.event_seq)
+            and not exists (select from bridge.shard where generation > 0) then
         create or replace function bridge.shard_count() returns integer
             language sql immutable parallel safe
             return 2;
