@@ -79,18 +79,18 @@ class Position:
         self.cursor = scan_from  # everything visible up to here has been read
         self._seqs = [scan_from]  # checkpoints, ascending in both
         self._xids = [0]
-        self._unseen = Snapshot(0, 0, ())
+        self.seen = Snapshot(0, 0, ())  # by the last scan
 
     def start(self) -> Start:
         """Parameters for the next scan."""
-        open_floors = [(xid, floor) for xid in self._unseen.running if (floor := self._floor(xid)) < self.cursor]
+        open_floors = [(xid, floor) for xid in self.seen.running if (floor := self._floor(xid)) < self.cursor]
         return Start(
             self.cursor,
             self.scan_from,
             [xid for xid, _ in open_floors],
             [floor for _, floor in open_floors],
-            self._unseen.xmax,
-            self._floor(self._unseen.xmax),
+            self.seen.xmax,
+            self._floor(self.seen.xmax),
         )
 
     def scanned(self, scan: Scan) -> None:
@@ -98,7 +98,7 @@ class Position:
         if scan.last_seq is not None:
             self.cursor = scan.last_seq if scan.full else max(self.cursor, scan.last_seq)
         self.scan_from = min(self.scan_from, scan.scan_from)  # a retry set it back, and this scan began there
-        self._unseen = scan.snapshot
+        self.seen = scan.snapshot
         keep = bisect_left(self._xids, scan.snapshot.xmin) - 1  # the last checkpoint below all that is running
         del self._seqs[:keep], self._xids[:keep]
 
@@ -109,7 +109,7 @@ class Position:
 
     def watermark(self) -> int:
         """Below this no commit can appear any more, as of the last scan."""
-        return self._floor(self._unseen.xmin)
+        return self._floor(self.seen.xmin)
 
     def finished(self, lowest_unfinished: int | None) -> int:
         """The new `scan_from`, once everything read is finished but for what starts at `lowest_unfinished`."""

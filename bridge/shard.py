@@ -87,8 +87,7 @@ class Shard:
         self._holds = holds
         self._position = Position(held.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
-        self._drawn = 0  # the bound on numbers of the last read, and
-        self._seen = Snapshot(0, 0, ())  # its snapshot
+        self._drawn = 0  # the bound on numbers of the last read
         self._dying: Mapping[Key, int] = {}  # keys of the dead events in flight
         self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
 
@@ -127,7 +126,7 @@ class Shard:
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (time.monotonic() - now))
         self._position.scanned(scan)
-        self._drawn, self._seen = scan.drawn, scan.snapshot
+        self._drawn = scan.drawn
         self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
@@ -148,7 +147,7 @@ class Shard:
         if drawn > self._drawn:
             return News.WRITTEN
         has_to_settle = self._ledger.outcomes != NOTHING and time.monotonic() >= self._settle_at
-        return News.ENDED if seen != self._seen or has_to_settle else News.NONE
+        return News.ENDED if seen != self._position.seen or has_to_settle else News.NONE
 
     def hand_back(self) -> None:
         """Apply what is in flight and give the lease back."""

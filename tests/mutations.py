@@ -277,7 +277,7 @@ MUTATIONS = (
     Mutation(
         "transactions that began after the last scan are passed",
         "bridge/position.py",
-        "            self._floor(self._unseen.xmax),\n",
+        "            self._floor(self.seen.xmax),\n",
         "            2**62,\n",
         POSITION,
     ),
@@ -290,8 +290,8 @@ MUTATIONS = (
     Mutation(
         "the watermark is too high",
         "bridge/position.py",
-        "return self._floor(self._unseen.xmin)",
-        "return self._floor(self._unseen.xmax)",
+        "return self._floor(self.seen.xmin)",
+        "return self._floor(self.seen.xmax)",
     ),
     Mutation(
         "a floor is one checkpoint too high",
