@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from bridge.local.stack import Endpoints
-from bridge.migrate import migrate
+from bridge.postgres.migrate import migrate
 
 
 @pytest.fixture(scope="session")

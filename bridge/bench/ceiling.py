@@ -13,12 +13,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 from bridge.bench.scene import EVENT_TYPE, Scene
-from bridge.encoder import Encoders
+from bridge.encoding.encoder import Encoders
 from bridge.event import EVENT_QUEUE, Event, Record
-from bridge.ledger import NOTHING, Outcomes
-from bridge.position import Position
-from bridge.producer import ShardProducer
-from bridge.store import Store
+from bridge.kafka.producer import ShardProducer
+from bridge.postgres.store import Store
+from bridge.shard.ledger import NOTHING, Outcomes
+from bridge.shard.position import Position
 
 
 def read_and_mark(scene: Scene) -> float:

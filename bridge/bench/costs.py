@@ -11,7 +11,7 @@ from psycopg import sql
 from bridge.bench.ceiling import carry
 from bridge.bench.drain import drain
 from bridge.bench.scene import WRITE, Scene, text_length
-from bridge.store import Store
+from bridge.postgres.store import Store
 
 TUPLES = """
 select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint, coalesce(sum(n_tup_hot_upd), 0)::bigint

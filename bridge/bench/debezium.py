@@ -24,10 +24,10 @@ from psycopg.conninfo import conninfo_to_dict
 from bridge.bench.measured import Measured
 from bridge.bench.scene import PARTITIONS, Scene
 from bridge.errors import Unavailable
+from bridge.kafka.cluster import Cluster
 from bridge.local.cache import jars
 from bridge.local.process import family, kill, spawn
 from bridge.local.state import free_ports
-from bridge.topics import Cluster
 
 PROCEDURE = "fill_debezium"  # in sql/fill.sql
 WRITE = (

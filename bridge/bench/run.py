@@ -23,7 +23,8 @@ from bridge.bench.plan import Plan
 from bridge.bench.scene import PARTITIONS, PROCEDURE, WRITE, Scene, text_length
 from bridge.bench.sustained import Sustained
 from bridge.bench.writers import Writers
-from bridge.topics import Cluster, client_properties
+from bridge.kafka.client import client_properties
+from bridge.kafka.cluster import Cluster
 
 HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
 SHARDS = (1, 2, 4, 8, 16)

@@ -21,11 +21,13 @@ from confluent_kafka.admin import AdminClient
 from psycopg import sql
 
 from bridge.bench.measured import Measured
-from bridge.database import connect
-from bridge.migrate import migrate
+from bridge.kafka.client import client_properties
+from bridge.kafka.cluster import Cluster
+from bridge.kafka.topics import ensure_topics
+from bridge.postgres.connection import connect
+from bridge.postgres.migrate import migrate
 from bridge.resources import resource
 from bridge.settings import SECTIONS, Database, Route, Settings
-from bridge.topics import Cluster, client_properties, ensure_topics
 
 EVENT_TYPE = "bench.happened"
 PROCEDURE = "fill_bridge"  # in sql/fill.sql

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import confluent_kafka
 
-from bridge.database import connect
-from bridge.demo.stage import are_servers_given, local_stage
 from bridge.errors import ConfigError
 from bridge.local.artifacts import PEER, locked_artifacts
 from bridge.local.cache import fetch
+from bridge.local.stage import are_servers_given, local_stage
+from bridge.postgres.connection import connect
 from bridge.settings import Settings, load
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bridge.status import Status, read_status
+from bridge.admin.status import Status, read_status
 
 WINDOW_SECONDS = 2.0  # over which a rate is taken
 

@@ -12,17 +12,17 @@ import confluent_kafka
 import psycopg
 
 from bridge import __version__
-from bridge.database import connect
+from bridge.admin.tail import Shown, tail
+from bridge.admin.verify import Verdict, verify
 from bridge.demo.progress import Meter, Progress
-from bridge.demo.relay_process import RelayProcess
-from bridge.demo.stage import Stage
 from bridge.demo.traffic import Traffic, trouble
 from bridge.demo.view import View
 from bridge.errors import ConfigError
-from bridge.migrate import migrate
+from bridge.local.relay_process import RelayProcess
+from bridge.local.stage import Stage
+from bridge.postgres.connection import connect
+from bridge.postgres.migrate import migrate
 from bridge.settings import Settings, load
-from bridge.tail import Shown, tail
-from bridge.verify import Verdict, verify
 
 TICK_SECONDS = 0.25  # between two readings, and two pictures
 STALL_SECONDS = 60.0  # without any progress of the relay; a new broker may need 20 of them to begin

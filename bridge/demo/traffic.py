@@ -12,10 +12,10 @@ from typing import Self
 
 import psycopg
 
-from bridge.database import connect
 from bridge.demo.fiction import CLIENTS, REGIONS, USERS
 from bridge.demo.writer import Session, Writer
 from bridge.errors import BridgeError, DatabaseUnavailable
+from bridge.postgres.connection import connect
 
 CONNECTIONS = 4
 STOP_SECONDS = 10.0

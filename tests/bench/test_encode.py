@@ -10,7 +10,7 @@ import fastavro
 import orjson
 import pytest
 
-from bridge.avro import AvroSchema
+from bridge.encoding.avro.schema import AvroSchema
 
 pytestmark = pytest.mark.bench
 

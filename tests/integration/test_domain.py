@@ -17,7 +17,7 @@ import pytest
 from fix_relay import eventually
 from psycopg import errors
 
-from bridge.avro import load_schema
+from bridge.encoding.avro.schema import load_schema
 from bridge.settings import load
 
 Json = dict[str, Any]

@@ -19,8 +19,8 @@ from fix_relay import eventually
 from psycopg import sql
 
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.migrate import SESSION, migrate, plan, render, require_current
-from bridge.script import scripts
+from bridge.postgres.migrate import SESSION, migrate, plan, render, require_current
+from bridge.postgres.script import scripts
 
 NAMES = [script.name for script in scripts()]
 ENGINE = [script.name for script in scripts(engine_only=True)]
@@ -281,7 +281,7 @@ def test_no_database_given(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_not_to_be_had(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.migrate.SESSION", SESSION.replace("10s", "100ms"))
+    monkeypatch.setattr("bridge.postgres.migrate.SESSION", SESSION.replace("10s", "100ms"))
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute("update bridge.schema_migration set checksum = 'x' where file like 'triggers/touch%'")
         with conn.transaction():

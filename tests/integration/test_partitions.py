@@ -11,7 +11,7 @@ import pytest
 from fix_relay import eventually
 from psycopg import errors
 
-from bridge.migrate import migrate
+from bridge.postgres.migrate import migrate
 
 Db = psycopg.Connection[Any]
 PARENTS = ["activity_log", "activity_log_archive", "entity_events", "event_queue"]

@@ -9,11 +9,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from bridge.database import array, connect, query
-from bridge.ledger import NOTHING, Outcomes
-from bridge.position import Position
+from bridge.postgres.connection import array, connect, query
+from bridge.postgres.store import Store
 from bridge.settings import Relay
-from bridge.store import Store
+from bridge.shard.ledger import NOTHING, Outcomes
+from bridge.shard.position import Position
 
 EVENTS = 20_000
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from bridge.database import connect
 from bridge.event import Event
-from bridge.position import Position
+from bridge.postgres.connection import connect
+from bridge.postgres.store import Store
 from bridge.settings import Relay
-from bridge.store import Store
+from bridge.shard.position import Position
 
 RELAY = Relay(batch_rows=1000, batch_bytes=1_000_000)
 

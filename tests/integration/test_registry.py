@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
-from bridge.registry import Registry
+from bridge.registry.client import Registry
 from bridge.settings import Registry as RegistrySettings
 from bridge.settings import Settings
 

@@ -10,13 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from bridge.database import connect
 from bridge.errors import LeaseLost
 from bridge.event import Event
-from bridge.ledger import NOTHING, Ledger, Outcomes
-from bridge.position import Position
+from bridge.postgres.connection import connect
+from bridge.postgres.store import Store
 from bridge.settings import Relay
-from bridge.store import Store
+from bridge.shard.ledger import NOTHING, Ledger, Outcomes
+from bridge.shard.position import Position
 
 RELAY = Relay()
 
@@ -124,7 +124,9 @@ def test_only_marks_may_be_lost_by_a_crash(
 ) -> None:
     a, _ = stores
     asked: list[psycopg.Cursor] = []
-    monkeypatch.setattr("bridge.store.failpoint", lambda _: asked.append(a.conn.execute("show synchronous_commit")))
+    monkeypatch.setattr(
+        "bridge.postgres.store.failpoint", lambda _: asked.append(a.conn.execute("show synchronous_commit"))
+    )
     held = a.take()
     claim = held.claimed(uuid4(), the_event(a))
     held = a.write(held, claim, NOTHING).ledger

@@ -12,8 +12,10 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bridge.errors import BrokerUnavailable, ConfigError
+from bridge.kafka.client import client_properties
+from bridge.kafka.cluster import Cluster
+from bridge.kafka.topics import ensure_topics
 from bridge.settings import Kafka, Relay, Route, Settings, Topics
-from bridge.topics import Cluster, client_properties, ensure_topics
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from bridge.admin.verify import verify
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
 from bridge.settings import Database, Kafka, Registry, Relay, Route, Settings, Topics
-from bridge.verify import verify
 
 
 @dataclass

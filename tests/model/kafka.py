@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.event import Record
-from bridge.protocol import Committed
+from bridge.shard.takeover import Committed
 
 
 class Fenced(Exception):

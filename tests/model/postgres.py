@@ -1,7 +1,7 @@
 """Postgres as far as the protocol depends on it: transaction ids, snapshots, row locks, late commits, one ledger row.
 
 Every method is one transaction of the relay's or one statement of a writer's, and atomic: the row lock on
-`bridge.shard` makes it so in the real one. Statements as in `bridge/queries/`.
+`bridge.shard` makes it so in the real one. Statements as in `bridge/postgres/queries/`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from bridge.errors import LeaseLost
 from bridge.event import EVENT_QUEUE, Event
-from bridge.ledger import NOTHING, Ledger, Outcomes, Written
-from bridge.position import Scan, Snapshot, Start
+from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
+from bridge.shard.position import Scan, Snapshot, Start
 
 BATCH_ROWS = 3
 
@@ -103,7 +103,7 @@ class Postgres:
         new.session, new.now, new.on_disk = self.session + 1, self.now, None
         return new
 
-    # The relay: bridge.store.Store
+    # The relay: bridge.postgres.store.Store
 
     def take(self, owner: str, lease_seconds: float) -> Ledger:
         if self.stopped or (self.ledger.owner not in ("", owner) and self.lease_until >= self.now):

@@ -1,4 +1,4 @@
-"""A relay of the model: `bridge.pipeline.Pipeline` as it is, over ports that stop at every request and every reply.
+"""A relay of the model: `bridge.relay.pipeline.Pipeline` as it is, over ports that stop at every request and every reply.
 
 It runs in a greenlet. `step(fate)` lets it go on to the next request or reply, and says what becomes of the one at
 which it stands: it goes well, is cut (the client sees an error), arrives late (the client sees an error, the server
@@ -27,12 +27,12 @@ from bridge.errors import (
     RegistryUnavailable,
 )
 from bridge.event import DeadLetter, Event, Record
-from bridge.ledger import Ledger, Outcomes, Written
-from bridge.outage import Outages
-from bridge.pipeline import Pipeline
-from bridge.position import Scan, Snapshot, Start
-from bridge.protocol import Committed
+from bridge.relay.outages import Outages
+from bridge.relay.pipeline import Pipeline
 from bridge.settings import Settings
+from bridge.shard.ledger import Ledger, Outcomes, Written
+from bridge.shard.position import Scan, Snapshot, Start
+from bridge.shard.takeover import Committed
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ class StopEvent:
 
 
 class Encoders:
-    """bridge.encoder.Encoders, with events that say themselves how they behave."""
+    """bridge.encoding.encoder.Encoders, with events that say themselves how they behave."""
 
     max_bytes: dict[str, int] = {}  # noqa: RUF012
 
@@ -144,7 +144,7 @@ class Encoders:
 
 
 class Store:
-    """bridge.store.Store over the model's Postgres."""
+    """bridge.postgres.store.Store over the model's Postgres."""
 
     def __init__(self, settings: Settings, _shard: int, owner: str) -> None:
         self._servers = current().servers
@@ -199,7 +199,7 @@ class Store:
 
 
 class ShardProducer:
-    """bridge.producer.ShardProducer over the model's Kafka, with its rule: what was sent twice is in doubt."""
+    """bridge.kafka.producer.ShardProducer over the model's Kafka, with its rule: what was sent twice is in doubt."""
 
     def __init__(self, _settings: Settings, _shard: int) -> None:
         self._servers = current().servers

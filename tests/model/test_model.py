@@ -23,12 +23,12 @@ from model import process
 from model.postgres import Postgres
 from model.process import Fate, Process, Servers, arrive
 
-import bridge.hold
-import bridge.pipeline
-import bridge.shard
-from bridge.ledger import NOTHING
-from bridge.protocol import adopt
+import bridge.relay.pipeline
+import bridge.shard.hold
+import bridge.shard.shard
 from bridge.settings import Relay, Route, Settings
+from bridge.shard.ledger import NOTHING
+from bridge.shard.takeover import adopt
 
 SETTINGS = Settings(
     relay=Relay(lease_seconds=5),
@@ -297,11 +297,11 @@ class History(RuleBasedStateMachine):
 def test_histories(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Nothing is lost, doubled, out of order or a phantom, and all is published in the end."""
     clock = SimpleNamespace(monotonic=lambda: process.current().servers.postgres.now)
-    monkeypatch.setattr(bridge.pipeline, "Store", process.Store)
-    monkeypatch.setattr(bridge.pipeline, "ShardProducer", process.ShardProducer)
-    monkeypatch.setattr(bridge.pipeline, "threading", SimpleNamespace(Event=process.StopEvent))
-    monkeypatch.setattr(bridge.shard, "time", clock)
-    monkeypatch.setattr(bridge.hold, "time", clock)
+    monkeypatch.setattr(bridge.relay.pipeline, "Store", process.Store)
+    monkeypatch.setattr(bridge.relay.pipeline, "ShardProducer", process.ShardProducer)
+    monkeypatch.setattr(bridge.relay.pipeline, "threading", SimpleNamespace(Event=process.StopEvent))
+    monkeypatch.setattr(bridge.shard.shard, "time", clock)
+    monkeypatch.setattr(bridge.shard.hold, "time", clock)
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
     request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
     totals.clear()

@@ -16,9 +16,9 @@ from uuid import UUID
 import fastavro
 import pytest
 
-from bridge.avro import AvroSchema, depth, load_schema
-from bridge.avro_binary import varint
-from bridge.avro_compiler import is_recursive
+from bridge.encoding.avro.binary import varint
+from bridge.encoding.avro.compiler import is_recursive
+from bridge.encoding.avro.schema import AvroSchema, depth, load_schema
 from bridge.errors import ConfigError, EncodingError
 
 UUID_TEXT = "0190a1b2-1111-7222-8333-444455556666"
@@ -486,7 +486,7 @@ def test_random_damage_never_does_more_than_refuse() -> None:
 def test_the_deepest_json_does_not_take_the_process_down() -> None:
     """In a process of its own, because a crash would take this one along."""
     script = (
-        "from bridge.avro import AvroSchema; from bridge.errors import EncodingError; import json\n"
+        "from bridge.encoding.avro.schema import AvroSchema; from bridge.errors import EncodingError; import json\n"
         f"tree = AvroSchema('s', {json.dumps(json.dumps(TREE))})\n"
         "for levels in (500, 1000, 5000, 200_000):\n"
         "    try: tree.encode('{\"left\": ' * levels + '{}' + '}' * levels)\n"

@@ -6,11 +6,11 @@ from typing import cast
 
 from model.process import Encoders, Servers
 
-from bridge.batch import make_batch
-from bridge.encoder import Encoders as RealEncoders
+from bridge.encoding.encoder import Encoders as RealEncoders
 from bridge.event import EVENT_QUEUE, Event
-from bridge.hold import Holds
 from bridge.settings import Settings
+from bridge.shard.batch import make_batch
+from bridge.shard.hold import Holds
 
 ENCODERS = cast(RealEncoders, Encoders(Servers()))
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bridge.deadline import within
+from bridge.kafka.deadline import within
 
 
 def test_it_waits_for_the_call() -> None:

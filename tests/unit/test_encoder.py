@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.encoder import FRAMING_BYTES, Encoders, size
+from bridge.encoding.encoder import FRAMING_BYTES, Encoders, size
 from bridge.errors import ConfigError, EncodingError, PoisonEvent, RecordTooLarge, RegistryUnavailable, UnroutableEvent
 from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.settings import Relay, Route, Settings, Topics

@@ -10,6 +10,11 @@ import bridge
 PACKAGE = Path(bridge.__file__).parent
 
 
+def place(path: Path) -> str:
+    """The module's name within the package: its room, and its own."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
 def importers(module: str, name: str | None = None) -> set[str]:
     """The modules of bridge that import `module`, or `name` from it."""
     found = set()
@@ -17,23 +22,23 @@ def importers(module: str, name: str | None = None) -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module is not None:
                 if node.module.startswith(module) and (name is None or name in {alias.name for alias in node.names}):
-                    found.add(path.stem)
+                    found.add(place(path))
             elif isinstance(node, ast.Import) and name is None:
-                found.update(path.stem for alias in node.names if alias.name.startswith(module))
+                found.update(place(path) for alias in node.names if alias.name.startswith(module))
     return found
 
 
 def test_one_module_makes_producers() -> None:
-    assert importers("confluent_kafka", "Producer") == {"producer"}
+    assert importers("confluent_kafka", "Producer") == {"kafka.producer"}
 
 
 def test_one_module_speaks_to_the_registry() -> None:
-    assert importers("confluent_kafka.schema_registry") == {"registry"}
+    assert importers("confluent_kafka.schema_registry") == {"registry.client"}
 
 
 def test_only_the_store_touches_event_rows() -> None:
     """Each statement on event rows that the relay sends is loaded by this module."""
     for statement in ("read_pending", "write_ledger", "mark_{source}_processed"):
         called = f'query("{statement}")', f'query(f"{statement}")'
-        found = {p.stem for p in PACKAGE.rglob("*.py") if any(call in p.read_text("utf-8") for call in called)}
-        assert found == {"store"}
+        found = {place(p) for p in PACKAGE.rglob("*.py") if any(call in p.read_text("utf-8") for call in called)}
+        assert found == {"postgres.store"}

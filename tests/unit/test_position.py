@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bridge.position import Position, Scan, Snapshot, Start
+from bridge.shard.position import Position, Scan, Snapshot, Start
 
 
 @dataclass

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from bridge.errors import ShardStopped
-from bridge.protocol import Committed, Verdict, reconcile
+from bridge.shard.takeover import Committed, Verdict, reconcile
 
 MINE, OTHER = uuid4(), uuid4()
 

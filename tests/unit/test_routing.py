@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from bridge.errors import PoisonEvent, UnroutableEvent
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, Event
-from bridge.routing import (
+from bridge.encoding.routing import (
     AVRO,
     JSON,
     MAX_HEADER_BYTES,
@@ -19,6 +17,8 @@ from bridge.routing import (
     rfc3339,
     writer_headers,
 )
+from bridge.errors import PoisonEvent, UnroutableEvent
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, Event
 from bridge.settings import Relay, Route, Settings
 
 ROUTE = Route("thing.made", "things", "things-Made")

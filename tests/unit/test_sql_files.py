@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from bridge.errors import MigrationError
-from bridge.migrate import pending, render
-from bridge.script import Script, scripts
+from bridge.postgres.migrate import pending, render
+from bridge.postgres.script import Script, scripts
 
 ALL = scripts()
 FUNCTIONS = [script for script in ALL if script.file.startswith("functions/")]

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from bridge.tail import SHOWN_CHARACTERS, Shown, printable
+from bridge.admin.tail import SHOWN_CHARACTERS, Shown
+from bridge.text import printable
 
 
 def shown(value: object = None, **more: object) -> Shown:

@@ -1,0 +1,1 @@
+"""What a person asks or decides; one noun a module, and a command of its own."""

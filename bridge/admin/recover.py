@@ -1,0 +1,147 @@
+"""Lets stopped shards go on: what Kafka has is marked as published, and the ledger takes over Kafka's last batch.
+
+A shard stops when its ledger and the committed offset contradict each other: the database or Kafka went back in time,
+or offsets were deleted. Then only the topics can tell which of the pending events were published, so they are read
+whole. Nothing is guessed: an event that is in its topic is marked, any other stays pending.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from bridge.errors import DatabaseUnavailable
+from bridge.event import DeadLetter, Event
+from bridge.kafka.cluster import Cluster
+from bridge.kafka.producer import ShardProducer
+from bridge.kafka.reader import Reader
+from bridge.postgres.connection import connect, query
+from bridge.postgres.migrate import require_current
+from bridge.postgres.store import Store
+from bridge.settings import Settings
+from bridge.shard.ledger import Ledger, Outcomes
+from bridge.shard.takeover import Committed, adopt
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One stopped shard: why it is, and which of its pending events Kafka has.
+
+    `published` are in their topics, `dead` only among the dead letters; `left` stay pending. `last_batch` is the number
+    of Kafka's last batch, None when it knows of none.
+    """
+
+    shard: int
+    reason: str
+    last_batch: int | None
+    published: Sequence[Event]
+    dead: Sequence[DeadLetter]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A stopped shard in our hands: nobody else can write its ledger or publish for it."""
+
+    reason: str
+    store: Store
+    producer: ShardProducer
+    held: Ledger
+    committed: Committed | None
+    pending: dict[str, Event]
+
+
+def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bool]) -> list[Finding]:
+    """Let each stopped shard (or the one named) go on if `decide` says so; returns what was found.
+
+    Safe while relays run: they leave stopped shards alone. Stopping half-way changes nothing that counts. Raises
+    DatabaseUnavailable, MigrationError, BrokerUnavailable, ConfigError, LeaseLost (somebody else recovers it).
+    """
+    with _explained(), ExitStack() as resources:
+        cases = [_take(settings, shard, reason, resources) for shard, reason in _stopped(settings, only)]
+        if not cases:
+            return []
+        published, dead = _find(settings, {id for case in cases for id in case.pending})
+        findings = [_compare(case, published, dead) for case in cases]
+        for case, finding in zip(cases, findings, strict=True):
+            if decide(finding):
+                _let_go_on(case, finding)
+            case.store.release(case.held)
+        return findings
+
+
+def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str]]:
+    with connect(settings.database.url, application_name="bridge recover") as conn:
+        require_current(conn)
+        rows = conn.execute(query("stopped_shards")).fetchall()
+    return [(shard, reason) for shard, reason in rows if only in (None, shard)]
+
+
+def _take(settings: Settings, shard: int, reason: str, resources: ExitStack) -> _Case:
+    owner = f"bridge recover on {socket.gethostname()}:{os.getpid()}"
+    store = resources.enter_context(Store.open(settings, shard, owner))
+    producer = resources.enter_context(ShardProducer(settings, shard))
+    held = store.take_stopped()
+    committed = producer.open(())
+    rows = store.conn.execute(query("pending_ids"), {"shard": shard})
+    pending = {id: Event(source, seq, id, type_, key, "", None, us) for source, seq, id, type_, key, us in rows}
+    return _Case(reason, store, producer, held, committed, pending)
+
+
+def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
+    """Which of `ids` are in the topics, and which among the dead letters with what reason."""
+    dead_letters = settings.topics.dead_letters
+    exist = Cluster(settings).partition_counts()
+    topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    published: set[str] = set()
+    dead: dict[str, str] = {}
+    with Reader(settings, topics) as reader:
+        for messages in reader.up_to(reader.all_ends()):
+            for message in messages:
+                headers: dict[str, Any] = dict(message.headers() or ())
+                id = _text(headers.get("ce_id"))
+                if id in ids and message.topic() == dead_letters:
+                    dead[id] = _text(headers.get("bridge_error"))
+                elif id in ids:
+                    published.add(id)
+    return published, dead
+
+
+def _text(header: bytes | None) -> str:
+    return (header or b"").decode("utf-8", "replace")
+
+
+def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
+    done = [event for id, event in case.pending.items() if id in published]
+    given_up = [DeadLetter(event, dead[id]) for id, event in case.pending.items() if id in dead.keys() - published]
+    return Finding(
+        case.held.shard,
+        case.reason,
+        None if case.committed is None else case.committed.number,
+        done,
+        given_up,
+        len(case.pending) - len(done) - len(given_up),
+    )
+
+
+def _let_go_on(case: _Case, finding: Finding) -> None:
+    new = adopt(case.held, case.committed, uuid4())
+    if case.committed is None:  # before the ledger names it, as at a shard's first act
+        assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
+        case.producer.commit(new.batch_no, new.batch_id)
+    case.store.write(case.held, new, Outcomes.of(finding.published, finding.dead))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error

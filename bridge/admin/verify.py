@@ -1,0 +1,150 @@
+"""The auditor: compares what the database says was published with what a read_committed consumer can read.
+
+Shares nothing with the relay but settings. Order of reading: first the database, then the topics, then once more the
+ids that only the topics have; so a relay that runs meanwhile gives no false alarm.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from confluent_kafka import Message
+
+from bridge.errors import DatabaseUnavailable
+from bridge.event import SOURCES
+from bridge.kafka.cluster import Cluster
+from bridge.kafka.reader import Reader
+from bridge.postgres.connection import connect, query
+from bridge.postgres.migrate import require_current
+from bridge.settings import Settings
+
+KINDS = ("lost", "duplicated", "reordered", "phantom")
+BATCH_ROWS = 10_000
+UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found; `lost` to `phantom` are numbers of events, `examples` the first ids of each kind that occurs.
+
+    lost: PROCESSED, but in no routed topic; or DEAD, but not among the dead letters.
+    duplicated: copies beyond the first. reordered: behind a later event of the same key. phantom: published in our
+    name, but not in the database. `trimmed`: topics that no longer have their first records, so that the events in
+    those count as lost.
+    """
+
+    events: int
+    records: int
+    published: int
+    pending: int
+    dead: int
+    lost: int
+    duplicated: int
+    reordered: int
+    phantom: int
+    examples: Mapping[str, tuple[str, ...]]
+    trimmed: tuple[str, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether database and topics agree."""
+        return not any(getattr(self, kind) for kind in KINDS)
+
+
+def verify(settings: Settings) -> Verdict:
+    """Read both sides whole and compare them.
+
+    Needs about 300 bytes an event in the temporary directory (TMPDIR). Raises DatabaseUnavailable, MigrationError,
+    BrokerUnavailable, ConfigError.
+    """
+    begun = time.monotonic()
+    with closing(sqlite3.connect("", isolation_level=None)) as audit:  # on disk, and gone with us, however we end
+        audit.executescript("pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -65536")
+        audit.executescript(query("verify_schema"))
+        _read_database(settings, audit)
+        trimmed = _read_topics(settings, audit)
+        audit.executescript(query("verify_index"))
+        _look_again(settings, audit)
+        audit.executescript(query("verify_compare"))
+        return _verdict(audit, trimmed, begun)
+
+
+def _read_database(settings: Settings, audit: sqlite3.Connection) -> None:
+    try:
+        with connect(settings.database.url, application_name="bridge verify") as conn:
+            require_current(conn)
+            conn.execute("begin isolation level repeatable read read only")
+            audit.execute("begin")
+            with conn.cursor("events", binary=True) as events:
+                events.execute(query("verify_events"))
+                while rows := events.fetchmany(BATCH_ROWS):
+                    audit.executemany("insert into event values (?, ?, ?, ?)", rows)
+            audit.execute("commit")
+            conn.execute("commit")
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error
+
+
+def _read_topics(settings: Settings, audit: sqlite3.Connection) -> tuple[str, ...]:
+    """Returns the topics that no longer have their first records."""
+    exist = Cluster(settings).partition_counts()
+    dead_letters = settings.topics.dead_letters
+    topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    ours = {f"/{settings.relay.name}/{source}".encode() for source in SOURCES}
+    with Reader(settings, topics) as reader:
+        audit.execute("begin")
+        for messages in reader.up_to(reader.all_ends()):
+            audit.executemany("insert into seen values (?, ?, ?, ?)", _seen(messages, ours, topics, dead_letters))
+        audit.execute("commit")
+        return tuple(sorted({topic for (topic, _), offset in reader.beginnings.items() if offset > 0}))
+
+
+def _seen(
+    messages: list[Message], ours: set[bytes], topics: list[str], dead_letters: str
+) -> Iterator[tuple[Any, bool, int, Any]]:
+    numbers: dict[Any, int] = {topic: number for number, topic in enumerate(topics)}
+    for message in messages:
+        headers: dict[str, Any] = dict(message.headers() or ())
+        if headers.get("ce_source") in ours:
+            topic = message.topic()
+            place = numbers[topic] << 32 | (message.partition() or 0)
+            yield headers.get("ce_id") or b"", topic == dead_letters, place, message.key() or b""
+
+
+def _look_again(settings: Settings, audit: sqlite3.Connection) -> None:
+    """Add the events that were committed after the snapshot, but are in the topics already."""
+    unknown = audit.execute("select id from unknown")
+    with connect(settings.database.url, application_name="bridge verify") as conn:
+        while rows := unknown.fetchmany(BATCH_ROWS):
+            ids = [id.decode() for (id,) in rows if UUID(id)]
+            found = conn.execute(query("verify_known"), {"ids": ids})
+            audit.executemany("insert into event values (?, ?, 'LATE', 0)", ((id.encode(), seq) for id, seq in found))
+
+
+def _verdict(audit: sqlite3.Connection, trimmed: tuple[str, ...], begun: float) -> Verdict:
+    events, records, published, pending, dead = audit.execute(query("verify_counts")).fetchone()
+    found = audit.execute(query("verify_differences")).fetchall()
+    number = {kind: count for kind, count, _ in found}
+    return Verdict(
+        events=events,
+        records=records,
+        published=published,
+        pending=pending,
+        dead=dead,
+        lost=number.get("lost", 0),
+        duplicated=number.get("duplicated", 0),
+        reordered=number.get("reordered", 0),
+        phantom=number.get("phantom", 0),
+        examples={kind: tuple(json.loads(ids)) for kind, _, ids in found},
+        trimmed=trimmed,
+        seconds=round(time.monotonic() - begun, 3),
+    )

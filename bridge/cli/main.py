@@ -1,0 +1,52 @@
+"""The command line: parses, wires, prints. No logic lives here; each command's work is in the module it names."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bridge import __version__
+from bridge.cli.bench import bench
+from bridge.cli.dead import dead
+from bridge.cli.demo import demo
+from bridge.cli.local import local
+from bridge.cli.migrate import migrate
+from bridge.cli.read import tail_command, verify_command
+from bridge.cli.recover import recover_command
+from bridge.cli.run import run, status
+from bridge.errors import BridgeError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bridge")
+def cli() -> None:
+    """Carry changes from Postgres to Kafka, exactly once."""
+
+
+cli.add_command(bench)
+cli.add_command(dead)
+cli.add_command(demo)
+cli.add_command(local)
+cli.add_command(migrate)
+cli.add_command(recover_command)
+cli.add_command(run)
+cli.add_command(status)
+cli.add_command(tail_command)
+cli.add_command(verify_command)
+
+
+def main() -> None:
+    """Run the command line; a BridgeError becomes one line on stderr and its exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except BridgeError as error:
+        click.echo(f"bridge: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("bridge: interrupted", err=True)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,34 @@
+"""`bridge migrate`: brings the database to the version this program needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bridge import settings
+from bridge.cli.options import config_option
+from bridge.errors import ConfigError
+from bridge.postgres import migrate as migration
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Print the SQL, change nothing; without a database, print all of it.")
+@click.option("--engine-only", is_flag=True, help="Leave out the reference application (schema crm).")
+@config_option
+@click.option("--database-url", help="Which database; overrides BRIDGE_DATABASE_URL and the configuration.")
+def migrate(dry_run: bool, engine_only: bool, config: Path | None, database_url: str | None) -> None:
+    """Create or update what bridge needs in the database.
+
+    A second run does nothing. Files are applied one by one, each in its own transaction: after a failure, run it again.
+    """
+    url = settings.load(config).database.url if database_url is None else database_url
+    if dry_run:
+        click.echo(migration.render(migration.plan(url, engine_only=engine_only)), nl=False)
+        return
+    if not url:
+        raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or pass --database-url or --config")
+    names = migration.migrate(url, engine_only=engine_only)
+    for name in names:
+        click.echo(f"applied {name}")
+    click.echo(f"{len(names)} files applied" if names else "the database is up to date")

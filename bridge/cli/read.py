@@ -1,0 +1,88 @@
+"""`bridge tail` and `bridge verify`: what is in the topics, and whether it is what should be there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge import settings
+from bridge.cli.options import config_option
+from bridge.errors import VerificationFailed
+
+if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.admin.verify import Verdict
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.command("tail")
+@click.argument("topics", nargs=-1, required=True, metavar="TOPIC...")
+@click.option("--from-beginning", is_flag=True, help="Start with the first record; else with what comes from now on.")
+@click.option("--max", "most", type=click.IntRange(min=1), help="Stop after this many records.")
+@click.option("--exit-on-end", is_flag=True, help="Stop where the topics ended when the command started.")
+@config_option
+@_json
+def tail_command(
+    topics: tuple[str, ...],
+    from_beginning: bool,
+    most: int | None,
+    exit_on_end: bool,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Show the records of topics: time, place, key, headers, value.
+
+    Avro values are decoded by the registry. Reads as a read_committed consumer, joins no group, commits nothing.
+    """
+    from bridge.admin.tail import tail
+
+    records = tail(settings.load(config), dict.fromkeys(topics), from_beginning=from_beginning, exit_on_end=exit_on_end)
+    try:
+        for record in islice(records, most):
+            click.echo(record.as_json() if as_json else record.as_text())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+@click.command("verify")
+@config_option
+@_json
+def verify_command(config: Path | None, as_json: bool) -> None:
+    """Compare the topics with the database: is anything lost, duplicated, reordered or invented?
+
+    Reads both sides whole, as a read_committed consumer does, and joins them by event id. Safe while relays run. Exit
+    code 0 only if nothing differs, else 6.
+    """
+    import orjson
+
+    from bridge.admin.verify import KINDS, verify
+
+    verdict = verify(settings.load(config))
+    click.echo(orjson.dumps(asdict(verdict)) if as_json else describe(verdict))
+    if not verdict.passed:
+        found = ", ".join(f"{kind} {getattr(verdict, kind)}" for kind in KINDS if getattr(verdict, kind))
+        raise VerificationFailed(f"database and topics differ: {found}")
+
+
+def describe(verdict: Verdict) -> str:
+    """The verdict for a person."""
+    from bridge.admin.verify import KINDS
+    from bridge.text import printable
+
+    lines = [f"{verdict.events:,} events and {verdict.records:,} records compared in {verdict.seconds:.1f} s"]
+    lines += [f"  {name:<11}{getattr(verdict, name):>12,}" for name in ("published", "pending", "dead")]
+    for kind in KINDS:
+        count = getattr(verdict, kind)
+        ids = [printable(event_id) for event_id in verdict.examples.get(kind, ())]
+        more = ", ..." if count > len(ids) else ""
+        lines.append(f"  {kind:<11}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
+    if verdict.trimmed:
+        lines.append(
+            f"Retention has removed the first records of {', '.join(verdict.trimmed)}; their events count as lost."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+"""`bridge recover`: let stopped shards go on, after a look at what Kafka has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge import settings
+from bridge.cli.options import config_option
+
+if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.admin.recover import Finding
+
+
+@click.command("recover")
+@config_option
+@click.option("--shard", type=click.IntRange(min=0), help="Only this one; else all that are stopped.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: bool) -> None:
+    """Let stopped shards go on.
+
+    A shard stops when its ledger and Kafka contradict each other, because the database or Kafka went back in time, or
+    because offsets were deleted. This reads the topics whole, marks the pending events that they hold as published, and
+    lets the ledger begin behind Kafka's last batch. Relays may run meanwhile. Run `bridge verify` afterwards: it names
+    the events that only one side still has.
+    """
+    from bridge.admin.recover import recover
+
+    def decide(finding: Finding) -> bool:
+        _print(finding)
+        return not dry_run and (yes or click.confirm("Mark them, and let the shard go on?", err=True))
+
+    found = recover(settings.load(config), shard, decide)
+    if not found:
+        click.echo("No shard is stopped." if shard is None else f"Shard {shard} is not stopped.", err=True)
+    elif not dry_run:
+        click.echo("Now run bridge verify.", err=True)
+
+
+def _print(finding: Finding) -> None:
+    last = "Kafka knows of no batch" if finding.last_batch is None else f"Kafka's last batch is {finding.last_batch}"
+    click.echo(finding.reason)
+    click.echo(f"    {last}")
+    click.echo(f"    {len(finding.published):,} pending events are in Kafka: to be marked as processed")
+    click.echo(f"    {len(finding.dead):,} pending events are among the dead letters: to be marked as dead")
+    click.echo(f"    {finding.left:,} pending events are not in Kafka: they will be published")

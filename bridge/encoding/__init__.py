@@ -1,0 +1,1 @@
+"""From event to record: routes, headers, Avro. Reaches no server."""

@@ -1,0 +1,1 @@
+"""Avro schemas, and the compiled writers of their values."""

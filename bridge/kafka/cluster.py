@@ -1,0 +1,164 @@
+"""The brokers, as an administrator sees them: topics, their settings, their offsets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from bridge.errors import BrokerUnavailable, ConfigError
+from bridge.kafka.client import client_properties, words
+from bridge.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Partition = tuple[str, int]  # topic and number
+
+ANSWER_SECONDS = 6.0  # for all brokers together; one of them answers in milliseconds
+REFUSAL_SECONDS = 2.0  # where every one of them refuses the connection
+REQUEST_SECONDS = 10.0
+
+UNSETTLED = (  # of a topic that was created just now, or whose leader moves
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+)
+
+
+class Cluster:
+    """The brokers, as an administrator sees them. All methods raise BrokerUnavailable and ConfigError."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Does not connect. Raises ConfigError for properties that librdkafka does not accept."""
+        self._settings = settings
+        self._trouble: KafkaError | None = None
+        self._all_down = False
+        try:
+            self._admin = AdminClient(client_properties(settings) | {"error_cb": self._note})
+        except KafkaException as error:
+            raise ConfigError(f"the Kafka settings are wrong: {words(error)}") from error
+
+    def partition_counts(self) -> dict[str, int]:
+        """All topics, and how many partitions each has."""
+        begun = time.monotonic()
+        while True:
+            try:
+                topics = self._admin.list_topics(timeout=1).topics  # short, so that Ctrl-C is answered
+                return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+            except KafkaException as error:
+                self._admin.poll(0)
+                patience = REFUSAL_SECONDS if self._all_down else ANSWER_SECONDS
+                if self._is_refused() or time.monotonic() - begun > patience:
+                    raise self._unreachable(error) from error
+
+    def create(self, missing: dict[str, int]) -> None:
+        """Create topics with these numbers of partitions, if the settings allow it."""
+        topics = self._settings.topics
+        if not topics.create_missing:
+            listed = ", ".join(f"{name} ({count} partitions)" for name, count in missing.items())
+            raise ConfigError(
+                f"Kafka lacks {'a topic' if len(missing) == 1 else 'topics'} that bridge needs: {listed}",
+                hint="Create them, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING=true)",
+            )
+        new = [
+            NewTopic(name, num_partitions=count, replication_factor=topics.replication_factor)
+            for name, count in missing.items()
+        ]
+        for name, future in self._admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
+            try:
+                future.result()
+                logger.info("created topic %s with %d partitions", name, missing[name])
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another relay was faster
+                    raise self._not_done(f"create topic {name}", error) from error
+
+    def extend(self, topic: str, count: int, wanted: int) -> None:
+        """Raise a topic's number of partitions from `count`, if the settings allow it."""
+        if not self._settings.topics.create_missing:
+            raise ConfigError(
+                f"the topic {topic} has {count} partitions, and there are {wanted} shards",
+                hint=f"Give it {wanted} partitions, or set topics.create_missing = true",
+            )
+        changed = self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)
+        try:
+            changed[topic].result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.INVALID_PARTITIONS:  # another relay was faster
+                raise self._not_done(f"give {topic} {wanted} partitions", error) from error
+        ends = time.monotonic() + ANSWER_SECONDS
+        while self.partition_counts().get(topic, 0) < wanted and time.monotonic() < ends:
+            self._admin.poll(0.05)
+        logger.info("topic %s has %d partitions now", topic, wanted)
+
+    def max_bytes(self, names: list[str]) -> dict[str, int]:
+        """The largest record that each topic accepts. A topic made just now may take brokers a moment to know."""
+        ends = time.monotonic() + ANSWER_SECONDS
+        sizes: dict[str, int] = {}
+        while asked := [ConfigResource(ResourceType.TOPIC, name) for name in names if name not in sizes]:
+            for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
+                try:
+                    sizes[resource.name] = int(future.result()["max.message.bytes"].value)
+                except KafkaException as error:
+                    if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
+                        raise self._not_done(f"read the settings of topic {resource.name}", error) from error
+                    self._admin.poll(0.05)
+        return sizes
+
+    def beginnings(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The first offset that each partition still has."""
+        return self._offsets(partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)  # type: ignore[no-untyped-call]
+
+    def ends(self, partitions: Iterable[Partition], *, committed: bool) -> dict[Partition, int]:
+        """The offset after the last record of each partition.
+
+        `committed`: only up to the first transaction that is still open, which is as far as read_committed reads.
+        """
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        return self._offsets(partitions, OffsetSpec.latest(), isolation)  # type: ignore[no-untyped-call]
+
+    def _offsets(self, partitions: Iterable[Partition], spec: Any, isolation: Any) -> dict[Partition, int]:
+        asked = {TopicPartition(*partition): spec for partition in partitions}
+        if not asked:
+            return {}
+        ends = time.monotonic() + ANSWER_SECONDS
+        while True:
+            found = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+            try:
+                return {(place.topic, place.partition): future.result().offset for place, future in found.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
+                    raise self._not_done("read the topics' offsets", error) from error
+                self._admin.poll(0.05)
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+            self._all_down = True
+        else:
+            self._trouble = error
+
+    def _is_refused(self) -> bool:
+        return self._trouble is not None and self._trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+
+    def _unreachable(self, error: KafkaException) -> BrokerUnavailable:
+        why = str(self._trouble.str()) if self._trouble is not None else words(error)
+        return BrokerUnavailable(
+            f"no Kafka broker answers at {self._settings.kafka.bootstrap_servers}: {why.rpartition('/bootstrap: ')[2]}",
+            hint="Check BRIDGE_KAFKA_BOOTSTRAP_SERVERS, kafka.properties and that the broker runs",
+        )
+
+    def _not_done(self, what: str, error: KafkaException) -> ConfigError | BrokerUnavailable:
+        cause = error.args[0]
+        if cause.retriable() or cause.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+            return self._unreachable(error)
+        return ConfigError(f"Kafka does not let us {what}: {words(error)}")

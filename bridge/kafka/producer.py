@@ -1,0 +1,221 @@
+"""Publishes batches to Kafka; the only module that makes producers.
+
+The rules that librdkafka imposes come down to one: whatever did not
+plainly succeed is in doubt, the producer is thrown away, and only `init_transactions()` of a new one and the committed
+offset can tell what happened. So nothing here retries, and nothing aborts: fencing does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from bridge.errors import BrokerUnavailable, PublishUncertain, RecordTooLarge
+from bridge.event import Record
+from bridge.failpoint import failpoint
+from bridge.kafka import connection_watch
+from bridge.kafka.client import client_properties, words
+from bridge.kafka.connection_watch import ConnectionWatch
+from bridge.kafka.deadline import within
+from bridge.settings import Settings
+from bridge.shard.takeover import Committed
+
+# A request that fails is tried again after 2 ms, not 100: a commit needs several, and took 50 ms instead of 4.
+TUNING = {
+    "partitioner": "murmur2_random",  # where Java's producers put the same key
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "retry.backoff.ms": 2,
+    "retry.backoff.max.ms": 200,
+    "queue.buffering.max.messages": 1_000_000,
+    "enable.idempotence": True,
+    "delivery.report.only.error": True,
+}
+# Otherwise librdkafka waits half of the reconnect back-off between its first two connections, at each takeover.
+CONNECT_AT_ONCE = {"enable.sparse.connections": False}
+NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
+
+
+class ShardProducer:
+    """One shard's producer, transactional or only idempotent."""
+
+    def __init__(self, settings: Settings, shard: int) -> None:
+        self._settings = settings
+        self._shard = shard
+        self._transactional = settings.relay.delivery == "exactly_once"
+        self._producer: Producer | None = None
+        self._plain: Producer | None = None
+        self._group: Any = None
+        self._failed: tuple[KafkaError, Message] | None = None
+        self._watch = ConnectionWatch()
+
+    def __enter__(self) -> ShardProducer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._discard()
+
+    def open(self, max_bytes: Collection[int]) -> Committed | None:
+        """Fence the former owner, end its open transaction, and read what it committed last.
+
+        `max_bytes`: the largest record that each topic accepts. Returns None when nothing was ever committed.
+        Raises BrokerUnavailable.
+        """
+        self._discard()
+        properties = self._properties(max_bytes)
+        timeout_ms = int(self._settings.relay.transaction_timeout_seconds * 1000)
+        transactional = {
+            "transactional.id": f"{self._settings.relay.name}-{self._shard}",
+            "transaction.timeout.ms": timeout_ms,
+            "message.timeout.ms": timeout_ms,
+            "socket.timeout.ms": max(timeout_ms - 200, 500),
+            **CONNECT_AT_ONCE,
+            **connection_watch.PROPERTIES,
+            "logger": self._watch,
+        }
+        try:
+            self._producer = Producer(properties | transactional)
+            self._producer.init_transactions(NETWORK_SECONDS)
+            failpoint("takeover_fenced")
+            committed = self._read_committed_offset()
+            failpoint("takeover_offset_read")
+            if not self._transactional:
+                self._plain = Producer(properties | {"message.timeout.ms": timeout_ms})
+        except KafkaException as error:
+            self._discard()
+            raise BrokerUnavailable(f"cannot start publishing shard {self._shard}: {words(error)}") from error
+        return committed
+
+    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
+        """Publish batch `number`; on return its records are in Kafka, and committed if delivery is exactly once.
+
+        Raises PublishUncertain when that is not sure, RecordTooLarge when the broker refused one for its size;
+        either way the producer must be opened anew.
+        """
+        if self._plain is not None:
+            self._send(self._plain, records)
+            self._flush(self._plain)
+        else:
+            self.commit(number, batch_id, records)
+
+    def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
+        """One Kafka transaction: `records`, and the offset `number` with the batch id in its metadata."""
+        if self._producer is None:
+            raise PublishUncertain(f"shard {self._shard} has no producer")
+        offset = TopicPartition(self._settings.topics.control, self._shard, number, metadata=str(batch_id))
+        try:
+            self._producer.begin_transaction()
+            self._send(self._producer, records)
+            self._producer.flush(self._settings.relay.transaction_timeout_seconds)
+            self._raise_trouble()
+            self._send_offset(self._producer, offset)
+            failpoint("offsets_sent")
+            self._producer.commit_transaction()
+        except KafkaException as error:
+            raise self._doubt(error) from error
+        self._producer.poll(0)
+        self._raise_trouble()
+
+    def _discard(self) -> None:
+        """Throw the producers away without waiting for anything."""
+        for producer in (self._producer, self._plain):
+            if producer is not None:
+                producer.purge()
+        self._producer = self._plain = self._failed = None
+        self._watch = ConnectionWatch()
+
+    def _properties(self, max_bytes: Collection[int]) -> dict[str, Any]:
+        largest, smallest = max(max_bytes, default=1_048_588), min(max_bytes, default=1_048_588)
+        return {
+            **client_properties(self._settings),
+            **TUNING,
+            "message.max.bytes": max(largest, 1000),
+            "batch.size": min(smallest, 1_000_000),  # or small records would be refused for the size of their batch
+            "on_delivery": self._refused,
+        }
+
+    def _read_committed_offset(self) -> Committed | None:
+        control = TopicPartition(self._settings.topics.control, self._shard)
+        consumer = Consumer(
+            client_properties(self._settings)
+            | {
+                "group.id": self._settings.relay.name,
+                "isolation.level": "read_committed",  # waits for a transaction that is still being ended
+                "enable.auto.commit": False,
+                **CONNECT_AT_ONCE,
+            }
+        )
+        try:
+            self._group = consumer.consumer_group_metadata()
+            (found,) = consumer.committed([control], NETWORK_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._TIMED_OUT:
+                raise BrokerUnavailable(
+                    f"Kafka has not told shard {self._shard}'s committed offset within {NETWORK_SECONDS:.0f} s: it is"
+                    ' away, or a transaction hangs (docs/operations.md, "A hanging transaction")'
+                ) from error
+            raise
+        finally:
+            consumer.close()
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return None if found.offset < 0 else Committed(found.offset, UUID(found.metadata))
+
+    def _send_offset(self, producer: Producer, offset: TopicPartition) -> None:
+        """May never return, and knows no time-out, when the group's coordinator has left (librdkafka#5456, #5511)."""
+        seconds = self._settings.relay.transaction_timeout_seconds
+        try:
+            within(seconds, lambda: producer.send_offsets_to_transaction([offset], self._group))
+        except TimeoutError as error:
+            raise PublishUncertain(f"shard {self._shard}: Kafka took no offset: {error}") from error
+
+    def _raise_trouble(self) -> None:
+        if self._watch.trouble is not None:
+            raise PublishUncertain(f"shard {self._shard}: a request may have been sent twice: {self._watch.trouble}")
+
+    def _send(self, producer: Producer, records: Iterable[Record]) -> None:
+        for sent, record in enumerate(records):
+            try:
+                _produce(producer, record)
+            except BufferError:  # the queue is full: once librdkafka has sent what it holds, there is room
+                producer.flush(self._settings.relay.transaction_timeout_seconds)
+                try:
+                    _produce(producer, record)
+                except BufferError as error:
+                    raise PublishUncertain(f"shard {self._shard}: Kafka accepts no more records") from error
+            if sent % 1000 == 100:
+                producer.poll(0)
+                failpoint("produced_some")
+        failpoint("produced")
+
+    def _flush(self, producer: Producer) -> None:
+        left = producer.flush(self._settings.relay.transaction_timeout_seconds + 1)
+        if self._failed is not None:
+            raise self._doubt(KafkaException(self._failed[0]))
+        if left:
+            raise PublishUncertain(f"shard {self._shard}: {left} records were not confirmed in time")
+
+    def _refused(self, error: KafkaError, message: Message) -> None:
+        if error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
+            self._failed = self._failed or (error, message)
+
+    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordTooLarge:
+        if self._producer is not None:
+            with contextlib.suppress(KafkaException):  # a fatal error is raised here again
+                self._producer.poll(0)  # delivery reports that explain the failure
+        cause = self._failed[0] if self._failed is not None else error.args[0]
+        if cause.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            return RecordTooLarge(f"shard {self._shard}: a record is too large for its topic")
+        return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(error)}")
+
+
+def _produce(producer: Producer, record: Record) -> None:
+    topic, key, value, headers, timestamp_ms = record
+    producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)  # names would cost a quarter more

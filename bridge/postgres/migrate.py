@@ -1,0 +1,151 @@
+"""Brings the database to the version this program needs: applies the files of `sql/`, each in its own transaction.
+
+Numbered files (`migrations/`) are applied once, in order, and never change. The others (functions, triggers, views)
+are applied again when their checksum differs. `bridge.schema_migration` holds what was applied, with its sha-256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import psycopg
+from psycopg import errors
+
+from bridge.errors import DatabaseUnavailable, MigrationError
+from bridge.postgres.connection import connect
+from bridge.postgres.script import Script, scripts
+
+OLDEST_POSTGRES = 15
+
+# No role's or database's own setting may change what a file means. A file waits ten seconds for a lock at most,
+# because all who come later wait behind it.
+SESSION = "set search_path = pg_catalog, pg_temp; set lock_timeout = '10s'; set check_function_bodies = on"
+LOCK = "select pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended('bridge.migrate', 0))"
+PARTITIONS = "select bridge.ensure_partitions()"
+
+Applied = Mapping[tuple[str, str], str]
+
+
+def migrate(url: str, *, engine_only: bool = False) -> list[str]:
+    """Apply what is missing and return its names, in order; then see to it that table partitions exist.
+
+    Two at once are safe: the second waits, and finds nothing to do. After a failure or a kill the next run goes on
+    where this one stopped. Raises MigrationError, DatabaseUnavailable or ConfigError.
+    """
+    with connect(url, application_name="bridge migrate") as conn:
+        _refuse_old_server(conn)
+        try:
+            conn.execute(LOCK)  # before SESSION, whose lock_timeout would end the wait for the other
+            conn.execute(SESSION)
+            todo = pending(scripts(engine_only=engine_only), applied(conn))
+            for script in todo:
+                _apply(conn, script)
+            conn.execute(PARTITIONS)
+        except psycopg.Error as error:
+            raise _explained(error, "the database", conn) from error
+    return [script.name for script in todo]
+
+
+def plan(url: str, *, engine_only: bool = False) -> list[Script]:
+    """What `migrate` would apply; without a `url`, everything. Changes nothing. Raises as `migrate` does."""
+    if not url:
+        return scripts(engine_only=engine_only)
+    with connect(url, application_name="bridge migrate --dry-run") as conn:
+        _refuse_old_server(conn)
+        return pending(scripts(engine_only=engine_only), applied(conn))
+
+
+def render(todo: Sequence[Script]) -> str:
+    """`todo` as SQL that psql can run (`psql -v ON_ERROR_STOP=1`); it has the same effect as `migrate`."""
+    if not todo:
+        return "-- Nothing to apply.\n"
+    parts = [f"{SESSION};\n"]
+    parts += [f"-- {s.name}\nbegin;\n{s.sql.strip()}\n\n{s.record};\ncommit;\n" for s in todo]
+    return "\n".join([*parts, f"{PARTITIONS};\n"])
+
+
+def require_current(conn: psycopg.Connection) -> None:
+    """Raise MigrationError unless the database has just what this program ships.
+
+    The domain layer counts only where it is installed.
+    """
+    done = applied(conn)
+    engine_only = not any(layer == "domain" for layer, _ in done)
+    missing = pending(scripts(engine_only=engine_only), done)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise MigrationError(
+            f"the database {conn.info.dbname} lacks {missing[0].name}{more}",
+            hint="Run: bridge migrate" + (" --engine-only" if engine_only and done else ""),
+        )
+
+
+def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:
+    """Layer and file of everything applied so far, with its checksum."""
+    try:
+        with conn.transaction():
+            rows = conn.execute("select layer, file, checksum from bridge.schema_migration").fetchall()
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return {}
+    except psycopg.Error as error:
+        raise _explained(error, "bridge.schema_migration", conn) from error
+    return {(layer, file): checksum for layer, file, checksum in rows}
+
+
+def pending(shipped: Sequence[Script], done: Applied) -> list[Script]:
+    """Those of `shipped` that are to be applied.
+
+    Raises MigrationError where a numbered file has changed since, or the database has one that was not shipped.
+    """
+    layers = {script.layer for script in shipped}
+    known = {(script.layer, script.file) for script in shipped}
+    for layer, file in sorted(done):
+        if layer in layers and file.startswith("migrations/") and (layer, file) not in known:
+            raise MigrationError(
+                f"the database has {layer}/{file}, which this program does not know",
+                hint="It was migrated by a newer version of bridge: install that one",
+            )
+    changed = [s for s in shipped if done.get((s.layer, s.file), s.checksum) != s.checksum]
+    for script in changed:
+        if script.is_numbered:
+            raise MigrationError(
+                f"{script.name} was changed after it had been applied",
+                hint="Restore the file, and put the change into a new one with the next number",
+            )
+    return [s for s in shipped if s in changed or (s.layer, s.file) not in done]
+
+
+def _apply(conn: psycopg.Connection, script: Script) -> None:
+    try:
+        with conn.transaction():
+            conn.execute(script.sql.encode())
+            conn.execute(script.record.encode())
+    except psycopg.Error as error:
+        raise _explained(error, script.name, conn) from error
+
+
+def _refuse_old_server(conn: psycopg.Connection) -> None:
+    major = conn.info.server_version // 10000
+    if major < OLDEST_POSTGRES:
+        raise MigrationError(f"the server is Postgres {major}; bridge needs {OLDEST_POSTGRES} or newer")
+
+
+def _explained(error: psycopg.Error, what: str, conn: psycopg.Connection) -> MigrationError | DatabaseUnavailable:
+    """The error as one line that names the file and what to do."""
+    reason = error.diag.message_primary or str(error).strip().splitlines()[0]
+    where = f"{what} (database {conn.info.dbname if not conn.closed else 'closed'})"
+    if conn.broken:
+        return DatabaseUnavailable(
+            f"the connection was lost at {what}: {reason}", hint="Run bridge migrate again: it goes on from there"
+        )
+    if isinstance(error, errors.InsufficientPrivilege):
+        return MigrationError(
+            f"cannot apply {where}: {reason}",
+            hint=f"Grant {conn.info.user} CREATE on the database, or run as the owner of the schemas bridge and crm",
+        )
+    if isinstance(error, errors.LockNotAvailable):
+        return MigrationError(
+            f"cannot apply {where}: another transaction holds a lock that it needs",
+            hint="Run bridge migrate again when long transactions have ended",
+        )
+    return MigrationError(f"cannot apply {where}: {reason}", hint="Nothing of this file was kept")
