@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -18,20 +19,32 @@ from typing import Any, get_type_hints
 from bridge.errors import ConfigError
 from bridge.resources import resource
 
-DELIVERIES = ("exactly_once", "at_least_once")
-ON_DEAD = ("hold", "skip")
 COMPATIBILITIES = ("BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE")
 
 
+class Delivery(StrEnum):
+    """How often a consumer may see an event after a crash."""
+
+    EXACTLY_ONCE = "exactly_once"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+class OnDead(StrEnum):
+    """What the later events of a dead event's key do."""
+
+    HOLD = "hold"
+    SKIP = "skip"
+
+
 @dataclass(frozen=True)
-class Database:
+class DatabaseSettings:
     """How to reach Postgres: a libpq URL or keyword string."""
 
     url: str = ""
 
 
 @dataclass(frozen=True)
-class Kafka:
+class KafkaSettings:
     """How to reach Kafka; `properties` go to librdkafka as they are (security.protocol, sasl.*, ssl.*)."""
 
     bootstrap_servers: str = ""
@@ -39,7 +52,7 @@ class Kafka:
 
 
 @dataclass(frozen=True)
-class Registry:
+class RegistrySettings:
     """How to reach the schema registry (the Confluent API)."""
 
     url: str = ""
@@ -50,12 +63,12 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class Relay:
+class RelaySettings:
     """How the relay carries events; the comments in config/bridge.toml name the consequence of extremes."""
 
     name: str = "bridge"
-    delivery: str = "exactly_once"
-    on_dead: str = "hold"
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    on_dead: OnDead = OnDead.HOLD
     batch_rows: int = 5000
     batch_bytes: int = 8_388_608
     poll_min_seconds: float = 0.002
@@ -66,7 +79,7 @@ class Relay:
 
 
 @dataclass(frozen=True)
-class Topics:
+class TopicSettings:
     """The topics that routes do not name, and whether missing ones are created."""
 
     create_missing: bool = False
@@ -89,21 +102,21 @@ class Route:
 class Settings:
     """All settings of one run; `schemas` is a directory of `<subject>.avsc` files, or None for the shipped ones."""
 
-    database: Database = field(default_factory=Database)
-    kafka: Kafka = field(default_factory=Kafka)
-    registry: Registry = field(default_factory=Registry)
-    relay: Relay = field(default_factory=Relay)
-    topics: Topics = field(default_factory=Topics)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
+    topics: TopicSettings = field(default_factory=TopicSettings)
     routes: tuple[Route, ...] = ()
     schemas: Path | None = None
 
 
 SECTIONS: Mapping[str, type] = {
-    "database": Database,
-    "kafka": Kafka,
-    "registry": Registry,
-    "relay": Relay,
-    "topics": Topics,
+    "database": DatabaseSettings,
+    "kafka": KafkaSettings,
+    "registry": RegistrySettings,
+    "relay": RelaySettings,
+    "topics": TopicSettings,
 }
 
 
@@ -154,6 +167,8 @@ def _overrides(section: str, kind: type, environ: Mapping[str, str]) -> dict[str
 def _typed(value: Any, kind: Any, where: str) -> Any:
     if kind is float and type(value) is int:
         return float(value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _mode(value, kind, where)
     if kind in (str, int, float, bool):
         if type(value) is not kind:
             raise ConfigError(f"{where} must be of type {kind.__name__}, not {value!r}")
@@ -163,7 +178,16 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
     return MappingProxyType(dict(value))
 
 
+def _mode(value: Any, kind: type[StrEnum], where: str) -> StrEnum:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ConfigError(f"{where} must be one of {', '.join(kind)}, not {value!r}") from error
+
+
 def _parsed(text: str, kind: Any, name: str) -> Any:
+    if issubclass(kind, StrEnum):
+        return _mode(text, kind, f"the environment's value for {name}")
     try:
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:
@@ -195,8 +219,6 @@ def _refuse_unknown(given: Mapping[str, Any], known: list[str], where: str) -> N
 def _check(settings: Settings, where: str) -> None:
     relay, topics = settings.relay, settings.topics
     rules = {
-        f"relay.delivery must be one of {', '.join(DELIVERIES)}": relay.delivery in DELIVERIES,
-        f"relay.on_dead must be one of {', '.join(ON_DEAD)}": relay.on_dead in ON_DEAD,
         f"registry.compatibility must be one of {', '.join(COMPATIBILITIES)}": settings.registry.compatibility
         in COMPATIBILITIES,
         "relay.name must be 1 to 64 letters, digits, '.', '_' or '-'": _is_name(relay.name),

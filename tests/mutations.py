@@ -210,8 +210,8 @@ MUTATIONS = (
     Mutation(
         "a dead event's key is not held in its own batch",
         "bridge/shard/shard.py",
-        '.on_dead == "hold"',
-        '.on_dead == "never"',
+        ".on_dead is OnDead.HOLD",
+        ".on_dead is None",
         "tests/integration/test_dead.py -k later_events",
     ),
     Mutation(

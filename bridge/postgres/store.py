@@ -19,7 +19,7 @@ from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
 from bridge.failpoint import failpoint
 from bridge.postgres.connection import array, connect, is_pooled, query
-from bridge.settings import Relay, Settings
+from bridge.settings import OnDead, RelaySettings, Settings
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
@@ -27,7 +27,7 @@ from bridge.shard.position import Scan, Snapshot, Start
 class Store:
     """One connection, for one shard and one owner. Every method raises psycopg.Error as it comes."""
 
-    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, relay: Relay) -> None:
+    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, relay: RelaySettings) -> None:
         self.conn = conn
         self.shard = shard
         self._owner = owner
@@ -188,7 +188,7 @@ class Store:
             if pairs := applied.dead[source]:
                 seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
                 statement = query(f"mark_{source}_dead")
-                dead = {"seqs": array(seqs), "reasons": reasons, "hold": self._relay.on_dead == "hold"}
+                dead = {"seqs": array(seqs), "reasons": reasons, "hold": self._relay.on_dead is OnDead.HOLD}
                 marks.append(self.conn.execute(statement, fence | dead))
         return marks
 

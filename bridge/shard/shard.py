@@ -19,7 +19,7 @@ from bridge.encoding.encoder import Encoders
 from bridge.errors import LeaseLost, ShardStopped
 from bridge.event import Record
 from bridge.failpoint import failpoint
-from bridge.settings import Settings
+from bridge.settings import Delivery, OnDead, Settings
 from bridge.shard.batch import Batch, Key, make_batch
 from bridge.shard.hold import Holds
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
@@ -131,7 +131,7 @@ class Shard:
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
         failpoint("read")
-        hold_keys = self._settings.relay.on_dead == "hold"
+        hold_keys = self._settings.relay.on_dead is OnDead.HOLD
         batch = make_batch(scan.events, self._encoders, self._holds, self._dying, hold_keys=hold_keys)
         if batch.records:
             self._carry(batch, scan.drawn)
@@ -175,7 +175,7 @@ class Shard:
     def _carry(self, batch: Batch, drawn: int) -> None:
         new = self._ledger.claimed(uuid4(), batch.outcomes)
         assert new.batch_id is not None  # noqa: S101 - given in the line above
-        if self._settings.relay.delivery == "at_least_once":
+        if self._settings.relay.delivery is Delivery.AT_LEAST_ONCE:
             self._producer.publish(new.batch_no, new.batch_id, batch.records)
             self._ledger = replace(self._ledger, outcomes=batch.outcomes)
             self._settle(drawn)

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.postgres.connection import array, connect, query
 from bridge.postgres.store import Store
-from bridge.settings import Relay
+from bridge.settings import RelaySettings
 from bridge.shard.ledger import NOTHING, Outcomes
 from bridge.shard.position import Position
 
@@ -40,7 +40,7 @@ def fill(db: psycopg.Connection) -> None:
 
 def carry(db: psycopg.Connection, shard: int) -> int:
     """Read and mark all of a shard as a relay does, without Kafka."""
-    store = Store(db, shard, "test", Relay(batch_rows=1000))
+    store = Store(db, shard, "test", RelaySettings(batch_rows=1000))
     held = store.take()
     held = store.write(held, replace(held, batch_id=uuid4()), NOTHING).ledger
     position, marked = Position(held.scan_from), 0

@@ -8,10 +8,10 @@ import pytest
 from bridge.event import Event
 from bridge.postgres.connection import connect
 from bridge.postgres.store import Store
-from bridge.settings import Relay
+from bridge.settings import RelaySettings
 from bridge.shard.position import Position
 
-RELAY = Relay(batch_rows=1000, batch_bytes=1_000_000)
+RELAY = RelaySettings(batch_rows=1000, batch_bytes=1_000_000)
 
 
 class Reader:
@@ -23,7 +23,7 @@ class Reader:
         self.positions = {shard: Position(0) for (shard,) in shards}
         self.read: list[int] = []
 
-    def scan(self, relay: Relay = RELAY) -> list[Event]:
+    def scan(self, relay: RelaySettings = RELAY) -> list[Event]:
         events: list[Event] = []
         for shard, position in self.positions.items():
             scan = Store(self.conn, shard, "test", relay).read(position.start(), self.read, [])
@@ -130,7 +130,7 @@ def test_a_savepoint_does_not_hide_events(database: str, reader: Reader) -> None
 
 def test_a_late_commit_longer_than_a_batch_is_read_before_what_follows(database: str, reader: Reader) -> None:
     """When the scan is cut off below the old cursor, the next one goes on from there, not from the cursor."""
-    small = Relay(batch_rows=3)
+    small = RelaySettings(batch_rows=3)
     with connect(database) as late, connect(database) as other:
         write(other, "before")
         reader.scan()

@@ -15,8 +15,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
 from bridge.registry.client import Registry
-from bridge.settings import Registry as RegistrySettings
-from bridge.settings import Settings
+from bridge.settings import RegistrySettings, Settings
 
 
 def schema(*fields: dict) -> str:

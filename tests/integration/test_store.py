@@ -14,11 +14,11 @@ from bridge.errors import LeaseLost
 from bridge.event import Event
 from bridge.postgres.connection import connect
 from bridge.postgres.store import Store
-from bridge.settings import Relay
+from bridge.settings import RelaySettings
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes
 from bridge.shard.position import Position
 
-RELAY = Relay()
+RELAY = RelaySettings()
 
 
 @pytest.fixture

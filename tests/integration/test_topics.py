@@ -15,15 +15,15 @@ from bridge.errors import BrokerUnavailable, ConfigError
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.topics import ensure_topics
-from bridge.settings import Kafka, Relay, Route, Settings, Topics
+from bridge.settings import KafkaSettings, RelaySettings, Route, Settings, TopicSettings
 
 
 @pytest.fixture
 def settings(kafka: str, unique: str) -> Iterator[Settings]:
     yield Settings(
-        kafka=Kafka(kafka),
-        relay=Relay(name=unique),
-        topics=Topics(True, 3, 1, f"{unique}.control", f"{unique}.dead"),
+        kafka=KafkaSettings(kafka),
+        relay=RelaySettings(name=unique),
+        topics=TopicSettings(True, 3, 1, f"{unique}.control", f"{unique}.dead"),
         routes=(Route("a", f"{unique}.a", "s"), Route("b", f"{unique}.b", "s"), Route("c", f"{unique}.a", "s")),
     )
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -133,7 +133,7 @@ def test_properties_reach_librdkafka_and_servers_cannot_be_replaced(settings: Se
 
 
 def test_no_broker_at_all(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
-    away = replace(settings, kafka=Kafka("127.0.0.1:1,127.0.0.1:2"))
+    away = replace(settings, kafka=KafkaSettings("127.0.0.1:1,127.0.0.1:2"))
     with pytest.raises(
         BrokerUnavailable, match=r"answers at 127\.0\.0\.1:1,127\.0\.0\.1:2: .*Connection refused"
     ) as said:
@@ -157,7 +157,7 @@ def test_a_login_that_is_refused_is_said_at_once(settings: Settings) -> None:
 def test_librdkafka_speaks_only_to_those_who_debug(
     settings: Settings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    away = client_properties(replace(settings, kafka=Kafka("127.0.0.1:1")))
+    away = client_properties(replace(settings, kafka=KafkaSettings("127.0.0.1:1")))
     for level, heard in ((logging.INFO, False), (logging.DEBUG, True)):
         caplog.clear()
         with caplog.at_level(level, "bridge.librdkafka"):

@@ -18,7 +18,15 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from bridge.admin.verify import verify
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.settings import Database, Kafka, Registry, Relay, Route, Settings, Topics
+from bridge.settings import (
+    DatabaseSettings,
+    KafkaSettings,
+    RegistrySettings,
+    RelaySettings,
+    Route,
+    Settings,
+    TopicSettings,
+)
 
 
 @dataclass
@@ -58,11 +66,11 @@ class World:
 @pytest.fixture
 def world(database: str, kafka: str, registry: str, unique: str) -> Iterator[World]:
     settings = Settings(
-        database=Database(database),
-        kafka=Kafka(kafka),
-        registry=Registry(registry),
-        relay=Relay(name=unique),
-        topics=Topics(create_missing=True, dead_letters=f"{unique}.dead"),
+        database=DatabaseSettings(database),
+        kafka=KafkaSettings(kafka),
+        registry=RegistrySettings(registry),
+        relay=RelaySettings(name=unique),
+        topics=TopicSettings(create_missing=True, dead_letters=f"{unique}.dead"),
         routes=(Route("thing.made", f"{unique}.a", "x"), Route("other.made", f"{unique}.b", "x")),
     )
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -277,17 +285,17 @@ def test_no_false_alarm_while_events_are_written_and_published(world: World) -> 
 
 def test_refuses_a_database_that_was_not_migrated(world: World, empty_database: str) -> None:
     with pytest.raises(MigrationError, match="bridge migrate"):
-        verify(replace(world.settings, database=Database(empty_database)))
+        verify(replace(world.settings, database=DatabaseSettings(empty_database)))
 
 
 def test_says_when_the_database_is_away(world: World) -> None:
     with pytest.raises(DatabaseUnavailable):
-        verify(replace(world.settings, database=Database("postgresql://nobody@127.0.0.1:1/x")))
+        verify(replace(world.settings, database=DatabaseSettings("postgresql://nobody@127.0.0.1:1/x")))
 
 
 def test_needs_to_know_the_broker(world: World) -> None:
     with pytest.raises(ConfigError, match="no Kafka is given"):
-        verify(replace(world.settings, kafka=Kafka()))
+        verify(replace(world.settings, kafka=KafkaSettings()))
 
 
 def test_the_command_prints_the_verdict_and_exits_accordingly(world: World, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""A relay of the model: `bridge.relay.pipeline.Pipeline` as it is, over ports that stop at every request and every reply.
+"""A relay of the model: the real `bridge.relay.pipeline.Pipeline`, over ports that stop at every request and reply.
 
 It runs in a greenlet. `step(fate)` lets it go on to the next request or reply, and says what becomes of the one at
 which it stands: it goes well, is cut (the client sees an error), arrives late (the client sees an error, the server

@@ -26,12 +26,12 @@ from model.process import Fate, Process, Servers, arrive
 import bridge.relay.pipeline
 import bridge.shard.hold
 import bridge.shard.shard
-from bridge.settings import Relay, Route, Settings
+from bridge.settings import RelaySettings, Route, Settings
 from bridge.shard.ledger import NOTHING
 from bridge.shard.takeover import adopt
 
 SETTINGS = Settings(
-    relay=Relay(lease_seconds=5),
+    relay=RelaySettings(lease_seconds=5),
     routes=tuple(Route(event_type, event_type, "") for event_type in ("thing.changed", "other.changed")),
 )
 PHASES = (Phase.generate, Phase.shrink)

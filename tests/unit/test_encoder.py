@@ -11,7 +11,7 @@ import pytest
 from bridge.encoding.encoder import FRAMING_BYTES, Encoders, size
 from bridge.errors import ConfigError, EncodingError, PoisonEvent, RecordTooLarge, RegistryUnavailable, UnroutableEvent
 from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
-from bridge.settings import Relay, Route, Settings, Topics
+from bridge.settings import RelaySettings, Route, Settings, TopicSettings
 
 AT = 1_795_342_272_123_456
 SCHEMA = {"type": "record", "name": "Made", "fields": [{"name": "text", "type": "string"}]}
@@ -40,8 +40,8 @@ def ids() -> KnownIds:
 def encoders(tmp_path: Path, ids: KnownIds) -> Encoders:
     (tmp_path / "things-Made.avsc").write_text(json.dumps(SCHEMA))
     settings = Settings(
-        relay=Relay(name="us"),
-        topics=Topics(dead_letters="dead"),
+        relay=RelaySettings(name="us"),
+        topics=TopicSettings(dead_letters="dead"),
         routes=(Route("thing.made", "things", "things-Made"),),
         schemas=tmp_path,
     )

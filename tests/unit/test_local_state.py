@@ -61,7 +61,7 @@ def test_lock_after_a_purge_is_the_new_one(tmp_path: Path) -> None:
 
 
 def test_missing_extra_is_named() -> None:
-    program = "import sys; sys.modules['jgo'] = None; from bridge.cli import main; main()"
+    program = "import sys; sys.modules['jgo'] = None; from bridge.cli.main import main; main()"
     refused = subprocess.run([sys.executable, "-c", program, "local", "status"], capture_output=True, text=True)
 
     assert refused.returncode == 4

@@ -19,7 +19,7 @@ from bridge.encoding.routing import (
 )
 from bridge.errors import PoisonEvent, UnroutableEvent
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, Event
-from bridge.settings import Relay, Route, Settings
+from bridge.settings import RelaySettings, Route, Settings
 
 ROUTE = Route("thing.made", "things", "things-Made")
 AT = 1_795_342_272_123_456  # 2026-11-22 10:11:12.123456 UTC
@@ -27,7 +27,7 @@ AT = 1_795_342_272_123_456  # 2026-11-22 10:11:12.123456 UTC
 
 @pytest.fixture
 def router() -> Router:
-    return Router(Settings(relay=Relay(name="us"), routes=(ROUTE,)))
+    return Router(Settings(relay=RelaySettings(name="us"), routes=(ROUTE,)))
 
 
 def test_an_exact_event_type_finds_its_route(router: Router) -> None:
