@@ -84,7 +84,7 @@ class ShardStopped(BridgeError):
     exit_code = 5
 
 
-class KeysHeld(BridgeError):
+class KeysBlocked(BridgeError):
     """What is still pending waits behind dead events of its keys, and a person must decide."""
 
     exit_code = 5

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from bridge.postgres.connection import query
+from bridge.postgres.queries import query
 
 MOST = 1_000_000  # events counted as pending, for each shard and source; "at least" above
 

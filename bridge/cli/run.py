@@ -45,11 +45,12 @@ def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> 
         run_workers(workers, sys.argv[1:])
         return
     from bridge.relay.relay import Relay  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.relay.signals import stop_on_signals
 
     gc.freeze()  # a batch makes tens of thousands of objects, none of them garbage; looking for it took a fifth of all
     gc.set_threshold(100_000, 50, 100)
     relay = Relay(loaded, until_empty=until_empty)
-    relay.stop_on_signals()
+    stop_on_signals(relay.stop)
     relay.run()
 
 

@@ -8,13 +8,14 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from bridge.encoding.limits import TopicLimits
 from bridge.errors import BrokerUnavailable, PublishUncertain, RecordTooLarge
 from bridge.event import Record
 from bridge.failpoint import failpoint
@@ -44,8 +45,9 @@ NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 class ShardProducer:
     """One shard's producer, transactional or only idempotent."""
 
-    def __init__(self, settings: Settings, shard: int) -> None:
+    def __init__(self, settings: Settings, shard: int, limits: TopicLimits) -> None:
         self._settings = settings
+        self._limits = limits
         self._shard = shard
         self._transactional = settings.relay.delivery is Delivery.EXACTLY_ONCE
         self._producer: Producer | None = None
@@ -62,14 +64,13 @@ class ShardProducer:
     ) -> None:
         self._discard()
 
-    def open(self, max_bytes: Collection[int]) -> Committed | None:
+    def open(self) -> Committed | None:
         """Fence the former owner, end its open transaction, and read what it committed last.
 
-        `max_bytes`: the largest record that each topic accepts. Returns None when nothing was ever committed.
-        Raises BrokerUnavailable.
+        Returns None when nothing was ever committed. Raises BrokerUnavailable.
         """
         self._discard()
-        properties = self._properties(max_bytes)
+        properties = self._properties()
         timeout_ms = int(self._settings.relay.transaction_timeout_seconds * 1000)
         transactional = {
             "transactional.id": f"{self._settings.relay.name}-{self._shard}",
@@ -131,13 +132,14 @@ class ShardProducer:
         self._producer = self._plain = self._failed = None
         self._watch = ConnectionWatch()
 
-    def _properties(self, max_bytes: Collection[int]) -> dict[str, Any]:
-        largest, smallest = max(max_bytes, default=1_048_588), min(max_bytes, default=1_048_588)
+    def _properties(self) -> dict[str, Any]:
         return {
             **client_properties(self._settings),
             **TUNING,
-            "message.max.bytes": max(largest, 1000),
-            "batch.size": min(smallest, 1_000_000),  # or small records would be refused for the size of their batch
+            "message.max.bytes": max(self._limits.largest, 1000),
+            "batch.size": min(
+                self._limits.smallest, 1_000_000
+            ),  # or small records would be refused for the size of their batch
             "on_delivery": self._refused,
         }
 

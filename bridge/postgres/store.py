@@ -6,7 +6,7 @@ the row still carries our generation and the batch id that we wrote last. No tra
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import LiteralString
@@ -18,7 +18,8 @@ from psycopg.types.json import Jsonb
 from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
 from bridge.failpoint import failpoint
-from bridge.postgres.connection import array, connect, is_pooled, query
+from bridge.postgres.connection import connect, is_pooled
+from bridge.postgres.queries import query
 from bridge.settings import OnDead, RelaySettings, Settings
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
@@ -58,19 +59,19 @@ class Store:
         """Take a shard that is stopped, which no relay does. Raises LeaseLost when it is not."""
         return self._take(is_stopped=True)
 
-    def stop(self, held: Ledger, reason: str) -> bool:
+    def stop(self, ours: Ledger, reason: str) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
 
         Returns False, having changed nothing, when the lease is not the one that was taken any more.
         """
-        return self.conn.execute(query("stop_shard"), _identity(held) | {"reason": reason}).fetchone() is not None
+        return self.conn.execute(query("stop_shard"), _identity(ours) | {"reason": reason}).fetchone() is not None
 
-    def release(self, held: Ledger) -> None:
+    def release(self, ours: Ledger) -> None:
         """Give the lease back; nothing happens when it is not ours any more."""
-        self.conn.execute(query("release_shard"), _identity(held))
+        self.conn.execute(query("release_shard"), _identity(ours))
 
-    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
-        """Read the next events from `start`, leaving out the seqs `in_flight` and the event types `held`.
+    def read(self, start: Start, in_flight: Collection[int], held_types: Collection[str]) -> Scan:
+        """Read the next events from `start`, leaving out the seqs `in_flight` and the event types `held_types`.
 
         One round trip, one snapshot.
         """
@@ -81,8 +82,8 @@ class Store:
             "shard": self.shard,
             "rows": self._relay.batch_rows,
             "bytes": self._relay.batch_bytes,
-            "in_flight": array(seq for seq in in_flight if seq > start.lowest),
-            "held": list(held),
+            "in_flight": _array(seq for seq in in_flight if seq > start.lowest),
+            "held": list(held_types),
         }
         with self.conn.pipeline():
             self._begin("begin isolation level repeatable read read only")
@@ -108,23 +109,23 @@ class Store:
         assert row is not None  # noqa: S101 - a sequence has one row
         return row[0], Snapshot.parse(row[1])
 
-    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
-        """Replace `held` by `new` and mark the events of `applied`, in one transaction and one round trip.
+    def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written:
+        """Replace `ours` by `new` and mark the events of `applied`, in one transaction and one round trip.
 
         A claim is durable on return. Marks alone may be lost by a crash of the server: then they are still in the
-        ledger, and are applied again. Raises LeaseLost, having changed nothing, when the row is not `held` any more.
+        ledger, and are applied again. Raises LeaseLost, having changed nothing, when the row is not `ours` any more.
         """
         parameters = {
-            "shard": held.shard,
-            "generation": held.generation,
-            "known_batch_id": held.batch_id,
-            "known_scan_from": held.scan_from,
+            "shard": ours.shard,
+            "generation": ours.generation,
+            "known_batch_id": ours.batch_id,
+            "known_scan_from": ours.scan_from,
             "batch_no": new.batch_no,
             "batch_id": new.batch_id,
             "scan_from": new.scan_from,
             "lease_seconds": self._relay.lease_seconds,
-            "event_queue": array(new.outcomes.processed[EVENT_QUEUE]),
-            "entity_events": array(new.outcomes.processed[ENTITY_EVENTS]),
+            "event_queue": _array(new.outcomes.processed[EVENT_QUEUE]),
+            "entity_events": _array(new.outcomes.processed[ENTITY_EVENTS]),
             "dead": Jsonb(_dead_rows(new.outcomes), dumps=orjson.dumps),
             "batch_from": new.outcomes.first_at,
             "batch_to": new.outcomes.last_at,
@@ -134,7 +135,7 @@ class Store:
             parameters[f"{source}_dead"] = len(applied.dead[source])
         with self.conn.pipeline():
             self._begin("begin")
-            if new.outcomes == NOTHING and new.batch_id == held.batch_id:
+            if new.outcomes == NOTHING and new.batch_id == ours.batch_id:
                 self.conn.execute("set local synchronous_commit to off")
             claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
             failpoint("claiming")
@@ -142,7 +143,7 @@ class Store:
             self.conn.execute("commit")
         row = claim.fetchone()
         if row is None:
-            raise LeaseLost(f"shard {held.shard} is not ours any more (generation {held.generation})")
+            raise LeaseLost(f"shard {ours.shard} is not ours any more (generation {ours.generation})")
         scan_from, xid = row
         return Written(replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks))
 
@@ -184,11 +185,11 @@ class Store:
         for source in SOURCES:
             if seqs := applied.processed[source]:
                 statement = query(f"mark_{source}_processed")
-                marks.append(self.conn.execute(statement, fence | {"seqs": array(seqs)}, prepare=True))
+                marks.append(self.conn.execute(statement, fence | {"seqs": _array(seqs)}, prepare=True))
             if pairs := applied.dead[source]:
                 seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
                 statement = query(f"mark_{source}_dead")
-                dead = {"seqs": array(seqs), "reasons": reasons, "hold": self._relay.on_dead is OnDead.HOLD}
+                dead = {"seqs": _array(seqs), "reasons": reasons, "hold": self._relay.on_dead is OnDead.HOLD}
                 marks.append(self.conn.execute(statement, fence | dead))
         return marks
 
@@ -197,11 +198,17 @@ def _application_name(relay_name: str, shard: int) -> str:
     return f"{relay_name} shard {shard}".encode("ascii", "replace").decode()[-63:]  # what Postgres keeps of it
 
 
-def _identity(held: Ledger) -> dict[str, object]:
-    return {"shard": held.shard, "owner": held.owner, "generation": held.generation}
+def _identity(ours: Ledger) -> dict[str, object]:
+    return {"shard": ours.shard, "owner": ours.owner, "generation": ours.generation}
 
 
 def _dead_rows(outcomes: Outcomes) -> list[dict[str, object]]:
     return [
         {"source": source, "seq": seq, "reason": reason} for source in SOURCES for seq, reason in outcomes.dead[source]
     ]
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """Postgres' text form of an integer array, for `%(name)s::bigint[]`; psycopg makes one element by element, which
+    costs a relay more than reading the events."""
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -125,7 +125,7 @@ class Postgres:
             self.on_disk = None
             self.ledger = replace(self.ledger, owner="")
 
-    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
+    def read(self, start: Start, in_flight: Collection[int], held: Collection[str]) -> Scan:
         _, snapshot = self.look()
         starts = [start.cursor]
         starts += [floor for xid, floor in zip(start.xids, start.floors, strict=True) if xid not in self.running]

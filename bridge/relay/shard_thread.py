@@ -1,4 +1,4 @@
-"""Runs one shard in a thread: connections, waiting, and what to do about each kind of error.
+"""Runs one shard: connections, waiting, and what to do about each kind of error.
 
 Whatever goes wrong, the answer is the same: throw the connections away and take the shard over anew (`shard.py`).
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 
 import psycopg
 
-from bridge.encoding.encoder import Encoders
 from bridge.errors import (
     BridgeError,
     DatabaseUnavailable,
@@ -21,11 +19,10 @@ from bridge.errors import (
     ShardStopped,
     Unavailable,
 )
-from bridge.kafka.producer import ShardProducer
-from bridge.postgres.store import Store
 from bridge.relay.outages import SERVERS, Outages
 from bridge.settings import Settings
-from bridge.shard.hold import Holds
+from bridge.shard.holds import TopicHolds
+from bridge.shard.ports import Ports, ProducerPort, StorePort
 from bridge.shard.shard import News, Shard
 
 logger = logging.getLogger(__name__)
@@ -34,20 +31,19 @@ BACKOFF_SECONDS = (0.1, 3.0)
 LOOK_SECONDS = (0.002, 0.02)  # how often an idle shard looks whether anything has happened: soon after, and later
 
 
-class Pipeline:
+class ShardThread:
     """Carries the events of one shard; one thread runs it, others may call `stop()` and read the public fields."""
 
-    def __init__(self, settings: Settings, shard: int, owner: str, encoders: Encoders, outages: Outages) -> None:
+    def __init__(self, settings: Settings, shard: int, ports: Ports, outages: Outages) -> None:
         self.shard = shard
         self.published = 0
         self.idle = False  # the last scan found nothing, and all outcomes are applied
         self._settings = settings
-        self._owner = owner
-        self._encoders = encoders
+        self._ports = ports
         self._outages = outages
-        self._holds = Holds(settings)
+        self._holds = TopicHolds(settings, ports.now)
         self._limits_are_stale = False
-        self._stop = threading.Event()
+        self._stop = ports.make_stop()
 
     @property
     def held_reasons(self) -> list[BridgeError]:
@@ -55,7 +51,7 @@ class Pipeline:
         return list(self._holds.reasons.values())
 
     def stop(self) -> None:
-        """Ask the pipeline to finish its batch, give the lease back and end."""
+        """Ask it to finish its batch, give the lease back and end."""
         self._stop.set()
 
     def run(self) -> None:
@@ -63,9 +59,9 @@ class Pipeline:
         attempt = 0
         while not self._stop.is_set():
             try:
-                with Store.open(self._settings, self.shard, self._owner) as store:
+                with self._ports.open_store(self.shard) as store:
                     self._outages.ended("Postgres")
-                    with ShardProducer(self._settings, self.shard) as producer:
+                    with self._ports.open_producer(self.shard) as producer:
                         shard = self._take_over(store, producer)
                         attempt = 0
                         self._carry(shard)
@@ -85,11 +81,12 @@ class Pipeline:
             self._back_off(attempt)
             attempt += 1
 
-    def _take_over(self, store: Store, producer: ShardProducer) -> Shard:
+    def _take_over(self, store: StorePort, producer: ProducerPort) -> Shard:
         if self._limits_are_stale:
-            self._encoders.refresh_limits()
+            self._ports.refresh_limits()
             self._limits_are_stale = False
-        shard = Shard.take_over(self._settings, store, producer, self._encoders, self._holds)
+        ports = self._ports
+        shard = Shard.take_over(self._settings, store, producer, ports.encoder, self._holds, ports.now)
         self._outages.ended("Kafka")
         return shard
 

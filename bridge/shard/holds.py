@@ -8,7 +8,7 @@ another type must not overtake.
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable
 
 from bridge.errors import BridgeError
 from bridge.event import Event
@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 HOLD_SECONDS = 5.0  # before a held topic is tried again
 
 
-class Holds:
-    """The topics held by one pipeline; `reasons` may be read by others."""
+class TopicHolds:
+    """The topics held by one shard; `reasons` may be read by others."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
+        self._now = now
         self.reasons: dict[str, BridgeError] = {}
         self._topic_of = {route.event_type: route.topic for route in settings.routes}
         self._said: set[tuple[str, str]] = set()
@@ -32,7 +33,7 @@ class Holds:
         """Hold the event's topic; says so once for each reason."""
         topic = self._topic_of[event.event_type]
         self.reasons[topic] = why
-        self._until = time.monotonic() + HOLD_SECONDS
+        self._until = self._now() + HOLD_SECONDS
         if (topic, str(why)) not in self._said:
             self._said.add((topic, str(why)))
             logger.warning("topic %s is held until its schema can be had: %s", topic, why)
@@ -43,7 +44,7 @@ class Holds:
 
     def release_due(self) -> bool:
         """Let go of all topics when their time is up; True when there were any, so that their events are read again."""
-        if not self.reasons or time.monotonic() < self._until:
+        if not self.reasons or self._now() < self._until:
             return False
         self.reasons.clear()
         return True
