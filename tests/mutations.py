@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "a claim's transaction may be lost by a crash of Postgres",
         "bridge/postgres/store.py",
-        "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",
+        "if new.outcomes == NOTHING and new.batch_id == ours.batch_id:",
         "if True:",
         "tests/integration/test_store.py",
     ),
@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "the last batch is taken for unpublished",
         "bridge/shard/takeover.py",
-        "    if committed == Committed(batch_no, batch_id):\n        return Verdict.PUBLISHED\n",
+        "    if committed == Committed(batch_no, batch_id):\n        return LastBatch.PUBLISHED\n",
         "",
     ),
     Mutation(
