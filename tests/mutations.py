@@ -188,8 +188,8 @@ MUTATIONS = (
     Mutation(
         "what is in flight is read again",
         "bridge/shard/shard.py",
-        "self._ledger.outcomes.seqs, self._holds",
-        "[], self._holds",
+        "self._suspicion.limit, self._ledger.outcomes.seqs",
+        "self._suspicion.limit, []",
     ),
     Mutation(
         "a new shard's first offset is not committed",
@@ -319,7 +319,7 @@ MUTATIONS = (
     Mutation(
         "scan_from moves while a topic is held",
         "bridge/shard/shard.py",
-        "if self._holds.reasons:  #",
+        "if self._holds.current:  #",
         "if False:  #",
     ),
     Mutation(

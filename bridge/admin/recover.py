@@ -135,7 +135,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
 
 def _let_go_on(case: _Case, finding: Finding) -> None:
     new = adopt(case.ours, case.committed, uuid4())
-    if case.committed is None:  # before the ledger names it, as at a shard's first act
+    if case.committed is None or case.committed.batch_id is None:  # before the ledger names it, as at a first act
         assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
         case.producer.commit(new.batch_no, new.batch_id)
     case.store.write(case.ours, new, Outcomes.of(finding.published, finding.dead))

@@ -71,7 +71,9 @@ def publish(scene: Scene, events: int) -> float:
                 number += 1
                 size = min(relay.batch_rows, share - start)
                 producer.commit(number, uuid4(), (_keyed(record, start + n) for n in range(size)))
-            if committed is not None:  # as it was, for the ledger has heard nothing of all this
+            if (
+                committed is not None and committed.batch_id is not None
+            ):  # as it was, for the ledger has heard nothing of all this
                 producer.commit(committed.number, committed.batch_id)
             return share
 

@@ -22,9 +22,14 @@ from bridge.postgres.migrate import require_current
 @click.command()
 @config_option
 @click.option("--until-empty", is_flag=True, help="End when nothing is pending.")
+@click.option(
+    "--wait-seconds",
+    type=click.FloatRange(min=0),
+    help="How long to wait at the start for a server that is away.  [default: for ever]",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Relay processes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
-def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> None:
+def run(config: Path | None, until_empty: bool, wait_seconds: float | None, workers: int, verbose: bool) -> None:
     """Carry events from Postgres to Kafka until stopped.
 
     SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0. Start as many as you like,
@@ -49,7 +54,7 @@ def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> 
 
     gc.freeze()  # a batch makes tens of thousands of objects, none of them garbage; looking for it took a fifth of all
     gc.set_threshold(100_000, 50, 100)
-    relay = Relay(loaded, until_empty=until_empty)
+    relay = Relay(loaded, until_empty=until_empty, wait_seconds=float("inf") if wait_seconds is None else wait_seconds)
     stop_on_signals(relay.stop)
     relay.run()
 

@@ -19,6 +19,7 @@ from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
 from bridge.failpoint import failpoint
 from bridge.postgres.connection import connect, is_pooled
+from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import OnDead, RelaySettings, Settings
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
@@ -26,7 +27,10 @@ from bridge.shard.position import Scan, Snapshot, Start
 
 
 class Store:
-    """One connection, for one shard and one owner. Every method raises psycopg.Error as it comes."""
+    """One connection, for one shard and one owner.
+
+    Every method raises DatabaseUnavailable, and psycopg.Error for what is not foreseen.
+    """
 
     def __init__(self, conn: psycopg.Connection, shard: int, owner: str, relay: RelaySettings) -> None:
         self.conn = conn
@@ -51,14 +55,17 @@ class Store:
     ) -> None:
         self.conn.close()  # without waiting: the lease runs out by itself if it was not given back
 
+    @explained()
     def take(self) -> Ledger:
         """Take the shard's lease with the next generation. Raises LeaseLost when another relay holds it."""
         return self._take(is_stopped=False)
 
+    @explained()
     def take_stopped(self) -> Ledger:
         """Take a shard that is stopped, which no relay does. Raises LeaseLost when it is not."""
         return self._take(is_stopped=True)
 
+    @explained()
     def stop(self, ours: Ledger, reason: str) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
 
@@ -66,21 +73,28 @@ class Store:
         """
         return self.conn.execute(query("stop_shard"), _identity(ours) | {"reason": reason}).fetchone() is not None
 
+    @explained()
     def release(self, ours: Ledger) -> None:
         """Give the lease back; nothing happens when it is not ours any more."""
         self.conn.execute(query("release_shard"), _identity(ours))
 
-    def read(self, start: Start, in_flight: Collection[int], held_types: Collection[str]) -> Scan:
+    @explained()
+    def read(
+        self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None = None
+    ) -> Scan:
         """Read the next events from `start`, leaving out the seqs `in_flight` and the event types `held_types`.
+
+        At most `limit` of them, where that is less than the settings say.
 
         One round trip, one snapshot.
         """
+        rows_at_most = min(self._relay.batch_rows, limit or self._relay.batch_rows)
         parameters = {
             **start._asdict(),
             "xids": [str(xid) for xid in start.xids],
             "next_xid": str(start.next_xid),
             "shard": self.shard,
-            "rows": self._relay.batch_rows,
+            "rows": rows_at_most,
             "bytes": self._relay.batch_bytes,
             "in_flight": _array(seq for seq in in_flight if seq > start.lowest),
             "held": list(held_types),
@@ -97,18 +111,20 @@ class Store:
             events=[Event._make(row[:8]) for row in rows if row[8]],
             deferred=[row[1] for row in rows if not row[8]],
             last_seq=rows[-1][1] if rows else None,
-            full=len(rows) == self._relay.batch_rows or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
+            full=len(rows) == rows_at_most or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
             snapshot=Snapshot.parse(snapshot[0]),
             drawn=snapshot[1],
             scan_from=snapshot[2],
         )
 
+    @explained()
     def look(self) -> tuple[int, Snapshot]:
         """The last number drawn for an event, of any shard, and what can be seen now: a fiftieth of a read."""
         row = self.conn.execute(query("look"), prepare=True).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row[0], Snapshot.parse(row[1])
 
+    @explained()
     def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written:
         """Replace `ours` by `new` and mark the events of `applied`, in one transaction and one round trip.
 

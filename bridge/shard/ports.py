@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from bridge.errors import TopicUnwritable
 from bridge.event import DeadLetter, Event, Record
 from bridge.shard.ledger import Ledger, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
@@ -19,7 +20,9 @@ class StorePort(Protocol):
 
     def take(self) -> Ledger: ...
     def stop(self, ours: Ledger, reason: str) -> bool: ...
-    def read(self, start: Start, in_flight: Collection[int], held_types: Collection[str]) -> Scan: ...
+    def read(
+        self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None
+    ) -> Scan: ...
     def look(self) -> tuple[int, Snapshot]: ...
     def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
     def release(self, ours: Ledger) -> None: ...
@@ -56,5 +59,6 @@ class Ports:
     open_producer: Callable[[int], AbstractContextManager[ProducerPort]]
     encoder: EncoderPort
     refresh_limits: Callable[[], None]
+    unwritable: Callable[[Collection[str]], Mapping[str, TopicUnwritable]]
     make_stop: Callable[[], StopPort]
     now: Callable[[], float]

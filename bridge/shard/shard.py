@@ -7,20 +7,22 @@ the shard is taken over anew, so that ledger and committed offset say what happe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 from uuid import uuid4
 
 from bridge.errors import LeaseLost, ShardStopped
+from bridge.event import DeadLetter
 from bridge.failpoint import failpoint
 from bridge.settings import Delivery, OnDead, Settings
-from bridge.shard.batch import Batch, Key, make_batch
-from bridge.shard.holds import TopicHolds
+from bridge.shard.batch import Batch, make_batch
+from bridge.shard.holds import Key, TopicHolds
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes
 from bridge.shard.ports import EncoderPort, ProducerPort, StorePort
 from bridge.shard.position import Position
+from bridge.shard.suspicion import Suspicion
 from bridge.shard.takeover import Committed, LastBatch, Resumption, resume
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Step(NamedTuple):
 
     read: int
     published: int
+    dead: Sequence[DeadLetter]
 
 
 class News(Enum):
@@ -46,7 +49,10 @@ class News(Enum):
 
 
 class Shard:
-    """A shard that is ours until something is raised; made by `take_over()`."""
+    """A shard that is ours until something is raised; made by `take_over()`.
+
+    `in_hand` is the batch that is being claimed and published, None between two.
+    """
 
     def __init__(
         self,
@@ -56,14 +62,17 @@ class Shard:
         producer: ProducerPort,
         encoder: EncoderPort,
         holds: TopicHolds,
+        suspicion: Suspicion,
         now: Callable[[], float],
     ) -> None:
+        self.in_hand: Batch | None = None
         self._settings = settings
         self._ledger = ours
         self._store = store
         self._producer = producer
         self._encoder = encoder
         self._holds = holds
+        self._suspicion = suspicion
         self._now = now
         self._position = Position(ours.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
@@ -79,16 +88,17 @@ class Shard:
         producer: ProducerPort,
         encoder: EncoderPort,
         holds: TopicHolds,
+        suspicion: Suspicion,
         now: Callable[[], float],
     ) -> Shard:
         """Become the shard's only publisher, and learn what became of the last batch.
 
-        Raises LeaseLost, ShardStopped, Unavailable, PublishUncertain, psycopg.Error.
+        Raises LeaseLost, ShardStopped, Unavailable, PublishUncertain.
         """
         ours = store.take()
         failpoint("takeover_taken")
         committed = producer.open()
-        shard = cls(settings, ours, store, producer, encoder, holds, now)
+        shard = cls(settings, ours, store, producer, encoder, holds, suspicion, now)
         resumption = shard._resume(committed)
         if resumption.last_batch is LastBatch.FIRST:
             # A new shard's first act, so that a missing offset is never a guess; before the ledger names its id.
@@ -99,11 +109,12 @@ class Shard:
         return shard
 
     def step(self) -> Step:
-        """Move one batch. Raises as `take_over()`, and RecordTooLarge when the broker refused one for its size."""
+        """Move one batch. Raises as `take_over()`, EventFailed, and RecordRefused."""
         now = self._now()
         if self._holds.release_due() or now >= self._next_sweep:
             self._rewind()
-        scan = self._store.read(self._position.start(), self._ledger.outcomes.seqs, self._holds.event_types())
+        limit, in_flight = self._suspicion.limit, self._ledger.outcomes.seqs
+        scan = self._store.read(self._position.start(), in_flight, self._holds.event_types(), limit)
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._now() - now))
         self._position.scanned(scan)
@@ -113,14 +124,20 @@ class Shard:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
         failpoint("read")
         block_keys = self._settings.relay.on_dead is OnDead.HOLD
-        batch = make_batch(scan.events, self._encoder, self._holds, self._blocked, block_keys=block_keys)
+        batch = make_batch(
+            scan.events, self._encoder, self._holds, self._suspicion, self._blocked, block_keys=block_keys
+        )
         if batch.records:
+            self.in_hand = batch
             self._carry(batch, scan.drawn)
+            self._suspicion.passed(sorted(batch.outcomes.seqs))
+            self._holds.published(batch.records)
+            self.in_hand = None
         elif now >= self._settle_at:
             self._settle(scan.drawn)
-            if now >= self._next_sign_of_life:
-                self._commit_offset(self._ledger)
-        return Step(len(scan.events), len(batch.records))
+        if now >= self._next_sign_of_life:
+            self._commit_offset(self._ledger)
+        return Step(len(scan.events), len(batch.records) - len(batch.dead), batch.dead)
 
     def look(self) -> News:
         """Whether a step would find anything to do, as far as that can be told cheaply; what has become due cannot."""
@@ -193,7 +210,7 @@ class Shard:
             self._rewind()
 
     def _new_scan_from(self, in_flight: Outcomes) -> int:
-        if self._holds.reasons:  # scans leave out what is held, so they cannot tell where it begins
+        if self._holds.current:  # scans leave out what is held, so they cannot tell where it begins
             return self._position.scan_from
         unfinished = in_flight.seqs if self._deferred_from is None else [*in_flight.seqs, self._deferred_from]
         return self._position.finished(min(unfinished, default=None))

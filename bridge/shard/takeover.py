@@ -17,10 +17,13 @@ STOPPED_HINT = "Nothing was published or marked. What can be done: bridge recove
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The offset committed for a shard's partition of the control topic, and the batch id in its metadata."""
+    """The offset committed for a shard's partition of the control topic, and the batch id in its metadata.
+
+    `batch_id` is None where a tool of Kafka's has set the offset.
+    """
 
     number: int
-    batch_id: UUID
+    batch_id: UUID | None
 
 
 class LastBatch(Enum):
@@ -59,10 +62,10 @@ def resume(ours: Ledger, committed: Committed | None, first_id: UUID) -> Resumpt
 def adopt(ours: Ledger, committed: Committed | None, new_id: UUID) -> Ledger:
     """The ledger with which a stopped shard goes on: Kafka's last batch, and nothing in flight.
 
-    Only right once every pending event that Kafka has is marked. With `committed` None, `new_id` must be committed to
-    Kafka before the ledger is written.
+    Only right once every pending event that Kafka has is marked. Where Kafka has no batch id, `new_id` must be
+    committed to it before the ledger is written.
     """
-    if committed is None:
+    if committed is None or committed.batch_id is None:
         return replace(ours, batch_id=new_id, outcomes=NOTHING)
     return replace(ours, batch_no=committed.number, batch_id=committed.batch_id, outcomes=NOTHING)
 
@@ -82,6 +85,13 @@ def reconcile(
             batch_no,
             "Kafka has no committed offset for it: the consumer group or the control "
             "topic was deleted, or its offset expired",
+        )
+    if committed.batch_id is None:
+        raise _stopped(
+            shard,
+            batch_no,
+            f"the offset {committed.number} that Kafka has for it was not committed by bridge: somebody has reset the "
+            "offsets of its consumer group",
         )
     if batch_id is None:
         if committed.number == 0:  # the first act was done, but a crash kept the ledger from saying so

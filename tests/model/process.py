@@ -13,23 +13,25 @@ from types import TracebackType
 from typing import Any, TypeVar
 from uuid import UUID
 
-import psycopg
 from greenlet import GreenletExit, getcurrent, greenlet
 from model.kafka import Fenced, Kafka
 from model.postgres import Postgres
 
 from bridge.errors import (
     BrokerUnavailable,
+    DatabaseUnavailable,
     LeaseLost,
     PoisonEvent,
     PublishUncertain,
-    RecordTooLarge,
+    RecordRefused,
     RegistryUnavailable,
 )
 from bridge.event import DeadLetter, Event, Record
 from bridge.relay.outages import Outages
+from bridge.relay.shard_health import ShardHealth
 from bridge.relay.shard_thread import ShardThread
 from bridge.settings import Settings
+from bridge.shard.holds import TopicHolds
 from bridge.shard.ledger import Ledger, Outcomes, Written
 from bridge.shard.ports import Ports
 from bridge.shard.position import Scan, Snapshot, Start
@@ -98,11 +100,13 @@ class Process:
             open_producer=lambda _: ShardProducer(self.servers),
             encoder=encoder,
             refresh_limits=encoder.refresh_limits,
+            unwritable=lambda _: {},
             make_stop=StopEvent,
             now=lambda: self.servers.postgres.now,
         )
+        health = ShardHealth(0, TopicHolds(self.settings, ports.now, ports.unwritable))
         while not self._stopping:
-            self._carrier = ShardThread(self.settings, 0, ports, Outages())
+            self._carrier = ShardThread(self.settings, 0, ports, Outages(), health)
             self._carrier.run()
             self.pause("free")
 
@@ -172,8 +176,8 @@ class Store:
     def stop(self, held: Ledger, reason: str) -> bool:
         return self._ask("stop", lambda db: db.stop(held, reason))
 
-    def read(self, start: Start, in_flight: Collection[int], held: Collection[str]) -> Scan:
-        return self._ask("read", lambda db: db.read(start, in_flight, held))
+    def read(self, start: Start, in_flight: Collection[int], held: Collection[str], limit: int | None) -> Scan:
+        return self._ask("read", lambda db: db.read(start, in_flight, held, limit))
 
     def look(self) -> tuple[int, Snapshot]:
         return self._servers.postgres.look()
@@ -190,10 +194,10 @@ class Store:
             session = self._session
             self._servers.wire.append(lambda: self._arrive(session, request))
         if fate in (Fate.CUT, Fate.LATE) or self._session != self._servers.postgres.session:
-            raise psycopg.OperationalError("connection lost")
+            raise DatabaseUnavailable("connection lost")
         answer = request(self._servers.postgres)
         if current().pause(f"{name} answered") is not Fate.GO:
-            raise psycopg.OperationalError("connection lost")
+            raise DatabaseUnavailable("connection lost")
         return answer
 
     def _arrive(self, session: int, request: Callable[[Postgres], Any]) -> None:
@@ -234,7 +238,7 @@ class ShardProducer:
             if part:
                 self._ask("produce", lambda kafka, part=part: kafka.produce(epoch, part))
         if self._servers.limit_is_lowered and any(record.timestamp_ms for record in sent):
-            raise RecordTooLarge("too large for its topic")
+            raise RecordRefused("too large for its topic")
         offset = Committed(number, batch_id)
         self._ask("send_offsets", lambda kafka: kafka.send_offsets(epoch, offset))
         self._ask("end_transaction", lambda kafka: kafka.end_transaction(epoch))

@@ -10,6 +10,7 @@ from bridge.event import EVENT_QUEUE, Event
 from bridge.settings import Settings
 from bridge.shard.batch import make_batch
 from bridge.shard.holds import TopicHolds
+from bridge.shard.suspicion import Suspicion
 
 ENCODER = Encoder(Servers())
 
@@ -19,7 +20,14 @@ def event(seq: int, key: str, payload: str = "") -> Event:
 
 
 def seqs(events: list[Event], blocked: dict[tuple[str, str], int], *, block_keys: bool = True) -> list[int]:
-    batch = make_batch(events, ENCODER, TopicHolds(Settings(), time.monotonic), blocked, block_keys=block_keys)
+    batch = make_batch(
+        events,
+        ENCODER,
+        TopicHolds(Settings(), time.monotonic, lambda _: {}),
+        Suspicion(),
+        blocked,
+        block_keys=block_keys,
+    )
     return batch.outcomes.seqs
 
 
