@@ -18,8 +18,9 @@ from uuid import uuid4
 import psycopg
 
 from bridge.encoding.limits import TopicLimits
+from bridge.encoding.routing import ce_source
 from bridge.errors import DatabaseUnavailable
-from bridge.event import DeadLetter, Event
+from bridge.event import SOURCES, DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader
@@ -102,12 +103,15 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
     topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
     published: set[str] = set()
     dead: dict[str, str] = {}
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
                 headers: dict[str, Any] = dict(message.headers() or ())
+                if headers.get("ce_source") not in ours:
+                    continue
                 id = _text(headers.get("ce_id"))
                 if id in ids and message.topic() == dead_letters:
                     dead[id] = _text(headers.get("bridge_error"))

@@ -1,4 +1,4 @@
-"""`bridge run` and `bridge status`."""
+"""`bridge run`: carries events until it is stopped."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ import sys
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
-from rich.table import Table
 
 from bridge import settings
-from bridge.admin.status import Status, read_status
 from bridge.cli.options import config_option
-from bridge.postgres.connection import connect
-from bridge.postgres.migrate import require_current
 
 
 @click.command()
@@ -57,36 +51,3 @@ def run(config: Path | None, until_empty: bool, wait_seconds: float | None, work
     relay = Relay(loaded, until_empty=until_empty, wait_seconds=float("inf") if wait_seconds is None else wait_seconds)
     stop_on_signals(relay.stop)
     relay.run()
-
-
-@click.command()
-@config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def status(config: Path | None, as_json: bool) -> None:
-    """Show shards, leases, pending events and totals; works when no relay runs."""
-    with connect(settings.load(config).database.url) as conn:
-        require_current(conn)
-        now = read_status(conn)
-    if as_json:
-        click.echo(orjson.dumps(now.as_json()))
-    else:
-        _print(now)
-
-
-def _print(now: Status) -> None:
-    shards = Table("shard", "owner", "lease", "batch", "pending", "oldest", box=None, pad_edge=False)
-    for shard in now.shards:
-        lease = "free" if shard.lease_seconds is None else f"{shard.lease_seconds:.0f} s"
-        lease = "stopped" if shard.stopped else "run out" if (shard.lease_seconds or 0) < 0 else lease
-        oldest = "" if shard.oldest_age_seconds is None else f"{max(shard.oldest_age_seconds, 0):.1f} s"
-        shards.add_row(str(shard.shard), shard.owner or "-", lease, str(shard.batch_no), str(shard.pending), oldest)
-    sources = Table("source", "pending", "processed", "dead", box=None, pad_edge=False)
-    for source in now.sources:
-        sources.add_row(source.source, str(source.pending), str(source.processed), str(source.dead))
-    console = Console()
-    console.print(shards)
-    for shard in now.shards:
-        if shard.stopped is not None:
-            console.print(f"\n{shard.stopped}. See bridge recover --dry-run", soft_wrap=True, markup=False)
-    console.print()
-    console.print(sources)

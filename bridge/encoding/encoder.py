@@ -11,7 +11,7 @@ from bridge.encoding.dead_letter import dead_letter
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import JSON, Router, event_headers, writer_headers
-from bridge.errors import RecordTooLarge
+from bridge.errors import EncodingError, RecordTooLarge
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Settings
 
@@ -59,7 +59,12 @@ class Encoder:
         headers = [*ready.headers[event.source], *event_headers(event)]
         if event.headers is not None:
             headers += writer_headers(event.headers)
-        key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
+        try:
+            key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
+        except EncodingError:
+            if len(event.payload) < self._limits.cut:
+                raise
+            raise RecordTooLarge(f"the payload has {self._limits.cut} characters or more") from None
         record = Record(ready.topic, key, value, headers, self._clock.timestamp_ms(event))
         limit = self._limits.of(ready.topic)
         # The first test is cheap, and for almost all events enough.

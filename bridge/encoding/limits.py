@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 USUAL_BYTES = 1_048_588  # Kafka's own default
+CUT = 16 * USUAL_BYTES
 
 
 class TopicLimits:
@@ -27,6 +28,14 @@ class TopicLimits:
         """Of all topics, in bytes."""
         return min(self._by_topic.values(), default=USUAL_BYTES)
 
+    @property
+    def cut(self) -> int:
+        """Characters of a payload or a key after which no record can be made of it: JSON is longer than Avro."""
+        return max(CUT, 4 * self.largest)
+
     def replace(self, by_topic: Mapping[str, int]) -> None:
         """Take over what was read again."""
         self._by_topic = dict(by_topic)
+
+
+NO_LIMITS = TopicLimits({})

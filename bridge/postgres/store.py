@@ -15,8 +15,9 @@ import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
+from bridge.encoding.limits import NO_LIMITS, TopicLimits
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADERS, MAX_TYPE, SOURCES, Event
 from bridge.failpoint import failpoint
 from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
@@ -32,20 +33,23 @@ class Store:
     Every method raises DatabaseUnavailable, and psycopg.Error for what is not foreseen.
     """
 
-    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, relay: RelaySettings) -> None:
+    def __init__(
+        self, conn: psycopg.Connection, shard: int, owner: str, relay: RelaySettings, limits: TopicLimits = NO_LIMITS
+    ) -> None:
         self.conn = conn
         self.shard = shard
         self._owner = owner
         self._relay = relay
+        self._limits = limits
         self._is_pooled = is_pooled(conn)
         if not self._is_pooled:
             conn.execute(query("set_session"), {"is_local": False})
 
     @classmethod
-    def open(cls, settings: Settings, shard: int, owner: str) -> Store:
+    def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
-        return cls(conn, shard, owner, settings.relay)
+        return cls(conn, shard, owner, settings.relay, limits)
 
     def __enter__(self) -> Store:
         return self
@@ -96,6 +100,9 @@ class Store:
             "shard": self.shard,
             "rows": rows_at_most,
             "bytes": self._relay.batch_bytes,
+            "cut": self._limits.cut,
+            "headers_cut": MAX_HEADERS,
+            "type_cut": MAX_TYPE,
             "in_flight": _array(seq for seq in in_flight if seq > start.lowest),
             "held": list(held_types),
         }

@@ -95,7 +95,7 @@ class Relay:
     def _make_ports(self, equipment: Equipment) -> Ports:
         settings = self._settings
         return Ports(
-            open_store=lambda shard: Store.open(settings, shard, self.relay_id),
+            open_store=lambda shard: Store.open(settings, shard, self.relay_id, equipment.limits),
             open_producer=lambda shard: ShardProducer(settings, shard, equipment.limits),
             encoder=equipment.encoder,
             refresh_limits=equipment.refresh_limits,
