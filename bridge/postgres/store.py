@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
@@ -17,13 +17,13 @@ from psycopg.types.json import Jsonb
 
 from bridge.encoding.limits import NO_LIMITS, TopicLimits
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADERS, MAX_TYPE, SOURCES, Event
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADERS, MAX_TYPE, Event
 from bridge.failpoint import failpoint
 from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import OnDead, RelaySettings, Settings
-from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
+from bridge.shard.ledger import NOTHING, Ledger, OfSource, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
 
@@ -96,6 +96,7 @@ class Store:
         parameters = {
             **start._asdict(),
             "xids": [str(xid) for xid in start.xids],
+            "floors": list(start.floors),
             "next_xid": str(start.next_xid),
             "shard": self.shard,
             "rows": rows_at_most,
@@ -115,8 +116,8 @@ class Store:
         snapshot = seen.fetchone()
         assert snapshot is not None  # noqa: S101 - the statement always gives one row
         return Scan(
-            events=[Event._make(row[:8]) for row in rows if row[8]],
-            deferred=[row[1] for row in rows if not row[8]],
+            events=tuple([Event._make(row[:8]) for row in rows if row[8]]),
+            deferred=tuple([row[1] for row in rows if not row[8]]),
             last_seq=rows[-1][1] if rows else None,
             full=len(rows) == rows_at_most or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
             snapshot=Snapshot.parse(snapshot[0]),
@@ -147,15 +148,16 @@ class Store:
             "batch_id": new.batch_id,
             "scan_from": new.scan_from,
             "lease_seconds": self._relay.lease_seconds,
-            "event_queue": _array(new.outcomes.processed[EVENT_QUEUE]),
-            "entity_events": _array(new.outcomes.processed[ENTITY_EVENTS]),
+            "event_queue": _array(new.outcomes.event_queue.processed),
+            "entity_events": _array(new.outcomes.entity_events.processed),
             "dead": Jsonb(_dead_rows(new.outcomes), dumps=orjson.dumps),
             "batch_from": new.outcomes.first_at,
             "batch_to": new.outcomes.last_at,
+            "event_queue_processed": len(applied.event_queue.processed),
+            "event_queue_dead": len(applied.event_queue.dead),
+            "entity_events_processed": len(applied.entity_events.processed),
+            "entity_events_dead": len(applied.entity_events.dead),
         }
-        for source in SOURCES:
-            parameters[f"{source}_processed"] = len(applied.processed[source])
-            parameters[f"{source}_dead"] = len(applied.dead[source])
         with self.conn.pipeline():
             self._begin("begin")
             if new.outcomes == NOTHING and new.batch_id == ours.batch_id:
@@ -184,8 +186,8 @@ class Store:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
         generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
         outcomes = Outcomes(
-            {EVENT_QUEUE: event_queue, ENTITY_EVENTS: entity_events},
-            {source: [(d["seq"], d["reason"]) for d in dead if d["source"] == source] for source in SOURCES},
+            OfSource(tuple(event_queue), _dead_of(EVENT_QUEUE, dead)),
+            OfSource(tuple(entity_events), _dead_of(ENTITY_EVENTS, dead)),
             batch_from,
             batch_to,
         )
@@ -204,16 +206,22 @@ class Store:
             "batch_from": applied.first_at,
             "batch_to": applied.last_at,
         }
+        both = (
+            (applied.event_queue, "mark_event_queue_processed", "mark_event_queue_dead"),
+            (applied.entity_events, "mark_entity_events_processed", "mark_entity_events_dead"),
+        )
         marks = []
-        for source in SOURCES:
-            if seqs := applied.processed[source]:
-                statement = query(f"mark_{source}_processed")
-                marks.append(self.conn.execute(statement, fence | {"seqs": _array(seqs)}, prepare=True))
-            if pairs := applied.dead[source]:
-                seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
-                statement = query(f"mark_{source}_dead")
-                dead = {"seqs": _array(seqs), "reasons": reasons, "hold": self._relay.on_dead is OnDead.HOLD}
-                marks.append(self.conn.execute(statement, fence | dead))
+        for of_source, marked, given_up in both:
+            if of_source.processed:
+                seqs = {"seqs": _array(of_source.processed)}
+                marks.append(self.conn.execute(query(marked), fence | seqs, prepare=True))
+            if of_source.dead:
+                dead = {
+                    "seqs": _array(seq for seq, _ in of_source.dead),
+                    "reasons": [reason for _, reason in of_source.dead],
+                    "hold": self._relay.on_dead is OnDead.HOLD,
+                }
+                marks.append(self.conn.execute(query(given_up), fence | dead))
         return marks
 
 
@@ -226,9 +234,12 @@ def _identity(ours: Ledger) -> dict[str, object]:
 
 
 def _dead_rows(outcomes: Outcomes) -> list[dict[str, object]]:
-    return [
-        {"source": source, "seq": seq, "reason": reason} for source in SOURCES for seq, reason in outcomes.dead[source]
-    ]
+    both = ((EVENT_QUEUE, outcomes.event_queue), (ENTITY_EVENTS, outcomes.entity_events))
+    return [{"source": source, "seq": seq, "reason": reason} for source, of in both for seq, reason in of.dead]
+
+
+def _dead_of(source: str, rows: list[dict[str, Any]]) -> tuple[tuple[int, str], ...]:
+    return tuple((row["seq"], row["reason"]) for row in rows if row["source"] == source)
 
 
 def _array(numbers: Iterable[int]) -> str:

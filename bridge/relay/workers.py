@@ -21,7 +21,7 @@ class WorkerFailed(BridgeError):
 def run_workers(count: int, arguments: list[str]) -> None:
     """Run `bridge` with `arguments` (but one worker) `count` times; returns when all have ended well.
 
-    Signals that end a relay are passed on. If one worker fails, the others are stopped and WorkerFailed carries its code.
+    Signals that end a relay are passed on. If one worker fails, the others are stopped, and WorkerFailed has its code.
     """
     alone = [sys.executable, "-m", "bridge", *arguments, "--workers", "1"]
     environment = {**os.environ, PARENT: str(os.getpid())}

@@ -144,9 +144,9 @@ class Postgres:
             and row.event_type not in held and row.seq <= dead.get(row.key, row.seq)
         ][:most]  # fmt: skip
         return Scan(
-            [Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.seq)
-             for row in rows if row.due_at <= self.now],
-            [row.seq for row in rows if row.due_at > self.now],
+            tuple(Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.seq)
+             for row in rows if row.due_at <= self.now),
+            tuple(row.seq for row in rows if row.due_at > self.now),
             rows[-1].seq if rows else None,
             len(rows) == most,
             snapshot,
@@ -168,7 +168,7 @@ class Postgres:
         scan_from = new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from
         self.ledger = replace(new, owner=self.ledger.owner, generation=self.ledger.generation, scan_from=scan_from)
         self.lease_until = self.now + lease_seconds
-        reasons = dict(applied.dead[EVENT_QUEUE])
+        reasons = dict(applied.event_queue.dead)
         marked = [row for row in self.committed() if row.seq in applied.seqs and row.status == "PENDING"]
         for row in marked:
             row.status = "DEAD" if row.seq in reasons else "PROCESSED"

@@ -25,6 +25,7 @@ from bridge.errors import (
     PublishUncertain,
     RecordRefused,
     RegistryUnavailable,
+    TopicUnwritable,
 )
 from bridge.event import DeadLetter, Event, Record
 from bridge.relay.outages import Outages
@@ -56,6 +57,10 @@ class Servers:
         self.wire: list[Callable[[], object]] = []
         self.registry_is_away = False
         self.limit_is_lowered = False
+        self.forbidden: set[str] = set()  # topics that may not be written to
+
+    def unwritable(self, topics: Collection[str]) -> dict[str, TopicUnwritable]:
+        return {topic: TopicUnwritable("forbidden") for topic in topics if topic in self.forbidden}
 
 
 class Process:
@@ -100,7 +105,7 @@ class Process:
             open_producer=lambda _: ShardProducer(self.servers),
             encoder=encoder,
             refresh_limits=encoder.refresh_limits,
-            unwritable=lambda _: {},
+            unwritable=self.servers.unwritable,
             make_stop=StopEvent,
             now=lambda: self.servers.postgres.now,
         )
@@ -146,6 +151,8 @@ class Encoder:
     def record(self, event: Event) -> Record:
         if self._servers.registry_is_away and event.event_type == "other.changed":
             raise RegistryUnavailable("away")
+        if event.payload == "bug":
+            raise ZeroDivisionError
         if event.payload == "poison" or (event.payload == "large" and self._knows_limit):
             raise PoisonEvent(event.payload)
         return Record(event.event_type, event.key.encode(), event.id.encode(), [], event.payload == "large")
@@ -233,6 +240,8 @@ class ShardProducer:
 
     def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
         epoch, sent = self._epoch, list(records)
+        if any(record.topic in self._servers.forbidden for record in sent):
+            raise PublishUncertain("a topic may not be written to")
         half = (len(sent) + 1) // 2
         for part in (sent[:half], sent[half:]):
             if part:

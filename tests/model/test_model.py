@@ -39,7 +39,8 @@ totals: Counter[str] = Counter()  # over all histories: shows that they were wor
 
 which = st.integers(0, RELAYS - 1)
 keys = st.sampled_from("abc")
-texts = st.sampled_from(["", "", "", "", "poison", "large"])
+CHANGES = ("time-out", "settle", "settle", "registry", "registry", "limit", "other.changed", "dead")
+texts = st.sampled_from(["", "", "", "", "", "poison", "large", "bug"])
 types = st.sampled_from(["thing.changed", "thing.changed", "other.changed"])
 
 
@@ -166,7 +167,9 @@ class History(RuleBasedStateMachine):
         totals["late"] += 1
         arrive(self.servers.wire.pop(data.draw(st.integers(0, len(self.servers.wire) - 1))))
 
-    @rule(what=st.sampled_from(["time-out", "settle", "settle", "registry", "registry", "limit"]))
+    @rule(
+        what=st.sampled_from(["time-out", "settle", "settle", "registry", "registry", "limit", "other.changed", "dead"])
+    )
     def change(self, what: str) -> None:
         if what == "time-out":
             self.servers.kafka.time_out()
@@ -174,8 +177,10 @@ class History(RuleBasedStateMachine):
             self.servers.kafka.settle()
         elif what == "registry":
             self.servers.registry_is_away = not self.servers.registry_is_away
-        else:
+        elif what == "limit":
             self.servers.limit_is_lowered = True
+        else:
+            self.servers.forbidden ^= {what}
 
     @precondition(lambda self: self.db.dead)
     @rule(data=st.data(), mend=st.booleans(), retry=st.booleans())
@@ -262,6 +267,7 @@ class History(RuleBasedStateMachine):
         for xid in sorted(self.db.running):
             self.db.commit(xid)
         self.servers.registry_is_away = False
+        self.servers.forbidden.clear()
         if len(self.order) % 2:  # half of the time the relays that have lived through it go on, and must find it all
             for relay in self.relays:
                 relay.kill()
