@@ -1,8 +1,12 @@
-"""Text that may be shown: nothing in it can steer a terminal."""
+"""Text that may be shown: nothing in it can steer a terminal, or tell a secret."""
 
 from __future__ import annotations
 
+import traceback
 import unicodedata
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
 
 
 def printable(text: str) -> str:
@@ -17,3 +21,14 @@ def _escaped(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def place(error: BaseException) -> str:
+    """An exception's type, and where in bridge it was raised: never its message, which may hold somebody's values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)] or frames
+    if not ours:
+        return type(error).__name__
+    inside = Path(ours[-1].filename)
+    file = inside.relative_to(PACKAGE.parent) if inside.is_relative_to(PACKAGE) else Path(inside.name)
+    return f"{type(error).__name__} in {ours[-1].name}, {file}:{ours[-1].lineno}"

@@ -17,13 +17,16 @@ from uuid import uuid4
 
 import psycopg
 
+from bridge.encoding.limits import TopicLimits
+from bridge.encoding.routing import ce_source
 from bridge.errors import DatabaseUnavailable
-from bridge.event import DeadLetter, Event
+from bridge.event import SOURCES, DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader
-from bridge.postgres.connection import connect, query
+from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import Settings
 from bridge.shard.ledger import Ledger, Outcomes
@@ -53,7 +56,7 @@ class _Case:
     reason: str
     store: Store
     producer: ShardProducer
-    held: Ledger
+    ours: Ledger
     committed: Committed | None
     pending: dict[str, Event]
 
@@ -73,7 +76,7 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
         for case, finding in zip(cases, findings, strict=True):
             if decide(finding):
                 _let_go_on(case, finding)
-            case.store.release(case.held)
+            case.store.release(case.ours)
         return findings
 
 
@@ -87,12 +90,12 @@ def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str]]:
 def _take(settings: Settings, shard: int, reason: str, resources: ExitStack) -> _Case:
     owner = f"bridge recover on {socket.gethostname()}:{os.getpid()}"
     store = resources.enter_context(Store.open(settings, shard, owner))
-    producer = resources.enter_context(ShardProducer(settings, shard))
-    held = store.take_stopped()
-    committed = producer.open(())
+    producer = resources.enter_context(ShardProducer(settings, shard, TopicLimits({})))
+    ours = store.take_stopped()
+    committed = producer.open()
     rows = store.conn.execute(query("pending_ids"), {"shard": shard})
     pending = {id: Event(source, seq, id, type_, key, "", None, us) for source, seq, id, type_, key, us in rows}
-    return _Case(reason, store, producer, held, committed, pending)
+    return _Case(reason, store, producer, ours, committed, pending)
 
 
 def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
@@ -100,12 +103,15 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
     topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
     published: set[str] = set()
     dead: dict[str, str] = {}
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
                 headers: dict[str, Any] = dict(message.headers() or ())
+                if headers.get("ce_source") not in ours:
+                    continue
                 id = _text(headers.get("ce_id"))
                 if id in ids and message.topic() == dead_letters:
                     dead[id] = _text(headers.get("bridge_error"))
@@ -122,7 +128,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     done = [event for id, event in case.pending.items() if id in published]
     given_up = [DeadLetter(event, dead[id]) for id, event in case.pending.items() if id in dead.keys() - published]
     return Finding(
-        case.held.shard,
+        case.ours.shard,
         case.reason,
         None if case.committed is None else case.committed.number,
         done,
@@ -132,11 +138,11 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
 
 
 def _let_go_on(case: _Case, finding: Finding) -> None:
-    new = adopt(case.held, case.committed, uuid4())
-    if case.committed is None:  # before the ledger names it, as at a shard's first act
+    new = adopt(case.ours, case.committed, uuid4())
+    if case.committed is None or case.committed.batch_id is None:  # before the ledger names it, as at a first act
         assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
         case.producer.commit(new.batch_no, new.batch_id)
-    case.store.write(case.held, new, Outcomes.of(finding.published, finding.dead))
+    case.store.write(case.ours, new, Outcomes.of(finding.published, finding.dead))
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.reader import Reader
-from bridge.postgres.connection import connect, query
+from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.queries import query
 from bridge.settings import Settings
 
 KINDS = ("lost", "duplicated", "reordered", "phantom")

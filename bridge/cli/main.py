@@ -14,7 +14,8 @@ from bridge.cli.local import local
 from bridge.cli.migrate import migrate
 from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
-from bridge.cli.run import run, status
+from bridge.cli.run import run
+from bridge.cli.status import status
 from bridge.errors import BridgeError
 
 

@@ -1,16 +1,11 @@
-"""Opens connections to Postgres and loads the statements in `bridge/postgres/queries/`, one per file."""
+"""Opens connections to Postgres."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from functools import cache
-from typing import LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.errors import ConfigError, DatabaseUnavailable
-from bridge.resources import resource
 
 # A server that vanishes without a word is noticed within about 15 seconds; the user's own settings win.
 NETWORK_DEFAULTS = {
@@ -66,15 +61,3 @@ def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavaila
         f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {reason}",
         hint="Check BRIDGE_DATABASE_URL and that the server runs",
     )
-
-
-@cache
-def query(name: str) -> LiteralString:
-    """The text of `queries/<name>.sql`."""
-    return resource("postgres", "queries", f"{name}.sql").read_text("utf-8")
-
-
-def array(numbers: Iterable[int]) -> str:
-    """Postgres' text form of an integer array, for `%(name)s::bigint[]`; psycopg makes one element by element, which
-    costs a relay more than reading the events."""
-    return "{" + ",".join(map(str, numbers)) + "}"

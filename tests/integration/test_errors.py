@@ -19,7 +19,7 @@ NOWHERE = "127.0.0.1:1"
 def bridge(config: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """Run a command; returns its exit code and the lines of stderr that are not log lines."""
     result = subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
+        [sys.executable, "-m", "bridge", *arguments, *(("--wait-seconds", "0") if arguments[0] == "run" else ())],
         env={**os.environ, "BRIDGE_CONFIG": str(config), **environment},
         capture_output=True,
         text=True,

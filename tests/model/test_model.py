@@ -11,7 +11,6 @@ import logging
 import os
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +18,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from model import process
 from model.postgres import Postgres
 from model.process import Fate, Process, Servers, arrive
 
-import bridge.relay.pipeline
-import bridge.shard.hold
-import bridge.shard.shard
 from bridge.settings import RelaySettings, Route, Settings
 from bridge.shard.ledger import NOTHING
 from bridge.shard.takeover import adopt
@@ -294,14 +289,8 @@ class History(RuleBasedStateMachine):
         note(f"log: {[(record.topic, record.key, record.value) for record in self.servers.kafka.log]}")
 
 
-def test_histories(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def test_histories(request: pytest.FixtureRequest) -> None:
     """Nothing is lost, doubled, out of order or a phantom, and all is published in the end."""
-    clock = SimpleNamespace(monotonic=lambda: process.current().servers.postgres.now)
-    monkeypatch.setattr(bridge.relay.pipeline, "Store", process.Store)
-    monkeypatch.setattr(bridge.relay.pipeline, "ShardProducer", process.ShardProducer)
-    monkeypatch.setattr(bridge.relay.pipeline, "threading", SimpleNamespace(Event=process.StopEvent))
-    monkeypatch.setattr(bridge.shard.shard, "time", clock)
-    monkeypatch.setattr(bridge.shard.hold, "time", clock)
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
     request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
     totals.clear()
