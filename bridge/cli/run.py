@@ -12,9 +12,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bridge import settings
 from bridge.admin.status import Status, read_status
 from bridge.cli.options import config_option
+from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 
@@ -38,17 +38,19 @@ def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> 
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
-    loaded = settings.load(config)
+    from bridge.admin.config import checked  # the clients take half a second to import, and `bridge --help` needs none
+
+    settings = checked(config)
     if workers > 1:
         from bridge.relay.workers import run_workers
 
         run_workers(workers, sys.argv[1:])
         return
-    from bridge.relay.relay import Relay  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.relay.relay import Relay
 
     gc.freeze()  # a batch makes tens of thousands of objects, none of them garbage; looking for it took a fifth of all
     gc.set_threshold(100_000, 50, 100)
-    relay = Relay(loaded, until_empty=until_empty)
+    relay = Relay(settings, until_empty=until_empty)
     relay.stop_on_signals()
     relay.run()
 
@@ -58,7 +60,7 @@ def run(config: Path | None, until_empty: bool, workers: int, verbose: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def status(config: Path | None, as_json: bool) -> None:
     """Show shards, leases, pending events and totals; works when no relay runs."""
-    with connect(settings.load(config).database.url) as conn:
+    with connect(load(config).database.url) as conn:
         require_current(conn)
         now = read_status(conn)
     if as_json:
