@@ -41,7 +41,7 @@ def checked(path: Path | None, environ: Mapping[str, str] = os.environ) -> Setti
 
 def all_mistakes(configuration: Configuration) -> tuple[Mistake, ...]:
     """What is wrong, for a relay: routes, schema files and Kafka's properties, too. Reaches no server."""
-    mistakes = [*configuration.mistakes, *_database_mistakes(configuration), *_property_mistakes(configuration)]
+    mistakes = _mistakes(configuration)
     is_said = any(mistake.setting == "" or mistake.setting.startswith("routes") for mistake in mistakes)
     if not configuration.routes and not is_said:
         mistakes.append(no_routes(configuration.path))
@@ -50,7 +50,9 @@ def all_mistakes(configuration: Configuration) -> tuple[Mistake, ...]:
 
 def shown(configuration: Configuration) -> Iterator[Shown]:
     """All settings in the order of config/bridge.toml, secrets hidden. Raises ConfigError if anything is wrong."""
-    settings = configuration.checked()
+    if mistakes := _mistakes(configuration):  # a property that is mistyped may be a password, too
+        raise as_error(in_order(mistakes))
+    settings = configuration.settings
     yield _shown(configuration, SCHEMAS, None if settings.schemas is None else str(settings.schemas))
     for section in SECTIONS:
         values = getattr(settings, section)
@@ -67,6 +69,10 @@ def shown(configuration: Configuration) -> Iterator[Shown]:
     for number, route in configuration.routes:
         for key, value in vars(route).items():
             yield _shown(configuration, route_key(number, key), value)
+
+
+def _mistakes(configuration: Configuration) -> list[Mistake]:
+    return [*configuration.mistakes, *_database_mistakes(configuration), *_property_mistakes(configuration)]
 
 
 def _shown(configuration: Configuration, name: str, value: Any) -> Shown:

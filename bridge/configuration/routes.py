@@ -30,7 +30,7 @@ def read_routes(rows: object, at: At) -> tuple[list[tuple[int, Route]], list[Mis
             unknown(route_key(number, key), key, KEYS, at("routes", number, key)) for key in row if key not in KEYS
         ]
         missing = [key for key in KEYS if key not in row]
-        if missing:
+        if missing and not wrong:  # an unknown key may be meant to be the missing one
             needs = f"the route needs {', '.join(missing)}"
             wrong.append(Mistake(f"routes.{number}", at("routes", number), needs))
         wrong += [
@@ -56,9 +56,14 @@ def route_mistakes(routes: list[tuple[int, Route]], at: At, topics: TopicSetting
 
 def topic_trouble(name: str) -> str | None:
     """Why Kafka would not take a topic's name, if it would not."""
-    if TOPIC.fullmatch(name) and name not in (".", ".."):
-        return None if not name.startswith("__") else f"must not begin with __, as Kafka's own topics do, not {name!r}"
-    return f"must be 1 to 249 letters, digits, '.', '_' or '-' (Kafka), not {shown(name)}"
+    if not TOPIC.fullmatch(name) or name in (".", ".."):
+        return f"must be 1 to 249 letters, digits, '.', '_' or '-' (Kafka), not {shown(name)}"
+    return f"must not begin with __, as Kafka's own topics do, not {name!r}" if name.startswith("__") else None
+
+
+def folded(topic: str) -> str:
+    """Topics for which this is the same cannot be beside each other: Kafka's metrics have '_' for '.'."""
+    return topic.replace(".", "_")
 
 
 def _text_trouble(key: str, value: object) -> str | None:
@@ -84,22 +89,18 @@ def _duplicates(routes: list[tuple[int, Route]], at: At) -> Iterator[Mistake]:
 
 
 def _taken(routes: list[tuple[int, Route]], at: At, topics: TopicSettings, origins: Origins) -> Iterator[Mistake]:
-    """Bridge's own topics, and names that are one to Kafka, which does not tell dots from underscores there."""
+    """Topics that are bridge's own, or too much like another."""
     own = {topics.control: "topics.control", topics.dead_letters: "topics.dead_letters"}
-    taken = {_folded(topic): (topic, origins[name]) for topic, name in own.items()}
+    taken = {folded(topic): (topic, origins[name]) for topic, name in own.items()}
     for number, route in routes:
         place = at("routes", number, "topic")
-        topic, there = taken.setdefault(_folded(route.topic), (route.topic, place))
+        topic, there = taken.setdefault(folded(route.topic), (route.topic, place))
         if route.topic in own:
             message = f"the topic {topic!r} is bridge's own, {own[topic]} ({there})"
             yield _mistake(number, "topic", at, message, "Route events to a topic of their own")
         elif topic != route.topic:
             message = f"Kafka takes no topic {route.topic!r} beside {topic!r} ({there}): '.' and '_' are one to it"
             yield _mistake(number, "topic", at, message, "Choose another name")
-
-
-def _folded(topic: str) -> str:
-    return topic.replace(".", "_")
 
 
 def _mistake(number: int, key: str, at: At, message: str, hint: str | None = None) -> Mistake:

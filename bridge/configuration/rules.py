@@ -10,7 +10,7 @@ from bridge.configuration.kafka_properties import canonical, reserved
 from bridge.configuration.knobs import PROPERTIES, SCHEMAS, shown
 from bridge.configuration.limits import LIMITS
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin
-from bridge.configuration.routes import topic_trouble
+from bridge.configuration.routes import folded, topic_trouble
 from bridge.configuration.urls import database_trouble, registry_trouble
 from bridge.settings import Settings
 
@@ -54,14 +54,19 @@ RULES: Mapping[str, Trouble] = {
 }
 
 
+def _is_text(value: str) -> bool:
+    """In the environment, bytes that are not UTF-8 arrive as lone surrogates."""
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
 def value_mistakes(given: Mapping[str, Given]) -> Iterator[Mistake]:
     """What is wrong with each value by itself."""
     for name, (value, origin) in given.items():
         trouble = RULES[name](value) if name in RULES else None
         if trouble:
             yield Mistake(name, origin, f"{name} {trouble}")
-        elif isinstance(value, str) and "\0" in value:
-            yield Mistake(name, origin, f"{name} must not contain a NUL character")
+        elif isinstance(value, str) and not _is_text(value):
+            yield Mistake(name, origin, f"{name} must be UTF-8 without a NUL character")
 
 
 def property_mistakes(given: Mapping[str, Given]) -> Iterator[Mistake]:
@@ -85,7 +90,7 @@ def joint_mistakes(settings: Settings, origins: Mapping[str, Origin]) -> Iterato
     relay, topics = settings.relay, settings.topics
     if relay.poll_min_seconds > relay.poll_max_seconds:
         yield _joint("relay.poll_min_seconds", "must be at most", "relay.poll_max_seconds", origins)
-    if topics.control == topics.dead_letters:
+    if folded(topics.control) == folded(topics.dead_letters):
         yield _joint("topics.dead_letters", "must be another topic than", "topics.control", origins)
     if settings.registry.password and not settings.registry.username:
         yield _joint("registry.password", "has no effect without", "registry.username", origins)
