@@ -1,7 +1,7 @@
 -- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/position.py.
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
--- What waits behind a dead event of its key is left out; the hashed set of keys decides for nearly all.
+-- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.
 -- In the bytes' running total the last event counts as nothing, so an event above the bound still comes, alone.
 with start as materialized (
     select least(
@@ -27,9 +27,12 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
             and event_type <> all (%(held)s::text[])
-            and (event_key not in (select event_key from bridge.dead_event where source = 'event_queue' and holds_key)
-                 or seq < (select min(d.seq) from bridge.dead_event d
-                            where d.source = 'event_queue' and d.event_key = q.event_key and d.holds_key))
+            and (hashtextextended(event_key, 0) not in (select hashtextextended(event_key, 0) from bridge.dead_event
+                                                         where holds_key)
+                 or not exists (select from bridge.dead_event d
+                                 where hashtextextended(d.event_key, 0) = hashtextextended(q.event_key, 0)
+                                   and d.event_key = q.event_key and d.source = 'event_queue' and d.holds_key
+                                   and d.seq < q.seq))
           order by seq
           limit %(rows)s)
         union all
@@ -49,11 +52,13 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))
             and 'entity.changed' <> all (%(held)s::text[])
-            and (entity_type || ':' || entity_id
-                 not in (select event_key from bridge.dead_event where source = 'entity_events' and holds_key)
-                 or seq < (select min(d.seq) from bridge.dead_event d
-                            where d.source = 'entity_events' and d.event_key = e.entity_type || ':' || e.entity_id
-                              and d.holds_key))
+            and (hashtextextended(entity_type || ':' || entity_id, 0)
+                 not in (select hashtextextended(event_key, 0) from bridge.dead_event where holds_key)
+                 or not exists (select from bridge.dead_event d
+                                 where hashtextextended(d.event_key, 0)
+                                       = hashtextextended(e.entity_type || ':' || e.entity_id, 0)
+                                   and d.event_key = e.entity_type || ':' || e.entity_id and d.source = 'entity_events'
+                                   and d.holds_key and d.seq < e.seq))
           order by seq
           limit %(rows)s)
          order by seq
