@@ -2,6 +2,7 @@
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
 -- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.
+-- Times beyond the years 1 to 9999, infinity among them, become the ends of these years: bridge/postgres/store.py.
 -- In the bytes' running total the last event counts as nothing, so an event above the bound still comes, alone.
 with start as materialized (
     select least(
@@ -19,7 +20,7 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
       from (
         (select 'event_queue' as source, seq, id::text, event_type, event_key, payload::text as payload,
                 nullif(headers, '{}')::text as headers,
-                (date_part('epoch', created_at) * 1000000)::bigint as created_us,
+                (date_part('epoch', least(greatest(created_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint as created_us,
                 available_at is null or available_at <= clock_timestamp() as is_due
            from bridge.event_queue q
           where shard = %(shard)s
@@ -44,7 +45,8 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
                     'previous_state', previous_state::text, 'new_state', new_state::text,
                     'changed_fields', changed_fields, 'change_summary', change_summary,
                     'occurred_at', occurred_at)::text,
-                nullif(headers, '{}')::text, (date_part('epoch', occurred_at) * 1000000)::bigint,
+                nullif(headers, '{}')::text,
+                (date_part('epoch', least(greatest(occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint,
                 available_at is null or available_at <= clock_timestamp()
            from bridge.entity_events e
           where shard = %(shard)s

@@ -5,7 +5,7 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
   from bridge.shard s
   join bridge.unfinished u on u.shard = s.shard
  cross join lateral (
-    select count(*) as pending, min(at) as oldest_at
+    select count(*) as pending, least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') as oldest_at
       from (
         (select created_at as at from bridge.event_queue q
           where q.shard = s.shard and q.seq > u.seq and q.status = 'PENDING'
