@@ -21,6 +21,7 @@ from bridge.postgres.migrate import require_current
 from bridge.text import printable
 
 MOST = 1_000_000  # for --all
+SHOWN = 200  # characters of a key in text; JSON has it whole
 
 _ids = click.argument("event_ids", nargs=-1, type=click.UUID, metavar="[EVENT_ID]...")
 _all = click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
@@ -102,6 +103,7 @@ def _report(done: str, chosen: list[UUID], unknown: list[UUID]) -> None:
 def _print(events: list[DeadEvent]) -> None:
     for event in events:
         holds = ", later events of its key wait" if event.holds_key else ""
-        click.echo(f"{event.event_id}  {event.event_type}  {printable(event.event_key)}")
+        cut = "..." if len(event.event_key) > SHOWN else ""
+        click.echo(f"{event.event_id}  {event.event_type}  {printable(event.event_key[:SHOWN])}{cut}")
         click.echo(f"    dead since {event.died_at.isoformat(sep=' ', timespec='seconds')}{holds}")
         click.echo(f"    {printable(event.reason)}")
