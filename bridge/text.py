@@ -24,11 +24,14 @@ def _escaped(char: str) -> str:
 
 
 def place(error: BaseException) -> str:
-    """An exception's type, and where in bridge it was raised: never its message, which may hold somebody's values."""
+    """An exception's type, and where it was raised: never its message, which may hold somebody's values."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)] or frames
-    if not ours:
-        return type(error).__name__
-    inside = Path(ours[-1].filename)
-    file = inside.relative_to(PACKAGE.parent) if inside.is_relative_to(PACKAGE) else Path(inside.name)
-    return f"{type(error).__name__} in {ours[-1].name}, {file}:{ours[-1].lineno}"
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
+    spots = dict.fromkeys(_spot(frame) for frame in (*frames[-1:], *ours[-1:]))
+    return " in ".join([type(error).__name__, ", called by ".join(spots)] if spots else [type(error).__name__])
+
+
+def _spot(frame: traceback.FrameSummary) -> str:
+    file = Path(frame.filename)
+    name = file.relative_to(PACKAGE.parent) if file.is_relative_to(PACKAGE) else Path(file.name)
+    return f"{frame.name}, {name}:{frame.lineno}"

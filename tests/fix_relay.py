@@ -17,9 +17,10 @@ import psycopg
 import pytest
 from auditor import Audit, Found, audit, read_topics
 
+from bridge.configuration.load import load
 from bridge.local.stack import Endpoints
 from bridge.resources import resource
-from bridge.settings import Route, Settings, load
+from bridge.settings import Route, Settings
 
 THING = {
     "type": "record",

@@ -8,6 +8,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.bench import bench
+from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
 from bridge.cli.local import local
@@ -26,6 +27,7 @@ def cli() -> None:
 
 
 cli.add_command(bench)
+cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(local)

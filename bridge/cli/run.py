@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from bridge import settings
 from bridge.cli.options import config_option
 
 
@@ -37,17 +36,20 @@ def run(config: Path | None, until_empty: bool, wait_seconds: float | None, work
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
-    loaded = settings.load(config)
+    from bridge.admin.config import checked  # the clients take half a second to import, and `bridge --help` needs none
+
+    settings = checked(config)
     if workers > 1:
         from bridge.relay.workers import run_workers
 
         run_workers(workers, sys.argv[1:])
         return
-    from bridge.relay.relay import Relay  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.relay.relay import Relay
     from bridge.relay.signals import stop_on_signals
 
     gc.freeze()  # a batch makes tens of thousands of objects, none of them garbage; looking for it took a fifth of all
     gc.set_threshold(100_000, 50, 100)
-    relay = Relay(loaded, until_empty=until_empty, wait_seconds=float("inf") if wait_seconds is None else wait_seconds)
+    patience = float("inf") if wait_seconds is None else wait_seconds
+    relay = Relay(settings, until_empty=until_empty, wait_seconds=patience)
     stop_on_signals(relay.stop)
     relay.run()

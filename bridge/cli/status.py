@@ -10,9 +10,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bridge import settings
 from bridge.admin.status import ShardStatus, Status, Wait, read_status
 from bridge.cli.options import config_option
+from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
@@ -28,7 +28,7 @@ def status(config: Path | None, as_json: bool) -> int:
     Exit code 0: nothing needs a person. 5: something does (a stopped shard, dead events that others wait behind, a held
     topic, a failure nobody foresaw). 3: a relay waits for a server that is away.
     """
-    with connect(settings.load(config).database.url) as conn:
+    with connect(load(config).database.url) as conn:
         require_current(conn)
         now = read_status(conn)
     if as_json:

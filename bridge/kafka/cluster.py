@@ -21,6 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from bridge.errors import BrokerUnavailable, ConfigError, TopicUnwritable
 from bridge.kafka.client import client_properties, words
+from bridge.kafka.properties import require_valid
 from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,9 @@ class Cluster:
         self._settings = settings
         self._trouble: KafkaError | None = None
         self._all_down = False
-        try:
-            self._admin = AdminClient(client_properties(settings) | {"error_cb": self._note})
-        except KafkaException as error:
-            raise ConfigError(f"the Kafka settings are wrong: {words(error)}") from error
+        properties = client_properties(settings)
+        require_valid(settings)
+        self._admin = AdminClient(properties | {"error_cb": self._note})
 
     def partition_counts(self) -> dict[str, int]:
         """All topics, and how many partitions each has."""

@@ -19,27 +19,13 @@ from bridge.encoding.limits import TopicLimits
 from bridge.errors import BrokerRefuses, BrokerUnavailable, PublishUncertain, RecordRefused
 from bridge.event import Record
 from bridge.failpoint import failpoint
-from bridge.kafka import connection_watch
 from bridge.kafka.client import client_properties, words
 from bridge.kafka.connection_watch import ConnectionWatch
 from bridge.kafka.deadline import within
+from bridge.kafka.properties import offset_properties, producer_properties, transactional_properties
 from bridge.settings import Delivery, Settings
 from bridge.shard.takeover import Committed
 
-# A request that fails is tried again after 2 ms, not 100: a commit needs several, and took 50 ms instead of 4.
-TUNING = {
-    "partitioner": "murmur2_random",  # where Java's producers put the same key
-    "compression.type": "lz4",
-    "linger.ms": 5,
-    "retry.backoff.ms": 2,
-    "retry.backoff.max.ms": 200,
-    "queue.buffering.max.messages": 1_000_000,
-    "enable.idempotence": True,
-    "delivery.report.only.error": True,
-    "allow.auto.create.topics": False,  # a topic that was deleted must not come back with other partitions
-}
-# Otherwise librdkafka waits half of the reconnect back-off between its first two connections, at each takeover.
-CONNECT_AT_ONCE = {"enable.sparse.connections": False}
 # What a broker says of a login or an ACL that is not about one topic.
 REFUSALS = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -92,17 +78,9 @@ class ShardProducer:
         Returns None when nothing was ever committed. Raises BrokerUnavailable.
         """
         self._discard()
-        properties = self._properties()
-        timeout_ms = int(self._seconds * 1000)
-        transactional = {
-            "transactional.id": f"{self._settings.relay.name}-{self._shard}",
-            "transaction.timeout.ms": timeout_ms,
-            "message.timeout.ms": timeout_ms,
-            "socket.timeout.ms": max(timeout_ms - 200, 500),
-            **CONNECT_AT_ONCE,
-            **connection_watch.PROPERTIES,
-            "logger": self._watch,
-        }
+        properties = client_properties(self._settings) | producer_properties(self._settings, self._limits)
+        properties["on_delivery"] = self._refused
+        transactional = transactional_properties(self._settings, self._shard) | {"logger": self._watch}
         try:
             self._producer = Producer(properties | transactional)
             self._producer.init_transactions(NETWORK_SECONDS)
@@ -110,7 +88,7 @@ class ShardProducer:
             committed = self._read_committed_offset()
             failpoint("takeover_offset_read")
             if not self._transactional:
-                self._plain = Producer(properties | {"message.timeout.ms": timeout_ms})
+                self._plain = Producer(properties)
         except KafkaException as error:
             self._discard()
             kind = BrokerRefuses if error.args[0].code() in REFUSALS else BrokerUnavailable
@@ -165,28 +143,9 @@ class ShardProducer:
         self._producer = self._plain = self._failed = None
         self._watch = ConnectionWatch()
 
-    def _properties(self) -> dict[str, Any]:
-        return {
-            **client_properties(self._settings),
-            **TUNING,
-            "message.max.bytes": max(self._limits.largest, 1000),
-            "batch.size": min(
-                self._limits.smallest, 1_000_000
-            ),  # or small records would be refused for the size of their batch
-            "on_delivery": self._refused,
-        }
-
     def _read_committed_offset(self) -> Committed | None:
         control = TopicPartition(self._settings.topics.control, self._shard)
-        consumer = Consumer(
-            client_properties(self._settings)
-            | {
-                "group.id": self._settings.relay.name,
-                "isolation.level": "read_committed",  # waits for a transaction that is still being ended
-                "enable.auto.commit": False,
-                **CONNECT_AT_ONCE,
-            }
-        )
+        consumer = Consumer(client_properties(self._settings) | offset_properties(self._settings))
         try:
             self._group = consumer.consumer_group_metadata()
             (found,) = consumer.committed([control], NETWORK_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import MAXYEAR, MINYEAR, datetime
 from types import TracebackType
 from typing import Any, LiteralString
 
@@ -203,8 +204,8 @@ class Store:
             "shard": new.shard,
             "generation": new.generation,
             "batch_id": new.batch_id,
-            "batch_from": applied.first_at,
-            "batch_to": applied.last_at,
+            "batch_from": _unless_in(MINYEAR, applied.first_at, "-infinity"),
+            "batch_to": _unless_in(MAXYEAR, applied.last_at, "infinity"),
         }
         both = (
             (applied.event_queue, "mark_event_queue_processed", "mark_event_queue_dead"),
@@ -227,6 +228,11 @@ class Store:
 
 def _application_name(relay_name: str, shard: int) -> str:
     return f"{relay_name} shard {shard}".encode("ascii", "replace").decode()[-63:]  # what Postgres keeps of it
+
+
+def _unless_in(year: int, at: datetime | None, beyond: str) -> datetime | str | None:
+    """The end of a batch's times. What was read as of the first or the last year may lie beyond it."""
+    return beyond if at and at.year == year else at
 
 
 def _identity(ours: Ledger) -> dict[str, object]:

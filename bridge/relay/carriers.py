@@ -36,6 +36,7 @@ class Carriers:
         self._outages = outages
         self._running: dict[int, tuple[ShardThread, threading.Thread]] = {}
         self._not_before: dict[int, float] = {}  # when a shard whose thread has ended may be started again
+        self._crashes: dict[str, str] = {}  # by thread, the exception that ended it
         self._ended = Counts(0, 0)  # by threads that have ended
 
     @property
@@ -89,18 +90,21 @@ class Carriers:
         for shard in self.shards():
             self._bury(shard)
 
+    def note_crash(self, crash: threading.ExceptHookArgs) -> None:
+        """What Python calls when an exception ends a thread, any of this process: none does so in silence."""
+        error, name = crash.exc_value or crash.exc_type(), crash.thread.name if crash.thread else ""
+        logger.debug("thread %s", name, exc_info=error)
+        self._crashes[name] = place(error)
+        if name not in {thread.name for _, thread in self._running.values()}:
+            logger.error("unforeseen: %s ended the thread %s. Please report it", place(error), name)
+
     def _run(self, carrier: ShardThread) -> None:
-        """What a thread runs: nothing ends it in silence."""
-        pause = 0.0
-        try:
-            pause = carrier.run()
-        except Exception as error:
-            logger.debug("shard %d", carrier.shard, exc_info=error)
-            pause = carrier.health.failed_unforeseen(place(error), [])
-        self._not_before[carrier.shard] = time.monotonic() + pause
+        self._not_before[carrier.shard] = time.monotonic() + carrier.run()
 
     def _bury(self, shard: int) -> None:
         carrier, thread = self._running.pop(shard)
         thread.join()
+        if (crash := self._crashes.pop(thread.name, None)) is not None:
+            self._not_before[shard] = time.monotonic() + carrier.health.failed_unforeseen(crash, [])
         self._ended = Counts(self._ended.published + carrier.published, self._ended.dead + carrier.dead)
         self._outages.forget(f"shard {shard}")

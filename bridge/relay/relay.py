@@ -75,6 +75,7 @@ class Relay:
             return
         self._members, equipment = started
         self._carriers = Carriers(self._settings, self._make_ports(equipment), self._outages)
+        threading.excepthook = self._carriers.note_crash
         topics = {route.topic for route in self._settings.routes}
         logger.info(
             "relay %s: %s, %d event types to %d topics", self.relay_id,

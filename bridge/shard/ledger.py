@@ -15,6 +15,7 @@ from uuid import UUID
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+INEXACT = timedelta(milliseconds=1)  # a time is read as a double, which is some microseconds off in far years
 
 
 class OfSource(NamedTuple):
@@ -40,7 +41,8 @@ class Outcomes:
     def of(cls, events: Sequence[Event], dead: Sequence[DeadLetter]) -> Outcomes:
         """Outcomes of a batch that publishes `events` and gives up `dead`."""
         times = [event.created_us for event in events] + [letter.event.created_us for letter in dead]
-        first, last = (EPOCH + timedelta(microseconds=us) for us in (min(times), max(times))) if times else (None, None)
+        first = EPOCH + timedelta(microseconds=min(times)) - INEXACT if times else None
+        last = EPOCH + timedelta(microseconds=max(times)) + INEXACT if times else None
         return cls(_of_source(EVENT_QUEUE, events, dead), _of_source(ENTITY_EVENTS, events, dead), first, last)
 
     @property

@@ -1,7 +1,8 @@
 -- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/position.py.
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
--- What waits behind a dead event of its key is left out; the hashed set of keys decides for nearly all.
+-- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.
+-- Times beyond the years 1 to 9999, infinity among them, become the ends of these years: bridge/postgres/store.py.
 -- Keys count twice, because a header repeats them. In the bytes' running total the last event counts as nothing, so an
 -- event above the bound still comes, alone.
 with start as materialized (
@@ -29,7 +30,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
       from (
         (select 'event_queue' as source, seq, id::text, event_type, event_key, payload::text as payload,
                 nullif(headers, '{}')::text as headers,
-                (date_part('epoch', created_at) * 1000000)::bigint as created_us,
+                (date_part('epoch', least(greatest(created_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint as created_us,
                 available_at is null or available_at <= clock_timestamp() as is_due
            from bridge.event_queue q
           where shard = %(shard)s
@@ -37,9 +38,12 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
             and event_type <> all (%(held)s::text[])
-            and (event_key not in (select event_key from bridge.dead_event where source = 'event_queue' and holds_key)
-                 or seq < (select min(d.seq) from bridge.dead_event d
-                            where d.source = 'event_queue' and d.event_key = q.event_key and d.holds_key))
+            and (hashtextextended(event_key, 0) not in (select hashtextextended(event_key, 0) from bridge.dead_event
+                                                         where holds_key)
+                 or not exists (select from bridge.dead_event d
+                                 where hashtextextended(d.event_key, 0) = hashtextextended(q.event_key, 0)
+                                   and d.event_key = q.event_key and d.source = 'event_queue' and d.holds_key
+                                   and d.seq < q.seq))
           order by seq
           limit %(rows)s)
         union all
@@ -51,7 +55,8 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
                     'previous_state', previous_state::text, 'new_state', new_state::text,
                     'changed_fields', changed_fields, 'change_summary', change_summary,
                     'occurred_at', occurred_at)::text,
-                nullif(headers, '{}')::text, (date_part('epoch', occurred_at) * 1000000)::bigint,
+                nullif(headers, '{}')::text,
+                (date_part('epoch', least(greatest(occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint,
                 available_at is null or available_at <= clock_timestamp()
            from bridge.entity_events e
           where shard = %(shard)s
@@ -59,11 +64,13 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))
             and 'entity.changed' <> all (%(held)s::text[])
-            and (entity_type || ':' || entity_id
-                 not in (select event_key from bridge.dead_event where source = 'entity_events' and holds_key)
-                 or seq < (select min(d.seq) from bridge.dead_event d
-                            where d.source = 'entity_events' and d.event_key = e.entity_type || ':' || e.entity_id
-                              and d.holds_key))
+            and (hashtextextended(entity_type || ':' || entity_id, 0)
+                 not in (select hashtextextended(event_key, 0) from bridge.dead_event where holds_key)
+                 or not exists (select from bridge.dead_event d
+                                 where hashtextextended(d.event_key, 0)
+                                       = hashtextextended(e.entity_type || ':' || e.entity_id, 0)
+                                   and d.event_key = e.entity_type || ':' || e.entity_id and d.source = 'entity_events'
+                                   and d.holds_key and d.seq < e.seq))
           order by seq
           limit %(rows)s)
          order by seq

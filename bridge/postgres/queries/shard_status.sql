@@ -6,11 +6,13 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
   from bridge.shard s
   join bridge.unfinished u on u.shard = s.shard
  cross join lateral (
-    select count(*) as pending, count(*) filter (where is_behind_dead) as behind_dead, min(at) as oldest_at
+    select count(*) as pending, count(*) filter (where is_behind_dead) as behind_dead,
+           least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') as oldest_at
       from (
         (select created_at as at,
                 exists (select from bridge.dead_event d
-                         where d.source = 'event_queue' and d.event_key = q.event_key and d.holds_key and d.seq < q.seq)
+                         where hashtextextended(d.event_key, 0) = hashtextextended(q.event_key, 0)
+                           and d.event_key = q.event_key and d.source = 'event_queue' and d.holds_key and d.seq < q.seq)
                     as is_behind_dead
            from bridge.event_queue q
           where q.shard = s.shard and q.seq > u.seq and q.status = 'PENDING'
@@ -18,7 +20,8 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
         union all
         (select occurred_at,
                 exists (select from bridge.dead_event d
-                         where d.source = 'entity_events' and d.event_key = e.entity_type || ':' || e.entity_id
+                         where hashtextextended(d.event_key, 0) = hashtextextended(e.entity_type || ':' || e.entity_id, 0)
+                           and d.source = 'entity_events' and d.event_key = e.entity_type || ':' || e.entity_id
                            and d.holds_key and d.seq < e.seq)
            from bridge.entity_events e
           where e.shard = s.shard and e.seq > u.seq and e.status = 'PENDING'
