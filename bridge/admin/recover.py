@@ -26,6 +26,7 @@ from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.publisher import claim_names
 from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import Settings
@@ -83,6 +84,7 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
 def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str]]:
     with connect(settings.database.url, application_name="bridge recover") as conn:
         require_current(conn)
+        claim_names(conn, settings)
         rows = conn.execute(query("stopped_shards")).fetchall()
     return [(shard, reason) for shard, reason in rows if only in (None, shard)]
 
