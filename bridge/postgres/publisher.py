@@ -1,4 +1,4 @@
-"""Under which names a database's events are published: it remembers them, so that no other bridge takes it by mistake."""
+"""Under which names a database's events are published: it remembers them, so that no other bridge takes it."""
 
 from __future__ import annotations
 
