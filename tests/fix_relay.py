@@ -154,9 +154,11 @@ class Site:
         self.processes.append(process)
         return process
 
-    def bridge(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        """Run another command of `bridge`; `answer` is its standard input."""
-        environment = {**os.environ, "BRIDGE_CONFIG": str(self.config)}
+    def bridge(
+        self, *arguments: str, answer: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another command of `bridge`; `answer` is its standard input, `environment` is added to the test's own."""
+        environment = {**os.environ, **(environment or {}), "BRIDGE_CONFIG": str(self.config)}
         command = [sys.executable, "-m", "bridge", *arguments]
         return subprocess.run(
             command, env=environment, input=answer, capture_output=True, text=True, timeout=60, check=False
