@@ -110,6 +110,11 @@ def test_mistakes_are_named(write: Write, text: str, words: str) -> None:
     assert mistake.startswith(words)
 
 
+def test_a_number_of_thousands_of_digits_is_no_toml(write: Write) -> None:
+    (mistake,) = said(read(write(f"[relay]\nbatch_rows = {'1' * 5000}\n"), {}))
+    assert mistake.startswith("bridge.toml: this is not valid TOML: ")
+
+
 @pytest.mark.parametrize(
     ("knob", "values"),
     [
