@@ -59,12 +59,14 @@ class Store:
         """Take a shard that is stopped, which no relay does. Raises LeaseLost when it is not."""
         return self._take(is_stopped=True)
 
-    def stop(self, held: Ledger, reason: str) -> bool:
+    def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
 
-        Returns False, having changed nothing, when the lease is not the one that was taken any more.
+        `renumber`: its pending events need new numbers first. Returns False, having changed nothing, when the lease is
+        not the one that was taken any more.
         """
-        return self.conn.execute(query("stop_shard"), _identity(held) | {"reason": reason}).fetchone() is not None
+        stopped = _identity(held) | {"reason": reason, "renumber": renumber}
+        return self.conn.execute(query("stop_shard"), stopped).fetchone() is not None
 
     def release(self, held: Ledger) -> None:
         """Give the lease back; nothing happens when it is not ours any more."""
@@ -108,6 +110,12 @@ class Store:
         row = self.conn.execute(query("look"), prepare=True).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row[0], Snapshot.parse(row[1])
+
+    def numbers(self) -> tuple[int, int]:
+        """The last number drawn for an event, of any shard, and the highest that this shard's events have."""
+        row = self.conn.execute(query("numbers"), {"shard": self.shard}).fetchone()
+        assert row is not None  # noqa: S101 - a sequence has one row
+        return row
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
         """Replace `held` by `new` and mark the events of `applied`, in one transaction and one round trip.

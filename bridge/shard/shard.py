@@ -8,6 +8,7 @@ through two ports, so that `tests/model` can drive this very code against server
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -24,7 +25,7 @@ from bridge.shard.batch import Batch, Key, make_batch
 from bridge.shard.hold import Holds
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
 from bridge.shard.position import Position, Scan, Snapshot, Start
-from bridge.shard.takeover import Committed, Resumption, Verdict, resume
+from bridge.shard.takeover import STOPPED_HINT, Committed, Resumption, Verdict, resume
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,10 @@ class StorePort(Protocol):
     """Postgres, as one shard needs it: `bridge.postgres.store.Store`."""
 
     def take(self) -> Ledger: ...
-    def stop(self, held: Ledger, reason: str) -> bool: ...
+    def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool: ...
     def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan: ...
     def look(self) -> tuple[int, Snapshot]: ...
+    def numbers(self) -> tuple[int, int]: ...
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
     def release(self, held: Ledger) -> None: ...
 
@@ -87,7 +89,7 @@ class Shard:
         self._holds = holds
         self._position = Position(held.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
-        self._drawn = 0  # the bound on numbers of the last read
+        self._drawn = sys.maxsize  # the bound on numbers of the last read; before the first, it is looked for
         self._dying: Mapping[Key, int] = {}  # keys of the dead events in flight
         self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
 
@@ -125,6 +127,8 @@ class Shard:
         scan = self._store.read(self._position.start(), self._ledger.outcomes.seqs, self._holds.event_types())
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (time.monotonic() - now))
+        if scan.drawn < self._drawn:
+            self._check_numbers()
         self._position.scanned(scan)
         self._drawn = scan.drawn
         self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
@@ -159,9 +163,27 @@ class Shard:
             return resume(self._ledger, committed, uuid4())
         except ShardStopped as stopped:
             # We may have slept since we took the lease; then the offset is our successor's, and all is well.
-            if not self._store.stop(self._ledger, stopped.message):
-                raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile") from stopped
+            self._stop(stopped.message)
             raise
+
+    def _check_numbers(self) -> None:
+        """Stop where the sequence was set back: its next events would be passed, or published before earlier ones.
+
+        A crash of Postgres may set it back, too, but never behind a number that an event has.
+        """
+        drawn, highest = self._store.numbers()
+        if drawn < highest:
+            reason = (
+                f"shard {self._ledger.shard} is stopped: the sequence bridge.event_seq stands at {drawn}, but an event "
+                f"has the number {highest}: the sequence was set back"
+            )
+            self._stop(reason, renumber=True)
+            raise ShardStopped(reason, hint=STOPPED_HINT)
+
+    def _stop(self, reason: str, *, renumber: bool = False) -> None:
+        """Raises LeaseLost where the shard is not ours to stop any more."""
+        if not self._store.stop(self._ledger, reason, renumber=renumber):
+            raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
     def _commit_offset(self, ledger: Ledger) -> None:
         """Commit the last batch's offset again: offsets and transactional ids expire after a week without use."""
