@@ -84,8 +84,8 @@ def describe(verdict: Verdict) -> str:
         lines.append(f"  {kind:<11}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
     if verdict.reused is not None:
         lines.append(
-            f"The sequence bridge.event_seq was set back behind the number {verdict.reused:,}: events written since may "
-            "lie below where relays read. Start a relay, which stops its shards, and run bridge recover."
+            f"The sequence bridge.event_seq was set back behind the number {verdict.reused:,}: events written since "
+            "may lie below where relays read. Start a relay, which stops its shards, and run bridge recover."
         )
     if verdict.trimmed:
         lines.append(
