@@ -8,7 +8,17 @@ import time
 from typing import NamedTuple
 
 from bridge.encoding.avro.schema import AvroSchema, load_schema
-from bridge.encoding.routing import JSON, Router, event_headers, writer_headers
+from bridge.encoding.headers import (
+    DEAD_CUT,
+    DEAD_REASON,
+    DEAD_SEQ,
+    DEAD_SOURCE,
+    JSON,
+    event_headers,
+    shared_headers,
+    writer_headers,
+)
+from bridge.encoding.routing import Router
 from bridge.errors import IncompatibleSchema, PoisonEvent, RecordTooLarge
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.kafka.topics import ensure_topics
@@ -103,7 +113,7 @@ class Encoders:
         It always fits its topic, or the relay could not go on; `bridge_cut` says that it is not the whole event.
         """
         event, limit = letter.event, self.max_bytes.get(self._settings.topics.dead_letters, 1 << 30)
-        is_cut: list[Header] = [("bridge_cut", b"true")]
+        is_cut: list[Header] = [(DEAD_CUT, b"true")]
         try:
             own = writer_headers(event.headers or "{}")
         except PoisonEvent:  # they may be why it is dead
@@ -117,11 +127,11 @@ class Encoders:
 
     def _copy(self, event: Event, reason: str, more: list[Header]) -> Record:
         headers: list[Header] = [
-            *self._router.shared_headers(event.source, event.event_type, JSON),
+            *shared_headers(self._settings.relay.name, event.source, event.event_type, JSON),
             *event_headers(event),
-            ("bridge_error", reason.encode("utf-8", "replace")),
-            ("bridge_source", event.source),
-            ("bridge_seq", str(event.seq)),
+            (DEAD_REASON, reason.encode("utf-8", "replace")),
+            (DEAD_SOURCE, event.source),
+            (DEAD_SEQ, str(event.seq)),
             *more,
         ]
         topic = self._settings.topics.dead_letters
