@@ -17,11 +17,12 @@ from uuid import uuid4
 
 import psycopg
 
+from bridge.encoding.headers import CE_ID, DEAD_REASON
 from bridge.errors import DatabaseUnavailable
 from bridge.event import DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
-from bridge.kafka.reader import Reader
+from bridge.kafka.reader import Reader, headers_of
 from bridge.postgres.connection import connect, query
 from bridge.postgres.migrate import require_current
 from bridge.postgres.store import Store
@@ -105,17 +106,18 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
-                headers: dict[str, Any] = dict(message.headers() or ())
-                id = _text(headers.get("ce_id"))
+                headers: dict[str, Any] = dict(headers_of(message))
+                id = _text(headers.get(CE_ID))
                 if id in ids and message.topic() == dead_letters:
-                    dead[id] = _text(headers.get("bridge_error"))
+                    dead[id] = _text(headers.get(DEAD_REASON))
                 elif id in ids:
                     published.add(id)
     return published, dead
 
 
 def _text(header: bytes | None) -> str:
-    return (header or b"").decode("utf-8", "replace")
+    """What Postgres can keep of a header."""
+    return (header or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
