@@ -73,6 +73,14 @@ def copy_of(url: str) -> Iterator[Backup]:
         yield Backup(url, copy)
 
 
+@contextmanager
+def unstamped(db: psycopg.Connection) -> Iterator[None]:
+    """Rows are kept as they are inserted, as in a restore: numbers, times and states are the test's own."""
+    db.execute("set session_replication_role = replica")
+    yield
+    db.execute("reset session_replication_role")
+
+
 def _administer(url: str, statement: sql.Composed) -> None:
     with psycopg.connect(url, autocommit=True) as db:
         db.execute(statement)

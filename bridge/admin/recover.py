@@ -17,14 +17,17 @@ from uuid import uuid4
 
 import psycopg
 
-from bridge.encoding.headers import CE_ID, DEAD_REASON
+from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, ce_source
+from bridge.encoding.limits import TopicLimits
 from bridge.errors import DatabaseUnavailable
-from bridge.event import DeadLetter, Event
+from bridge.event import SOURCES, DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader, headers_of
-from bridge.postgres.connection import connect, query
+from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.publisher import claim_names
+from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import Settings
 from bridge.shard.ledger import Ledger, Outcomes
@@ -54,7 +57,7 @@ class _Case:
     reason: str
     store: Store
     producer: ShardProducer
-    held: Ledger
+    ours: Ledger
     committed: Committed | None
     pending: dict[str, Event]
 
@@ -74,13 +77,14 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
         for case, finding in zip(cases, findings, strict=True):
             if decide(finding):
                 _let_go_on(case, finding)
-            case.store.release(case.held)
+            case.store.release(case.ours)
         return findings
 
 
 def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str]]:
     with connect(settings.database.url, application_name="bridge recover") as conn:
         require_current(conn)
+        claim_names(conn, settings)
         rows = conn.execute(query("stopped_shards")).fetchall()
     return [(shard, reason) for shard, reason in rows if only in (None, shard)]
 
@@ -88,12 +92,12 @@ def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str]]:
 def _take(settings: Settings, shard: int, reason: str, resources: ExitStack) -> _Case:
     owner = f"bridge recover on {socket.gethostname()}:{os.getpid()}"
     store = resources.enter_context(Store.open(settings, shard, owner))
-    producer = resources.enter_context(ShardProducer(settings, shard))
-    held = store.take_stopped()
-    committed = producer.open(())
+    producer = resources.enter_context(ShardProducer(settings, shard, TopicLimits({})))
+    ours = store.take_stopped()
+    committed = producer.open()
     rows = store.conn.execute(query("pending_ids"), {"shard": shard})
     pending = {id: Event(source, seq, id, type_, key, "", None, us) for source, seq, id, type_, key, us in rows}
-    return _Case(reason, store, producer, held, committed, pending)
+    return _Case(reason, store, producer, ours, committed, pending)
 
 
 def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
@@ -101,12 +105,15 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
     topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
     published: set[str] = set()
     dead: dict[str, str] = {}
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
                 headers: dict[str, Any] = dict(headers_of(message))
+                if headers.get(CE_SOURCE) not in ours:
+                    continue
                 id = _text(headers.get(CE_ID))
                 if id in ids and message.topic() == dead_letters:
                     dead[id] = _text(headers.get(DEAD_REASON))
@@ -124,7 +131,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     done = [event for id, event in case.pending.items() if id in published]
     given_up = [DeadLetter(event, dead[id]) for id, event in case.pending.items() if id in dead.keys() - published]
     return Finding(
-        case.held.shard,
+        case.ours.shard,
         case.reason,
         None if case.committed is None else case.committed.number,
         done,
@@ -134,11 +141,11 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
 
 
 def _let_go_on(case: _Case, finding: Finding) -> None:
-    new = adopt(case.held, case.committed, uuid4())
-    if case.committed is None:  # before the ledger names it, as at a shard's first act
+    new = adopt(case.ours, case.committed, uuid4())
+    if case.committed is None or case.committed.batch_id is None:  # before the ledger names it, as at a first act
         assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
         case.producer.commit(new.batch_no, new.batch_id)
-    case.store.write(case.held, new, Outcomes.of(finding.published, finding.dead))
+    case.store.write(case.ours, new, Outcomes.of(finding.published, finding.dead))
 
 
 @contextmanager

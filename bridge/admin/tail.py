@@ -15,7 +15,7 @@ from confluent_kafka import Message
 from bridge.encoding.avro.claims import is_bounded
 from bridge.encoding.headers import rfc3339
 from bridge.kafka.reader import Reader, headers_of
-from bridge.registry.client import Registry
+from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
 from bridge.text import printable
 
@@ -89,13 +89,13 @@ class Decoder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._registry: Registry | None = None  # asked only if a value needs it
+        self._registry: RegistryClient | None = None  # asked only if a value needs it
 
     def decode(self, value: bytes | None) -> tuple[int | None, Any]:
         """The schema's id, or None if `value` is not Avro, and the value. Raises ConfigError, RegistryUnavailable."""
         if value is None or len(value) < 5 or value[0] != 0:
             return None, _text(value)
-        self._registry = self._registry or Registry(self._settings)
+        self._registry = self._registry or RegistryClient(self._settings)
         schema_id = int.from_bytes(value[1:5], "big")
         schema, body = self._registry.schema_by_id(schema_id), value[5:]
         if schema is None or not is_bounded(schema, body):

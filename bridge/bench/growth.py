@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from bridge.bench.drain import Drained, drain_backlog
 from bridge.bench.scene import Scene, text_length
 
+STAMP = "alter table bridge.event_queue {} trigger bridge_stamp"  # it would make the history's events pending
 HISTORY = """
-insert into bridge.event_queue (event_type, event_key, payload, status, processed_at)
-select 'bench.happened', 'key ' || g, jsonb_build_object('n', g, 'text', repeat('x', %(text)s)),
-       'PROCESSED', clock_timestamp()
+insert into bridge.event_queue (id, seq, shard, event_type, event_key, payload, status, processed_at)
+select bridge.new_event_id(), nextval('bridge.event_seq'), bridge.shard_of('key ' || g), 'bench.happened', 'key ' || g,
+       jsonb_build_object('n', g, 'text', repeat('x', %(text)s)), 'PROCESSED', clock_timestamp()
   from generate_series(1, %(count)s) g
 """
 CHUNK = 500_000
@@ -79,7 +80,10 @@ def _grow(scene: Scene, size: int, payload_bytes: int) -> None:
         row = db.execute("select count(*) from bridge.event_queue where status = 'PROCESSED'").fetchone()
         have = int(row[0]) if row else 0
         for start in range(have, size, CHUNK):
-            db.execute(HISTORY, {"count": min(CHUNK, size - start), "text": text_length(payload_bytes)})
+            with db.transaction():
+                db.execute(STAMP.format("disable"))
+                db.execute(HISTORY, {"count": min(CHUNK, size - start), "text": text_length(payload_bytes)})
+                db.execute(STAMP.format("enable"))
         db.execute("vacuum analyze bridge.event_queue")
         db.execute("checkpoint")
 

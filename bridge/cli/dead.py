@@ -13,14 +13,15 @@ import click
 import orjson
 import psycopg
 
-from bridge import settings
 from bridge.admin.dead import DeadEvent, list_dead, retry, skip
 from bridge.cli.options import config_option
+from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.text import printable
 
 MOST = 1_000_000  # for --all
+SHOWN = 200  # characters of a key in text; JSON has it whole
 
 _ids = click.argument("event_ids", nargs=-1, type=click.UUID, metavar="[EVENT_ID]...")
 _all = click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
@@ -80,7 +81,7 @@ def skip_command(event_ids: tuple[UUID, ...], all_: bool, reason: str, config: P
 
 @contextmanager
 def _database(config: Path | None) -> Iterator[psycopg.Connection]:
-    with connect(settings.load(config).database.url, application_name="bridge dead") as conn:
+    with connect(load(config).database.url, application_name="bridge dead") as conn:
         require_current(conn)
         yield conn
 
@@ -102,6 +103,7 @@ def _report(done: str, chosen: list[UUID], unknown: list[UUID]) -> None:
 def _print(events: list[DeadEvent]) -> None:
     for event in events:
         holds = ", later events of its key wait" if event.holds_key else ""
-        click.echo(f"{event.event_id}  {event.event_type}  {printable(event.event_key)}")
+        cut = "..." if len(event.event_key) > SHOWN else ""
+        click.echo(f"{event.event_id}  {event.event_type}  {printable(event.event_key[:SHOWN])}{cut}")
         click.echo(f"    dead since {event.died_at.isoformat(sep=' ', timespec='seconds')}{holds}")
         click.echo(f"    {printable(event.reason)}")

@@ -32,7 +32,7 @@ MAX_SCHEMA_DEPTH = 400  # lists and objects within each other; fastavro knows no
 CLIENT_ERRORS = (SchemaRegistryError, httpx.HTTPError, httpx.InvalidURL, ValueError)
 
 
-class Registry:
+class RegistryClient:
     """Ids and schemas, cached; safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from fix_database import unstamped
 from fix_relay import eventually
 from psycopg import errors
 
@@ -184,10 +185,15 @@ def test_a_stray_lands_is_seen_and_finds_its_partition(db: Db) -> None:
 
 
 def test_strays_of_the_outbox_keep_everything_but_their_place(db: Db) -> None:
+    with unstamped(db):
+        run(
+            db,
+            "insert into bridge.event_queue (id, seq, shard, event_type, event_key, payload, headers, created_at) "
+            "select bridge.new_event_id(), g, bridge.shard_of('k' || g), 'a.b', 'k' || g, '{\"n\": 1}', "
+            "'{\"h\": \"v\"}', '2021-05-05Z' from generate_series(1, 50) as g",
+        )
     run(
         db,
-        "insert into bridge.event_queue (event_type, event_key, payload, headers, created_at) "
-        "select 'a.b', 'k' || g, '{\"n\": 1}', '{\"h\": \"v\"}', '2021-05-05Z' from generate_series(1, 50) as g",
         "update bridge.event_queue set status = 'DEAD', processed_at = now(), error_message = 'x' "
         "where event_key = 'k7'",
     )
@@ -231,12 +237,6 @@ def test_rows_at_infinity_stay_and_harm_nothing(db: Db) -> None:
     log(db, "'infinity'", "'-infinity'")
     assert value(db, "select bridge.ensure_partitions()") == 0
     assert status(db, "activity_log") == (4, 2)
-    with pytest.raises(errors.CheckViolation, match="created_at_is_finite"):
-        run(
-            db,
-            "insert into bridge.event_queue (event_type, event_key, payload, created_at) "
-            "values ('a', 'k', '{}', 'infinity')",
-        )
 
 
 def test_now_has_a_partition_again_after_a_long_time_without_maintenance(db: Db) -> None:
@@ -449,11 +449,13 @@ def test_a_view_that_fails_stops_no_other(db: Db) -> None:
 
 def test_the_number_of_shards(db: Db) -> None:
     run(db, "select bridge.set_shard_count(4)", "update bridge.shard set batch_no = 10 + shard")
-    run(db, "insert into bridge.event_queue (event_type, event_key, payload, status, processed_at, error_message) "
-        "select 'a.b', 'k' || g, '{}', case g % 2 when 0 then 'DEAD' else 'PROCESSED' end, now(), 'x' "
-        "from generate_series(1, 200) as g")  # fmt: skip
-    run(db, "insert into bridge.entity_events (entity_type, entity_id, action, new_state, status, processed_at) "
-        "select 't', g::text, 'INSERT', '{}', 'DEAD', now() from generate_series(1, 100) as g")  # fmt: skip
+    run(db, "insert into bridge.event_queue (event_type, event_key, payload) "
+        "select 'a.b', 'k' || g, '{}' from generate_series(1, 200) as g",
+        "update bridge.event_queue set status = case seq % 2 when 0 then 'DEAD' else 'PROCESSED' end, "
+        "processed_at = now(), error_message = 'x'",
+        "insert into bridge.entity_events (entity_type, entity_id, action, new_state) "
+        "select 't', g::text, 'INSERT', '{}' from generate_series(1, 100) as g",
+        "update bridge.entity_events set status = 'DEAD', processed_at = now()")  # fmt: skip
     dead = (
         "select count(*), count(distinct shard), bool_and(shard = bridge.shard_of({})) from bridge.{} "
         "where status = 'DEAD'"

@@ -15,9 +15,9 @@ OURS = "in ('bridge'::regnamespace, 'crm'::regnamespace)"
 # generated column or a trigger of a table that others write to needs them. Without USAGE on the schema nobody can.
 PUBLIC = {
     *["bridge.activity_meta", "bridge.actor_token", "bridge.change_context", "bridge.change_summary"],
-    *["bridge.composite_key", "bridge.entity_key", "bridge.new_event_id", "bridge.partition_bounds"],
-    *["bridge.partition_gaps", "bridge.partition_name", "bridge.partition_report", "bridge.set_actor"],
-    *["bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
+    *["bridge.composite_key", "bridge.entity_history", "bridge.entity_key", "bridge.new_event_id"],
+    *["bridge.partition_bounds", "bridge.partition_gaps", "bridge.partition_name", "bridge.partition_report"],
+    *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
 }
 DEFINERS = {
     *["bridge.publish_event", "bridge.track_insert", "bridge.track_update", "bridge.track_delete"],
@@ -175,3 +175,26 @@ def test_views_can_be_refreshed_concurrently_and_searched(db: psycopg.Connection
         "crm.idx_contact_management_view_name",
         "crm.idx_contact_management_view_email",
     }
+
+
+# Text in an index that no writer chooses: a relay's name, a file of ours, what the owner of the schema registers; and
+# what a check limits to few characters.
+INDEXED_TEXT = {
+    *["bridge.matview_policy_pkey", "bridge.matview_refresh_matview_idx", "bridge.relay_pkey"],
+    *["bridge.schema_migration_pkey", "crm.display_name_is_unique", "crm.table_name_is_unique", "crm.link_is_unique"],
+    *["crm.idx_contact_management_view_name", "crm.idx_contact_management_view_email"],
+    *["crm.idx_sales_opportunity_view_name", "crm.idx_sales_opportunity_view_stage"],
+    *["crm.idx_territory_management_view_name", "crm.idx_territory_management_view_region"],
+}
+
+
+def test_no_index_holds_a_text_that_a_writer_chooses(db: psycopg.Connection[Any]) -> None:
+    """A B-tree refuses entries of more than 2,704 bytes, and with them the write: tests/integration/test_keys.py."""
+    query = f"""
+        select distinct i.indexrelid::regclass::text
+          from pg_index as i
+          join pg_class as c on c.oid = i.indexrelid
+          join pg_attribute as a on a.attrelid = i.indexrelid
+          join pg_type as t on t.oid = a.atttypid
+         where c.relnamespace {OURS} and not c.relispartition and t.typlen < 0"""
+    assert {name for (name,) in db.execute(query).fetchall()} == INDEXED_TEXT

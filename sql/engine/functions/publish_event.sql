@@ -9,7 +9,7 @@
 --                         key takes one advisory lock until commit: pass false for thousands of keys at once
 -- Returns:    the event's id
 -- Writes:     bridge.event_queue
--- Errors:     22023 invalid_parameter_value, naming the parameter
+-- Errors:     22023 invalid_parameter_value, naming the parameter; 42939 reserved_name for tracking's own event type
 create or replace function bridge.publish_event(
     event_type text,
     event_key  text,
@@ -48,7 +48,7 @@ begin
     if trace_parent <> '' then
         headers := jsonb_build_object('traceparent', trace_parent) || publish_event.headers;
     end if;
-    -- id, seq and shard are left to their defaults: seq's draws the transaction's id before the number.
+    -- id, seq and shard are set by bridge.stamp_event().
     insert into bridge.event_queue (event_type, event_key, payload, headers)
     values (publish_event.event_type, publish_event.event_key, publish_event.payload, publish_event.headers)
     returning id into event_id;

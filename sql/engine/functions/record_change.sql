@@ -46,7 +46,7 @@ begin
     context := bridge.change_context();
     old_state := old_state || masked;
     new_state := new_state || masked;
-    -- seq and shard are left to their defaults. The others are set here, because RETURNING would cost more.
+    -- seq and shard are set by bridge.stamp_change(); the others are set here, because RETURNING would cost more.
     foreach action in array actions loop
         event_id := bridge.new_event_id();
         occurred_at := clock_timestamp();

@@ -53,9 +53,9 @@ begin
 
     execute format('create or replace function bridge.shard_count() returns integer'
                    ' language sql immutable parallel safe return %s', shards);
-    -- Dead events may be retried later: naming the column makes Postgres compute the shard anew.
-    update bridge.event_queue set event_key = event_key where status = 'DEAD';
-    update bridge.entity_events set entity_id = entity_id where status = 'DEAD';
+    -- Dead events may be retried later.
+    update bridge.event_queue set shard = bridge.shard_of(event_key) where status = 'DEAD';
+    update bridge.entity_events set shard = bridge.shard_of(entity_type || ':' || entity_id) where status = 'DEAD';
     update bridge.dead_event set shard = bridge.shard_of(event_key);
 
     select case when is_called then last_value else 0 end into last_seq from bridge.event_seq;

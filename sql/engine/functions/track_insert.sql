@@ -5,7 +5,8 @@
 -- Writes:     bridge.entity_events, bridge.activity_log
 -- Errors:     none of its own
 --
--- id, seq, shard and occurred_at are left to their defaults, which number the rows in the order of the statement.
+-- id and occurred_at are left to their defaults, seq and shard to bridge.stamp_change(): it numbers the rows in the
+-- order of the statement.
 create or replace function bridge.track_insert() returns trigger
     language plpgsql
     security definer
