@@ -6,22 +6,20 @@ import io
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import fastavro
 import orjson
 from confluent_kafka import Message
 
-from bridge.encoding.avro.compiler import is_recursive
-from bridge.kafka.reader import Reader
+from bridge.encoding.avro.claims import is_bounded
+from bridge.encoding.headers import rfc3339
+from bridge.kafka.reader import Reader, headers_of
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
 from bridge.text import printable
 
 SHOWN_CHARACTERS = 4000  # of a value in text; JSON output has it whole
-RECURSIVE_BYTES = 2000  # fastavro crashes the process on values nested some thousand levels deep; a level is a byte
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,13 @@ def show(message: Message, decoder: Decoder) -> Shown:
     key: Any = message.key()
     content: Any = message.value()
     schema_id, value = decoder.decode(content)
-    headers: Any = message.headers() or []
-    at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
     return Shown(
         topic=str(message.topic()),
         partition=message.partition() or 0,
         offset=message.offset() or 0,
-        time=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        time=rfc3339(message.timestamp()[1] * 1000).replace("000Z", "Z"),  # Kafka has milliseconds
         key=_text(key),
-        headers=[(name, _text(content)) for name, content in headers],
+        headers=[(name, _text(content)) for name, content in headers_of(message)],
         schema_id=schema_id,
         value=value,
     )
@@ -94,7 +90,6 @@ class Decoder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._registry: RegistryClient | None = None  # asked only if a value needs it
-        self._recursive: dict[int, bool] = {}
 
     def decode(self, value: bytes | None) -> tuple[int | None, Any]:
         """The schema's id, or None if `value` is not Avro, and the value. Raises ConfigError, RegistryUnavailable."""
@@ -102,20 +97,13 @@ class Decoder:
             return None, _text(value)
         self._registry = self._registry or RegistryClient(self._settings)
         schema_id = int.from_bytes(value[1:5], "big")
-        schema = self._registry.schema_by_id(schema_id)
-        if schema is None or (len(value) > RECURSIVE_BYTES and self._is_recursive(schema_id, schema)):
+        schema, body = self._registry.schema_by_id(schema_id), value[5:]
+        if schema is None or not is_bounded(schema, body):
             return None, _text(value)
-        body = io.BytesIO(value[5:])
         try:
-            decoded = fastavro.schemaless_reader(body, schema, None)
+            return schema_id, fastavro.schemaless_reader(io.BytesIO(body), schema, None)
         except Exception:  # whatever the bytes make of it: they only look like Avro
             return None, _text(value)
-        return (schema_id, decoded) if not body.read(1) else (None, _text(value))
-
-    def _is_recursive(self, schema_id: int, schema: Any) -> bool:
-        if schema_id not in self._recursive:
-            self._recursive[schema_id] = is_recursive(schema)
-        return self._recursive[schema_id]
 
 
 def _text(content: bytes | str | None) -> str | None:
@@ -129,5 +117,5 @@ def _text(content: bytes | str | None) -> str | None:
 
 
 def _plain(value: Any) -> str:
-    """What orjson cannot write: decimals as text, bytes as hex."""
-    return str(value) if isinstance(value, Decimal) else f"\\x{bytes(value).hex()}"
+    """What orjson cannot write: bytes as hex, decimals and the like as text."""
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)

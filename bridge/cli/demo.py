@@ -137,11 +137,12 @@ def _print(result: Result, stage: Stage, directory: Path | None) -> None:
 
 def _excerpt(record: Shown) -> str:
     """Where a record is and what it says, cut, wrapped to the terminal's width and safe to print."""
+    from bridge.encoding.headers import CE_TYPE
     from bridge.text import printable
 
     value = json.dumps(json.loads(record.as_json())["value"], ensure_ascii=False)
     cut = " ..." if len(value) > EXCERPT_CHARACTERS else ""
-    kind = dict(record.headers).get("ce_type")
+    kind = dict(record.headers).get(CE_TYPE)
     text = printable(value[:EXCERPT_CHARACTERS]) + cut
     lines = textwrap.wrap(text, shutil.get_terminal_size().columns - 5, break_on_hyphens=False)
     place = printable(f"{record.topic}[{record.partition}]@{record.offset} {kind}")
