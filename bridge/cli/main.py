@@ -17,6 +17,7 @@ from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
 from bridge.cli.run import run
 from bridge.cli.status import status
+from bridge.cli.terminal import echo, print_tracebacks
 from bridge.errors import BridgeError
 
 
@@ -41,15 +42,16 @@ cli.add_command(verify_command)
 
 def main() -> None:
     """Run the command line; a BridgeError becomes one line on stderr and its exit code."""
+    print_tracebacks()
     try:
         code = cli.main(standalone_mode=False)
     except BridgeError as error:
-        click.echo(f"bridge: {error}", err=True)
+        echo(f"bridge: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("bridge: interrupted", err=True)
+        echo("bridge: interrupted", err=True)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from bridge.errors import ConfigError
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
@@ -37,8 +36,6 @@ class Members:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         self.conn = connect(settings.database.url, application_name=f"{settings.relay.name} relay")
         self._relay_id = relay_id
-        self._name = settings.relay.name
-        self._control_topic = settings.topics.control
         self._lease_seconds = settings.relay.lease_seconds
 
     def __enter__(self) -> Members:
@@ -62,21 +59,6 @@ class Members:
         """Every shard, in order."""
         rows = self.conn.execute(query("list_shards"), {"lease_seconds": self._lease_seconds}).fetchall()
         return [ShardRow(*row) for row in rows]
-
-    @explained()
-    def claim_name(self) -> None:
-        """Remember the names under which the shards are published, or compare them with those that are remembered.
-
-        Raises ConfigError when they are others: a relay under another name would publish everything once more.
-        """
-        ours = {"relay_name": self._name, "control_topic": self._control_topic}
-        known = self.conn.execute(query("claim_name"), ours).fetchone()
-        if known is not None and known != (self._name, self._control_topic):
-            raise ConfigError(
-                f"this database is published by the bridge {known[0]!r} with the control topic {known[1]!r}, not by "
-                f"{self._name!r} with {self._control_topic!r}",
-                hint="Correct relay.name and topics.control; to rename a bridge, see docs/operations.md",
-            )
 
     @explained()
     def pending(self) -> tuple[int, int]:

@@ -71,12 +71,14 @@ class Store:
         return self._take(is_stopped=True)
 
     @explained()
-    def stop(self, ours: Ledger, reason: str) -> bool:
+    def stop(self, ours: Ledger, reason: str, *, renumber: bool = False) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
 
-        Returns False, having changed nothing, when the lease is not the one that was taken any more.
+        `renumber`: its pending events need new numbers first. Returns False, having changed nothing, when the lease is
+        not the one that was taken any more.
         """
-        return self.conn.execute(query("stop_shard"), _identity(ours) | {"reason": reason}).fetchone() is not None
+        stopped = _identity(ours) | {"reason": reason, "renumber": renumber}
+        return self.conn.execute(query("stop_shard"), stopped).fetchone() is not None
 
     @explained()
     def release(self, ours: Ledger) -> None:
@@ -132,6 +134,13 @@ class Store:
         row = self.conn.execute(query("look"), prepare=True).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row[0], Snapshot.parse(row[1])
+
+    @explained()
+    def numbers(self) -> tuple[int, int]:
+        """The last number drawn for an event, of any shard, and the highest that this shard's events have."""
+        row = self.conn.execute(query("numbers"), {"shard": self.shard}).fetchone()
+        assert row is not None  # noqa: S101 - a sequence has one row
+        return row
 
     @explained()
     def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written:

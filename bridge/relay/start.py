@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bridge.errors import Unavailable
 from bridge.postgres.members import Members
 from bridge.postgres.migrate import require_current
+from bridge.postgres.publisher import claim_names
 from bridge.reactions import AT_START, Reaction, reaction
 from bridge.relay.backoff import FORESEEN_SECONDS, backoff
 from bridge.relay.equipment import Equipment
@@ -49,7 +50,7 @@ def _start(settings: Settings, members: Callable[[], Members]) -> tuple[Members,
     ours = members()
     try:
         require_current(ours.conn)
-        ours.claim_name()
+        claim_names(ours.conn, settings)
         return ours, Equipment.open(settings, len(ours.shards()))
     except BaseException:
         ours.conn.close()
