@@ -1,20 +1,28 @@
-"""Every error that `bridge` raises on purpose. Its class decides the reaction; nobody looks at message texts.
+"""Every error that `bridge` raises on purpose. Its class decides the reaction (`reactions.py`); nobody looks at texts.
 
     BridgeError                      exit 1
     |__ ConfigError                  exit 4   the operator must act: a knob, a route, a schema file, a missing topic
     |   |__ MigrationError           exit 4   the database's version is not the one this program needs
-    |__ Unavailable                  exit 3   wait with backoff, then the same again
+    |__ Unavailable                  exit 3   a server cannot be reached
     |   |__ DatabaseUnavailable
+    |   |   |__ DatabaseRefuses               it answers, but does not let us: a privilege, a time-out, read-only
     |   |__ BrokerUnavailable
+    |   |   |__ BrokerRefuses                 it answers, but does not let us: a login, an ACL
     |   |__ RegistryUnavailable
-    |__ LeaseLost                    -        drop the batch, mark nothing, look for a shard again
-    |__ PublishUncertain             -        the Kafka transaction did not plainly succeed: rebuild and reconcile
+    |__ LeaseLost                    -        another relay has the shard
+    |__ PublishUncertain             -        a Kafka transaction did not plainly succeed
+    |__ RecordRefused                -        the broker refuses a record of a batch, and does not say which
+    |__ EventFailed                  -        a bug met one event
     |__ ShardStopped                 exit 5   ledger and Kafka contradict each other: a person must decide
-    |__ PoisonEvent                  -        dead-letter this one event, go on
+    |__ KeysBlocked                  exit 5   what is pending waits behind dead events: a person must decide
+    |__ UnforeseenFailure            exit 5   a shard meets a bug again and again: a person must look
+    |__ PoisonEvent                  -        this one event can never be published as it is
     |   |__ UnroutableEvent
     |   |__ EncodingError
     |   |__ RecordTooLarge
-    |__ IncompatibleSchema           exit 4   hold this event type: a person must decide
+    |__ TopicHeld                    exit 4   this one topic cannot be published to
+    |   |__ IncompatibleSchema                the registry has an older schema that the new one would break
+    |   |__ TopicUnwritable                   it is missing, forbidden, or lacks leaders or replicas
     |__ VerificationFailed           exit 6   database and topics differ
 
 `click` uses exit 2 for a wrong command line; Ctrl-C ends a command with 130 (`bridge run` stops gracefully with 0).
@@ -62,8 +70,16 @@ class DatabaseUnavailable(Unavailable):
     """Postgres cannot be reached or refuses the connection."""
 
 
+class DatabaseRefuses(DatabaseUnavailable):
+    """Postgres answers, but does not do what we ask; a person may have to change something there."""
+
+
 class BrokerUnavailable(Unavailable):
     """Kafka cannot be reached or refuses the connection."""
+
+
+class BrokerRefuses(BrokerUnavailable):
+    """Kafka answers, but does not do what we ask; a person may have to change something there."""
 
 
 class RegistryUnavailable(Unavailable):
@@ -78,14 +94,32 @@ class PublishUncertain(BridgeError):
     """A Kafka transaction did not plainly succeed: only a new producer and the committed offset can tell."""
 
 
+class RecordRefused(BridgeError):
+    """The broker refuses a record of a batch; which one, it does not say."""
+
+
+class EventFailed(BridgeError):
+    """Something nobody foresaw happened with one event; `seq` is its number, the cause is `__cause__`."""
+
+    def __init__(self, message: str, seq: int) -> None:
+        super().__init__(message)
+        self.seq = seq
+
+
 class ShardStopped(BridgeError):
     """Ledger and Kafka contradict each other; going on would be a guess."""
 
     exit_code = 5
 
 
-class KeysHeld(BridgeError):
+class KeysBlocked(BridgeError):
     """What is still pending waits behind dead events of its keys, and a person must decide."""
+
+    exit_code = 5
+
+
+class UnforeseenFailure(BridgeError):
+    """A shard does not get on, for a reason that nobody foresaw."""
 
     exit_code = 5
 
@@ -106,10 +140,18 @@ class RecordTooLarge(PoisonEvent):
     """The record is larger than the topic accepts."""
 
 
-class IncompatibleSchema(BridgeError):
-    """The registry has an older schema that the new one would break; this event type is held."""
+class TopicHeld(BridgeError):
+    """One topic cannot be published to; its events wait, those of other topics go on."""
 
     exit_code = 4
+
+
+class IncompatibleSchema(TopicHeld):
+    """The registry has an older schema that the new one would break."""
+
+
+class TopicUnwritable(TopicHeld):
+    """The topic is missing, we may not write to it, or it lacks leaders or replicas."""
 
 
 class VerificationFailed(BridgeError):

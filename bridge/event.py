@@ -14,6 +14,10 @@ EVENT_QUEUE = "event_queue"
 ENTITY_EVENTS = "entity_events"
 SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
 
+# Of a row's texts, no more than this is read: characters. What is as long is refused.
+MAX_TYPE = 10_000
+MAX_HEADERS = 100_000
+
 Header = tuple[str, str | bytes | None]
 
 

@@ -116,8 +116,13 @@ class Cluster:
     def bootstrap_servers(self) -> str:
         return ",".join(f"127.0.0.1:{broker.proxy.port}" for broker in self.brokers)
 
+    @property
+    def inside(self) -> str:
+        """The brokers' own listeners, past all proxies."""
+        return ",".join(f"127.0.0.1:{broker.internal}" for broker in self.brokers)
+
     def heal(self) -> None:
-        """Start what is down, and wait until all three answer."""
+        """Start what is down, and wait until all of them answer."""
         for broker in self.brokers:
             broker.proxy.heal()
             broker.start()
@@ -139,7 +144,7 @@ class Cluster:
             broker.close()
 
     def _is_whole(self) -> bool:
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        admin = AdminClient({"bootstrap.servers": self.inside, "log_level": 0})
         try:
             topics = admin.list_topics(timeout=5)
         except KafkaException:

@@ -7,9 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +17,10 @@ import psycopg
 import pytest
 from auditor import Audit, Found, audit, read_topics
 
+from bridge.configuration.load import load
 from bridge.local.stack import Endpoints
 from bridge.resources import resource
-from bridge.settings import Settings, load
+from bridge.settings import Route, Settings
 
 THING = {
     "type": "record",
@@ -90,7 +91,16 @@ class Site:
 
     @property
     def topics(self) -> list[str]:
-        return [f"{self.name}.{topic}" for topic in ("things", "others", "entity_events", "dead_letters")]
+        """Of all routes; the dead letters' is the last."""
+        return [*dict.fromkeys(route.topic for route in self.settings.routes), self.settings.topics.dead_letters]
+
+    def route(self, event_type: str, topic: str, schema: Mapping[str, object]) -> None:
+        """One more route, for relays that start from now on; `topic` gets the bridge's name in front."""
+        route = Route(event_type, f"{self.name}.{topic}", f"{self.name}.{topic}-{event_type}")
+        (self.config.parent / "schemas" / f"{route.subject}.avsc").write_text(json.dumps(schema))
+        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in asdict(route).items())
+        self.config.write_text(f"{self.config.read_text()}[[routes]]\n{lines}\n")
+        self.settings = replace(self.settings, routes=(*self.settings.routes, route))
 
     def use_database(self, url: str) -> None:
         """Look elsewhere from now on, the relays' configuration included."""
@@ -144,9 +154,11 @@ class Site:
         self.processes.append(process)
         return process
 
-    def bridge(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        """Run another command of `bridge`; `answer` is its standard input."""
-        environment = {**os.environ, "BRIDGE_CONFIG": str(self.config)}
+    def bridge(
+        self, *arguments: str, answer: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another command of `bridge`; `answer` is its standard input, `environment` is added to the test's own."""
+        environment = {**os.environ, **(environment or {}), "BRIDGE_CONFIG": str(self.config)}
         command = [sys.executable, "-m", "bridge", *arguments]
         return subprocess.run(
             command, env=environment, input=answer, capture_output=True, text=True, timeout=60, check=False

@@ -21,7 +21,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "b
 MODEL = "tests/model"
 SEEDS = (1, 2, 3)  # for the model, which a rare removal needs more histories to notice
 POSITION = "tests/unit/test_position.py"
-PROTOCOL = "tests/unit/test_protocol.py"
+TAKEOVER = "tests/unit/test_takeover.py"
 
 
 class Mutation(NamedTuple):
@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "a claim's transaction may be lost by a crash of Postgres",
         "bridge/postgres/store.py",
-        "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",
+        "if new.outcomes == NOTHING and new.batch_id == ours.batch_id:",
         "if True:",
         "tests/integration/test_store.py",
     ),
@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "the last batch is taken for unpublished",
         "bridge/shard/takeover.py",
-        "    if committed == Committed(batch_no, batch_id):\n        return Verdict.PUBLISHED\n",
+        "    if committed == Committed(batch_no, batch_id):\n        return LastBatch.PUBLISHED\n",
         "",
     ),
     Mutation(
@@ -133,14 +133,14 @@ MUTATIONS = (
         "bridge/shard/takeover.py",
         "    if committed == Committed(batch_no, batch_id):\n",
         "    if committed.number == batch_no:\n",
-        PROTOCOL,
+        TAKEOVER,
     ),
     Mutation(
         "an applied batch may be unpublished",
         "bridge/shard/takeover.py",
         "if committed.number == batch_no - 1 and in_flight:",
         "if committed.number == batch_no - 1:",
-        PROTOCOL,
+        TAKEOVER,
     ),
     Mutation(
         "a contradiction does not stop the shard",
@@ -169,27 +169,27 @@ MUTATIONS = (
     Mutation(
         "events are published before the claim",
         "bridge/shard/shard.py",
-        "            self._write(new, self._ledger.outcomes, drawn)\n            self._dying",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
         "            self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
-        "            self._write(new, self._ledger.outcomes, drawn)\n            return\n            self._dying",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            return\n            self._blocked",
     ),
     Mutation(
         "events are marked before they are published",
         "bridge/shard/shard.py",
-        "            self._write(new, self._ledger.outcomes, drawn)\n            self._dying",
-        "            self._write(new, new.outcomes, drawn)\n            self._dying",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
+        "            self._write(new, new.outcomes, drawn)\n            self._blocked",
     ),
     Mutation(
         "outcomes are forgotten by the next claim",
         "bridge/shard/shard.py",
-        "            self._write(new, self._ledger.outcomes, drawn)\n            self._dying",
-        "            self._write(new, NOTHING, drawn)\n            self._dying",
+        "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
+        "            self._write(new, NOTHING, drawn)\n            self._blocked",
     ),
     Mutation(
         "what is in flight is read again",
         "bridge/shard/shard.py",
-        "self._ledger.outcomes.seqs, self._holds",
-        "[], self._holds",
+        "self._suspicion.limit, self._ledger.outcomes.seqs",
+        "self._suspicion.limit, []",
     ),
     Mutation(
         "a new shard's first offset is not committed",
@@ -208,14 +208,17 @@ MUTATIONS = (
     ),
     # Dead events
     Mutation(
-        "a dead event's key is not held in its own batch",
+        "a dead event's key is not blocked in its own batch",
         "bridge/shard/shard.py",
         ".on_dead is OnDead.HOLD",
         ".on_dead is None",
         "tests/integration/test_dead.py -k later_events",
     ),
     Mutation(
-        "a dead event in flight holds nothing", "bridge/shard/shard.py", "            self._dying = batch.held\n", ""
+        "a dead event in flight holds nothing",
+        "bridge/shard/shard.py",
+        "            self._blocked = batch.blocked\n",
+        "",
     ),
     Mutation(
         "a marked dead event holds nothing",
@@ -233,8 +236,8 @@ MUTATIONS = (
     Mutation(
         "what precedes a dead event waits, too",
         "bridge/shard/batch.py",
-        "event.seq > dying.get(key, event.seq)",
-        "key in dying",
+        "event.seq > blocked.get(key, event.seq)",
+        "key in blocked",
         "tests/unit/test_batch.py",
     ),
     Mutation(
@@ -316,7 +319,7 @@ MUTATIONS = (
     Mutation(
         "scan_from moves while a topic is held",
         "bridge/shard/shard.py",
-        "if self._holds.reasons:  #",
+        "if self._holds.current:  #",
         "if False:  #",
     ),
     Mutation(
@@ -405,7 +408,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a record that is too large is tried for ever",
-        "bridge/relay/pipeline.py",
+        "bridge/relay/shard_thread.py",
         "                self._limits_are_stale = True\n",
         "                pass\n",
     ),

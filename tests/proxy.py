@@ -136,6 +136,7 @@ class Proxy:
         self.hearing.set()
         self.slice_bytes = 0  # > 0: what passes is cut into pieces of up to this size, each a little later
         self._links: list[Link] = []
+        self.accepted = 0  # connections so far
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -174,6 +175,7 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self.accepted += 1
                 try:
                     server = socket.create_connection(("127.0.0.1", self._target()))
                 except OSError:

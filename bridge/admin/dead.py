@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from bridge.postgres.connection import query
+from bridge.postgres.queries import query
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,17 @@ from uuid import uuid4
 
 import psycopg
 
+from bridge.encoding.limits import TopicLimits
+from bridge.encoding.routing import ce_source
 from bridge.errors import DatabaseUnavailable
-from bridge.event import DeadLetter, Event
+from bridge.event import SOURCES, DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader
-from bridge.postgres.connection import connect, query
+from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.publisher import claim_names
+from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import Settings
 from bridge.shard.ledger import Ledger, Outcomes
@@ -56,7 +60,7 @@ class _Case:
     renumber: bool
     store: Store
     producer: ShardProducer
-    held: Ledger
+    ours: Ledger
     committed: Committed | None
     pending: dict[str, Event]
 
@@ -79,13 +83,14 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
         for case, finding, is_to_go_on in zip(cases, findings, decided, strict=True):
             if is_to_go_on:
                 _let_go_on(case, finding)
-            case.store.release(case.held)
+            case.store.release(case.ours)
         return findings
 
 
 def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str, bool]]:
     with connect(settings.database.url, application_name="bridge recover") as conn:
         require_current(conn)
+        claim_names(conn, settings)
         rows = conn.execute(query("stopped_shards")).fetchall()
     return [(shard, reason, renumber) for shard, reason, renumber in rows if only in (None, shard)]
 
@@ -93,10 +98,10 @@ def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str, bool]
 def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources: ExitStack) -> _Case:
     owner = f"bridge recover on {socket.gethostname()}:{os.getpid()}"
     store = resources.enter_context(Store.open(settings, shard, owner))
-    producer = resources.enter_context(ShardProducer(settings, shard))
-    held = store.take_stopped()
-    committed = producer.open(())
-    return _Case(reason, renumber, store, producer, held, committed, _pending(store))
+    producer = resources.enter_context(ShardProducer(settings, shard, TopicLimits({})))
+    ours = store.take_stopped()
+    committed = producer.open()
+    return _Case(reason, renumber, store, producer, ours, committed, _pending(store))
 
 
 def _pending(store: Store) -> dict[str, Event]:
@@ -107,7 +112,7 @@ def _pending(store: Store) -> dict[str, Event]:
 def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
     """The cases, once the events that are pending have new numbers; that ends all claims, ours too."""
     cases[0].store.conn.execute(query("repair_numbers"))
-    return [replace(case, held=case.store.take_stopped(), pending=_pending(case.store)) for case in cases]
+    return [replace(case, ours=case.store.take_stopped(), pending=_pending(case.store)) for case in cases]
 
 
 def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
@@ -115,12 +120,15 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
     topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
     published: set[str] = set()
     dead: dict[str, str] = {}
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
                 headers: dict[str, Any] = dict(message.headers() or ())
+                if headers.get("ce_source") not in ours:
+                    continue
                 id = _text(headers.get("ce_id"))
                 if id in ids and message.topic() == dead_letters:
                     dead[id] = _text(headers.get("bridge_error"))
@@ -137,7 +145,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     done = [event for id, event in case.pending.items() if id in published]
     given_up = [DeadLetter(event, dead[id]) for id, event in case.pending.items() if id in dead.keys() - published]
     return Finding(
-        case.held.shard,
+        case.ours.shard,
         case.reason,
         case.renumber,
         None if case.committed is None else case.committed.number,
@@ -148,14 +156,14 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
 
 
 def _let_go_on(case: _Case, finding: Finding) -> None:
-    new = adopt(case.held, case.committed, uuid4())
-    if case.committed is None:  # before the ledger names it, as at a shard's first act
+    new = adopt(case.ours, case.committed, uuid4())
+    if case.committed is None or case.committed.batch_id is None:  # before the ledger names it, as at a first act
         assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
         case.producer.commit(new.batch_no, new.batch_id)
     pending = case.pending  # by their numbers of now
     published = [pending[event.id] for event in finding.published if event.id in pending]
     dead = [replace(d, event=pending[d.event.id]) for d in finding.dead if d.event.id in pending]
-    case.store.write(case.held, new, Outcomes.of(published, dead))
+    case.store.write(case.ours, new, Outcomes.of(published, dead))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the database says about the relays: shards, leases, pending events and totals. Works when no relay runs."""
+"""What the database says about the relays: shards, leases, what is pending, and what waits for what."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from bridge.postgres.connection import query
+from bridge.postgres.queries import query
 
 MOST = 1_000_000  # events counted as pending, for each shard and source; "at least" above
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """One shard; `pending` is exact up to MOST, times in seconds."""
+    """One shard; `pending`, and `behind_dead` of them, are exact up to MOST, times in seconds."""
 
     shard: int
     owner: str | None
@@ -26,6 +26,7 @@ class ShardStatus:
     batch_no: int
     stopped: str | None
     pending: int
+    behind_dead: int
     oldest_at: datetime | None
     oldest_age_seconds: float | None
 
@@ -41,15 +42,40 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """The whole picture at one moment."""
+class Wait:
+    """Something that waits in a relay: for a `server`, for a `topic` that cannot be written to, for a `schema`, or
+    because a shard meets a bug (`unforeseen`). `shard` and `topic` are None where all of them wait.
+    """
 
-    shards: list[ShardStatus]
-    sources: list[SourceStatus]
+    shard: int | None
+    topic: str | None
+    kind: str
+    reason: str
+    since: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole picture at one moment; `undecided_dead` are the dead events that nobody has decided about, `blocking`
+    those of them that later events of their keys wait for.
+    """
+
+    shards: tuple[ShardStatus, ...]
+    sources: tuple[SourceStatus, ...]
+    waits: tuple[Wait, ...]
+    undecided_dead: int
+    blocking: int
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether something waits that will not pass by itself."""
+        waits = any(wait.kind != "server" for wait in self.waits)
+        return waits or self.blocking > 0 or any(shard.stopped is not None for shard in self.shards)
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready, with times as datetimes (orjson writes them as RFC 3339)."""
-        return asdict(self)
+        return {**asdict(self), "needs_person": self.needs_person}
 
 
 def read_status(conn: psycopg.Connection) -> Status:
@@ -57,9 +83,13 @@ def read_status(conn: psycopg.Connection) -> Status:
     conn.execute("begin isolation level repeatable read read only")
     try:
         limit = {"most": MOST}
-        with conn.cursor(row_factory=class_row(ShardStatus)) as shards:
-            rows = shards.execute(query("shard_status"), limit).fetchall()
-        with conn.cursor(row_factory=class_row(SourceStatus)) as sources:
-            return Status(rows, sources.execute(query("source_status"), limit).fetchall())
+        with conn.cursor(row_factory=class_row(ShardStatus)) as cursor:
+            shards = cursor.execute(query("shard_status"), limit).fetchall()
+        with conn.cursor(row_factory=class_row(SourceStatus)) as cursor:
+            sources = cursor.execute(query("source_status"), limit).fetchall()
+        with conn.cursor(row_factory=class_row(Wait)) as cursor:
+            waits = cursor.execute(query("relay_waits")).fetchall()
+        undecided, blocking = conn.execute(query("count_dead")).fetchone() or (0, 0)
+        return Status(tuple(shards), tuple(sources), tuple(waits), undecided, blocking)
     finally:
         conn.execute("commit")

@@ -16,7 +16,7 @@ from confluent_kafka import Message
 
 from bridge.encoding.avro.compiler import is_recursive
 from bridge.kafka.reader import Reader
-from bridge.registry.client import Registry
+from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
 from bridge.text import printable
 
@@ -93,14 +93,14 @@ class Decoder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._registry: Registry | None = None  # asked only if a value needs it
+        self._registry: RegistryClient | None = None  # asked only if a value needs it
         self._recursive: dict[int, bool] = {}
 
     def decode(self, value: bytes | None) -> tuple[int | None, Any]:
         """The schema's id, or None if `value` is not Avro, and the value. Raises ConfigError, RegistryUnavailable."""
         if value is None or len(value) < 5 or value[0] != 0:
             return None, _text(value)
-        self._registry = self._registry or Registry(self._settings)
+        self._registry = self._registry or RegistryClient(self._settings)
         schema_id = int.from_bytes(value[1:5], "big")
         schema = self._registry.schema_by_id(schema_id)
         if schema is None or (len(value) > RECURSIVE_BYTES and self._is_recursive(schema_id, schema)):

@@ -22,8 +22,9 @@ from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.reader import Reader
-from bridge.postgres.connection import connect, query
+from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.queries import query
 from bridge.settings import Settings
 
 KINDS = ("lost", "duplicated", "reordered", "phantom")
@@ -89,7 +90,7 @@ def _read_database(settings: Settings, audit: sqlite3.Connection) -> int | None:
             with conn.cursor("events", binary=True) as events:
                 events.execute(query("verify_events"))
                 while rows := events.fetchmany(BATCH_ROWS):
-                    audit.executemany("insert into event values (?, ?, ?, ?)", rows)
+                    audit.executemany(query("verify_add_event"), rows)
             audit.execute("commit")
             row = conn.execute(query("numbers_of_all")).fetchone()
             conn.execute("commit")
@@ -107,7 +108,7 @@ def _read_topics(settings: Settings, audit: sqlite3.Connection) -> tuple[str, ..
     with Reader(settings, topics) as reader:
         audit.execute("begin")
         for messages in reader.up_to(reader.all_ends()):
-            audit.executemany("insert into seen values (?, ?, ?, ?)", _seen(messages, ours, topics, dead_letters))
+            audit.executemany(query("verify_add_seen"), _seen(messages, ours, topics, dead_letters))
         audit.execute("commit")
         return tuple(sorted({topic for (topic, _), offset in reader.beginnings.items() if offset > 0}))
 
@@ -126,12 +127,12 @@ def _seen(
 
 def _look_again(settings: Settings, audit: sqlite3.Connection) -> None:
     """Add the events that were committed after the snapshot, but are in the topics already."""
-    unknown = audit.execute("select id from unknown")
+    unknown = audit.execute(query("verify_unknown"))
     with connect(settings.database.url, application_name="bridge verify") as conn:
         while rows := unknown.fetchmany(BATCH_ROWS):
             ids = [id.decode() for (id,) in rows if UUID(id)]
             found = conn.execute(query("verify_known"), {"ids": ids})
-            audit.executemany("insert into event values (?, ?, 'LATE', 0)", ((id.encode(), seq) for id, seq in found))
+            audit.executemany(query("verify_add_late"), ((id.encode(), seq) for id, seq in found))
 
 
 def _verdict(audit: sqlite3.Connection, reused: int | None, trimmed: tuple[str, ...], begun: float) -> Verdict:

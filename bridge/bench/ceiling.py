@@ -13,10 +13,10 @@ from dataclasses import replace
 from uuid import uuid4
 
 from bridge.bench.scene import EVENT_TYPE, Scene
-from bridge.encoding.encoder import Encoders
 from bridge.event import EVENT_QUEUE, Event, Record
 from bridge.kafka.producer import ShardProducer
 from bridge.postgres.store import Store
+from bridge.relay.equipment import Equipment
 from bridge.shard.ledger import NOTHING, Outcomes
 from bridge.shard.position import Position
 
@@ -54,29 +54,33 @@ def carry(store: Store, batches: int | None = None) -> int:
 
 def publish(scene: Scene, events: int) -> float:
     """Records a second that librdkafka commits, with all shards at once, in the relay's transactions."""
-    encoders = Encoders.open(scene.settings, scene.shards())
+    equipment = Equipment.open(scene.settings, scene.shards())
     relay = scene.settings.relay
     payload = '{"n": 1234567, "text": "' + "x" * 180 + '"}'
     now = time.time_ns() // 1000
-    record = encoders.record(Event(EVENT_QUEUE, 1, str(uuid4()), EVENT_TYPE, "key 1234567", payload, None, now))
+    record = equipment.encoder.record(
+        Event(EVENT_QUEUE, 1, str(uuid4()), EVENT_TYPE, "key 1234567", payload, None, now)
+    )
     share = events // scene.shards()
 
     def work(shard: int) -> int:
-        with ShardProducer(scene.settings, shard) as producer:
-            committed = producer.open(encoders.max_bytes.values())
+        with ShardProducer(scene.settings, shard, equipment.limits) as producer:
+            committed = producer.open()
             number = committed.number if committed else 0
             for start in range(0, share, relay.batch_rows):
                 number += 1
                 size = min(relay.batch_rows, share - start)
                 producer.commit(number, uuid4(), (_keyed(record, start + n) for n in range(size)))
-            if committed is not None:  # as it was, for the ledger has heard nothing of all this
+            if (
+                committed is not None and committed.batch_id is not None
+            ):  # as it was, for the ledger has heard nothing of all this
                 producer.commit(committed.number, committed.batch_id)
             return share
 
     try:
         return _rate(work, scene.shards())
     finally:
-        encoders.close()
+        equipment.close()
 
 
 def _keyed(record: Record, n: int) -> Record:

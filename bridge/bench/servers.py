@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import confluent_kafka
 
+from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.local.artifacts import PEER, locked_artifacts
 from bridge.local.cache import fetch
 from bridge.local.stage import are_servers_given, local_stage
 from bridge.postgres.connection import connect
-from bridge.settings import Settings, load
+from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

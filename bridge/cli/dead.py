@@ -13,9 +13,9 @@ import click
 import orjson
 import psycopg
 
-from bridge import settings
 from bridge.admin.dead import DeadEvent, list_dead, retry, skip
 from bridge.cli.options import config_option
+from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.text import printable
@@ -81,7 +81,7 @@ def skip_command(event_ids: tuple[UUID, ...], all_: bool, reason: str, config: P
 
 @contextmanager
 def _database(config: Path | None) -> Iterator[psycopg.Connection]:
-    with connect(settings.load(config).database.url, application_name="bridge dead") as conn:
+    with connect(load(config).database.url, application_name="bridge dead") as conn:
         require_current(conn)
         yield conn
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from bridge import settings
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
 from bridge.cli.read import describe
+from bridge.configuration.load import load
 from bridge.errors import BridgeError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -54,15 +54,16 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
 
     Starts local servers, and leaves them running for you to look around. Where BRIDGE_DATABASE_URL,
     BRIDGE_KAFKA_BOOTSTRAP_SERVERS and BRIDGE_REGISTRY_URL are set, it writes to those servers instead (schemas bridge
-    and crm). Exit code 0 only if nothing is lost, duplicated, reordered or invented, else 6.
+    and crm). The routes are those of config/demo.toml, unless there is a --config. Exit code 0 only if nothing is lost,
+    duplicated, reordered or invented, else 6.
     """
     from rich.console import Console
 
-    from bridge.demo.run import run
+    from bridge.demo.run import run, shipped_configuration
     from bridge.demo.view import View
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    stage = _stage(directory, config, console)
+    stage = _stage(directory, config or shipped_configuration(), console)
     try:
         result = run(stage, events, seed, View(console, events))
     except KeyboardInterrupt:
@@ -81,10 +82,10 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
         raise VerificationFailed(dead, hint="The column error_message of bridge.event_queue and entity_events says why")
 
 
-def _stage(directory: Path | None, config: Path | None, console: Console) -> Stage:
+def _stage(directory: Path | None, config: Path, console: Console) -> Stage:
     from bridge.local.stage import are_servers_given, given_stage, is_of, local_stage
 
-    loaded = settings.load(config)
+    loaded = load(config)
     given = directory is None and are_servers_given(loaded)
     if given and not (DIRECTORY.exists() and is_of(open_stack(DIRECTORY), loaded)):
         return given_stage(loaded, config, console)
@@ -148,9 +149,11 @@ def _excerpt(record: Shown) -> str:
 
 
 def _further(result: Result, stage: Stage, directory: Path | None) -> Iterator[str]:
+    from bridge.local.stage import shorter
+
     if stage.is_local:
         yield f'eval "$({_command("local env", directory)})"'
-    config = f" --config {shlex.quote(str(stage.config))}" if stage.config else ""
+    config = f" --config {shlex.quote(str(shorter(stage.config)))}" if stage.config else ""
     for record in result.records[:1]:
         yield _command(f"tail {record.topic} --from-beginning --max 5") + config
     yield _command("status") + config

@@ -8,13 +8,15 @@ import click
 
 from bridge import __version__
 from bridge.cli.bench import bench
+from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
 from bridge.cli.local import local
 from bridge.cli.migrate import migrate
 from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
-from bridge.cli.run import run, status
+from bridge.cli.run import run
+from bridge.cli.status import status
 from bridge.errors import BridgeError
 
 
@@ -25,6 +27,7 @@ def cli() -> None:
 
 
 cli.add_command(bench)
+cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(local)

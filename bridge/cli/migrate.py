@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from bridge import settings
 from bridge.cli.options import config_option
+from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres import migrate as migration
 
@@ -22,7 +22,7 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, database_url:
 
     A second run does nothing. Files are applied one by one, each in its own transaction: after a failure, run it again.
     """
-    url = settings.load(config).database.url if database_url is None else database_url
+    url = load(config).database.url if database_url is None else database_url
     if dry_run:
         click.echo(migration.render(migration.plan(url, engine_only=engine_only)), nl=False)
         return

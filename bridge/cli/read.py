@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge import settings
 from bridge.cli.options import config_option
+from bridge.configuration.load import load, load_routed
 from bridge.errors import VerificationFailed
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
@@ -40,7 +40,7 @@ def tail_command(
     """
     from bridge.admin.tail import tail
 
-    records = tail(settings.load(config), dict.fromkeys(topics), from_beginning=from_beginning, exit_on_end=exit_on_end)
+    records = tail(load(config), dict.fromkeys(topics), from_beginning=from_beginning, exit_on_end=exit_on_end)
     try:
         for record in islice(records, most):
             click.echo(record.as_json() if as_json else record.as_text())
@@ -62,7 +62,7 @@ def verify_command(config: Path | None, as_json: bool) -> None:
 
     from bridge.admin.verify import KINDS, verify
 
-    verdict = verify(settings.load(config))
+    verdict = verify(load_routed(config))
     click.echo(orjson.dumps(asdict(verdict)) if as_json else describe(verdict))
     if not verdict.passed:
         found = [f"{kind} {getattr(verdict, kind)}" for kind in KINDS if getattr(verdict, kind)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge import settings
 from bridge.cli.options import config_option
+from bridge.configuration.load import load_routed
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.admin.recover import Finding
@@ -33,7 +33,7 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
         _print(finding)
         return not dry_run and (yes or click.confirm("Mark them, and let the shard go on?", err=True))
 
-    found = recover(settings.load(config), shard, decide)
+    found = recover(load_routed(config), shard, decide)
     if not found:
         click.echo("No shard is stopped." if shard is None else f"Shard {shard} is not stopped.", err=True)
     elif not dry_run:

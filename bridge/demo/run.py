@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import confluent_kafka
 import psycopg
@@ -14,6 +15,7 @@ import psycopg
 from bridge import __version__
 from bridge.admin.tail import Shown, tail
 from bridge.admin.verify import Verdict, verify
+from bridge.configuration.load import load
 from bridge.demo.progress import Meter, Progress
 from bridge.demo.traffic import Traffic, trouble
 from bridge.demo.view import View
@@ -22,7 +24,8 @@ from bridge.local.relay_process import RelayProcess
 from bridge.local.stage import Stage
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import migrate
-from bridge.settings import Settings, load
+from bridge.resources import resource
+from bridge.settings import Settings
 
 TICK_SECONDS = 0.25  # between two readings, and two pictures
 STALL_SECONDS = 60.0  # without any progress of the relay; a new broker may need 20 of them to begin
@@ -65,13 +68,18 @@ def run(stage: Stage, events: int, seed: int, view: View) -> Result:
     return Result(progress, traffic.committed, traffic.rolled_back, verdict, records, versions)
 
 
+def shipped_configuration() -> Path:
+    """config/demo.toml: the routes of the reference application."""
+    return Path(str(resource("config", "demo.toml")))
+
+
 def _require_routes(settings: Settings) -> None:
     routed = {route.event_type for route in settings.routes}
-    missing = sorted({route.event_type for route in load(None, {}).routes} - routed)
+    missing = sorted({route.event_type for route in load(shipped_configuration(), {}).routes} - routed)
     if missing:
         raise ConfigError(
             f"the configuration has no route for {', '.join(missing)}, which the demo writes",
-            hint="Take the routes of the shipped config/bridge.toml, or run the demo without --config",
+            hint="Take the routes of the shipped config/demo.toml, or run the demo without --config",
         )
 
 

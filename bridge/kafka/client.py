@@ -7,11 +7,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+from bridge.configuration.kafka_properties import reserved
 from bridge.errors import ConfigError
 from bridge.settings import Settings
-
-# These make librdkafka load a library or run a command, so a configuration file must not be able to set them.
-REFUSED_PROPERTIES = ("plugin.library.paths", "ssl.engine.location", "sasl.kerberos.kinit.cmd")
 
 
 def _demote(record: logging.LogRecord) -> bool:
@@ -27,25 +25,27 @@ librdkafka.addFilter(_demote)
 def client_properties(settings: Settings) -> dict[str, Any]:
     """What every Kafka client of bridge is made with, its logger included.
 
-    Raises ConfigError when no server is given, or a property is refused.
+    Raises ConfigError when no server is given, or a property is not the operator's.
     """
-    kafka = settings.kafka
-    if not kafka.bootstrap_servers:
+    if not settings.kafka.bootstrap_servers:
         hint = "Set BRIDGE_KAFKA_BOOTSTRAP_SERVERS, or kafka.bootstrap_servers in the configuration"
         raise ConfigError("no Kafka is given", hint=hint)
-    for name in REFUSED_PROPERTIES:
-        if name in kafka.properties:
-            raise ConfigError(f"kafka.properties must not set {name!r}: it makes librdkafka run code of its own")
-    return {
-        "client.id": settings.relay.name,
-        "reconnect.backoff.max.ms": 1000,  # not 10 seconds: a broker that is back is to be noticed
-        **kafka.properties,
-        "bootstrap.servers": kafka.bootstrap_servers,
-        "logger": librdkafka,
-    }
+    return shared_properties(settings) | {"bootstrap.servers": settings.kafka.bootstrap_servers}
+
+
+def shared_properties(settings: Settings) -> dict[str, Any]:
+    """The same but for the servers. Raises ConfigError."""
+    properties = settings.kafka.properties
+    for name, value in properties.items():
+        why = reserved(name)
+        if why and value not in why.same:
+            raise ConfigError(f"kafka.properties must not set {name!r}: {why.why}")
+    # Not 10 seconds: a broker that is back is to be noticed.
+    sooner = {} if "reconnect.backoff.ms" in properties else {"reconnect.backoff.max.ms": 1000}
+    return {"client.id": settings.relay.name, **sooner, **properties, "logger": librdkafka}
 
 
 def words(error: KafkaException) -> str:
-    """librdkafka's words, or its code's name where it has none."""
+    """librdkafka's words on one line, or its code's name where it has none."""
     cause = error.args[0]
-    return cause.str() or cause.name() if isinstance(cause, KafkaError) else str(cause)
+    return " ".join((cause.str() or cause.name()).split()) if isinstance(cause, KafkaError) else str(cause)

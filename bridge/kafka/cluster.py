@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
     AdminClient,
     ConfigResource,
     NewPartitions,
     NewTopic,
     OffsetSpec,
     ResourceType,
+    TopicDescription,
 )
 
-from bridge.errors import BrokerUnavailable, ConfigError
+from bridge.errors import BrokerUnavailable, ConfigError, TopicUnwritable
 from bridge.kafka.client import client_properties, words
+from bridge.kafka.properties import require_valid
 from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,11 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 )
 
 
+# What is wrong with one topic, and not with the cluster.
+TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
+PROBE_SECONDS = 3.0
+
+
 class Cluster:
     """The brokers, as an administrator sees them. All methods raise BrokerUnavailable and ConfigError."""
 
@@ -44,10 +52,9 @@ class Cluster:
         self._settings = settings
         self._trouble: KafkaError | None = None
         self._all_down = False
-        try:
-            self._admin = AdminClient(client_properties(settings) | {"error_cb": self._note})
-        except KafkaException as error:
-            raise ConfigError(f"the Kafka settings are wrong: {words(error)}") from error
+        properties = client_properties(settings)
+        require_valid(settings)
+        self._admin = AdminClient(properties | {"error_cb": self._note})
 
     def partition_counts(self) -> dict[str, int]:
         """All topics, and how many partitions each has."""
@@ -115,6 +122,24 @@ class Cluster:
                     self._admin.poll(0.05)
         return sizes
 
+    def unwritable(self, names: Collection[str]) -> dict[str, TopicUnwritable]:
+        """Which of these topics nobody can write to now, or we may not, and why."""
+        if not names:
+            return {}
+        asked = TopicCollection(sorted(names))
+        found = self._admin.describe_topics(asked, include_authorized_operations=True, request_timeout=PROBE_SECONDS)
+        reasons = {}
+        for name, future in found.items():
+            try:
+                why = self._why_unwritable(future.result())
+            except KafkaException as error:
+                if error.args[0].code() not in TOPIC_TROUBLE:
+                    raise self._not_done(f"describe topic {name}", error) from error
+                why = words(error)
+            if why is not None:
+                reasons[name] = TopicUnwritable(f"Kafka takes no records for topic {name}: {why}")
+        return reasons
+
     def beginnings(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The first offset that each partition still has."""
         return self._offsets(partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)  # type: ignore[no-untyped-call]
@@ -140,6 +165,24 @@ class Cluster:
                 if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
                     raise self._not_done("read the topics' offsets", error) from error
                 self._admin.poll(0.05)
+
+    def _why_unwritable(self, topic: TopicDescription) -> str | None:
+        allowed = topic.authorized_operations
+        if allowed is not None and AclOperation.WRITE not in allowed:
+            return "we lack the right WRITE on it"
+        for partition in topic.partitions:
+            if partition.leader is None:
+                return f"partition {partition.id} has no leader"
+            if len(partition.isr) < len(partition.replicas):
+                needed = self._config(topic.name, "min.insync.replicas")
+                if len(partition.isr) < needed:
+                    return f"partition {partition.id} has {len(partition.isr)} in-sync replicas, and needs {needed}"
+        return None
+
+    def _config(self, topic: str, name: str) -> int:
+        asked = ConfigResource(ResourceType.TOPIC, topic)
+        found = self._admin.describe_configs([asked], request_timeout=PROBE_SECONDS)[asked]
+        return int(found.result()[name].value)
 
     def _note(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # the one before it says why

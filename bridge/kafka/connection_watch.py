@@ -9,6 +9,7 @@ enough, because the producer is thrown away then.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 from bridge.kafka.client import librdkafka
@@ -30,5 +31,7 @@ class ConnectionWatch:
         """What librdkafka calls, with its facility, its client's name and the text as arguments."""
         librdkafka.log(level, message, *arguments)
         facility, text = str(arguments[0]), str(arguments[-1])
+        if level <= logging.DEBUG:  # what kafka.properties' debug adds, connections closed in good order included
+            return
         if facility in _FACILITIES and not text.endswith(_NEVER_CONNECTED) and _BOOTSTRAP not in text:
             self.trouble = self.trouble or text

@@ -8,45 +8,55 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from bridge.errors import BrokerUnavailable, PublishUncertain, RecordTooLarge
+from bridge.encoding.limits import TopicLimits
+from bridge.errors import BrokerRefuses, BrokerUnavailable, PublishUncertain, RecordRefused
 from bridge.event import Record
 from bridge.failpoint import failpoint
-from bridge.kafka import connection_watch
 from bridge.kafka.client import client_properties, words
 from bridge.kafka.connection_watch import ConnectionWatch
 from bridge.kafka.deadline import within
+from bridge.kafka.properties import offset_properties, producer_properties, transactional_properties
 from bridge.settings import Delivery, Settings
 from bridge.shard.takeover import Committed
 
-# A request that fails is tried again after 2 ms, not 100: a commit needs several, and took 50 ms instead of 4.
-TUNING = {
-    "partitioner": "murmur2_random",  # where Java's producers put the same key
-    "compression.type": "lz4",
-    "linger.ms": 5,
-    "retry.backoff.ms": 2,
-    "retry.backoff.max.ms": 200,
-    "queue.buffering.max.messages": 1_000_000,
-    "enable.idempotence": True,
-    "delivery.report.only.error": True,
-}
-# Otherwise librdkafka waits half of the reconnect back-off between its first two connections, at each takeover.
-CONNECT_AT_ONCE = {"enable.sparse.connections": False}
+# What a broker says of a login or an ACL that is not about one topic.
+REFUSALS = (
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,  # of the control topic
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._AUTHENTICATION,
+)
+# What a broker says of a record; it will say the same again.
+RECORD_REFUSALS = (
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_TIMESTAMP,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    KafkaError._INVALID_ARG,
+)
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 
 
 class ShardProducer:
     """One shard's producer, transactional or only idempotent."""
 
-    def __init__(self, settings: Settings, shard: int) -> None:
+    def __init__(self, settings: Settings, shard: int, limits: TopicLimits) -> None:
         self._settings = settings
+        self._limits = limits
         self._shard = shard
+        self._seconds = settings.relay.transaction_timeout_seconds  # for a transaction, and each call in it
         self._transactional = settings.relay.delivery is Delivery.EXACTLY_ONCE
         self._producer: Producer | None = None
         self._plain: Producer | None = None
@@ -62,24 +72,15 @@ class ShardProducer:
     ) -> None:
         self._discard()
 
-    def open(self, max_bytes: Collection[int]) -> Committed | None:
+    def open(self) -> Committed | None:
         """Fence the former owner, end its open transaction, and read what it committed last.
 
-        `max_bytes`: the largest record that each topic accepts. Returns None when nothing was ever committed.
-        Raises BrokerUnavailable.
+        Returns None when nothing was ever committed. Raises BrokerUnavailable.
         """
         self._discard()
-        properties = self._properties(max_bytes)
-        timeout_ms = int(self._settings.relay.transaction_timeout_seconds * 1000)
-        transactional = {
-            "transactional.id": f"{self._settings.relay.name}-{self._shard}",
-            "transaction.timeout.ms": timeout_ms,
-            "message.timeout.ms": timeout_ms,
-            "socket.timeout.ms": max(timeout_ms - 200, 500),
-            **CONNECT_AT_ONCE,
-            **connection_watch.PROPERTIES,
-            "logger": self._watch,
-        }
+        properties = client_properties(self._settings) | producer_properties(self._settings, self._limits)
+        properties["on_delivery"] = self._refused
+        transactional = transactional_properties(self._settings, self._shard) | {"logger": self._watch}
         try:
             self._producer = Producer(properties | transactional)
             self._producer.init_transactions(NETWORK_SECONDS)
@@ -87,37 +88,48 @@ class ShardProducer:
             committed = self._read_committed_offset()
             failpoint("takeover_offset_read")
             if not self._transactional:
-                self._plain = Producer(properties | {"message.timeout.ms": timeout_ms})
+                self._plain = Producer(properties)
         except KafkaException as error:
             self._discard()
-            raise BrokerUnavailable(f"cannot start publishing shard {self._shard}: {words(error)}") from error
+            kind = BrokerRefuses if error.args[0].code() in REFUSALS else BrokerUnavailable
+            raise kind(f"cannot start publishing shard {self._shard}: {words(error)}") from error
         return committed
 
     def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
         """Publish batch `number`; on return its records are in Kafka, and committed if delivery is exactly once.
 
-        Raises PublishUncertain when that is not sure, RecordTooLarge when the broker refused one for its size;
+        Raises PublishUncertain when that is not sure, RecordRefused when the broker refused one for what it is;
         either way the producer must be opened anew.
         """
-        if self._plain is not None:
-            self._send(self._plain, records)
-            self._flush(self._plain)
-        else:
+        if self._plain is None:
             self.commit(number, batch_id, records)
+            return
+        try:
+            self._send(self._plain, records)
+            left = self._plain.flush(self._seconds + 1)
+        except KafkaException as error:
+            raise self._doubt(error) from error
+        if self._failed is not None:
+            raise self._doubt(KafkaException(self._failed[0]))
+        if left:
+            raise PublishUncertain(f"shard {self._shard}: {left} records were not confirmed in time")
 
     def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
-        """One Kafka transaction: `records`, and the offset `number` with the batch id in its metadata."""
+        """One Kafka transaction: `records`, and the offset `number` with the batch id in its metadata.
+
+        Raises as `publish()`.
+        """
         if self._producer is None:
             raise PublishUncertain(f"shard {self._shard} has no producer")
         offset = TopicPartition(self._settings.topics.control, self._shard, number, metadata=str(batch_id))
         try:
             self._producer.begin_transaction()
             self._send(self._producer, records)
-            self._producer.flush(self._settings.relay.transaction_timeout_seconds)
+            self._producer.flush(self._seconds)
             self._raise_trouble()
             self._send_offset(self._producer, offset)
             failpoint("offsets_sent")
-            self._producer.commit_transaction()
+            self._producer.commit_transaction(self._seconds)
         except KafkaException as error:
             raise self._doubt(error) from error
         self._producer.poll(0)
@@ -131,27 +143,9 @@ class ShardProducer:
         self._producer = self._plain = self._failed = None
         self._watch = ConnectionWatch()
 
-    def _properties(self, max_bytes: Collection[int]) -> dict[str, Any]:
-        largest, smallest = max(max_bytes, default=1_048_588), min(max_bytes, default=1_048_588)
-        return {
-            **client_properties(self._settings),
-            **TUNING,
-            "message.max.bytes": max(largest, 1000),
-            "batch.size": min(smallest, 1_000_000),  # or small records would be refused for the size of their batch
-            "on_delivery": self._refused,
-        }
-
     def _read_committed_offset(self) -> Committed | None:
         control = TopicPartition(self._settings.topics.control, self._shard)
-        consumer = Consumer(
-            client_properties(self._settings)
-            | {
-                "group.id": self._settings.relay.name,
-                "isolation.level": "read_committed",  # waits for a transaction that is still being ended
-                "enable.auto.commit": False,
-                **CONNECT_AT_ONCE,
-            }
-        )
+        consumer = Consumer(client_properties(self._settings) | offset_properties(self._settings))
         try:
             self._group = consumer.consumer_group_metadata()
             (found,) = consumer.committed([control], NETWORK_SECONDS)
@@ -163,16 +157,15 @@ class ShardProducer:
                 ) from error
             raise
         finally:
-            consumer.close()
+            within(NETWORK_SECONDS, consumer.close)
         if found.error is not None:
             raise KafkaException(found.error)
-        return None if found.offset < 0 else Committed(found.offset, UUID(found.metadata))
+        return None if found.offset < 0 else Committed(found.offset, _batch_id(found.metadata))
 
     def _send_offset(self, producer: Producer, offset: TopicPartition) -> None:
         """May never return, and knows no time-out, when the group's coordinator has left (librdkafka#5456, #5511)."""
-        seconds = self._settings.relay.transaction_timeout_seconds
         try:
-            within(seconds, lambda: producer.send_offsets_to_transaction([offset], self._group))
+            within(self._seconds, lambda: producer.send_offsets_to_transaction([offset], self._group))
         except TimeoutError as error:
             raise PublishUncertain(f"shard {self._shard}: Kafka took no offset: {error}") from error
 
@@ -185,7 +178,7 @@ class ShardProducer:
             try:
                 _produce(producer, record)
             except BufferError:  # the queue is full: once librdkafka has sent what it holds, there is room
-                producer.flush(self._settings.relay.transaction_timeout_seconds)
+                producer.flush(self._seconds)
                 try:
                     _produce(producer, record)
                 except BufferError as error:
@@ -195,27 +188,29 @@ class ShardProducer:
                 failpoint("produced_some")
         failpoint("produced")
 
-    def _flush(self, producer: Producer) -> None:
-        left = producer.flush(self._settings.relay.transaction_timeout_seconds + 1)
-        if self._failed is not None:
-            raise self._doubt(KafkaException(self._failed[0]))
-        if left:
-            raise PublishUncertain(f"shard {self._shard}: {left} records were not confirmed in time")
-
     def _refused(self, error: KafkaError, message: Message) -> None:
         if error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
             self._failed = self._failed or (error, message)
 
-    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordTooLarge:
+    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordRefused:
         if self._producer is not None:
             with contextlib.suppress(KafkaException):  # a fatal error is raised here again
                 self._producer.poll(0)  # delivery reports that explain the failure
+        if self._failed is not None and self._failed[0].code() in RECORD_REFUSALS:
+            cause, message = self._failed
+            return RecordRefused(f"Kafka refuses a record for topic {message.topic()}: {cause.name()}")
         cause = self._failed[0] if self._failed is not None else error.args[0]
-        if cause.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            return RecordTooLarge(f"shard {self._shard}: a record is too large for its topic")
-        return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(error)}")
+        return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")
 
 
 def _produce(producer: Producer, record: Record) -> None:
     topic, key, value, headers, timestamp_ms = record
     producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)  # names would cost a quarter more
+
+
+def _batch_id(metadata: str | None) -> UUID | None:
+    """What we wrote with an offset; None where a tool has set the offset."""
+    try:
+        return UUID(metadata)
+    except (TypeError, ValueError):
+        return None

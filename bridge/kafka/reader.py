@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from bridge.errors import BrokerUnavailable, ConfigError
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import Cluster, Partition
+from bridge.kafka.properties import reader_properties
 from bridge.settings import Settings
 
 BATCH_MESSAGES = 10_000
@@ -43,18 +44,7 @@ class Reader:
         partitions = [(topic, number) for topic in topics for number in range(counts[topic])]
         self.beginnings = self._cluster.beginnings(partitions)
         self.ends = self._cluster.ends(partitions, committed=True)
-        self._consumer = Consumer(
-            client_properties(settings)
-            | {
-                "group.id": f"{settings.relay.name}.reader",  # librdkafka wants one; it is never joined
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",  # retention may overtake us
-                "queued.max.messages.kbytes": 32_768,
-            }
-        )
+        self._consumer = Consumer(client_properties(settings) | reader_properties(settings))
         starts = self.beginnings if from_beginning else self.ends
         self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in starts.items()])
         self._at = dict(starts)

@@ -26,9 +26,9 @@ class RelayProcess:
     """Started by `with`, stopped at its end. It leaves by itself when this process has gone."""
 
     def __init__(self, environment: Mapping[str, str], config: Path | None, log: Path) -> None:
-        """`environment` is added to this process's own."""
+        """`environment` is all of the relay's."""
         self.log = log
-        self._environment = {**os.environ, **environment, PARENT: str(os.getpid())}
+        self._environment = {**environment, PARENT: str(os.getpid())}
         self._arguments = ["run"] if config is None else ["run", "--config", str(config)]
         self._process: subprocess.Popen[bytes]
 

@@ -8,22 +8,24 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres.connection import connect
-from bridge.settings import Settings, load
+from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bridge.local.stack import Stack
 
+SERVERS = ("BRIDGE_DATABASE_", "BRIDGE_KAFKA_", "BRIDGE_REGISTRY_")  # what names others' servers, and logins there
 # One broker cannot keep three copies, and a topic that is missing is no surprise here.
 LOCAL_TOPICS = {"BRIDGE_TOPICS_CREATE_MISSING": "true", "BRIDGE_TOPICS_REPLICATION_FACTOR": "1"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`environment` is what the relay needs beyond ours; `is_local` where the servers are of `bridge local`."""
+    """`environment` is the relay's; `is_local` where the servers are of `bridge local`."""
 
     settings: Settings
     environment: dict[str, str]
@@ -59,7 +61,7 @@ def given_stage(settings: Settings, config: Path | None, console: Console) -> St
     console.print(f"The servers that are set: database {database}, Kafka at {settings.kafka.bootstrap_servers}")
     number, log = tempfile.mkstemp(prefix="bridge-demo-relay-", suffix=".log")
     os.close(number)
-    return Stage(settings, {}, config, Path(log), is_local=False, versions={})
+    return Stage(settings, dict(os.environ), config, Path(log), is_local=False, versions={})
 
 
 def local_stage(stack: Stack, config: Path | None, console: Console) -> Stage:
@@ -68,8 +70,9 @@ def local_stage(stack: Stack, config: Path | None, console: Console) -> Stage:
 
     console.print(f"Local servers, with their data in {shorter(stack.directory)}:")
     endpoints = stack.up(console)
-    environment = {f"BRIDGE_{name.upper()}": value for name, value in asdict(endpoints).items()} | LOCAL_TOPICS
-    settings = load(config, {**os.environ, **environment})
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(SERVERS)} | LOCAL_TOPICS
+    environment |= {f"BRIDGE_{name.upper()}": value for name, value in asdict(endpoints).items()}
+    settings = load(config, environment)
     of = {artifact.coordinate.split(":")[1]: artifact.version for artifact in locked_artifacts()}
     versions = {"kafka": of["kafka_2.13"], "registry": of["apicurio-registry-app"]}
     log = shorter(stack.directory / "relay.log")

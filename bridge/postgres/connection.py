@@ -1,16 +1,12 @@
-"""Opens connections to Postgres and loads the statements in `bridge/postgres/queries/`, one per file."""
+"""Opens connections to Postgres."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from functools import cache
-from typing import LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
-from bridge.resources import resource
 
 # A server that vanishes without a word is noticed within about 15 seconds; the user's own settings win.
 NETWORK_DEFAULTS = {
@@ -20,27 +16,41 @@ NETWORK_DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
+PASSWORDS = ("password", "sslpassword", "oauth_client_secret")
 
 
 def connect(url: str, *, application_name: str = "bridge", autocommit: bool = True) -> psycopg.Connection:
-    """Open a connection.
+    """Open a connection. `application_name` wins over the URL's and PGAPPNAME: sessions are found, and ended, by it.
 
     Raises ConfigError for an unset or malformed `url`, DatabaseUnavailable (one line, no password) when the server
     cannot be reached or does not let us in.
     """
     if not url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or database.url in the configuration")
+    given = parsed(url)
+    pinned = {"application_name": application_name}
     try:
-        given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
-    except psycopg.ProgrammingError as error:
-        raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from error
-    named = {"application_name": application_name}
-    try:
-        conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **named, **given}), autocommit=autocommit)
+        conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=autocommit)
         _look_for_pooler(conn)
     except psycopg.OperationalError as error:
         raise unavailable(error, given) from error
     return conn
+
+
+def parsed(url: str) -> dict[str, str]:
+    """The parts of a libpq URL or keyword string. Raises ConfigError, without a word of it: any may be a password's."""
+    if trouble := database_trouble(url):
+        raise ConfigError(f"the database URL {trouble}")
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.ProgrammingError:
+        raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from None
+
+
+def without_passwords(url: str) -> str:
+    """A database URL that may be shown: as keywords, each password in it as asterisks."""
+    parts = parsed(url)
+    return make_conninfo(**{name: "***" if name in PASSWORDS else value for name, value in parts.items()})
 
 
 def is_pooled(conn: psycopg.Connection) -> bool:
@@ -66,15 +76,3 @@ def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavaila
         f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {reason}",
         hint="Check BRIDGE_DATABASE_URL and that the server runs",
     )
-
-
-@cache
-def query(name: str) -> LiteralString:
-    """The text of `queries/<name>.sql`."""
-    return resource("postgres", "queries", f"{name}.sql").read_text("utf-8")
-
-
-def array(numbers: Iterable[int]) -> str:
-    """Postgres' text form of an integer array, for `%(name)s::bigint[]`; psycopg makes one element by element, which
-    costs a relay more than reading the events."""
-    return "{" + ",".join(map(str, numbers)) + "}"

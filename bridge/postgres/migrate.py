@@ -13,15 +13,13 @@ from psycopg import errors
 
 from bridge.errors import DatabaseUnavailable, MigrationError
 from bridge.postgres.connection import connect
+from bridge.postgres.queries import query
 from bridge.postgres.script import Script, scripts
 
 OLDEST_POSTGRES = 15
 
-# No role's or database's own setting may change what a file means. A file waits ten seconds for a lock at most,
-# because all who come later wait behind it.
-SESSION = "set search_path = pg_catalog, pg_temp; set lock_timeout = '10s'; set check_function_bodies = on"
-LOCK = "select pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended('bridge.migrate', 0))"
-PARTITIONS = "select bridge.ensure_partitions()"
+SESSION = query("migration_session").rstrip()
+PARTITIONS = query("ensure_partitions").rstrip()
 
 Applied = Mapping[tuple[str, str], str]
 
@@ -35,7 +33,7 @@ def migrate(url: str, *, engine_only: bool = False) -> list[str]:
     with connect(url, application_name="bridge migrate") as conn:
         _refuse_old_server(conn)
         try:
-            conn.execute(LOCK)  # before SESSION, whose lock_timeout would end the wait for the other
+            conn.execute(query("migration_lock"))  # before SESSION, whose lock_timeout would end the wait for the other
             conn.execute(SESSION)
             todo = pending(scripts(engine_only=engine_only), applied(conn))
             for script in todo:
@@ -84,7 +82,7 @@ def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:
     """Layer and file of everything applied so far, with its checksum."""
     try:
         with conn.transaction():
-            rows = conn.execute("select layer, file, checksum from bridge.schema_migration").fetchall()
+            rows = conn.execute(query("applied_migrations")).fetchall()
     except (errors.UndefinedTable, errors.InvalidSchemaName):
         return {}
     except psycopg.Error as error:

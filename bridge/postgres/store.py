@@ -6,42 +6,51 @@ the row still carries our generation and the batch id that we wrote last. No tra
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, datetime
 from types import TracebackType
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
+from bridge.encoding.limits import NO_LIMITS, TopicLimits
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES, Event
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADERS, MAX_TYPE, Event
 from bridge.failpoint import failpoint
-from bridge.postgres.connection import array, connect, is_pooled, query
+from bridge.postgres.connection import connect, is_pooled
+from bridge.postgres.explained import explained
+from bridge.postgres.queries import query
 from bridge.settings import OnDead, RelaySettings, Settings
-from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
+from bridge.shard.ledger import NOTHING, Ledger, OfSource, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
 
 class Store:
-    """One connection, for one shard and one owner. Every method raises psycopg.Error as it comes."""
+    """One connection, for one shard and one owner.
 
-    def __init__(self, conn: psycopg.Connection, shard: int, owner: str, relay: RelaySettings) -> None:
+    Every method raises DatabaseUnavailable, and psycopg.Error for what is not foreseen.
+    """
+
+    def __init__(
+        self, conn: psycopg.Connection, shard: int, owner: str, relay: RelaySettings, limits: TopicLimits = NO_LIMITS
+    ) -> None:
         self.conn = conn
         self.shard = shard
         self._owner = owner
         self._relay = relay
+        self._limits = limits
         self._is_pooled = is_pooled(conn)
         if not self._is_pooled:
             conn.execute(query("set_session"), {"is_local": False})
 
     @classmethod
-    def open(cls, settings: Settings, shard: int, owner: str) -> Store:
+    def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
-        return cls(conn, shard, owner, settings.relay)
+        return cls(conn, shard, owner, settings.relay, limits)
 
     def __enter__(self) -> Store:
         return self
@@ -51,41 +60,55 @@ class Store:
     ) -> None:
         self.conn.close()  # without waiting: the lease runs out by itself if it was not given back
 
+    @explained()
     def take(self) -> Ledger:
         """Take the shard's lease with the next generation. Raises LeaseLost when another relay holds it."""
         return self._take(is_stopped=False)
 
+    @explained()
     def take_stopped(self) -> Ledger:
         """Take a shard that is stopped, which no relay does. Raises LeaseLost when it is not."""
         return self._take(is_stopped=True)
 
-    def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool:
+    @explained()
+    def stop(self, ours: Ledger, reason: str, *, renumber: bool = False) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
 
         `renumber`: its pending events need new numbers first. Returns False, having changed nothing, when the lease is
         not the one that was taken any more.
         """
-        stopped = _identity(held) | {"reason": reason, "renumber": renumber}
+        stopped = _identity(ours) | {"reason": reason, "renumber": renumber}
         return self.conn.execute(query("stop_shard"), stopped).fetchone() is not None
 
-    def release(self, held: Ledger) -> None:
+    @explained()
+    def release(self, ours: Ledger) -> None:
         """Give the lease back; nothing happens when it is not ours any more."""
-        self.conn.execute(query("release_shard"), _identity(held))
+        self.conn.execute(query("release_shard"), _identity(ours))
 
-    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
-        """Read the next events from `start`, leaving out the seqs `in_flight` and the event types `held`.
+    @explained()
+    def read(
+        self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None = None
+    ) -> Scan:
+        """Read the next events from `start`, leaving out the seqs `in_flight` and the event types `held_types`.
+
+        At most `limit` of them, where that is less than the settings say.
 
         One round trip, one snapshot.
         """
+        rows_at_most = min(self._relay.batch_rows, limit or self._relay.batch_rows)
         parameters = {
             **start._asdict(),
             "xids": [str(xid) for xid in start.xids],
+            "floors": list(start.floors),
             "next_xid": str(start.next_xid),
             "shard": self.shard,
-            "rows": self._relay.batch_rows,
+            "rows": rows_at_most,
             "bytes": self._relay.batch_bytes,
-            "in_flight": array(seq for seq in in_flight if seq > start.lowest),
-            "held": list(held),
+            "cut": self._limits.cut,
+            "headers_cut": MAX_HEADERS,
+            "type_cut": MAX_TYPE,
+            "in_flight": _array(seq for seq in in_flight if seq > start.lowest),
+            "held": list(held_types),
         }
         with self.conn.pipeline():
             self._begin("begin isolation level repeatable read read only")
@@ -96,54 +119,58 @@ class Store:
         snapshot = seen.fetchone()
         assert snapshot is not None  # noqa: S101 - the statement always gives one row
         return Scan(
-            events=[Event._make(row[:8]) for row in rows if row[8]],
-            deferred=[row[1] for row in rows if not row[8]],
+            events=tuple([Event._make(row[:8]) for row in rows if row[8]]),
+            deferred=tuple([row[1] for row in rows if not row[8]]),
             last_seq=rows[-1][1] if rows else None,
-            full=len(rows) == self._relay.batch_rows or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
+            full=len(rows) == rows_at_most or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
             snapshot=Snapshot.parse(snapshot[0]),
             drawn=snapshot[1],
             scan_from=snapshot[2],
         )
 
+    @explained()
     def look(self) -> tuple[int, Snapshot]:
         """The last number drawn for an event, of any shard, and what can be seen now: a fiftieth of a read."""
         row = self.conn.execute(query("look"), prepare=True).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row[0], Snapshot.parse(row[1])
 
+    @explained()
     def numbers(self) -> tuple[int, int]:
         """The last number drawn for an event, of any shard, and the highest that this shard's events have."""
         row = self.conn.execute(query("numbers"), {"shard": self.shard}).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row
 
-    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
-        """Replace `held` by `new` and mark the events of `applied`, in one transaction and one round trip.
+    @explained()
+    def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written:
+        """Replace `ours` by `new` and mark the events of `applied`, in one transaction and one round trip.
 
         A claim is durable on return. Marks alone may be lost by a crash of the server: then they are still in the
-        ledger, and are applied again. Raises LeaseLost, having changed nothing, when the row is not `held` any more.
+        ledger, and are applied again. Raises LeaseLost, having changed nothing, when the row is not `ours` any more.
         """
         parameters = {
-            "shard": held.shard,
-            "generation": held.generation,
-            "known_batch_id": held.batch_id,
-            "known_scan_from": held.scan_from,
+            "shard": ours.shard,
+            "generation": ours.generation,
+            "known_batch_id": ours.batch_id,
+            "known_scan_from": ours.scan_from,
             "batch_no": new.batch_no,
             "batch_id": new.batch_id,
             "scan_from": new.scan_from,
             "lease_seconds": self._relay.lease_seconds,
-            "event_queue": array(new.outcomes.processed[EVENT_QUEUE]),
-            "entity_events": array(new.outcomes.processed[ENTITY_EVENTS]),
+            "event_queue": _array(new.outcomes.event_queue.processed),
+            "entity_events": _array(new.outcomes.entity_events.processed),
             "dead": Jsonb(_dead_rows(new.outcomes), dumps=orjson.dumps),
             "batch_from": new.outcomes.first_at,
             "batch_to": new.outcomes.last_at,
+            "event_queue_processed": len(applied.event_queue.processed),
+            "event_queue_dead": len(applied.event_queue.dead),
+            "entity_events_processed": len(applied.entity_events.processed),
+            "entity_events_dead": len(applied.entity_events.dead),
         }
-        for source in SOURCES:
-            parameters[f"{source}_processed"] = len(applied.processed[source])
-            parameters[f"{source}_dead"] = len(applied.dead[source])
         with self.conn.pipeline():
             self._begin("begin")
-            if new.outcomes == NOTHING and new.batch_id == held.batch_id:
+            if new.outcomes == NOTHING and new.batch_id == ours.batch_id:
                 self.conn.execute("set local synchronous_commit to off")
             claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
             failpoint("claiming")
@@ -151,7 +178,7 @@ class Store:
             self.conn.execute("commit")
         row = claim.fetchone()
         if row is None:
-            raise LeaseLost(f"shard {held.shard} is not ours any more (generation {held.generation})")
+            raise LeaseLost(f"shard {ours.shard} is not ours any more (generation {ours.generation})")
         scan_from, xid = row
         return Written(replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks))
 
@@ -169,8 +196,8 @@ class Store:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
         generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
         outcomes = Outcomes(
-            {EVENT_QUEUE: event_queue, ENTITY_EVENTS: entity_events},
-            {source: [(d["seq"], d["reason"]) for d in dead if d["source"] == source] for source in SOURCES},
+            OfSource(tuple(event_queue), _dead_of(EVENT_QUEUE, dead)),
+            OfSource(tuple(entity_events), _dead_of(ENTITY_EVENTS, dead)),
             batch_from,
             batch_to,
         )
@@ -189,16 +216,22 @@ class Store:
             "batch_from": _unless_in(MINYEAR, applied.first_at, "-infinity"),
             "batch_to": _unless_in(MAXYEAR, applied.last_at, "infinity"),
         }
+        both = (
+            (applied.event_queue, "mark_event_queue_processed", "mark_event_queue_dead"),
+            (applied.entity_events, "mark_entity_events_processed", "mark_entity_events_dead"),
+        )
         marks = []
-        for source in SOURCES:
-            if seqs := applied.processed[source]:
-                statement = query(f"mark_{source}_processed")
-                marks.append(self.conn.execute(statement, fence | {"seqs": array(seqs)}, prepare=True))
-            if pairs := applied.dead[source]:
-                seqs, reasons = [seq for seq, _ in pairs], [reason for _, reason in pairs]
-                statement = query(f"mark_{source}_dead")
-                dead = {"seqs": array(seqs), "reasons": reasons, "hold": self._relay.on_dead is OnDead.HOLD}
-                marks.append(self.conn.execute(statement, fence | dead))
+        for of_source, marked, given_up in both:
+            if of_source.processed:
+                seqs = {"seqs": _array(of_source.processed)}
+                marks.append(self.conn.execute(query(marked), fence | seqs, prepare=True))
+            if of_source.dead:
+                dead = {
+                    "seqs": _array(seq for seq, _ in of_source.dead),
+                    "reasons": [reason for _, reason in of_source.dead],
+                    "hold": self._relay.on_dead is OnDead.HOLD,
+                }
+                marks.append(self.conn.execute(query(given_up), fence | dead))
         return marks
 
 
@@ -211,11 +244,20 @@ def _unless_in(year: int, at: datetime | None, beyond: str) -> datetime | str | 
     return beyond if at and at.year == year else at
 
 
-def _identity(held: Ledger) -> dict[str, object]:
-    return {"shard": held.shard, "owner": held.owner, "generation": held.generation}
+def _identity(ours: Ledger) -> dict[str, object]:
+    return {"shard": ours.shard, "owner": ours.owner, "generation": ours.generation}
 
 
 def _dead_rows(outcomes: Outcomes) -> list[dict[str, object]]:
-    return [
-        {"source": source, "seq": seq, "reason": reason} for source in SOURCES for seq, reason in outcomes.dead[source]
-    ]
+    both = ((EVENT_QUEUE, outcomes.event_queue), (ENTITY_EVENTS, outcomes.entity_events))
+    return [{"source": source, "seq": seq, "reason": reason} for source, of in both for seq, reason in of.dead]
+
+
+def _dead_of(source: str, rows: list[dict[str, Any]]) -> tuple[tuple[int, str], ...]:
+    return tuple((row["seq"], row["reason"]) for row in rows if row["source"] == source)
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """Postgres' text form of an integer array, for `%(name)s::bigint[]`; psycopg makes one element by element, which
+    costs a relay more than reading the events."""
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -31,7 +31,7 @@ MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could 
 CLIENT_ERRORS = (SchemaRegistryError, httpx.HTTPError, httpx.InvalidURL, ValueError)
 
 
-class Registry:
+class RegistryClient:
     """Ids and schemas, cached; safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:

@@ -1,36 +1,84 @@
-"""Says once that a server is away, and once that it is back, however many threads notice."""
+"""Says once that a server is away or refuses us, and once that it is back, however many threads notice."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from bridge.errors import BrokerUnavailable, DatabaseUnavailable, RegistryUnavailable
+from bridge.errors import (
+    BrokerRefuses,
+    BrokerUnavailable,
+    DatabaseRefuses,
+    DatabaseUnavailable,
+    RegistryUnavailable,
+    Unavailable,
+)
+from bridge.text import printable
 
 logger = logging.getLogger(__name__)
 
-SERVERS = {DatabaseUnavailable: "Postgres", BrokerUnavailable: "Kafka", RegistryUnavailable: "the schema registry"}
+SERVERS: dict[type[Unavailable], str] = {
+    DatabaseUnavailable: "Postgres",
+    BrokerUnavailable: "Kafka",
+    RegistryUnavailable: "the schema registry",
+}
+REFUSES = (DatabaseRefuses, BrokerRefuses)
+
+
+@dataclass
+class _Outage:
+    why: str
+    since: datetime
+    noticed_by: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
 
 
 class Outages:
-    """Which servers are away, for one process."""
+    """Which servers are away for one process, and who of it has noticed; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._away: set[str] = set()
+        self._outages: dict[str, _Outage] = {}
 
-    def began(self, server: str, why: str) -> None:
-        """Note that `server` is away; logs only the first time."""
+    def began(self, who: str, error: Unavailable) -> None:
+        """Note that `who` cannot use a server; logs a server that is away once, and each refusal once."""
+        server = next((name for kind, name in SERVERS.items() if isinstance(error, kind)), "a server")
+        is_refusal = isinstance(error, REFUSES)
+        text = printable(str(error))
         with self._lock:
-            known = server in self._away
-            self._away.add(server)
-        if not known:
-            logger.warning("%s is away; waiting for it: %s", server, why)
+            outage = self._outages.setdefault(server, _Outage(text, datetime.now(UTC)))
+            outage.noticed_by.add(who)
+            news = text if is_refusal else "away"
+            is_new = news not in outage.said and len(outage.said) < 100
+            outage.said.add(news)
+        if is_new and is_refusal:
+            logger.warning("%s refuses; trying again: %s", server, text)
+        elif is_new:
+            logger.warning("%s is away; waiting for it: %s", server, text)
 
-    def ended(self, *servers: str) -> None:
-        """Note that `servers` answer; logs only those that were away."""
+    def ended(self, who: str, *kinds: type[Unavailable]) -> None:
+        """Note that `who` can use these servers; logs those that nobody misses any more."""
+        if not self._outages:
+            return
+        back = []
         with self._lock:
-            back = self._away.intersection(servers)
-            self._away.difference_update(back)
-        for server in sorted(back):
+            for server in [SERVERS[kind] for kind in kinds if SERVERS[kind] in self._outages]:
+                self._outages[server].noticed_by.discard(who)
+                if not self._outages[server].noticed_by:
+                    del self._outages[server]
+                    back.append(server)
+        for server in back:
             logger.info("%s is back", server)
+
+    def forget(self, who: str) -> None:
+        """Note that `who` has ended, and misses nothing any more; says nothing."""
+        with self._lock:
+            for outage in self._outages.values():
+                outage.noticed_by.discard(who)
+
+    def current(self) -> dict[str, tuple[str, datetime]]:
+        """By server, why it cannot be used and since when."""
+        with self._lock:
+            return {server: (outage.why, outage.since) for server, outage in self._outages.items()}

@@ -1,158 +1,172 @@
-"""The process that carries events: shares out the shards with other relays, and runs one pipeline for each it holds.
+"""The process that carries events: takes its share of the shards, and runs a thread for each.
 
-Membership and leases live in Postgres (`bridge.relay`, `bridge.shard`); relays never speak to each other.
+Membership and leases live in Postgres (`postgres/members.py`); relays never speak to each other.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import secrets
-import signal
 import socket
 import threading
 import time
-from types import FrameType
+from collections.abc import Sequence
 
-import psycopg
-
-from bridge.encoding.encoder import Encoders
-from bridge.errors import BridgeError, DatabaseUnavailable, KeysHeld, ShardStopped
-from bridge.postgres.connection import connect, query
-from bridge.postgres.migrate import require_current
+from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
+from bridge.kafka.cluster import Cluster
+from bridge.kafka.producer import ShardProducer
+from bridge.postgres.members import Members, ShardRow
+from bridge.postgres.store import Store
+from bridge.relay.backoff import FORESEEN_SECONDS, backoff
+from bridge.relay.carriers import Carriers, Counts
+from bridge.relay.emptiness import is_done, raise_if_stuck
+from bridge.relay.equipment import Equipment
 from bridge.relay.outages import Outages
-from bridge.relay.pipeline import Pipeline
+from bridge.relay.sharing import share_out
+from bridge.relay.start import start
+from bridge.relay.waits import Wait, waits
 from bridge.relay.workers import is_orphan
 from bridge.settings import Settings
+from bridge.shard.ports import Ports
 from bridge.shard.takeover import STOPPED_HINT
+from bridge.text import place
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1  # how soon a free shard is noticed
 PROGRESS_SECONDS = 10.0
+WHO = "relay"
 
 
 class Relay:
     """One relay process. `run()` returns when it was stopped, or, with `until_empty`, when nothing is pending."""
 
-    def __init__(self, settings: Settings, *, until_empty: bool = False) -> None:
+    def __init__(self, settings: Settings, *, until_empty: bool = False, wait_seconds: float = float("inf")) -> None:
+        """`wait_seconds`: how long to wait at the start for servers that are away."""
         self.relay_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._settings = settings
         self._until_empty = until_empty
+        self._wait_seconds = wait_seconds
         self._outages = Outages()
         self._stopping = threading.Event()
-        self._pipelines: dict[int, Pipeline] = {}
-        self._threads: dict[int, threading.Thread] = {}
+        self._carriers: Carriers
         self._stopped: dict[int, str] = {}  # shards that wait for a person, and why
         self._relays = 1  # that were alive when the shards were last shared out
-        self._published = 0  # by pipelines that have ended
-        self._conn: psycopg.Connection | None = None
-        self._encoders: Encoders
+        self._members: Members | None = None
+        self._next_renewal = 0.0
+        self._waits: list[Wait] = []  # as last written
+        self._failures = 0  # of the loop, in a row
+        self._unforeseen: str | None = None  # the last one's type and place
 
     def stop(self) -> None:
         """Finish the batches in flight, give the leases back and return from `run()`."""
         self._stopping.set()
 
-    def stop_on_signals(self) -> None:
-        """Let SIGTERM and SIGINT stop this relay; a second one has no further effect."""
-
-        def on_signal(number: int, _frame: FrameType | None) -> None:
-            if not self._stopping.is_set():
-                logger.info("%s: finishing what is in flight", signal.Signals(number).name)
-            self.stop()
-
-        signal.signal(signal.SIGTERM, on_signal)
-        signal.signal(signal.SIGINT, on_signal)
-
-    @property
-    def published(self) -> int:
-        """Events published since the start."""
-        return self._published + sum(pipeline.published for pipeline in list(self._pipelines.values()))
-
     def run(self) -> None:
         """Carry events.
 
-        Raises, before anything is carried: Unavailable for a server that cannot be reached, ConfigError (also for a
-        missing migration, topic or schema file). At the end: ShardStopped if a shard had to be stopped, and with
-        `until_empty` the reason for which a topic was held, if one was.
+        Raises, before anything is carried: ConfigError (also for a missing migration, topic or schema file),
+        Unavailable for a server that refuses us, or is away for too long. At the end: ShardStopped if a shard had to be
+        stopped, UnforeseenFailure if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
-        self._conn = self._connect()
-        require_current(self._conn)
-        shards = self._conn.execute("select count(*) from bridge.shard").fetchone()
-        self._encoders = Encoders.open(self._settings, shard_count=shards[0] if shards else 0)
+        started = start(self._settings, self._open_members, self._outages, self._stopping, self._wait_seconds)
+        if started is None:
+            return
+        self._members, equipment = started
+        self._carriers = Carriers(self._settings, self._make_ports(equipment), self._outages)
+        threading.excepthook = self._carriers.note_crash
+        topics = {route.topic for route in self._settings.routes}
         logger.info(
-            "relay %s: %s, %s", self.relay_id, self._settings.relay.delivery.replace("_", " "), self._encoders.summary
-        )
+            "relay %s: %s, %d event types to %d topics", self.relay_id,
+            self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
+        )  # fmt: skip
         try:
             self._loop()
         finally:
             self._shut_down()
+            equipment.close()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))
+        raise_if_stuck(self._carriers.healths)
+
+    def _open_members(self) -> Members:
+        return Members(self._settings, self.relay_id)
+
+    def _make_ports(self, equipment: Equipment) -> Ports:
+        settings = self._settings
+        return Ports(
+            open_store=lambda shard: Store.open(settings, shard, self.relay_id, equipment.limits),
+            open_producer=lambda shard: ShardProducer(settings, shard, equipment.limits),
+            encoder=equipment.encoder,
+            refresh_limits=equipment.refresh_limits,
+            unwritable=lambda topics: Cluster(settings).unwritable(topics),
+            make_stop=threading.Event,
+            now=time.monotonic,
+        )
 
     def _loop(self) -> None:
-        next_renewal = next_progress = 0.0
-        said = 0
+        next_progress = 0.0
+        said = Counts(0, 0)
         while not self._stopping.is_set():
-            now = time.monotonic()
             if is_orphan():
                 logger.warning("the parent process has gone")
                 return
-            try:
-                if self._conn is None:
-                    self._conn = self._connect()
-                    self._outages.ended("Postgres")
-                if now >= next_renewal:
-                    self._renew()
-                    next_renewal = now + self._settings.relay.lease_seconds / 3
-                self._share()
-                if self._until_empty and self._is_empty():
-                    return
-            except (DatabaseUnavailable, psycopg.Error) as error:
-                self._outages.began("Postgres", str(error).splitlines()[0])
-                if self._conn is not None:
-                    self._conn.close()
-                    self._conn = None
+            left = self._turn_and_react()
+            if left is not None and is_done(*left, self._carriers.healths, is_stopped=bool(self._stopped)):
+                return
+            now = time.monotonic()
             if now >= next_progress:
                 next_progress = now + PROGRESS_SECONDS
-                if self.published != said:
-                    logger.info("%d events published", self.published)
-                said = self.published
-            self._stopping.wait(TICK_SECONDS)
+                if (counts := self._carriers.counts) != said:
+                    logger.info("%d events published, %d dead", *counts)
+                said = self._carriers.counts
+            pause = backoff(self._failures, FORESEEN_SECONDS) if self._failures else TICK_SECONDS
+            self._stopping.wait(pause)
 
-    def _connect(self) -> psycopg.Connection:
-        return connect(self._settings.database.url, application_name=f"{self._settings.relay.name} relay")
+    def _turn_and_react(self) -> tuple[int, int] | None:
+        """One turn; whatever goes wrong, the shards go on, and the next turn begins with a new connection."""
+        try:
+            left = self._turn()
+        except Unavailable as error:
+            self._outages.began(WHO, error)
+        except Exception as error:  # what nobody foresaw must not end the shards' leases
+            if place(error) != self._unforeseen:
+                self._unforeseen = place(error)
+                logger.error("unforeseen: %s; trying again. Please report it", self._unforeseen)
+            logger.debug("relay", exc_info=error)
+        else:
+            self._outages.ended(WHO, DatabaseUnavailable)
+            self._failures, self._unforeseen = 0, None
+            return left
+        self._failures += 1
+        if self._members is not None:
+            self._members.conn.close()
+            self._members = None
+        return None
 
-    def _renew(self) -> None:
-        assert self._conn is not None  # noqa: S101 - _loop() opened it
-        seconds = self._settings.relay.lease_seconds
-        who = {"relay_id": self.relay_id, "host": socket.gethostname(), "pid": os.getpid(), "lease_seconds": seconds}
-        self._conn.execute(query("heartbeat_relay"), who)
-        shards = [shard for shard, thread in self._threads.items() if thread.is_alive()]
-        renewal = {"owner": self.relay_id, "shards": shards, "lease_seconds": seconds}
-        self._conn.execute(query("renew_leases"), renewal)
+    def _turn(self) -> tuple[int, int] | None:
+        """Renew the leases, share out the shards; returns what is pending, once nothing moves any more."""
+        self._members = self._members or self._open_members()
+        found, now = waits(self._carriers.healths, self._outages), time.monotonic()
+        if now >= self._next_renewal or found != self._waits:
+            self._members.renew(self._carriers.running(), found)
+            self._waits = found
+            self._next_renewal = now + self._settings.relay.lease_seconds / 3
+        self._share(self._members.shards())
+        return self._members.pending() if self._until_empty and self._carriers.are_idle else None
 
-    def _share(self) -> None:
-        """Take free shards up to the fair share, give back what is above it, and bury pipelines that have ended."""
-        assert self._conn is not None  # noqa: S101 - _loop() opened it
-        for shard in [shard for shard, thread in self._threads.items() if not thread.is_alive()]:
-            self._bury(shard)
-        rows = self._conn.execute(
-            query("list_shards"), {"lease_seconds": self._settings.relay.lease_seconds}
-        ).fetchall()
-        relays = max(rows[0][4], 1) if rows else 1
-        self._note_stopped({shard: reason for shard, _, _, reason, _ in rows if reason is not None})
+    def _share(self, rows: Sequence[ShardRow]) -> None:
+        """Take free shards up to the fair share, give back what is above it, and bury threads that have ended."""
+        self._carriers.bury()
+        self._note_stopped({row.shard: row.stopped for row in rows if row.stopped is not None})
+        relays = rows[0].relays if rows else 1
         if relays > len(rows) and relays != self._relays:
             logger.info("%d relays share %d shards: some stand by (docs/operations.md, Shards)", relays, len(rows))
         self._relays = relays
-        fair = -(-len(rows) // relays)
-        for shard in list(self._pipelines)[fair:]:
-            self._pipelines[shard].stop()
-        for shard, owner, is_free, _, _ in rows:
-            takeable = is_free or owner == self.relay_id
-            if takeable and len(self._pipelines) < fair and shard not in self._pipelines:
-                self._start(shard)
+        shares = share_out(rows, self._carriers.shards(), self.relay_id)
+        self._carriers.stop(shares.give_back)
+        self._carriers.start(shares.take)
 
     def _note_stopped(self, stopped: dict[int, str]) -> None:
         for shard in stopped.keys() - self._stopped.keys():
@@ -161,47 +175,15 @@ class Relay:
             logger.info("shard %d is not stopped any more", shard)
         self._stopped = stopped
 
-    def _start(self, shard: int) -> None:
-        pipeline = Pipeline(self._settings, shard, self.relay_id, self._encoders, self._outages)
-        thread = threading.Thread(target=pipeline.run, name=f"shard-{shard}")
-        self._pipelines[shard], self._threads[shard] = pipeline, thread
-        thread.start()
-
-    def _bury(self, shard: int) -> None:
-        pipeline = self._pipelines.pop(shard)
-        self._threads.pop(shard).join()
-        self._published += pipeline.published
-
-    def _is_empty(self) -> bool:
-        """Nothing pending in any shard, or nothing that could still move: what is left is held or stopped."""
-        assert self._conn is not None  # noqa: S101 - _loop() opened it
-        pipelines = list(self._pipelines.values())
-        if not all(pipeline.idle for pipeline in pipelines):
-            return False
-        held: list[BridgeError] = [reason for pipeline in pipelines for reason in pipeline.held_reasons]
-        pending, behind_dead = self._conn.execute(query("count_pending")).fetchone() or (0, 0)
-        if pending > behind_dead and held:
-            raise held[0]
-        if pending and pending == behind_dead and not self._stopped:
-            raise KeysHeld(
-                f"{pending} events wait behind dead events of their keys",
-                hint="See bridge dead list; then bridge dead retry, or bridge dead skip",
-            )
-        return pending == 0 or bool(self._stopped)
-
     def _shut_down(self) -> None:
-        for pipeline in self._pipelines.values():
-            pipeline.stop()
-        for shard in list(self._threads):
-            self._threads[shard].join()
-            self._bury(shard)
-        self._encoders.close()
-        if self._conn is not None:
-            with contextlib.suppress(psycopg.OperationalError):  # Postgres is away: the row runs out by itself
-                for farewell in ("release_leases", "forget_relays"):
-                    self._conn.execute(query(farewell), {"relay_id": self.relay_id})
-            self._conn.close()
-        logger.info("stopped; %d events published", self._published)
+        self._carriers.end()
+        if self._members is not None:
+            try:
+                self._members.leave()
+            except DatabaseUnavailable:
+                logger.info("Postgres is away; what is ours there runs out by itself")
+            self._members.conn.close()
+        logger.info("stopped; %d events published, %d dead", *self._carriers.counts)
 
 
 def _stopped(reason: str) -> ShardStopped:

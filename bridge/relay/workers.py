@@ -9,6 +9,7 @@ import sys
 from types import FrameType
 
 from bridge.errors import BridgeError
+from bridge.relay.signals import SIGNALS
 
 PARENT = "BRIDGE_PARENT_PID"  # a worker stops when this is no longer its parent
 
@@ -20,7 +21,7 @@ class WorkerFailed(BridgeError):
 def run_workers(count: int, arguments: list[str]) -> None:
     """Run `bridge` with `arguments` (but one worker) `count` times; returns when all have ended well.
 
-    SIGTERM and SIGINT are passed on. If one worker fails, the others are stopped and WorkerFailed carries its code.
+    Signals that end a relay are passed on. If one worker fails, the others are stopped, and WorkerFailed has its code.
     """
     alone = [sys.executable, "-m", "bridge", *arguments, "--workers", "1"]
     environment = {**os.environ, PARENT: str(os.getpid())}
@@ -32,8 +33,8 @@ def run_workers(count: int, arguments: list[str]) -> None:
             if worker.poll() is None:
                 worker.send_signal(number)
 
-    signal.signal(signal.SIGTERM, pass_on)
-    signal.signal(signal.SIGINT, pass_on)
+    for number in SIGNALS:
+        signal.signal(number, pass_on)
     failed = 0
     remaining = {worker.pid: worker for worker in workers}
     while remaining:

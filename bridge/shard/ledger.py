@@ -12,21 +12,28 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from bridge.event import SOURCES, DeadLetter, Event
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INEXACT = timedelta(milliseconds=1)  # a time is read as a double, which is some microseconds off in far years
 
 
+class OfSource(NamedTuple):
+    """What becomes of a batch's events of one source: seqs to mark processed, and the dead with their reasons."""
+
+    processed: tuple[int, ...] = ()
+    dead: tuple[tuple[int, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What becomes of the events of one batch: by source, the seqs to mark processed, and the dead with reasons.
+    """What becomes of the events of one batch.
 
     `first_at` and `last_at` bound the events' times, so that marking touches only their table partitions.
     """
 
-    processed: dict[str, list[int]]
-    dead: dict[str, list[tuple[int, str]]]
+    event_queue: OfSource
+    entity_events: OfSource
     first_at: datetime | None = None
     last_at: datetime | None = None
 
@@ -36,22 +43,23 @@ class Outcomes:
         times = [event.created_us for event in events] + [letter.event.created_us for letter in dead]
         first = EPOCH + timedelta(microseconds=min(times)) - INEXACT if times else None
         last = EPOCH + timedelta(microseconds=max(times)) + INEXACT if times else None
-        return cls(
-            {source: [event.seq for event in events if event.source == source] for source in SOURCES},
-            {source: [(d.event.seq, d.reason) for d in dead if d.event.source == source] for source in SOURCES},
-            first,
-            last,
-        )
+        return cls(_of_source(EVENT_QUEUE, events, dead), _of_source(ENTITY_EVENTS, events, dead), first, last)
 
     @property
     def seqs(self) -> list[int]:
         """All seqs of the batch."""
-        return [seq for seqs in self.processed.values() for seq in seqs] + [
-            seq for pairs in self.dead.values() for seq, _ in pairs
-        ]
+        both = (self.event_queue, self.entity_events)
+        return [seq for of in both for seq in of.processed] + [seq for of in both for seq, _ in of.dead]
 
 
-NOTHING = Outcomes({source: [] for source in SOURCES}, {source: [] for source in SOURCES})
+def _of_source(source: str, events: Sequence[Event], dead: Sequence[DeadLetter]) -> OfSource:
+    return OfSource(
+        tuple([event.seq for event in events if event.source == source]),
+        tuple([(letter.event.seq, letter.reason) for letter in dead if letter.event.source == source]),
+    )
+
+
+NOTHING = Outcomes(OfSource(), OfSource())
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,8 @@ class Start(NamedTuple):
 
     cursor: int
     scan_from: int
-    xids: list[int]
-    floors: list[int]
+    xids: tuple[int, ...]
+    floors: tuple[int, ...]
     next_xid: int
     next_floor: int
 
@@ -62,8 +62,8 @@ class Scan:
     `drawn` bounds the numbers drawn from the sequence before the scan's snapshot; `scan_from` is what the ledger said.
     """
 
-    events: list[Event]
-    deferred: list[int]
+    events: tuple[Event, ...]
+    deferred: tuple[int, ...]
     last_seq: int | None
     full: bool
     snapshot: Snapshot
@@ -87,8 +87,8 @@ class Position:
         return Start(
             self.cursor,
             self.scan_from,
-            [xid for xid, _ in open_floors],
-            [floor for _, floor in open_floors],
+            tuple([xid for xid, _ in open_floors]),
+            tuple([floor for _, floor in open_floors]),
             self.seen.xmax,
             self._floor(self.seen.xmax),
         )

@@ -1,31 +1,30 @@
 """The protocol for one shard that was taken over: read, encode, claim, publish. ARCHITECTURE.md, "A batch".
 
 No Postgres transaction is open while Kafka is awaited. There is no second try here: whatever goes wrong is raised, and
-the shard is taken over anew, so that ledger and committed offset say what happened. Postgres and Kafka are reached
-through two ports, so that `tests/model` can drive this very code against servers that fail at any step.
+the shard is taken over anew, so that ledger and committed offset say what happened.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
-from typing import NamedTuple, Protocol
-from uuid import UUID, uuid4
+from typing import NamedTuple
+from uuid import uuid4
 
-from bridge.encoding.encoder import Encoders
 from bridge.errors import LeaseLost, ShardStopped
-from bridge.event import Record
+from bridge.event import DeadLetter
 from bridge.failpoint import failpoint
 from bridge.settings import Delivery, OnDead, Settings
-from bridge.shard.batch import Batch, Key, make_batch
-from bridge.shard.hold import Holds
-from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
-from bridge.shard.position import Position, Scan, Snapshot, Start
-from bridge.shard.takeover import STOPPED_HINT, Committed, Resumption, Verdict, resume
+from bridge.shard.batch import Batch, make_batch
+from bridge.shard.holds import Key, TopicHolds
+from bridge.shard.ledger import NOTHING, Ledger, Outcomes
+from bridge.shard.ports import EncoderPort, ProducerPort, StorePort
+from bridge.shard.position import Position
+from bridge.shard.suspicion import Suspicion
+from bridge.shard.takeover import STOPPED_HINT, Committed, LastBatch, Resumption, resume
 
 logger = logging.getLogger(__name__)
 
@@ -34,31 +33,12 @@ SWEEP_SECONDS = 1.0  # at least this between two sweeps, and
 SWEEP_SHARE = 50  # this many times what the last one took, so that they cost 2 % at most
 
 
-class StorePort(Protocol):
-    """Postgres, as one shard needs it: `bridge.postgres.store.Store`."""
-
-    def take(self) -> Ledger: ...
-    def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool: ...
-    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan: ...
-    def look(self) -> tuple[int, Snapshot]: ...
-    def numbers(self) -> tuple[int, int]: ...
-    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
-    def release(self, held: Ledger) -> None: ...
-
-
-class ProducerPort(Protocol):
-    """Kafka, as one shard needs it: `bridge.kafka.producer.ShardProducer`."""
-
-    def open(self, max_bytes: Collection[int]) -> Committed | None: ...
-    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None: ...
-    def commit(self, number: int, batch_id: UUID) -> None: ...
-
-
 class Step(NamedTuple):
     """What one step moved; `read` 0 says that there is nothing to do now."""
 
     read: int
     published: int
+    dead: Sequence[DeadLetter]
 
 
 class News(Enum):
@@ -70,27 +50,35 @@ class News(Enum):
 
 
 class Shard:
-    """A shard that is ours until something is raised; made by `take_over()`."""
+    """A shard that is ours until something is raised; made by `take_over()`.
+
+    `in_hand` is the batch that is being claimed and published, None between two.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        held: Ledger,
+        ours: Ledger,
         store: StorePort,
         producer: ProducerPort,
-        encoders: Encoders,
-        holds: Holds,
+        encoder: EncoderPort,
+        holds: TopicHolds,
+        suspicion: Suspicion,
+        now: Callable[[], float],
     ) -> None:
+        self.in_hand: Batch | None = None
         self._settings = settings
-        self._ledger = held
+        self._ledger = ours
         self._store = store
         self._producer = producer
-        self._encoders = encoders
+        self._encoder = encoder
         self._holds = holds
-        self._position = Position(held.scan_from)
+        self._suspicion = suspicion
+        self._now = now
+        self._position = Position(ours.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
         self._drawn = sys.maxsize  # the bound on numbers of the last read; before the first, it is looked for
-        self._dying: Mapping[Key, int] = {}  # keys of the dead events in flight
+        self._blocked: Mapping[Key, int] = {}  # keys that the dead events in flight block
         self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
 
     @classmethod
@@ -99,34 +87,37 @@ class Shard:
         settings: Settings,
         store: StorePort,
         producer: ProducerPort,
-        encoders: Encoders,
-        holds: Holds,
+        encoder: EncoderPort,
+        holds: TopicHolds,
+        suspicion: Suspicion,
+        now: Callable[[], float],
     ) -> Shard:
         """Become the shard's only publisher, and learn what became of the last batch.
 
-        Raises LeaseLost, ShardStopped, Unavailable, PublishUncertain, psycopg.Error.
+        Raises LeaseLost, ShardStopped, Unavailable, PublishUncertain.
         """
-        held = store.take()
+        ours = store.take()
         failpoint("takeover_taken")
-        committed = producer.open(encoders.max_bytes.values())
-        shard = cls(settings, held, store, producer, encoders, holds)
+        committed = producer.open()
+        shard = cls(settings, ours, store, producer, encoder, holds, suspicion, now)
         resumption = shard._resume(committed)
-        if resumption.verdict is Verdict.FIRST:
+        if resumption.last_batch is LastBatch.FIRST:
             # A new shard's first act, so that a missing offset is never a guess; before the ledger names its id.
             shard._commit_offset(resumption.ledger)
         shard._write(resumption.ledger, resumption.applied, drawn=None)
         shard._commit_offset(shard._ledger)
-        logger.info("shard %d is ours (generation %d): %s", held.shard, held.generation, resumption.verdict.value)
+        logger.info("shard %d is ours (generation %d): %s", ours.shard, ours.generation, resumption.last_batch.value)
         return shard
 
     def step(self) -> Step:
-        """Move one batch. Raises as `take_over()`, and RecordTooLarge when the broker refused one for its size."""
-        now = time.monotonic()
+        """Move one batch. Raises as `take_over()`, EventFailed, and RecordRefused."""
+        now = self._now()
         if self._holds.release_due() or now >= self._next_sweep:
             self._rewind()
-        scan = self._store.read(self._position.start(), self._ledger.outcomes.seqs, self._holds.event_types())
+        limit, in_flight = self._suspicion.limit, self._ledger.outcomes.seqs
+        scan = self._store.read(self._position.start(), in_flight, self._holds.event_types(), limit)
         if self._position.cursor == self._position.scan_from:
-            self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (time.monotonic() - now))
+            self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._now() - now))
         if scan.drawn < self._drawn:
             self._check_numbers()
         self._position.scanned(scan)
@@ -135,22 +126,28 @@ class Shard:
         if scan.deferred:
             self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
         failpoint("read")
-        hold_keys = self._settings.relay.on_dead is OnDead.HOLD
-        batch = make_batch(scan.events, self._encoders, self._holds, self._dying, hold_keys=hold_keys)
+        block_keys = self._settings.relay.on_dead is OnDead.HOLD
+        batch = make_batch(
+            scan.events, self._encoder, self._holds, self._suspicion, self._blocked, block_keys=block_keys
+        )
         if batch.records:
+            self.in_hand = batch
             self._carry(batch, scan.drawn)
+            self._suspicion.passed(sorted(batch.outcomes.seqs))
+            self._holds.published(batch.records)
+            self.in_hand = None
         elif now >= self._settle_at:
             self._settle(scan.drawn)
-            if now >= self._next_sign_of_life:
-                self._commit_offset(self._ledger)
-        return Step(len(scan.events), len(batch.records))
+        if now >= self._next_sign_of_life:
+            self._commit_offset(self._ledger)
+        return Step(len(scan.events), len(batch.records) - len(batch.dead), batch.dead)
 
     def look(self) -> News:
         """Whether a step would find anything to do, as far as that can be told cheaply; what has become due cannot."""
         drawn, seen = self._store.look()
         if drawn > self._drawn:
             return News.WRITTEN
-        has_to_settle = self._ledger.outcomes != NOTHING and time.monotonic() >= self._settle_at
+        has_to_settle = self._ledger.outcomes != NOTHING and self._now() >= self._settle_at
         return News.ENDED if seen != self._position.seen or has_to_settle else News.NONE
 
     def hand_back(self) -> None:
@@ -192,7 +189,7 @@ class Shard:
         self._was_alive()
 
     def _was_alive(self) -> None:
-        self._next_sign_of_life = time.monotonic() + self._settings.relay.heartbeat_hours * 3600
+        self._next_sign_of_life = self._now() + self._settings.relay.heartbeat_hours * 3600
 
     def _carry(self, batch: Batch, drawn: int) -> None:
         new = self._ledger.claimed(uuid4(), batch.outcomes)
@@ -203,18 +200,18 @@ class Shard:
             self._settle(drawn)
         else:
             self._write(new, self._ledger.outcomes, drawn)
-            self._dying = batch.held
+            self._blocked = batch.blocked
             failpoint("claimed")
             self._producer.publish(new.batch_no, new.batch_id, batch.records)
             failpoint("published")
             self._was_alive()
-            self._settle_at = time.monotonic() + SETTLE_SECONDS
+            self._settle_at = self._now() + SETTLE_SECONDS
 
     def _settle(self, drawn: int | None) -> None:
         """Apply the outcomes of the last batch on their own, because no next claim will."""
         if self._ledger.outcomes != NOTHING:
             self._write(self._ledger.settled(), self._ledger.outcomes, drawn)
-            self._dying = {}
+            self._blocked = {}
             failpoint("marked")
 
     def _write(self, new: Ledger, applied: Outcomes, drawn: int | None) -> None:
@@ -234,7 +231,7 @@ class Shard:
             self._rewind()
 
     def _new_scan_from(self, in_flight: Outcomes) -> int:
-        if self._holds.reasons:  # scans leave out what is held, so they cannot tell where it begins
+        if self._holds.current:  # scans leave out what is held, so they cannot tell where it begins
             return self._position.scan_from
         unfinished = in_flight.seqs if self._deferred_from is None else [*in_flight.seqs, self._deferred_from]
         return self._position.finished(min(unfinished, default=None))

@@ -1,6 +1,6 @@
 """What a takeover concludes from the ledger and the committed offset; pure functions. ARCHITECTURE.md, "A batch".
 
-The only place where a batch's fate is decided; everything else follows from its verdict.
+The only place where a batch's fate is decided; everything else follows.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ STOPPED_HINT = "Nothing was published or marked. What can be done: bridge recove
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The offset committed for a shard's partition of the control topic, and the batch id in its metadata."""
+    """The offset committed for a shard's partition of the control topic, and the batch id in its metadata.
+
+    `batch_id` is None where a tool of Kafka's has set the offset.
+    """
 
     number: int
-    batch_id: UUID
+    batch_id: UUID | None
 
 
-class Verdict(Enum):
+class LastBatch(Enum):
     """What the ledger's last batch is, seen from Kafka."""
 
     FIRST = "the shard has never published"
@@ -35,57 +38,64 @@ class Verdict(Enum):
 class Resumption:
     """How a taker goes on: the ledger to write, and the outcomes to apply in the same transaction.
 
-    After Verdict.FIRST the ledger's batch id must be committed to Kafka before it is written.
+    After LastBatch.FIRST the ledger's batch id must be committed to Kafka before it is written.
     """
 
-    verdict: Verdict
+    last_batch: LastBatch
     ledger: Ledger
     applied: Outcomes
 
 
-def resume(held: Ledger, committed: Committed | None, first_id: UUID) -> Resumption:
+def resume(ours: Ledger, committed: Committed | None, first_id: UUID) -> Resumption:
     """What to do with the ledger that was taken. `first_id` is for a shard that has never published.
 
     `committed` must have been read after init_transactions(), as read_committed. Raises ShardStopped when the two
     contradict each other.
     """
-    in_flight = held.outcomes != NOTHING
-    verdict = reconcile(held.shard, held.batch_no, held.batch_id, committed, in_flight=in_flight)
-    if verdict is Verdict.PUBLISHED:
-        return Resumption(verdict, held.settled(), held.outcomes)
-    return Resumption(verdict, adopt(held, committed, first_id), NOTHING)
+    in_flight = ours.outcomes != NOTHING
+    last_batch = reconcile(ours.shard, ours.batch_no, ours.batch_id, committed, in_flight=in_flight)
+    if last_batch is LastBatch.PUBLISHED:
+        return Resumption(last_batch, ours.settled(), ours.outcomes)
+    return Resumption(last_batch, adopt(ours, committed, first_id), NOTHING)
 
 
-def adopt(held: Ledger, committed: Committed | None, new_id: UUID) -> Ledger:
+def adopt(ours: Ledger, committed: Committed | None, new_id: UUID) -> Ledger:
     """The ledger with which a stopped shard goes on: Kafka's last batch, and nothing in flight.
 
-    Only right once every pending event that Kafka has is marked. With `committed` None, `new_id` must be committed to
-    Kafka before the ledger is written.
+    Only right once every pending event that Kafka has is marked. Where Kafka has no batch id, `new_id` must be
+    committed to it before the ledger is written.
     """
-    if committed is None:
-        return replace(held, batch_id=new_id, outcomes=NOTHING)
-    return replace(held, batch_no=committed.number, batch_id=committed.batch_id, outcomes=NOTHING)
+    if committed is None or committed.batch_id is None:
+        return replace(ours, batch_id=new_id, outcomes=NOTHING)
+    return replace(ours, batch_no=committed.number, batch_id=committed.batch_id, outcomes=NOTHING)
 
 
 def reconcile(
     shard: int, batch_no: int, batch_id: UUID | None, committed: Committed | None, *, in_flight: bool
-) -> Verdict:
+) -> LastBatch:
     """Decide what happened to the ledger's last batch.
 
     `in_flight`: the ledger holds outcomes that were not applied. Raises ShardStopped for a contradiction.
     """
     if committed is None:
         if batch_id is None:
-            return Verdict.FIRST
+            return LastBatch.FIRST
         raise _stopped(
             shard,
             batch_no,
             "Kafka has no committed offset for it: the consumer group or the control "
             "topic was deleted, or its offset expired",
         )
+    if committed.batch_id is None:
+        raise _stopped(
+            shard,
+            batch_no,
+            f"the offset {committed.number} that Kafka has for it was not committed by bridge: somebody has reset the "
+            "offsets of its consumer group",
+        )
     if batch_id is None:
         if committed.number == 0:  # the first act was done, but a crash kept the ledger from saying so
-            return Verdict.NOT_PUBLISHED
+            return LastBatch.NOT_PUBLISHED
         raise _stopped(
             shard,
             batch_no,
@@ -93,9 +103,9 @@ def reconcile(
             "the database is new or was restored, or two bridges share a relay.name",
         )
     if committed == Committed(batch_no, batch_id):
-        return Verdict.PUBLISHED
+        return LastBatch.PUBLISHED
     if committed.number == batch_no - 1 and in_flight:
-        return Verdict.NOT_PUBLISHED
+        return LastBatch.NOT_PUBLISHED
     raise _stopped(
         shard,
         batch_no,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import time
 from collections import Counter
@@ -12,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import confluent_kafka
 from auditor import Audit
 from chaos.faults import Fault
 from fix_relay import LEASE_SECONDS, TRANSACTION_TIMEOUT_SECONDS
+from long_run import counts, machine, megabytes
 
 ALONE = LEASE_SECONDS + 5  # the promise when another relay lives
 HEALED = TRANSACTION_TIMEOUT_SECONDS + 15  # the promise once everything is well again
@@ -65,25 +63,22 @@ class Report:
         """Markdown."""
         audit = self.audit
         found = {name: len(getattr(audit, name)) for name in _KINDS} if audit else {}
-        machine = (
-            f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-        )
         lines = [
             f"# {self.minutes:g} minutes of chaos, seed {self.seed}",
             "",
-            f"{machine}, librdkafka {confluent_kafka.libversion()[0]}; 3 brokers, 2 relays, 4 writers on one machine.",
+            f"{machine()}; 3 brokers, 2 relays, 4 writers on one machine.",
             "",
             "| | |",
             "|---|---|",
             f"| events published | {audit.published if audit else '?'} |",
-            f"| transactions of the writers | {sum(self.transactions.values())}: {_counts(self.transactions)} |",
+            f"| transactions of the writers | {sum(self.transactions.values())}: {counts(self.transactions)} |",
             *(f"| {name} | {count} |" for name, count in found.items()),
             f"| gaps in the writers' own numbers | {len(self.gaps)} |",
             f"| faults | {sum(self.faults.values())} |",
             f"| longest recovery | {max(map(max, self.recoveries.values()), default=0):.1f} s |",
             f"| later than {ALONE:g} s beside a living relay, or {HEALED:g} s after healing | {len(self.late)} |",
             f"| longest transaction of a relay | {self.longest_transaction:.2f} s |",
-            f"| memory of a relay, median and most | {_megabytes(self.memory)} |",
+            f"| memory of a relay, median and most | {megabytes(self.memory)} |",
             "",
             "| fault | times | recovery: median | longest |",
             "|---|---|---|---|",
@@ -114,11 +109,3 @@ _KINDS = [name for name in Audit.__dataclass_fields__ if name != "published"]
 
 def _names(faults: Sequence[Fault]) -> list[str]:
     return [f"{fault.target}: {fault.name}" for fault in faults]
-
-
-def _counts(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.most_common())
-
-
-def _megabytes(memory: Sequence[int]) -> str:
-    return f"{statistics.median(memory) / 1e6:.0f} and {max(memory) / 1e6:.0f} MB" if memory else "?"

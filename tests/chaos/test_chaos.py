@@ -7,16 +7,14 @@ order and for how long, not how processes interleave.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
+import long_run
 import psutil
 import psycopg
 import pytest
@@ -133,11 +131,8 @@ def proxied(url: str, proxy: Proxy) -> str:
 
 
 def chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, name: str, minutes: float) -> Report:
-    seed = int(os.environ.get("BRIDGE_TEST_SEED") or random.randrange(1 << 30))
-    print(f"seed {seed}")  # shown when the test fails; BRIDGE_TEST_SEED repeats it
-    directory = Path("build/chaos") / str(seed)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    seed = long_run.seed()
+    directory = long_run.directory("chaos", seed)
     report = Report(seed, minutes, directory)
     port = int(conninfo_to_dict(database)["port"])
     proxy = Proxy(lambda: port, speaks_kafka=False)
@@ -178,7 +173,6 @@ def test_a_minute_of_chaos(cluster: Cluster, stack: Stack, database: str, server
 @pytest.mark.chaos
 @pytest.mark.timeout(0)
 def test_chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, unique: str) -> None:
-    minutes = float(os.environ.get("BRIDGE_TEST_MINUTES") or 30)
-    report = chaos(cluster, stack, database, servers, unique, minutes)
+    report = chaos(cluster, stack, database, servers, unique, long_run.minutes(30))
     print(report.text())
     assert_as_promised(report)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from fix_database import copy_of
-from fix_relay import Site, eventually
+from fix_relay import Site, eventually, open_site
+
+from bridge.local.stack import Endpoints
 
 
 def assert_recovers(site: Site) -> None:
@@ -89,6 +94,43 @@ def test_offsets_that_were_deleted(site: Site, what: str) -> None:
     audit = site.audit()
     assert audit.is_clean, audit
     assert audit.published == 200
+
+
+def test_offsets_that_were_set_with_kafkas_own_tool(site: Site) -> None:
+    """`kafka-consumer-groups --reset-offsets` leaves no batch id beside the number."""
+    site.publish(100)
+    site.drain()
+    group, control = site.settings.relay.name, site.settings.topics.control
+    reset = ConsumerGroupTopicPartitions(group, [TopicPartition(control, shard, 0) for shard in range(2)])
+    admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
+    admin.alter_consumer_group_offsets([reset])[group].result(30)
+    site.publish(100)
+    site.assert_stops("offset")
+    assert_recovers(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == 200
+
+
+def test_records_of_a_cloned_database_are_not_ours(site: Site, tmp_path: Path) -> None:
+    """A copy of our database was published into our topics under a name of its own: the same ids, another source."""
+    site.publish(50)
+    settings = site.settings
+    (directory := tmp_path / "clone").mkdir()
+    with copy_of(settings.database.url) as clone:
+        endpoints = Endpoints(clone.copy, settings.kafka.bootstrap_servers, settings.registry.url)
+        with open_site(endpoints, f"{site.name}c", directory) as other:
+            text = other.config.read_text()
+            for topic in ("things", "others", "entity_events", "dead_letters"):
+                text = text.replace(f'"{other.name}.{topic}"', f'"{site.name}.{topic}"')
+            other.config.write_text(text)
+            other.drain()
+    with site.connect() as db:
+        db.execute("update bridge.shard set batch_no = 7, batch_id = gen_random_uuid()")
+    site.assert_stops("is stopped")
+    assert_recovers(site)
+    sources = Counter(record.headers["ce_source"] for record in site.records()[f"{site.name}.things"])
+    assert sources == {f"/{other.name}/event_queue": 50, f"/{site.name}/event_queue": 50}
 
 
 def test_dead_events_stay_dead(site: Site) -> None:

@@ -73,7 +73,7 @@ class Demo:
 @pytest.fixture
 def demo(database: str, servers: Endpoints, unique: str, tmp_path: Path) -> Iterator[Demo]:
     config = tmp_path / "bridge.toml"
-    text = resource("config", "bridge.toml").read_text("utf-8")
+    text = "".join(resource("config", name).read_text("utf-8") for name in ("bridge.toml", "demo.toml"))
     for name in ("topic", "control", "dead_letters"):
         text = text.replace(f'{name} = "', f'{name} = "{unique}.')
     config.write_text(text.replace('name = "bridge"', f'name = "{unique}"'))

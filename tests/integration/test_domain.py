@@ -17,11 +17,12 @@ import pytest
 from fix_relay import eventually
 from psycopg import errors
 
+from bridge.configuration.load import load
+from bridge.demo.run import shipped_configuration
 from bridge.encoding.avro.schema import load_schema
-from bridge.settings import load
 
 Json = dict[str, Any]
-SUBJECTS = {route.event_type: route.subject for route in load(None, {}).routes}
+SUBJECTS = {route.event_type: route.subject for route in load(shipped_configuration(), {}).routes}
 FULL: dict[str, Json] = {
     "Contact": {
         "first_name": "Ada",

@@ -9,7 +9,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from bridge.postgres.connection import array, connect, query
+from bridge.postgres.connection import connect
+from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import RelaySettings
 from bridge.shard.ledger import NOTHING, Outcomes
@@ -65,6 +66,10 @@ def read_plan(db: psycopg.Connection, **changes: object) -> tuple[str, int]:
         "shard": 1,
         "rows": 100,
         "bytes": 1 << 20,
+        "cut": 1 << 24,
+        "headers_cut": 100_000,
+        "type_cut": 10_000,
+        "floors": [],
         "in_flight": "{}",
         "held": [],
         **changes,
@@ -136,8 +141,9 @@ def test_marking_touches_only_the_table_partitions_of_the_batch(db: psycopg.Conn
     fill(db)
     seqs = [seq for (seq,) in db.execute("select seq from bridge.event_queue where shard = 1 limit 100").fetchall()]
     first, last = db.execute("select min(created_at), max(created_at) from bridge.event_queue").fetchone()
+    seqs_text = "{" + ",".join(map(str, seqs)) + "}"
     parameters = {
-        "shard": 1, "seqs": array(seqs), "batch_from": first, "batch_to": last, "generation": 0, "batch_id": uuid4(),
+        "shard": 1, "seqs": seqs_text, "batch_from": first, "batch_to": last, "generation": 0, "batch_id": uuid4(),
     }  # fmt: skip
     lines = db.execute("explain (costs off) " + query("mark_event_queue_processed"), parameters).fetchall()
     plan = "\n".join(line for (line,) in lines)

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
-from bridge.registry.client import Registry
+from bridge.registry.client import RegistryClient
 from bridge.settings import RegistrySettings, Settings
 
 
@@ -26,7 +26,7 @@ ONE = schema({"name": "a", "type": "string"})
 TWO = schema({"name": "a", "type": "string"}, {"name": "b", "type": ["null", "int"], "default": None})
 BREAKING = schema({"name": "a", "type": "string"}, {"name": "b", "type": "int"})
 
-Open = Callable[..., Registry]
+Open = Callable[..., RegistryClient]
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def client(registry: str) -> Iterator[SchemaRegistryClient]:
 def open_registry(registry: str) -> Iterator[Open]:
     opened = []
 
-    def open_registry(**more: object) -> Registry:
+    def open_registry(**more: object) -> RegistryClient:
         settings = RegistrySettings(**({"url": registry, "timeout_seconds": 5.0} | more))
-        opened.append(Registry(Settings(registry=settings)))
+        opened.append(RegistryClient(Settings(registry=settings)))
         return opened[-1]
 
     yield open_registry
@@ -239,4 +239,4 @@ def test_each_answer_has_its_reaction(
 @pytest.mark.parametrize("url", ["", "localhost:8081", "ftp://x"])
 def test_an_address_that_cannot_be_one(url: str) -> None:
     with pytest.raises(ConfigError, match="registry"):
-        Registry(Settings(registry=RegistrySettings(url=url)))
+        RegistryClient(Settings(registry=RegistrySettings(url=url)))

@@ -114,6 +114,9 @@ def test_what_the_broker_refuses_is_a_matter_of_configuration(
     [
         ({"securty.protocol": "SSL"}, 'No such configuration property: "securty.protocol"'),
         ({"security.protocol": "TLS"}, 'Invalid value "TLS"'),
+        ({"security.protocol": "SSL", "ssl.ca.location": "/nowhere/ca.pem"}, "ssl.ca.location"),
+        ({"session.timeout.ms": "6000", "group.protocol": "consumer"}, "session.timeout.ms"),
+        ({"sasl.password": "x", "max.in.flight": "6"}, "max.in.flight"),
         ({"plugin.library.paths": "/tmp/x.so"}, "must not set 'plugin.library.paths'"),  # noqa: S108
         ({"ssl.engine.location": "x"}, "must not set 'ssl.engine.location'"),
         ({"sasl.kerberos.kinit.cmd": "touch /tmp/x"}, "must not set 'sasl.kerberos.kinit.cmd'"),
@@ -125,11 +128,13 @@ def test_wrong_properties_are_named(settings: Settings, properties: dict[str, st
 
 
 def test_properties_reach_librdkafka_and_servers_cannot_be_replaced(settings: Settings) -> None:
-    given = {"client.id": "mine", "bootstrap.servers": "elsewhere:1", "socket.keepalive.enable": "true"}
+    given = {"client.id": "mine", "socket.keepalive.enable": "true"}
     found = client_properties(replace(settings, kafka=replace(settings.kafka, properties=given)))
     assert found["client.id"] == "mine"
     assert found["socket.keepalive.enable"] == "true"
     assert found["bootstrap.servers"] == settings.kafka.bootstrap_servers
+    with pytest.raises(ConfigError, match=r"must not set 'bootstrap\.servers'.*kafka\.bootstrap_servers"):
+        client_properties(replace(settings, kafka=KafkaSettings("here:1", {"bootstrap.servers": "elsewhere:1"})))
 
 
 def test_no_broker_at_all(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from fix_relay import eventually
 
+from bridge.configuration.load import load
 from bridge.demo.fiction import REGIONS
+from bridge.demo.run import shipped_configuration
 from bridge.demo.traffic import Traffic
 from bridge.errors import DatabaseUnavailable
-from bridge.settings import load
 
 EVENTS = "select (select count(*) from bridge.event_queue) + (select count(*) from bridge.entity_events)"
 CREATED = (
@@ -45,7 +46,7 @@ def test_it_counts_what_it_writes(database: str, db: psycopg.Connection[Any]) ->
 def test_it_writes_every_event_type_that_has_a_route(database: str, db: psycopg.Connection[Any]) -> None:
     write(database, 3200)
     written = {row[0] for row in db.execute("select distinct event_type from bridge.event_queue")}
-    assert written | {"entity.changed"} == {route.event_type for route in load(None, {}).routes}
+    assert written | {"entity.changed"} == {route.event_type for route in load(shipped_configuration(), {}).routes}
     assert {row[0] for row in db.execute("select distinct actor_status from bridge.entity_events")} == {"ok", "missing"}
 
 

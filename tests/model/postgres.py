@@ -145,7 +145,7 @@ class Postgres:
             self.on_disk = None
             self.ledger = replace(self.ledger, owner="")
 
-    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
+    def read(self, start: Start, in_flight: Collection[int], held: Collection[str], limit: int | None) -> Scan:
         _, snapshot = self.look()
         starts = [start.cursor]
         starts += [floor for xid, floor in zip(start.xids, start.floors, strict=True) if xid not in self.running]
@@ -156,18 +156,19 @@ class Postgres:
         dead: dict[str, int] = {}  # the lowest seq of each key
         for seq, key in self.dead.values():
             dead[key] = min(seq, dead.get(key, seq))
+        most = min(BATCH_ROWS, limit or BATCH_ROWS)
         rows = [
             row
             for row in sorted(self.committed(), key=lambda row: row.seq)
             if row.seq > min(starts) and row.status == "PENDING" and row.seq not in in_flight
             and row.event_type not in held and row.seq <= dead.get(row.key, row.seq)
-        ][:BATCH_ROWS]  # fmt: skip
+        ][:most]  # fmt: skip
         return Scan(
-            [Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.written_us)
-             for row in rows if row.due_at <= self.now],
-            [row.seq for row in rows if row.due_at > self.now],
+            tuple(Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.written_us)
+                  for row in rows if row.due_at <= self.now),
+            tuple(row.seq for row in rows if row.due_at > self.now),
             rows[-1].seq if rows else None,
-            len(rows) == BATCH_ROWS,
+            len(rows) == most,
             snapshot,
             self.seq,
             self.ledger.scan_from,
@@ -190,7 +191,7 @@ class Postgres:
         scan_from = new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from
         self.ledger = replace(new, owner=self.ledger.owner, generation=self.ledger.generation, scan_from=scan_from)
         self.lease_until = self.now + lease_seconds
-        reasons = dict(applied.dead[EVENT_QUEUE])
+        reasons = dict(applied.event_queue.dead)
         marked = [
             row
             for row in self.committed()

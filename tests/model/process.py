@@ -1,4 +1,4 @@
-"""A relay of the model: the real `bridge.relay.pipeline.Pipeline`, over ports that stop at every request and reply.
+"""A relay of the model: the real `relay.shard_thread.ShardThread`, over ports that stop at every request and reply.
 
 It runs in a greenlet. `step(fate)` lets it go on to the next request or reply, and says what becomes of the one at
 which it stands: it goes well, is cut (the client sees an error), arrives late (the client sees an error, the server
@@ -13,24 +13,28 @@ from types import TracebackType
 from typing import Any, TypeVar
 from uuid import UUID
 
-import psycopg
 from greenlet import GreenletExit, getcurrent, greenlet
 from model.kafka import Fenced, Kafka
 from model.postgres import Postgres
 
 from bridge.errors import (
     BrokerUnavailable,
+    DatabaseUnavailable,
     LeaseLost,
     PoisonEvent,
     PublishUncertain,
-    RecordTooLarge,
+    RecordRefused,
     RegistryUnavailable,
+    TopicUnwritable,
 )
 from bridge.event import DeadLetter, Event, Record
 from bridge.relay.outages import Outages
-from bridge.relay.pipeline import Pipeline
+from bridge.relay.shard_health import ShardHealth
+from bridge.relay.shard_thread import ShardThread
 from bridge.settings import Settings
+from bridge.shard.holds import TopicHolds
 from bridge.shard.ledger import Ledger, Outcomes, Written
+from bridge.shard.ports import Ports
 from bridge.shard.position import Scan, Snapshot, Start
 from bridge.shard.takeover import Committed
 
@@ -53,6 +57,10 @@ class Servers:
         self.wire: list[Callable[[], object]] = []
         self.registry_is_away = False
         self.limit_is_lowered = False
+        self.forbidden: set[str] = set()  # topics that may not be written to
+
+    def unwritable(self, topics: Collection[str]) -> dict[str, TopicUnwritable]:
+        return {topic: TopicUnwritable("forbidden") for topic in topics if topic in self.forbidden}
 
 
 class Process:
@@ -62,7 +70,7 @@ class Process:
         self.servers, self.settings, self.owner = servers, settings, owner
         self.at = ""
         self._stopping = False
-        self._pipeline: Pipeline | None = None
+        self._carrier: ShardThread | None = None
         self._greenlet = greenlet(self._main)
         self.step()
 
@@ -82,8 +90,8 @@ class Process:
     def stop(self) -> None:
         """As by SIGTERM."""
         self._stopping = True
-        if self._pipeline is not None:
-            self._pipeline.stop()
+        if self._carrier is not None:
+            self._carrier.stop()
 
     def pause(self, at: str) -> Fate:
         """Called inside: wait for the next `step()`."""
@@ -91,10 +99,20 @@ class Process:
         return self._greenlet.parent.switch(at)
 
     def _main(self, _: Fate) -> None:
-        encoders = Encoders(self.servers)
+        encoder = Encoder(self.servers)
+        ports = Ports(
+            open_store=lambda _: Store(self.servers, self.owner, self.settings.relay.lease_seconds),
+            open_producer=lambda _: ShardProducer(self.servers),
+            encoder=encoder,
+            refresh_limits=encoder.refresh_limits,
+            unwritable=self.servers.unwritable,
+            make_stop=StopEvent,
+            now=lambda: self.servers.postgres.now,
+        )
+        health = ShardHealth(0, TopicHolds(self.settings, ports.now, ports.unwritable))
         while not self._stopping:
-            self._pipeline = Pipeline(self.settings, 0, self.owner, encoders, Outages())  # type: ignore[arg-type]
-            self._pipeline.run()
+            self._carrier = ShardThread(self.settings, 0, ports, Outages(), health)
+            self._carrier.run()
             self.pause("free")
 
 
@@ -104,7 +122,7 @@ def current() -> Process:
 
 
 class StopEvent:
-    """threading.Event for a pipeline: waiting is a step."""
+    """threading.Event for a shard: waiting is a step."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -120,10 +138,8 @@ class StopEvent:
         return self._is_set
 
 
-class Encoders:
-    """bridge.encoding.encoder.Encoders, with events that say themselves how they behave."""
-
-    max_bytes: dict[str, int] = {}  # noqa: RUF012
+class Encoder:
+    """bridge.encoding.encoder.Encoder, with events that say themselves how they behave."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
@@ -135,6 +151,8 @@ class Encoders:
     def record(self, event: Event) -> Record:
         if self._servers.registry_is_away and event.event_type == "other.changed":
             raise RegistryUnavailable("away")
+        if event.payload == "bug":
+            raise ZeroDivisionError
         if event.payload == "poison" or (event.payload == "large" and self._knows_limit):
             raise PoisonEvent(event.payload)
         return Record(event.event_type, event.key.encode(), event.id.encode(), [], event.payload == "large")
@@ -146,14 +164,10 @@ class Encoders:
 class Store:
     """bridge.postgres.store.Store over the model's Postgres."""
 
-    def __init__(self, settings: Settings, _shard: int, owner: str) -> None:
-        self._servers = current().servers
-        self._owner, self._lease_seconds = owner, settings.relay.lease_seconds
-        self._session = self._servers.postgres.session
-
-    @classmethod
-    def open(cls, settings: Settings, shard: int, owner: str) -> Store:
-        return cls(settings, shard, owner)
+    def __init__(self, servers: Servers, owner: str, lease_seconds: float) -> None:
+        self._servers = servers
+        self._owner, self._lease_seconds = owner, lease_seconds
+        self._session = servers.postgres.session
 
     def __enter__(self) -> Store:
         return self
@@ -169,8 +183,8 @@ class Store:
     def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool:
         return self._ask("stop", lambda db: db.stop(held, reason, renumber=renumber))
 
-    def read(self, start: Start, in_flight: list[int], held: Collection[str]) -> Scan:
-        return self._ask("read", lambda db: db.read(start, in_flight, held))
+    def read(self, start: Start, in_flight: Collection[int], held: Collection[str], limit: int | None) -> Scan:
+        return self._ask("read", lambda db: db.read(start, in_flight, held, limit))
 
     def look(self) -> tuple[int, Snapshot]:
         return self._servers.postgres.look()
@@ -190,10 +204,10 @@ class Store:
             session = self._session
             self._servers.wire.append(lambda: self._arrive(session, request))
         if fate in (Fate.CUT, Fate.LATE) or self._session != self._servers.postgres.session:
-            raise psycopg.OperationalError("connection lost")
+            raise DatabaseUnavailable("connection lost")
         answer = request(self._servers.postgres)
         if current().pause(f"{name} answered") is not Fate.GO:
-            raise psycopg.OperationalError("connection lost")
+            raise DatabaseUnavailable("connection lost")
         return answer
 
     def _arrive(self, session: int, request: Callable[[Postgres], Any]) -> None:
@@ -204,8 +218,8 @@ class Store:
 class ShardProducer:
     """bridge.kafka.producer.ShardProducer over the model's Kafka, with its rule: what was sent twice is in doubt."""
 
-    def __init__(self, _settings: Settings, _shard: int) -> None:
-        self._servers = current().servers
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
         self._epoch = -1
         self._was_sent_twice = False
 
@@ -217,7 +231,7 @@ class ShardProducer:
     ) -> None:
         pass
 
-    def open(self, _max_bytes: Collection[int]) -> Committed | None:
+    def open(self) -> Committed | None:
         self._epoch = self._ask("init_transactions", lambda kafka: kafka.init_transactions(), BrokerUnavailable)
         self._ask("offset_fetch", lambda kafka: None, BrokerUnavailable)
         if self._servers.kafka.unstable is not None:
@@ -229,12 +243,14 @@ class ShardProducer:
 
     def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
         epoch, sent = self._epoch, list(records)
+        if any(record.topic in self._servers.forbidden for record in sent):
+            raise PublishUncertain("a topic may not be written to")
         half = (len(sent) + 1) // 2
         for part in (sent[:half], sent[half:]):
             if part:
                 self._ask("produce", lambda kafka, part=part: kafka.produce(epoch, part))
         if self._servers.limit_is_lowered and any(record.timestamp_ms for record in sent):
-            raise RecordTooLarge("too large for its topic")
+            raise RecordRefused("too large for its topic")
         offset = Committed(number, batch_id)
         self._ask("send_offsets", lambda kafka: kafka.send_offsets(epoch, offset))
         self._ask("end_transaction", lambda kafka: kafka.end_transaction(epoch))

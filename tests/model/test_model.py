@@ -11,7 +11,6 @@ import logging
 import os
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +18,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from model import process
 from model.postgres import Postgres
 from model.process import Fate, Process, Servers, arrive
 
-import bridge.relay.pipeline
-import bridge.shard.hold
-import bridge.shard.shard
 from bridge.settings import RelaySettings, Route, Settings
 from bridge.shard.ledger import NOTHING
 from bridge.shard.takeover import adopt
@@ -44,7 +39,8 @@ totals: Counter[str] = Counter()  # over all histories: shows that they were wor
 
 which = st.integers(0, RELAYS - 1)
 keys = st.sampled_from("abc")
-texts = st.sampled_from(["", "", "", "", "poison", "large"])
+CHANGES = ("time-out", "settle", "settle", "registry", "registry", "limit", "other.changed", "dead")
+texts = st.sampled_from(["", "", "", "", "", "poison", "large", "bug"])
 types = st.sampled_from(["thing.changed", "thing.changed", "other.changed"])
 
 
@@ -175,7 +171,9 @@ class History(RuleBasedStateMachine):
         totals["late"] += 1
         arrive(self.servers.wire.pop(data.draw(st.integers(0, len(self.servers.wire) - 1))))
 
-    @rule(what=st.sampled_from(["time-out", "settle", "settle", "registry", "registry", "limit"]))
+    @rule(
+        what=st.sampled_from(["time-out", "settle", "settle", "registry", "registry", "limit", "other.changed", "dead"])
+    )
     def change(self, what: str) -> None:
         if what == "time-out":
             self.servers.kafka.time_out()
@@ -183,8 +181,10 @@ class History(RuleBasedStateMachine):
             self.servers.kafka.settle()
         elif what == "registry":
             self.servers.registry_is_away = not self.servers.registry_is_away
-        else:
+        elif what == "limit":
             self.servers.limit_is_lowered = True
+        else:
+            self.servers.forbidden ^= {what}
 
     @precondition(lambda self: self.db.dead)
     @rule(data=st.data(), mend=st.booleans(), retry=st.booleans())
@@ -286,6 +286,7 @@ class History(RuleBasedStateMachine):
         for xid in sorted(self.db.running):
             self.db.commit(xid)
         self.servers.registry_is_away = False
+        self.servers.forbidden.clear()
         if len(self.order) % 2:  # half of the time the relays that have lived through it go on, and must find it all
             for relay in self.relays:
                 relay.kill()
@@ -313,14 +314,8 @@ class History(RuleBasedStateMachine):
         note(f"log: {[(record.topic, record.key, record.value) for record in self.servers.kafka.log]}")
 
 
-def test_histories(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def test_histories(request: pytest.FixtureRequest) -> None:
     """Nothing is lost, doubled, out of order or a phantom, and all is published in the end."""
-    clock = SimpleNamespace(monotonic=lambda: process.current().servers.postgres.now)
-    monkeypatch.setattr(bridge.relay.pipeline, "Store", process.Store)
-    monkeypatch.setattr(bridge.relay.pipeline, "ShardProducer", process.ShardProducer)
-    monkeypatch.setattr(bridge.relay.pipeline, "threading", SimpleNamespace(Event=process.StopEvent))
-    monkeypatch.setattr(bridge.shard.shard, "time", clock)
-    monkeypatch.setattr(bridge.shard.hold, "time", clock)
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
     request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
     totals.clear()

@@ -73,8 +73,18 @@ def test_varint_is_fastavros(number: int) -> None:
         ("long", "9223372036854775807", 2**63 - 1),
         ("double", "1.5", 1.5),
         ("double", "3", 3.0),
-        ("double", "-0.0", -0.0),
+        ("double", "1e23", 1e23),
+        ("double", "0.1", 0.1),
+        ("double", "1e-400", 0.0),
+        ("double", "1.7976931348623157e308", 1.7976931348623157e308),
+        ("double", "9007199254740992", 2.0**53),
+        ("double", "100000000000000000000000", 1e23),  # so Postgres prints a double precision of 1e23
+        ("double", "17976931348623157" + "0" * 292, 1.7976931348623157e308),
+        ("double", "18446744073709551616", 2.0**64),
         ("float", "0.5", 0.5),
+        ("float", "0.1", 0.10000000149011612),
+        ("float", "3.4028235e38", 3.4028234663852886e38),
+        ("float", "12345678000", 12345677824.0),  # so Postgres prints a real of 1.2345678e10
         ("string", '"Zo\\u00eb \\ud83d\\ude00 \\u0000"', "Zoë 😀 \0"),
         ("string", '""', ""),
         ("bytes", '"\\\\x00ff"', b"\x00\xff"),
@@ -90,6 +100,7 @@ def test_varint_is_fastavros(number: int) -> None:
         (["null", "int", "string", "boolean"], "7", 7),
         (["null", "int", "string", "boolean"], '"7"', "7"),
         (["null", "int", "string", "boolean"], "true", True),
+        (["null", "string", "double"], "7", 7.0),
         (["long", "double"], "7", 7),
         (["long", "double"], "7.5", 7.5),
         (["null", {"type": "array", "items": ["null", "int"]}], "[1, null]", [1, None]),
@@ -116,8 +127,12 @@ def test_a_reader_gets_what_was_written(type_: Any, payload: str, expected: Any)
         ("timestamp-micros", "9999-12-31T23:59:59.999999+00:00", 253_402_300_799_999_999),
         ("timestamp-micros", "2026-11-22T10:11:12.123+00:19:32", 1_795_341_100_123_000),
         ("timestamp-micros", "2026-11-22T10:11:12.123Z", 1_795_342_272_123_000),
-        ("timestamp-millis", "2026-11-22T10:11:12.123999+00:00", 1_795_342_272_123),
-        ("timestamp-millis", "1969-12-31T23:59:59.999999+00:00", -1),
+        ("timestamp-micros", "2026-11-22T10:11Z", 1_795_342_260_000_000),
+        ("timestamp-micros", "2026-11-22T10:11:12,5+0000", 1_795_342_272_500_000),
+        ("timestamp-millis", "2026-11-22T10:11:12.123+00:00", 1_795_342_272_123),
+        ("timestamp-millis", "2026-11-22T10:11:12.123000+00:00", 1_795_342_272_123),
+        ("timestamp-millis", "1969-12-31T23:59:59.999Z", -1),
+        ("local-timestamp-millis", "1969-12-31T23:59:59.999", -1),
         ("local-timestamp-micros", "2026-11-22T10:11:12.123456", 1_795_342_272_123_456),
         ("time-micros", "10:11:12.123456", 36_672_123_456),
         ("time-micros", "00:00:00", 0),
@@ -164,7 +179,15 @@ def test_decimals_are_exact_also_as_numbers(payload: str, size: int | None) -> N
         ("double", "true"),
         ("double", '"NaN"'),
         ("double", "null"),
+        ("double", "9007199254740993"),
+        ("double", "-9007199254740993"),
+        ("double", "18446744073709551617"),
+        ("double", "-9223372036854775809"),
+        ("double", "1" + "0" * 309),
+        (["null", "long", "double"], "18446744073709551617"),
         ("float", "1e39"),
+        ("float", "3.4028235677973366e38"),
+        ("float", "16777217"),
         ("string", "1"),
         ("string", "null"),
         ("string", "{}"),
@@ -197,6 +220,21 @@ def test_decimals_are_exact_also_as_numbers(payload: str, size: int | None) -> N
         (logical("long", "timestamp-micros"), '"0001-01-01T00:00:00"'),
         (logical("long", "timestamp-micros"), "1790000000123456"),
         (logical("long", "timestamp-micros"), "[1,2,3,4,5]"),
+        (
+            logical("long", "timestamp-micros"),
+            json.dumps(["-" if n in (4, 7) else ":" if n in (13, 16) else "a" for n in range(32)]),
+        ),
+        (logical("long", "timestamp-micros"), '"2026-11-22T10:11.5Z"'),
+        (logical("long", "timestamp-micros"), '"2026-11-22T24:00:00Z"'),
+        (logical("long", "timestamp-micros"), '"2026-11-22x10:11:12Z"'),
+        (logical("long", "timestamp-micros"), '"2026-W47-7T10:11:12Z"'),
+        (logical("long", "timestamp-micros"), '"2026-11-22T10:11:12+00:00:00.1234567"'),
+        (logical("long", "timestamp-micros"), '"2026-11-22T10:11:12+05:60"'),
+        (logical("long", "timestamp-micros"), '"0001-01-01T00:00:00+05:00"'),
+        (logical("long", "timestamp-micros"), '"9999-12-31T23:59:59-05:00"'),
+        (logical("long", "timestamp-millis"), '"2026-11-22T10:11:12.123456Z"'),
+        (logical("long", "timestamp-millis"), '"1969-12-31T23:59:59.999999Z"'),
+        (logical("long", "local-timestamp-millis"), '"2026-11-22T10:11:12.123456"'),
         (logical("long", "timestamp-micros"), '{"a": 1}'),
         (logical("long", "timestamp-micros"), "null"),
         (logical("long", "local-timestamp-micros"), '"2026-11-22T10:11:12Z"'),
@@ -204,6 +242,13 @@ def test_decimals_are_exact_also_as_numbers(payload: str, size: int | None) -> N
         (logical("int", "date"), '"20260101"'),
         (logical("int", "date"), '"2026-W01-1"'),
         (logical("int", "date"), "1"),
+        (logical("int", "date"), '["2", "0", "2", "6", "-", "0", "1", "-", "0", "1"]'),
+        (logical("int", "time-millis"), '"10:11:12.123456"'),
+        (logical("long", "time-micros"), '"00:00.5"'),
+        (logical("long", "time-micros"), '"00:00"'),
+        (logical("long", "time-micros"), '"10:11:12,5"'),
+        (logical("long", "time-micros"), '"10:11:12.1234567"'),
+        (logical("long", "time-micros"), '["0", "0", ":", "0", "0", ":", "0", "0"]'),
         (logical("long", "time-micros"), '"24:00:00"'),
         (logical("long", "time-micros"), '"10:00:00+01:00"'),
         (logical("long", "time-micros"), '"101112"'),
@@ -213,6 +258,8 @@ def test_decimals_are_exact_also_as_numbers(payload: str, size: int | None) -> N
         (logical("bytes", "decimal", precision=4, scale=2), "1e400"),
         (logical("bytes", "decimal", precision=4, scale=2), "1e999999999"),
         (logical("bytes", "decimal", precision=4, scale=2), "1e-999999999"),
+        (logical("bytes", "decimal", precision=4, scale=2), "1e9999999999999999999"),
+        (logical("bytes", "decimal", precision=4, scale=2), '"1e9999999999999999999"'),
         (logical("bytes", "decimal", precision=4, scale=2), "9" * 5000),
         (logical("bytes", "decimal", precision=4, scale=2), "0." + "9" * 5000),
         (logical("bytes", "decimal", precision=4, scale=2), "true"),
@@ -230,6 +277,36 @@ def test_what_does_not_fit_is_refused_with_its_place_and_not_its_value(type_: An
     assert len(said) < 200
     value = payload.strip('"')
     assert len(value) < 5 or value not in said
+
+
+@pytest.mark.parametrize("also", ["int", logical("bytes", "decimal", precision=4)])
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ("-0.0", "-0.0"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+        ("17976931348623157" + "0" * 292, "1.7976931348623157e+308"),
+        ("1.7976931348623159e308", None),
+        ("1e-400", "0.0"),
+        ("9007199254740993", None),
+        ("18446744073709551617", None),
+        ('2, "f": 3', "3.0"),  # of two keys the last, as in jsonb
+    ],
+)
+def test_both_parsers_agree(also: Any, payload: str, expected: str | None) -> None:
+    """A schema with a decimal is read with another one."""
+    schema = {"type": "record", "name": "R", "fields": [{"name": "f", "type": "double"}, {"name": "g", "type": also}]}
+    text = f'{{"f": {payload}, "g": 0}}'
+    if expected is None:
+        refusal(schema, text)
+    else:
+        assert str(decode(schema, AvroSchema("s", json.dumps(schema)).encode(text))["f"]) == expected
+
+
+def test_a_decimal_of_many_digits_is_exact() -> None:
+    digits = "1" * 1000
+    schema = logical("bytes", "decimal", precision=1000, scale=1)
+    assert through(schema, f'"{digits[:-1]}.1"') == Decimal(f"{digits[:-1]}.1")
 
 
 @pytest.mark.parametrize(
@@ -305,6 +382,7 @@ def test_a_missing_field_takes_its_default() -> None:
             {"name": "l", "type": "I", "default": {"j": 1, "k": False}},
             {"name": "m", "type": {"type": "enum", "name": "M", "symbols": ["P", "Q"]}, "default": "Q"},
             {"name": "n", "type": "double", "default": 1},
+            {"name": "p", "type": "double", "default": 1e300},
             {"name": "o", "type": logical("bytes", "decimal", precision=4, scale=2), "default": "\u0001"},
         ],
     }  # fmt: skip
@@ -313,7 +391,7 @@ def test_a_missing_field_takes_its_default() -> None:
     assert at.microsecond == 5
     assert found == {
         "a": "y", "b": None, "c": "x", "d": b"\xff", "e": b"\x00\xff", "h": [1, 2], "i": {"j": 7, "k": True},
-        "l": {"j": 1, "k": False}, "m": "Q", "n": 1.0, "o": Decimal("0.01"),
+        "l": {"j": 1, "k": False}, "m": "Q", "n": 1.0, "p": 1e300, "o": Decimal("0.01"),
     }  # fmt: skip
 
 
@@ -366,6 +444,14 @@ def test_recursive_schemas_are_known(schema: Any, expected: bool) -> None:
         ('{"type": "nothing"}', "not valid Avro"),
         ("7", "not valid Avro"),
         (json.dumps(of("int", default="x")), "not valid Avro"),
+        (json.dumps(of("double", default=10**400)), "not valid Avro"),
+        (json.dumps(of({"type": "fixed", "name": "F", "size": -1})), "not valid Avro"),
+        (json.dumps(of(logical("bytes", "decimal", precision=10**30))), "not valid Avro"),
+        (json.dumps(of("test.R", default={})), "the default of f is not a value that ends"),
+        (
+            json.dumps(of({"type": "array", "items": "test.R"}, default=[{}])),
+            "the default of f is not a value that ends",
+        ),
         (json.dumps(of(["string", "bytes"])), "cannot tell the branches of the union string, bytes apart"),
         (json.dumps(of(["null", "int", "long"])), "cannot tell"),
         (json.dumps(of(["null", "string", logical("long", "timestamp-micros")])), "cannot tell"),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.encoding.encoder import FRAMING_BYTES, Encoders, size
+from bridge.encoding.encoder import Encoder
+from bridge.encoding.limits import TopicLimits
+from bridge.encoding.record import FRAMING_BYTES, size
 from bridge.errors import ConfigError, EncodingError, PoisonEvent, RecordTooLarge, RegistryUnavailable, UnroutableEvent
 from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.settings import RelaySettings, Route, Settings, TopicSettings
@@ -37,7 +39,7 @@ def ids() -> KnownIds:
 
 
 @pytest.fixture
-def encoders(tmp_path: Path, ids: KnownIds) -> Encoders:
+def encoder(tmp_path: Path, ids: KnownIds) -> Encoder:
     (tmp_path / "things-Made.avsc").write_text(json.dumps(SCHEMA))
     settings = Settings(
         relay=RelaySettings(name="us"),
@@ -45,7 +47,7 @@ def encoders(tmp_path: Path, ids: KnownIds) -> Encoders:
         routes=(Route("thing.made", "things", "things-Made"),),
         schemas=tmp_path,
     )
-    return Encoders(settings, ids, {"things": 2000, "dead": 2000})
+    return Encoder(settings, ids.schema_id, TopicLimits({"things": 2000, "dead": 2000}))
 
 
 def event(payload: str = '{"text": "x"}', **more: object) -> Event:
@@ -53,8 +55,8 @@ def event(payload: str = '{"text": "x"}', **more: object) -> Event:
     return Event(source=EVENT_QUEUE, seq=7, id="0190a1b2-1111-7222-8333-444455556666", payload=payload, **given)
 
 
-def test_a_record_is_complete(encoders: Encoders) -> None:
-    record = encoders.record(event(key="Zoë", headers='{"traceparent": "00-1-2-01", "ce_id": "forged"}'))
+def test_a_record_is_complete(encoder: Encoder) -> None:
+    record = encoder.record(event(key="Zoë", headers='{"traceparent": "00-1-2-01", "ce_id": "forged"}'))
     assert record == Record(
         topic="things",
         key="Zoë".encode(),
@@ -75,22 +77,22 @@ def test_a_record_is_complete(encoders: Encoders) -> None:
 
 
 @pytest.mark.parametrize("created_us", [2**63 - 1, -1, -(2**63)])
-def test_a_record_is_never_of_the_future_or_before_kafkas_time(encoders: Encoders, created_us: int) -> None:
-    assert 0 <= encoders.record(event(created_us=created_us)).timestamp_ms <= time.time_ns() // 1_000_000
+def test_a_record_is_never_of_the_future_or_before_kafkas_time(encoder: Encoder, created_us: int) -> None:
+    assert 0 <= encoder.record(event(created_us=created_us)).timestamp_ms <= time.time_ns() // 1_000_000
 
 
-def test_the_id_is_asked_for_once_a_type(encoders: Encoders, ids: KnownIds) -> None:
+def test_the_id_is_asked_for_once_a_type(encoder: Encoder, ids: KnownIds) -> None:
     for _ in range(3):
-        encoders.record(event())
+        encoder.record(event())
     assert ids.asked == 1
 
 
-def test_a_failure_to_get_the_id_is_not_remembered(encoders: Encoders, ids: KnownIds) -> None:
+def test_a_failure_to_get_the_id_is_not_remembered(encoder: Encoder, ids: KnownIds) -> None:
     ids.away = True
     with pytest.raises(RegistryUnavailable):
-        encoders.record(event())
+        encoder.record(event())
     ids.away = False
-    assert encoders.record(event()).topic == "things"
+    assert encoder.record(event()).topic == "things"
 
 
 @pytest.mark.parametrize(
@@ -105,12 +107,10 @@ def test_a_failure_to_get_the_id_is_not_remembered(encoders: Encoders, ids: Know
         (event(headers=json.dumps({"h": "x" * 2000})), RecordTooLarge),
     ],
 )
-def test_poison_is_refused_and_becomes_a_dead_letter(
-    encoders: Encoders, given: Event, error: type[PoisonEvent]
-) -> None:
+def test_poison_is_refused_and_becomes_a_dead_letter(encoder: Encoder, given: Event, error: type[PoisonEvent]) -> None:
     with pytest.raises(error) as refused:
-        encoders.record(given)
-    letter = encoders.dead_letter(DeadLetter(given, str(refused.value)))
+        encoder.record(given)
+    letter = encoder.dead_letter(DeadLetter(given, str(refused.value)))
     headers = dict(letter.headers)
     assert (letter.topic, letter.timestamp_ms) == ("dead", AT // 1000)
     assert given.key.encode().startswith(letter.key)
@@ -121,8 +121,8 @@ def test_poison_is_refused_and_becomes_a_dead_letter(
     assert (headers["bridge_source"], headers["bridge_seq"]) == ("event_queue", "7")
 
 
-def test_a_dead_letter_is_the_payload_as_it_is(encoders: Encoders) -> None:
-    letter = encoders.dead_letter(DeadLetter(event('{"text": "é"}', headers='{"own": "1"}'), "why"))
+def test_a_dead_letter_is_the_payload_as_it_is(encoder: Encoder) -> None:
+    letter = encoder.dead_letter(DeadLetter(event('{"text": "é"}', headers='{"own": "1"}'), "why"))
     assert letter.value == '{"text": "é"}'.encode()
     assert dict(letter.headers)["own"] == b"1"
     assert "bridge_cut" not in dict(letter.headers)
@@ -137,19 +137,19 @@ def test_a_dead_letter_is_the_payload_as_it_is(encoders: Encoders) -> None:
         event(key="é" * 100_000),
     ],
 )
-def test_a_dead_letter_fits_its_topic(encoders: Encoders, given: Event) -> None:
-    letter = encoders.dead_letter(DeadLetter(given, "r" * 10_000))
+def test_a_dead_letter_fits_its_topic(encoder: Encoder, given: Event) -> None:
+    letter = encoder.dead_letter(DeadLetter(given, "r" * 10_000))
     assert size(letter) <= 2000
     assert dict(letter.headers)["bridge_cut"] == b"true"
     assert dict(letter.headers)["ce_id"] == given.id
 
 
-def test_the_size_is_not_below_what_kafka_counts(encoders: Encoders) -> None:
-    record = encoders.record(event())
+def test_the_size_is_not_below_what_kafka_counts(encoder: Encoder) -> None:
+    record = encoder.record(event())
     assert size(record) > FRAMING_BYTES + len(record.value) + len(record.key)
 
 
 def test_a_missing_schema_file_is_found_at_the_start(tmp_path: Path, ids: KnownIds) -> None:
     settings = Settings(routes=(Route("thing.made", "things", "things-Made"),), schemas=tmp_path)
     with pytest.raises(ConfigError, match=r"there is no things-Made\.avsc in"):
-        Encoders(settings, ids, {})
+        Encoder(settings, ids.schema_id, TopicLimits({}))

@@ -9,10 +9,11 @@ from typing import Any
 import fastavro
 import pytest
 
+from bridge.configuration.load import load
+from bridge.demo.run import shipped_configuration
 from bridge.resources import resource
-from bridge.settings import load
 
-ROUTES = load(None, {}).routes
+ROUTES = load(shipped_configuration(), {}).routes
 FILES = {file.name.removesuffix(".avsc"): file for file in resource("schemas").iterdir() if file.name.endswith(".avsc")}
 DOCUMENTS: dict[str, Any] = {subject: json.loads(file.read_text("utf-8")) for subject, file in FILES.items()}
 SUBJECTS = sorted(FILES)

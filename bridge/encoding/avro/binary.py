@@ -1,21 +1,21 @@
-"""JSON values to Avro's binary form in one pass; composed once for each schema (avro_compiler.py).
+"""JSON values to Avro's binary form in one pass: the plain types. Composed once for each schema (compiler.py).
 
 Checks and writes together, because checking first and writing with fastavro afterwards takes twice as long
-(docs/decisions/0003-avro-in-one-pass.md); tests hold the bytes equal to fastavro's.
+(docs/decisions/0003-avro-in-one-pass.md); tests hold the bytes equal to fastavro's. A function takes a value of any
+JSON type and raises nothing but Mismatch, so it asks for the type before anything else.
 """
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
 Write = Callable[[Any], bytes]
 
-FLOAT_MAX: Final = 3.4028235677973366e38  # from here on a double rounds to an infinite float
-DOUBLE_MAX: Final = 1 << 1023
-INFINITY: Final = float("inf")
+SURE: Final = 2.0**63  # a float below it was no whole number of more than 64 bits, which orjson would have rounded
 
 
 class Mismatch(Exception):
@@ -27,13 +27,17 @@ class Mismatch(Exception):
         self.path: list[str] = []
 
 
+class Unsure(Mismatch):
+    """A whole number beyond 64 bits may have been rounded while it was read: to be read again, exactly."""
+
+
 # All groups of 14 bits as two bytes of a varint: those that more bytes follow, and those at the end.
 MORE: Final = [bytes((bits & 127 | 128, bits >> 7 | 128)) for bits in range(16384)]
 LAST: Final = [bytes((bits & 127 | 128, bits >> 7) if bits > 127 else (bits,)) for bits in range(16384)]
 
 
 def varint(number: int) -> bytes:
-    """An integer as Avro writes it: zigzag, then seven bits a byte, lowest first."""
+    """An integer of 64 bits as Avro writes it: zigzag, then seven bits a byte, lowest first."""
     rest = number << 1 if number >= 0 else (-number << 1) - 1
     if rest < 16384:
         return LAST[rest]
@@ -69,23 +73,42 @@ def int64(value: Any) -> bytes:
     raise Mismatch("an integer of 64 bits")
 
 
-def float32(value: Any) -> bytes:
-    number = _finite(value)
-    if abs(number) < FLOAT_MAX:
-        return struct.pack("<f", number)
-    raise Mismatch("a number that a 32-bit float can hold")
+def floating(form: struct.Struct, bits: int) -> Write:
+    """Numbers to the nearest float, as every reader of JSON takes them; but no whole number is rounded."""
+    expected = f"a number that a {bits}-bit float can hold"
+
+    def write(value: Any) -> bytes:
+        kind = value.__class__
+        try:
+            if kind is float:
+                if -SURE < value < SURE:
+                    return form.pack(value)
+                raise Unsure(expected)
+            if kind is int or kind is Decimal:
+                data = form.pack(_finite(value))
+                if kind is Decimal or _comes_back(value, form.unpack(data)[0]):
+                    return data
+        except OverflowError:
+            pass
+        raise Mismatch(expected)
+
+    return write
 
 
-def float64(value: Any) -> bytes:
-    return struct.pack("<d", _finite(value))
+def _finite(value: int | Decimal) -> float:
+    number = float(value)
+    if math.isinf(number):
+        raise OverflowError
+    return number
 
 
-def _finite(value: Any) -> float:
-    if value.__class__ is float and -INFINITY < value < INFINITY:
-        return value
-    if value.__class__ in (int, Decimal) and -DOUBLE_MAX < value < DOUBLE_MAX:
-        return float(value)
-    raise Mismatch("a finite number")
+def _comes_back(value: int, held: float) -> bool:
+    """Whether a float is `value`, or is printed as it in 6 to 17 digits: so Postgres prints a double of 1e23."""
+    return held == value or any(Decimal(f"{held:.{count}e}") == value for count in range(5, 17))
+
+
+float32: Final = floating(struct.Struct("<f"), 32)
+float64: Final = floating(struct.Struct("<d"), 64)
 
 
 def string(value: Any) -> bytes:
@@ -95,7 +118,8 @@ def string(value: Any) -> bytes:
         raise Mismatch("text") from None
     except UnicodeEncodeError:
         raise Mismatch("text without lone surrogates") from None
-    return varint(len(text)) + text
+    size = len(text)
+    return (LAST[size << 1] if size < 8192 else varint(size)) + text
 
 
 def binary(value: Any) -> bytes:
@@ -104,13 +128,13 @@ def binary(value: Any) -> bytes:
 
 
 def _from_hex(value: Any) -> bytes:
-    try:
-        if value.startswith("\\x"):
+    if value.__class__ is str and value.startswith("\\x"):
+        try:
             data = bytes.fromhex(value[2:])
-            if len(data) * 2 == len(value) - 2:  # fromhex ignores white space
-                return data
-    except (AttributeError, ValueError):
-        pass
+        except ValueError:
+            data = b""
+        if len(data) * 2 == len(value) - 2:  # fromhex ignores white space
+            return data
     raise Mismatch("bytes as hex text that begins with \\x")
 
 
@@ -140,115 +164,13 @@ def latin1(size: int | None) -> Write:
     """Bytes as a schema's defaults write them; `size` is that of a fixed."""
 
     def write(value: Any) -> bytes:
-        try:
-            data: bytes = value.encode("latin-1")
-        except (AttributeError, UnicodeEncodeError):
-            raise Mismatch("text of code points up to 255") from None
+        if value.__class__ is not str or any(char > "\xff" for char in value):
+            raise Mismatch("text of code points up to 255")
+        data = value.encode("latin-1")
         if size is None:
             return varint(len(data)) + data
         if len(data) != size:
             raise Mismatch(f"{size} bytes")
         return data
-
-    return write
-
-
-def array(item: Write) -> Write:
-    def write(value: Any) -> bytes:
-        if value.__class__ is not list:
-            raise Mismatch("an array")
-        parts = [varint(len(value))] if value else []
-        index = 0
-        try:
-            for index, element in enumerate(value):  # noqa: B007
-                parts.append(item(element))
-        except Mismatch as mismatch:
-            mismatch.path.append(f"[{index}]")
-            raise
-        return b"".join(parts) + b"\x00"
-
-    return write
-
-
-def mapping(item: Write) -> Write:
-    def write(value: Any) -> bytes:
-        if value.__class__ is not dict:
-            raise Mismatch("an object")
-        parts = [varint(len(value))] if value else []
-        try:
-            for key, element in value.items():
-                parts.append(string(key) + item(element))
-        except Mismatch as mismatch:
-            mismatch.path.append("[*]")  # a map's keys are data
-            raise
-        return b"".join(parts) + b"\x00"
-
-    return write
-
-
-def record(fields: list[tuple[str, Write]], defaults: Mapping[str, bytes]) -> Write:
-    """`defaults` are already in binary form. Nothing is written twice, or a recursive value could take for ever."""
-    count = len(fields)
-    names = frozenset(name for name, _ in fields)
-
-    def write(value: Any) -> bytes:
-        if value.__class__ is not dict:
-            raise Mismatch("an object")
-        if len(value) != count:
-            return incomplete(value)
-        parts = []
-        name = ""
-        try:
-            for name, field in fields:
-                parts.append(field(value[name]))
-        except KeyError:
-            return incomplete(value)  # as many fields as there should be, so one of them is unknown
-        except Mismatch as mismatch:
-            mismatch.path.append(f".{name}")
-            raise
-        return b"".join(parts)
-
-    def incomplete(value: dict[str, Any]) -> bytes:
-        unknown = sorted(value.keys() - names)
-        if unknown:
-            raise Mismatch(f"no field {unknown[0][:100]!r}")
-        parts = []
-        for name, field in fields:
-            try:
-                if name in value:
-                    parts.append(field(value[name]))
-                elif name in defaults:
-                    parts.append(defaults[name])
-                else:
-                    raise Mismatch("a value, because the field has no default")
-            except Mismatch as mismatch:
-                mismatch.path.append(f".{name}")
-                raise
-        return b"".join(parts)
-
-    return write
-
-
-def nullable(present: Write, null_index: int) -> Write:
-    absent, index = varint(null_index), varint(1 - null_index)
-
-    def write(value: Any) -> bytes:
-        return absent if value is None else index + present(value)
-
-    return write
-
-
-def branch(index: int, write: Write) -> Write:
-    prefix = varint(index)
-    return lambda value: prefix + write(value)
-
-
-def union(by_type: Mapping[type, tuple[bytes, Write]], expected: str) -> Write:
-    def write(value: Any) -> bytes:
-        found = by_type.get(value.__class__)
-        if found is None:
-            raise Mismatch(expected)
-        index, chosen = found
-        return index + chosen(value)
 
     return write

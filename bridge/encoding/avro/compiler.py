@@ -1,15 +1,16 @@
-"""A schema to the function that writes its values: composes avro_binary's and avro_logical's functions.
+"""A schema to the function that writes its values: composes the functions of the modules beside.
 
 A union's branch is chosen by the JSON type, so two branches of one JSON type are refused.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from bridge.encoding.avro import binary, logical
+from bridge.encoding.avro import binary, containers, logical
 from bridge.encoding.avro.binary import Mismatch, Write
 from bridge.errors import ConfigError
 
@@ -81,13 +82,16 @@ class Compiler:
     def _plain(self, schema: dict[str, Any], kind: str) -> Write:
         match kind:
             case "array":
-                return binary.array(self.compile(schema["items"]))
+                return containers.array(self.compile(schema["items"]))
             case "map":
-                return binary.mapping(self.compile(schema["values"]))
+                return containers.mapping(self.compile(schema["values"]))
             case "enum":
                 return binary.enum(schema["symbols"])
             case "fixed":
-                return binary.latin1(schema["size"]) if self.is_default else binary.fixed(schema["size"])
+                size = schema["size"]
+                if size.__class__ is not int or size < 0:
+                    raise ValueError(f"a fixed has {size!r} bytes")
+                return binary.latin1(size) if self.is_default else binary.fixed(size)
             case "bytes" if self.is_default:
                 return binary.latin1(None)
             case _ if kind in PRIMITIVES:
@@ -108,13 +112,14 @@ class Compiler:
         self._named[name] = None
         fields = [(field["name"], self.compile(field["type"])) for field in schema["fields"]]
         defaults = {field["name"]: self._default(field) for field in schema["fields"] if "default" in field}
-        self._named[name] = write = binary.record(fields, defaults)
+        self._named[name] = write = containers.record(fields, defaults)
         return write
 
     def _default(self, field: dict[str, Any]) -> bytes:
         compiler = self if self.is_default else Compiler(self.where, self.definitions, is_default=True)
+        value = json.loads(json.dumps(field["default"]), parse_float=Decimal)  # as in the schema's text, so for sure
         try:
-            return compiler.compile(field["type"])(field["default"])
+            return compiler.compile(field["type"])(value)
         except Mismatch as mismatch:
             raise ConfigError(f"{self.where}: the default of {field['name']} is not {mismatch.expected}") from None
 
@@ -128,7 +133,8 @@ class Compiler:
 
         def write(value: Any) -> bytes:
             found = self._named[name]
-            assert found is not None  # noqa: S101 - its definition is complete by now
+            if found is None:  # a default is written while the schema is being compiled
+                raise Mismatch("a value that ends: this one would need itself")
             return found(value)
 
         return write
@@ -136,11 +142,11 @@ class Compiler:
     def _union(self, branches: list[Any]) -> Write:
         writes = [self.compile(branch) for branch in branches]
         if self.is_default:
-            return binary.branch(0, writes[0])
+            return containers.branch(0, writes[0])
         names = [self._name(branch) for branch in branches]
         if len(branches) == 2 and "null" in names:
             index = names.index("null")
-            return binary.nullable(writes[1 - index], index)
+            return containers.nullable(writes[1 - index], index)
         by_type: dict[type, tuple[bytes, Write]] = {}
         for index, (name, write) in enumerate(zip(names, writes, strict=True)):
             for json_type in JSON_TYPES.get(name, (str,)):
@@ -150,12 +156,14 @@ class Compiler:
                         hint="Use fields of their own",
                     )
                 by_type[json_type] = (binary.varint(index), write)
-        return binary.union(by_type, f"one of {', '.join(names)}")
+        if float in by_type:  # a double may be a whole number, which JSON prints like any other
+            by_type.setdefault(int, by_type[float])
+        return containers.union(by_type, f"one of {', '.join(names)}")
 
     def _name(self, branch: Any) -> str:
         """What chooses this branch in JSON: its type's name, or `string` where a logical type is written as text."""
         if isinstance(branch, str):
-            return str(self.definitions[branch]["type"]) if branch in self.definitions else branch
+            return self._name(self.definitions[branch]) if branch in self.definitions else branch
         if (branch["type"], str(branch.get("logicalType"))) in LOGICAL:
             return "string"
         return "decimal" if branch.get("logicalType") == "decimal" else str(branch["type"])

@@ -1,14 +1,16 @@
 """Avro's logical types from JSON text, exact or refused.
 
-* timestamps: ISO 8601 with an offset, exact to the microsecond (`local-` ones: without); never a number;
+* timestamps: ISO 8601 with an offset (`local-` ones: without), as precise as the type, never cut; never a number;
 * date, time of day, uuid: text; decimal: text or a number.
+
+`datetime` accepts far more than its name says, and drops digits: the patterns below say what may reach it.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Final
 
 from bridge.encoding.avro.binary import Mismatch, Write, varint
@@ -16,8 +18,15 @@ from bridge.encoding.avro.binary import Mismatch, Write, varint
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_EPOCH: Final = datetime(1970, 1, 1)
 EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-UUID_TEXT: Final = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12))).fullmatch
+PRECISION: Final = {1: "microseconds", 1000: "milliseconds"}
+UUID_TEXT: Final = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}+" for digits in (8, 4, 4, 4, 12))).fullmatch
 DECIMAL_TEXT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
+# Only what `datetime` does not look at by itself; it refuses other digits than ASCII's, but takes 24:00 in new Pythons.
+TIMESTAMP_TEXT: Final = re.compile(
+    r"....-..-..[T ](?!24)..:..(?::..(?:[.,][0-9]{1,6}+)?+)?+(?:Z|[+-]..(?::?[0-5].(?::?[0-5].)?+)?+)?+"
+).fullmatch
+TIME_TEXT: Final = re.compile(r"(?!24)..:..:..(?:\.[0-9]{1,6}+)?+").fullmatch
+FIRST_DAY, LAST_DAY = (last.toordinal() - EPOCH_DAY for last in (date.min, date.max))
 
 
 def uuid(value: Any) -> bytes:
@@ -27,60 +36,75 @@ def uuid(value: Any) -> bytes:
     raise Mismatch("a uuid")
 
 
-def _micros(value: Any, epoch: datetime, expected: str) -> int:
-    try:
-        # fromisoformat drops digits after the sixth of a fraction without a word
-        if value[4] == "-" and value[13] == ":" and (len(value) < 27 or not value[20:27].isdigit()):
-            since = datetime.fromisoformat(value) - epoch  # TypeError: one has an offset and the other has not
-            return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
-        pass
-    raise Mismatch(expected)
-
-
-def timestamp(epoch: datetime, micros_a_unit: int) -> Write:
+def timestamp(epoch: datetime, unit: int) -> Write:
+    """`unit`: how many microseconds the number counts in."""
     offset = "without an offset" if epoch is LOCAL_EPOCH else "with an offset"
-    expected = f"a time in ISO 8601 {offset}, of years 1 to 9999, with at most microseconds"
+    expected = (
+        f"a time in ISO 8601, as YYYY-MM-DDTHH:MM:SS, {offset}, of years 1 to 9999, with at most {PRECISION[unit]}"
+    )
 
     def write(value: Any) -> bytes:
-        return varint(_micros(value, epoch, expected) // micros_a_unit)
+        if value.__class__ is str and TIMESTAMP_TEXT(value):
+            try:
+                since = datetime.fromisoformat(value) - epoch
+            except (ValueError, TypeError):  # TypeError: one has an offset and the other has not
+                raise Mismatch(expected) from None
+            days = since.days
+            if FIRST_DAY <= days <= LAST_DAY:
+                micros = (days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+                return varint(micros if unit == 1 else _uncut(micros, unit, expected))
+        raise Mismatch(expected)
 
     return write
+
+
+def time_of_day(unit: int) -> Write:
+    """`unit`: how many microseconds the number counts in."""
+    expected = f"a time of day as HH:MM:SS, with at most {PRECISION[unit]}"
+
+    def write(value: Any) -> bytes:
+        if value.__class__ is str and TIME_TEXT(value):
+            try:
+                at = time.fromisoformat(value)
+            except ValueError:
+                raise Mismatch(expected) from None
+            micros = ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000 + at.microsecond
+            return varint(micros if unit == 1 else _uncut(micros, unit, expected))
+        raise Mismatch(expected)
+
+    return write
+
+
+def _uncut(micros: int, unit: int, expected: str) -> int:
+    number, rest = divmod(micros, unit)
+    if rest:
+        raise Mismatch(expected)
+    return number
 
 
 def day(value: Any) -> bytes:
     try:
-        if value[4] == "-" and value[7] == "-":
+        if value.__class__ is str and value[4] == "-" and value[7] == "-":
             return varint(date.fromisoformat(value).toordinal() - EPOCH_DAY)
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (ValueError, IndexError):
         pass
     raise Mismatch("a date as YYYY-MM-DD, of years 1 to 9999")
-
-
-def time_of_day(micros_a_unit: int) -> Write:
-    def write(value: Any) -> bytes:
-        try:
-            if value[2] == ":" and not value[15:16].isdigit():
-                at = time.fromisoformat(value)
-                if at.tzinfo is None:
-                    seconds = (at.hour * 60 + at.minute) * 60 + at.second
-                    return varint((seconds * 1_000_000 + at.microsecond) // micros_a_unit)
-        except (TypeError, ValueError, IndexError, KeyError):
-            pass
-        raise Mismatch("a time of day as HH:MM:SS, with at most microseconds")
-
-    return write
 
 
 def decimal(precision: int, scale: int, size: int | None) -> Write:
     """`size` is that of a fixed, or None for bytes. Text or a number, never rounded."""
     expected = f"a decimal of at most {precision} digits, {scale} of them after the point"
-    limit = 10**precision
+    context = Context(precision, traps=[InvalidOperation, Inexact])
+    unit = Decimal((0, (1,), -scale))
 
     def write(value: Any) -> bytes:
-        unscaled = _unscaled(value, scale, expected)
-        if not -limit < unscaled < limit:
+        kind = value.__class__
+        if kind is not Decimal and kind is not int and not (kind is str and DECIMAL_TEXT(value)):
             raise Mismatch(expected)
+        try:
+            unscaled = int(Decimal(value).quantize(unit, context=context).scaleb(scale, context))
+        except ArithmeticError:
+            raise Mismatch(expected) from None
         length = (unscaled if unscaled >= 0 else ~unscaled).bit_length() // 8 + 1
         if size is None:
             return varint(length) + unscaled.to_bytes(length, "big", signed=True)
@@ -89,20 +113,3 @@ def decimal(precision: int, scale: int, size: int | None) -> Write:
         return unscaled.to_bytes(size, "big", signed=True)
 
     return write
-
-
-def _unscaled(value: Any, scale: int, expected: str) -> int:
-    if value.__class__ is str:
-        fits = len(value) <= 200 and DECIMAL_TEXT(value) is not None
-    else:
-        fits = value.__class__ in (int, Decimal)
-    try:
-        number = Decimal(value if fits else "NaN")
-        if -1000 < number.adjusted() < 1000:  # a larger power of ten would take for ever
-            numerator, denominator = number.as_integer_ratio()
-            unscaled, rest = divmod(numerator * int(10**scale), denominator)
-            if not rest:
-                return unscaled
-    except (ArithmeticError, ValueError):
-        pass
-    raise Mismatch(expected)

@@ -13,13 +13,15 @@ import fastavro
 import orjson
 from fastavro.schema import SchemaParseException
 
-from bridge.encoding.avro.binary import Mismatch
+from bridge.encoding.avro.binary import Mismatch, Unsure
 from bridge.encoding.avro.compiler import Compiler
 from bridge.errors import ConfigError, EncodingError
 from bridge.resources import resource
 
 MAX_DEPTH = 100
 MAX_SCHEMA_BYTES = 1_000_000
+# What fastavro and we make of an invalid schema.
+INVALID = (ValueError, SchemaParseException, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class AvroSchema:
@@ -34,7 +36,7 @@ class AvroSchema:
             parsed = fastavro.parse_schema(document, definitions)
             compiler = Compiler(f"the schema {subject}.avsc", definitions)
             self._write = compiler.compile(parsed)
-        except (ValueError, SchemaParseException, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except INVALID as error:
             raise ConfigError(f"the schema {subject}.avsc is not valid Avro: {error}") from error
         self.text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
         self._is_recursive = compiler.is_recursive
@@ -45,15 +47,17 @@ class AvroSchema:
         """The Avro body of `payload`, JSON text. Raises EncodingError with the JSON path, never with the value."""
         try:
             value = self._parse(payload)
-        except (ValueError, RecursionError) as error:
-            raise EncodingError(f"{self.subject}: the payload is not JSON that can be read exactly") from error
-        if self._is_recursive and depth(value) > MAX_DEPTH:
-            raise EncodingError(f"{self.subject}: the payload is nested more than {MAX_DEPTH} levels deep")
-        try:
-            return self._write(value)
+            if self._is_recursive and depth(value) > MAX_DEPTH:
+                raise EncodingError(f"{self.subject}: the payload is nested more than {MAX_DEPTH} levels deep")
+            try:
+                return self._write(value)
+            except Unsure:
+                return self._write(exact_json(payload))
         except Mismatch as mismatch:
             path = "".join(reversed(mismatch.path))
             raise EncodingError(f"{self.subject}: ${path}: expected {mismatch.expected}") from None
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise EncodingError(f"{self.subject}: the payload is not JSON that can be read exactly") from error
 
 
 def load_schema(subject: str, directory: Path | None) -> AvroSchema:

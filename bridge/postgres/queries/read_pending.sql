@@ -3,7 +3,8 @@
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
 -- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.
 -- Times beyond the years 1 to 9999, infinity among them, become the ends of these years: bridge/postgres/store.py.
--- In the bytes' running total the last event counts as nothing, so an event above the bound still comes, alone.
+-- Keys count twice, because a header repeats them. In the bytes' running total the last event counts as nothing, so an
+-- event above the bound still comes, alone.
 with start as materialized (
     select least(
         %(cursor)s::bigint,
@@ -14,9 +15,18 @@ with start as materialized (
         (select scan_from from bridge.shard where shard = %(shard)s and scan_from < %(scan_from)s)
     ) as seq
 )
-select source, seq, id, event_type, event_key, payload, headers, created_us, is_due, bytes
+-- What is larger than anything that Kafka could take is cut here, and refused by the encoder, so that nobody's value
+-- fills the relay's memory.
+select source, seq, id, left(event_type, %(type_cut)s) as event_type,
+       case when octet_length(event_key) > %(cut)s then left(event_key, %(cut)s) else event_key end as event_key,
+       case when octet_length(payload) > %(cut)s then left(payload, %(cut)s) else payload end as payload,
+       case when octet_length(headers) > %(headers_cut)s then left(headers, %(headers_cut)s) else headers end as headers,
+       created_us, is_due, bytes
   from (
-    select *, sum(octet_length(payload)) over (order by seq rows unbounded preceding) as bytes
+    select *, sum(own_bytes) over (order by seq rows unbounded preceding) as bytes
+      from (
+    select *, least(octet_length(payload), %(cut)s) + 2 * least(octet_length(event_key), %(cut)s)
+              + least(coalesce(octet_length(headers), 0), %(headers_cut)s) as own_bytes
       from (
         (select 'event_queue' as source, seq, id::text, event_type, event_key, payload::text as payload,
                 nullif(headers, '{}')::text as headers,
@@ -66,6 +76,7 @@ select source, seq, id, event_type, event_key, payload, headers, created_us, is_
          order by seq
          limit %(rows)s
       ) as pending
+      ) as sized
   ) as numbered
- where bytes - octet_length(payload) < %(bytes)s
+ where bytes - own_bytes < %(bytes)s
  order by seq

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from bridge.errors import ShardStopped
-from bridge.shard.takeover import Committed, Verdict, reconcile
+from bridge.shard.takeover import Committed, LastBatch, reconcile
 
 MINE, OTHER = uuid4(), uuid4()
 
@@ -15,16 +15,22 @@ MINE, OTHER = uuid4(), uuid4()
 @pytest.mark.parametrize(
     ("batch_no", "batch_id", "committed", "in_flight", "verdict"),
     [
-        (0, None, None, False, Verdict.FIRST),
-        (0, None, Committed(0, OTHER), False, Verdict.NOT_PUBLISHED),  # the first act was done, the ledger not written
-        (7, MINE, Committed(7, MINE), True, Verdict.PUBLISHED),
-        (7, MINE, Committed(7, MINE), False, Verdict.PUBLISHED),
-        (7, MINE, Committed(6, OTHER), True, Verdict.NOT_PUBLISHED),
-        (1, MINE, Committed(0, OTHER), True, Verdict.NOT_PUBLISHED),
+        (0, None, None, False, LastBatch.FIRST),
+        (
+            0,
+            None,
+            Committed(0, OTHER),
+            False,
+            LastBatch.NOT_PUBLISHED,
+        ),  # the first act was done, but not written
+        (7, MINE, Committed(7, MINE), True, LastBatch.PUBLISHED),
+        (7, MINE, Committed(7, MINE), False, LastBatch.PUBLISHED),
+        (7, MINE, Committed(6, OTHER), True, LastBatch.NOT_PUBLISHED),
+        (1, MINE, Committed(0, OTHER), True, LastBatch.NOT_PUBLISHED),
     ],
 )
 def test_verdict(
-    batch_no: int, batch_id: object, committed: Committed | None, in_flight: bool, verdict: Verdict
+    batch_no: int, batch_id: object, committed: Committed | None, in_flight: bool, verdict: LastBatch
 ) -> None:
     assert reconcile(1, batch_no, batch_id, committed, in_flight=in_flight) is verdict
 

@@ -1,0 +1,93 @@
+"""`bridge config`: what is configured, and whether it would work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge.cli.options import config_option
+from bridge.configuration.load import read
+from bridge.errors import ConfigError
+from bridge.text import printable
+
+if TYPE_CHECKING:  # librdkafka takes a while to import, and `bridge --help` needs it not
+    from bridge.admin.config import Shown
+
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+@click.group("config")
+def config_group() -> None:
+    """Check the configuration, or show what it comes to. Reaches no server."""
+
+
+@config_group.command("check")
+@config_option
+@_json
+def check_command(config: Path | None, as_json: bool) -> None:
+    """Say everything that is wrong with the configuration, the environment included.
+
+    Reads the file, the schema files and what the environment says; tries Kafka's properties without connecting. Exit
+    code 0 if a relay would start with it, as far as this can tell, else 4.
+    """
+    from bridge.admin.config import all_mistakes
+
+    configuration = read(config)
+    mistakes, settings = all_mistakes(configuration), configuration.settings
+    if as_json:
+        found = [{**asdict(mistake), "origin": str(mistake.origin)} for mistake in mistakes]
+        click.echo(json.dumps({"ok": not mistakes, "mistakes": found}))
+    else:
+        for mistake in mistakes:
+            click.echo(str(mistake))
+    if mistakes:
+        raise ConfigError(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in the configuration")
+    if not as_json:
+        topics = {route.topic for route in settings.routes}
+        click.echo(f"{config}: {len(settings.routes)} event types to {len(topics)} topics; nothing is wrong")
+
+
+@config_group.command("show")
+@config_option
+@_json
+def show_command(config: Path | None, as_json: bool) -> None:
+    """Show each setting as it comes out of file and environment, and where it comes from. Passwords are hidden."""
+    from bridge.admin.config import shown
+
+    settings = list(shown(read(config)))
+    if as_json:
+        click.echo(json.dumps({"settings": [asdict(setting) for setting in settings]}))
+    else:
+        click.echo(_as_toml(settings))
+
+
+def _as_toml(settings: list[Shown]) -> str:
+    """Like a configuration file, each line with its origin. JSON's strings, numbers and booleans are TOML's."""
+    lines: list[str] = []
+    for (table, _), of_table in groupby(settings, lambda setting: _place(setting.setting)[0]):
+        if table:
+            lines += ["", table]
+        for setting in of_table:
+            name = _place(setting.setting)[1]
+            line = f"# {name}" if setting.value is None else f"{name} = {json.dumps(setting.value, ensure_ascii=False)}"
+            lines.append(f"{line:<50}  # {setting.origin}")
+    return "\n".join(printable(line) for line in lines)
+
+
+def _place(setting: str) -> tuple[tuple[str, str], str]:
+    """The table that a setting stands in (for a route: which one), and its name there."""
+    parts = setting.split(".")
+    match parts:
+        case ["routes", number, key]:
+            return ("[[routes]]", number), key
+        case ["kafka", "properties", *of_property]:
+            return ("[kafka.properties]", ""), json.dumps(".".join(of_property))
+        case [section, key]:
+            return (f"[{section}]", ""), key
+        case _:
+            return ("", ""), setting

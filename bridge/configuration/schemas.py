@@ -1,0 +1,27 @@
+"""Whether each route's schema file is there and can be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.configuration.load import Configuration
+from bridge.configuration.mistake import Mistake
+from bridge.configuration.routes import route_key
+from bridge.encoding.avro.schema import load_schema
+from bridge.errors import ConfigError
+
+
+def schema_mistakes(configuration: Configuration) -> Iterator[Mistake]:
+    """One for each subject whose schema cannot be had, at the first route that names it."""
+    if any(mistake.setting == "schemas" for mistake in configuration.mistakes):
+        return
+    subjects: set[str] = set()
+    for number, route in configuration.routes:
+        if route.subject in subjects:
+            continue
+        subjects.add(route.subject)
+        try:
+            load_schema(route.subject, configuration.settings.schemas)
+        except ConfigError as error:
+            name = route_key(number, "subject")
+            yield Mistake(name, configuration.origins[name], error.message, error.hint)

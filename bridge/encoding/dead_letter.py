@@ -1,0 +1,44 @@
+"""The copy of a dead event for the dead-letter topic: its payload as JSON text, and why it is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.encoding.record import size
+from bridge.encoding.routing import event_headers, writer_headers
+from bridge.errors import PoisonEvent
+from bridge.event import DeadLetter, Event, Header, Record
+
+CUT = 200  # characters left of a key, a type or a reason where the dead letter would not fit
+IS_CUT: Header = ("bridge_cut", b"true")
+
+
+def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timestamp_ms: int, limit: int) -> Record:
+    """The copy, of at most `limit` bytes: the header `bridge_cut` says that it is not the whole event.
+
+    `shared` are the headers that do not differ between events of one type. It always fits: the relay must go on.
+    """
+    event = letter.event
+    try:
+        own = writer_headers(event.headers or "{}")
+    except PoisonEvent:  # they may be why it is dead
+        own = [IS_CUT]
+    whole = _copy(event, letter.reason, topic, [*shared, *own], timestamp_ms)
+    if size(whole) <= limit:
+        return whole
+    few = [header for header in shared if header[0] != "ce_type"]
+    cut_type: Header = ("ce_type", event.event_type[:CUT].encode())
+    cut = _copy(event._replace(key=event.key[:CUT]), letter.reason[:CUT], topic, [*few, cut_type, IS_CUT], timestamp_ms)
+    payload = cut.value or b""
+    return cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
+
+
+def _copy(event: Event, reason: str, topic: str, more: list[Header], timestamp_ms: int) -> Record:
+    headers: list[Header] = [
+        *more,
+        *event_headers(event),
+        ("bridge_error", reason.encode("utf-8", "replace")),
+        ("bridge_source", event.source),
+        ("bridge_seq", str(event.seq)),
+    ]
+    return Record(topic, event.key.encode(), event.payload.encode(), headers, timestamp_ms)

@@ -1,0 +1,41 @@
+"""How large a record each topic accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+USUAL_BYTES = 1_048_588  # Kafka's own default
+CUT = 16 * USUAL_BYTES
+
+
+class TopicLimits:
+    """The largest record of each topic in bytes; shared by all shards, and replaced whole when it is read again."""
+
+    def __init__(self, by_topic: Mapping[str, int]) -> None:
+        self._by_topic = dict(by_topic)
+
+    def of(self, topic: str) -> int:
+        """Bytes; without a bound where the limit is not known."""
+        return self._by_topic.get(topic, 1 << 30)
+
+    @property
+    def largest(self) -> int:
+        """Of all topics, in bytes."""
+        return max(self._by_topic.values(), default=USUAL_BYTES)
+
+    @property
+    def smallest(self) -> int:
+        """Of all topics, in bytes."""
+        return min(self._by_topic.values(), default=USUAL_BYTES)
+
+    @property
+    def cut(self) -> int:
+        """Characters of a payload or a key after which no record can be made of it: JSON is longer than Avro."""
+        return max(CUT, 4 * self.largest)
+
+    def replace(self, by_topic: Mapping[str, int]) -> None:
+        """Take over what was read again."""
+        self._by_topic = dict(by_topic)
+
+
+NO_LIMITS = TopicLimits({})

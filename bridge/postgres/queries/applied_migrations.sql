@@ -1,0 +1,2 @@
+-- What was applied so far.
+select layer, file, checksum from bridge.schema_migration

@@ -1,0 +1,2 @@
+-- SQLite: one record of ours in a topic.
+insert into seen values (?, ?, ?, ?)

@@ -1,0 +1,2 @@
+-- SQLite: ids that only the topics have.
+select id from unknown

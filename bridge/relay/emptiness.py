@@ -1,0 +1,37 @@
+"""When `bridge run --until-empty` may end: nothing is pending, or nothing that could still move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.errors import BridgeError, KeysBlocked, UnforeseenFailure
+from bridge.relay.shard_health import ShardHealth
+
+
+def is_done(pending: int, behind_dead: int, shards: Mapping[int, ShardHealth], *, is_stopped: bool) -> bool:
+    """Whether all is done, once every shard is idle or stuck; `is_stopped` if one waits for bridge recover.
+
+    Raises why, when what is left waits for a person: a topic is held (the error's own exit code), a shard meets a bug
+    again and again (UnforeseenFailure), or all is behind dead events (KeysBlocked).
+    """
+    held: list[BridgeError] = [hold.why for health in shards.values() for hold in health.holds.current.values()]
+    if pending > behind_dead and held:
+        raise held[0]
+    if pending:
+        raise_if_stuck(shards)
+    if pending and pending == behind_dead and not is_stopped:
+        raise KeysBlocked(
+            f"{pending} events wait behind dead events of their keys",
+            hint="See bridge dead list; then bridge dead retry, or bridge dead skip",
+        )
+    return pending == 0 or is_stopped
+
+
+def raise_if_stuck(shards: Mapping[int, ShardHealth]) -> None:
+    """Raise UnforeseenFailure for a shard that meets a bug again and again."""
+    for health in shards.values():
+        if health.unforeseen is not None and health.is_stuck:
+            raise UnforeseenFailure(
+                f"shard {health.shard} does not get on: {health.unforeseen.cause}, {health.unforeseen.count} times",
+                hint="Its events wait in the database. Please report it",
+            )

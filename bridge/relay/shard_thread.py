@@ -1,0 +1,164 @@
+"""Runs one shard in a thread: connections, waiting, and the reaction to each kind of error (`reactions.py`).
+
+Whatever goes wrong, the way on is the same: throw the connections away and take the shard over anew (`shard/shard.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+
+from bridge.errors import (
+    BrokerUnavailable,
+    DatabaseUnavailable,
+    EventFailed,
+    RecordRefused,
+    Unavailable,
+)
+from bridge.event import DeadLetter
+from bridge.reactions import OF_A_SHARD, Reaction, reaction
+from bridge.relay.outages import Outages
+from bridge.relay.shard_health import ShardHealth
+from bridge.settings import Settings
+from bridge.shard.ports import Ports, ProducerPort, StorePort
+from bridge.shard.shard import News, Shard
+from bridge.text import place, printable
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = (0.002, 0.02)  # how often an idle shard looks whether anything has happened: soon after, and later
+QUIET_SECONDS = 30.0  # without a failure, after which an old one counts no more
+
+
+class ShardThread:
+    """Carries the events of one shard; one thread runs it, others may call `stop()` and read the public fields."""
+
+    def __init__(self, settings: Settings, shard: int, ports: Ports, outages: Outages, health: ShardHealth) -> None:
+        self.shard = shard
+        self.published = 0
+        self.dead = 0
+        self.idle = False  # the last scan found nothing, and all outcomes are applied
+        self.health = health
+        self._settings = settings
+        self._ports = ports
+        self._outages = outages
+        self._name = f"shard {shard}"
+        self._limits_are_stale = self._limits_are_new = False
+        self._stop = ports.make_stop()
+
+    def stop(self) -> None:
+        """Ask it to finish its batch, give the lease back and end."""
+        self._stop.set()
+
+    def run(self) -> float:
+        """Carry events until stopped, or until the shard is another relay's; seconds before it may be taken again."""
+        pause = 0.0
+        while not self._stop.is_set() and not (pause and self._stop.wait(pause)):
+            shard: Shard | None = None
+            try:
+                with self._ports.open_store(self.shard) as store, self._ports.open_producer(self.shard) as producer:
+                    shard = self._take_over(store, producer)
+                    self._carry(shard)
+                return 0.0
+            except Exception as error:  # every one has its reaction
+                self.idle = False
+                what = reaction(error, OF_A_SHARD)
+                pause = self._react(what, error, shard)
+                if what in (Reaction.LEAVE, Reaction.STOP):
+                    break
+        return pause
+
+    def _take_over(self, store: StorePort, producer: ProducerPort) -> Shard:
+        ports = self._ports
+        if self._limits_are_stale:
+            ports.refresh_limits()
+            self._limits_are_stale, self._limits_are_new = False, True
+        health = self.health
+        return Shard.take_over(
+            self._settings, store, producer, ports.encoder, health.holds, health.suspicion, ports.now
+        )
+
+    def _carry(self, shard: Shard) -> None:
+        relay = self._settings.relay
+        pause = relay.poll_min_seconds
+        began = self._ports.now()
+        while not self._stop.is_set():
+            moved = shard.step()
+            self._outages.ended(self._name, DatabaseUnavailable)
+            if moved.published or moved.dead:
+                self.published += moved.published
+                self._note_dead(moved.dead)
+                self._outages.ended(self._name, BrokerUnavailable)
+                self._limits_are_new = False
+                if moved.published:
+                    self.health.got_on()
+            elif self._ports.now() - began > QUIET_SECONDS:
+                self.health.got_on()
+            self.idle = moved.read == 0
+            if not self.idle:
+                pause = relay.poll_min_seconds
+                continue
+            self._outages.ended(self._name, BrokerUnavailable)
+            pause = self._rest(shard, pause)
+        shard.hand_back()
+
+    def _rest(self, shard: Shard, pause: float) -> float:
+        """Wait until somebody writes an event, or `pause` seconds until a transaction ends, which may be a late commit.
+
+        Returns the next pause. After `poll_max_seconds` it is time for a read in any case.
+        """
+        relay = self._settings.relay
+        (look, most), waited = LOOK_SECONDS, 0.0
+        while waited < relay.poll_max_seconds and not self._stop.wait(look):
+            waited += look
+            news = shard.look()
+            if news is News.WRITTEN:
+                return relay.poll_min_seconds
+            if news is News.ENDED and waited >= pause:
+                break
+            look = min(look * 1.5, most)
+        return min(pause * 1.5, relay.poll_max_seconds)
+
+    def _note_dead(self, dead: Sequence[DeadLetter]) -> None:
+        self.dead += len(dead)
+        for letter in dead:
+            kind, reason = printable(letter.event.event_type[:200]), printable(letter.reason)
+            logger.warning("event %s (%s) is dead, see bridge dead list: %s", letter.event.id, kind, reason)
+
+    def _react(self, what: Reaction, error: Exception, shard: Shard | None) -> float:
+        """Say what is to be said, and return the seconds to wait before the next try."""
+        if what is Reaction.LEAVE:
+            logger.info("%s", error)
+        elif what is Reaction.RECONCILE:
+            self.health.say_once(logging.INFO, f"{error}; reconciling")
+            self._hold_unwritable(shard)
+        elif what is Reaction.WAIT and isinstance(error, Unavailable):
+            self._outages.began(self._name, error)
+        elif what is Reaction.WAIT:
+            self.health.say_once(logging.WARNING, f"{error}; trying again")
+        elif what is Reaction.BACK_OFF:
+            return self._react_unforeseen(error, shard)
+        return self.health.failed()
+
+    def _react_unforeseen(self, error: Exception, shard: Shard | None) -> float:
+        in_hand = sorted(shard.in_hand.outcomes.seqs) if shard is not None and shard.in_hand is not None else []
+        if isinstance(error, RecordRefused):
+            if not self._limits_are_new:  # somebody may have changed them, and then it is this event's matter
+                self.health.say_once(logging.INFO, f"{error}; reading the topics' limits again")
+                self._limits_are_stale = True
+                return self.health.failed()
+            return self.health.failed_unforeseen(str(error), in_hand)
+        if isinstance(error, EventFailed):
+            logger.debug("shard %d", self.shard, exc_info=error)
+            return self.health.failed_unforeseen(error.message, [error.seq])
+        logger.debug("shard %d", self.shard, exc_info=error)
+        return self.health.failed_unforeseen(place(error), in_hand)
+
+    def _hold_unwritable(self, shard: Shard | None) -> None:
+        """Hold the topics for which the batch that is in doubt failed, so that the others go on."""
+        if shard is None or shard.in_hand is None:
+            return
+        with contextlib.suppress(Unavailable):  # the takeover will say so
+            for topic, why in self._ports.unwritable(shard.in_hand.topics).items():
+                self.health.holds.hold(topic, why)

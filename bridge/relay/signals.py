@@ -1,0 +1,43 @@
+"""SIGTERM, SIGINT and SIGHUP end a relay in good order, and in bounded time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+GRACE_SECONDS = 20.0  # for the batches in flight; below the 30 seconds after which Kubernetes kills
+LATE = 3  # the exit code then: a server did not answer
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` at the first signal; a second one has no further effect.
+
+    A call to a server that hangs could keep the process for ever. After GRACE_SECONDS it leaves all the same: leases
+    run out by themselves, and the next owner finds out what became of the last batch.
+    """
+    has_begun = False
+
+    def leave() -> None:
+        logger.error("not finished after %.0f s, because a server does not answer; leaving now", GRACE_SECONDS)
+        logging.shutdown()
+        os._exit(LATE)
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal has_begun
+        if not has_begun:
+            has_begun = True
+            logger.info("%s: finishing what is in flight", signal.Signals(number).name)
+            timer = threading.Timer(GRACE_SECONDS, leave)
+            timer.daemon = True
+            timer.start()
+        stop()
+
+    for number in SIGNALS:
+        signal.signal(number, on_signal)

@@ -1,0 +1,57 @@
+"""What a relay does before it carries anything; servers that are away are waited for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from bridge.errors import Unavailable
+from bridge.postgres.members import Members
+from bridge.postgres.migrate import require_current
+from bridge.postgres.publisher import claim_names
+from bridge.reactions import AT_START, Reaction, reaction
+from bridge.relay.backoff import FORESEEN_SECONDS, backoff
+from bridge.relay.equipment import Equipment
+from bridge.relay.outages import SERVERS, Outages
+from bridge.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WHO = "start"
+
+
+def start(
+    settings: Settings, members: Callable[[], Members], outages: Outages, stopping: threading.Event, wait_seconds: float
+) -> tuple[Members, Equipment] | None:
+    """Connect, and check database, topics and schemas; None if it was stopped while it waited.
+
+    Raises ConfigError, and Unavailable for a server that refuses us, or that is away for longer than `wait_seconds`.
+    """
+    ends = time.monotonic() + wait_seconds
+    attempt = 0
+    while not stopping.is_set():
+        try:
+            ready = _start(settings, members)
+        except Unavailable as error:
+            if reaction(error, AT_START) is Reaction.END or time.monotonic() >= ends:
+                raise
+            outages.began(WHO, error)
+            stopping.wait(min(backoff(attempt, FORESEEN_SECONDS), max(ends - time.monotonic(), 0)))
+            attempt += 1
+        else:
+            outages.ended(WHO, *SERVERS)
+            return ready
+    return None
+
+
+def _start(settings: Settings, members: Callable[[], Members]) -> tuple[Members, Equipment]:
+    ours = members()
+    try:
+        require_current(ours.conn)
+        claim_names(ours.conn, settings)
+        return ours, Equipment.open(settings, len(ours.shards()))
+    except BaseException:
+        ours.conn.close()
+        raise

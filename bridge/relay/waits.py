@@ -1,0 +1,42 @@
+"""What waits and why, as `bridge status` shows it: a relay writes it beside its sign of life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict
+
+from bridge.errors import TopicUnwritable
+from bridge.relay.outages import Outages
+from bridge.relay.shard_health import ShardHealth
+from bridge.text import printable
+
+SHOWN = 500  # characters of a reason
+
+
+class Wait(TypedDict):
+    """One thing that waits; `shard` and `topic` are None where all of them do, `count` is that of failures."""
+
+    shard: int | None
+    topic: str | None
+    kind: str  # "server", "topic", "schema" or "unforeseen"
+    reason: str
+    since: str
+    count: int
+
+
+def waits(shards: Mapping[int, ShardHealth], outages: Outages) -> list[Wait]:
+    """All that waits in this process, in a fixed order."""
+    found = [_wait(None, None, "server", why, since) for _, (why, since) in sorted(outages.current().items())]
+    for shard, health in sorted(shards.items()):
+        for topic, hold in sorted(health.holds.current.items()):
+            kind = "topic" if isinstance(hold.why, TopicUnwritable) else "schema"
+            found.append(_wait(shard, topic, kind, str(hold.why), hold.since))
+        if (trouble := health.unforeseen) is not None:
+            found.append(_wait(shard, None, "unforeseen", trouble.cause, trouble.since, trouble.count))
+    return found
+
+
+def _wait(shard: int | None, topic: str | None, kind: str, reason: str, since: datetime, count: int = 1) -> Wait:
+    text = printable(reason)[:SHOWN]
+    return Wait(shard=shard, topic=topic, kind=kind, reason=text, since=since.isoformat(), count=count)

@@ -1,0 +1,108 @@
+"""Topics that cannot be published to now: their schema cannot be had, or Kafka does not take their records.
+
+What is held is the whole topic, not one event type: order is promised for a key within a topic, so a later event of
+another type must not overtake. Dead letters go to a topic, too: while that is held, an event that would become one
+waits, and the later events of its key with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from bridge.errors import BridgeError, TopicUnwritable, Unavailable
+from bridge.event import Event, Record
+from bridge.settings import Settings
+from bridge.text import printable
+
+logger = logging.getLogger(__name__)
+
+HOLD_SECONDS = 5.0  # before a held topic is tried again
+
+Unwritable = Callable[[Collection[str]], Mapping[str, TopicUnwritable]]
+Key = tuple[str, str]  # source and event key
+
+
+class Hold(NamedTuple):
+    """Why a topic is held, since when, and until when on the shard's clock."""
+
+    why: BridgeError
+    since: datetime
+    until: float
+
+
+class TopicHolds:
+    """The topics that one shard holds; outlives its takeovers. Others may read `current`."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float], unwritable: Unwritable) -> None:
+        """`unwritable` asks Kafka which of some topics cannot be written to, and may raise Unavailable."""
+        self.current: Mapping[str, Hold] = {}  # by topic; replaced, never changed
+        self._now = now
+        self._unwritable = unwritable
+        self._dead_letters = settings.topics.dead_letters
+        self._topic_of = {route.event_type: route.topic for route in settings.routes}
+        self._waiting: dict[Key, int] = {}  # keys, and seqs of events that would be dead letters, but must wait
+        self._said: set[tuple[str, str]] = set()
+        self._on_trial: set[str] = set()  # topics that were let go, and were not published to since
+
+    def topic_of(self, event: Event) -> str:
+        """Where the event goes: without a route, to the dead letters."""
+        return self._topic_of.get(event.event_type, self._dead_letters)
+
+    def hold(self, topic: str, why: BridgeError) -> None:
+        """Hold a topic; says so once for each reason."""
+        since = self.current[topic].since if topic in self.current else datetime.now(UTC)
+        self.current = {**self.current, topic: Hold(why, since, self._now() + HOLD_SECONDS)}
+        if (topic, str(why)) not in self._said:
+            self._said.add((topic, str(why)))
+            logger.warning("topic %s is held, its events wait; others go on: %s", topic, printable(str(why)))
+
+    def holds(self, event: Event) -> bool:
+        """Whether the event's topic is held, or an earlier one of its key waits for the dead letters' topic."""
+        if not self.current:
+            return False
+        waits_since = self._waiting.get((event.source, event.key))
+        return self.topic_of(event) in self.current or (waits_since is not None and event.seq >= waits_since)
+
+    def holds_dead_letters(self) -> bool:
+        """Whether no dead letter can be published now."""
+        return self._dead_letters in self.current
+
+    def wait(self, event: Event) -> None:
+        """Let an event that would be a dead letter wait until its topic is held no more."""
+        self._waiting.setdefault((event.source, event.key), event.seq)
+
+    def release_due(self) -> bool:
+        """Let go of topics whose time is up; True when there were any, so that their events are read again."""
+        due = {topic: hold for topic, hold in self.current.items() if self._now() >= hold.until}
+        if not due:
+            return False
+        refused = [topic for topic, hold in due.items() if isinstance(hold.why, TopicUnwritable)]
+        for topic, why in self._still_unwritable(refused).items():  # a try would cost the other topics a transaction
+            self.hold(topic, why)
+            del due[topic]
+        self.current = {topic: hold for topic, hold in self.current.items() if topic not in due}
+        self._on_trial |= due.keys()
+        self._waiting.clear()
+        return bool(due)
+
+    def published(self, records: Sequence[Record]) -> None:
+        """Take note that these records reached their topics."""
+        if not self._on_trial:
+            return
+        for topic in self._on_trial.intersection(record.topic for record in records):
+            self._on_trial.discard(topic)
+            self._said = {said for said in self._said if said[0] != topic}
+            logger.info("topic %s is not held any more", topic)
+
+    def event_types(self) -> list[str]:
+        """All event types that are routed to held topics."""
+        return [event_type for event_type, topic in self._topic_of.items() if topic in self.current]
+
+    def _still_unwritable(self, topics: Collection[str]) -> Mapping[str, BridgeError]:
+        try:
+            return self._unwritable(topics) if topics else {}
+        except Unavailable:
+            return {topic: self.current[topic].why for topic in topics}

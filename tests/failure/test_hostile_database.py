@@ -1,0 +1,197 @@
+"""What a database refuses is said once for what it is, never as "Postgres is away", and heals without a restart."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from fix_relay import Site, eventually
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from reaction import (
+    BOTH_DELIVERIES,
+    assert_all_is_well,
+    assert_calm,
+    assert_flows,
+    assert_says,
+    assert_shown,
+    publish,
+    running,
+)
+
+# docs/operations.md, "Roles and rights"
+RIGHTS = """
+grant usage on schema bridge to {role};
+grant select, update on bridge.event_queue, bridge.entity_events, bridge.shard to {role};
+grant select, insert, update, delete on bridge.relay to {role};
+grant select, insert on bridge.dead_event to {role};
+grant select on bridge.event_seq, bridge.unfinished, bridge.schema_migration to {role};
+"""
+
+
+@pytest.fixture
+def role(site: Site) -> Iterator[str]:
+    """As whom the site's relays connect: a role with the documented rights."""
+    name, password = f"{site.name}_relay", secrets.token_hex(8)
+    identifier = sql.Identifier(name)
+    with site.connect() as db:
+        db.execute(sql.SQL("create role {} login password {}").format(identifier, sql.Literal(password)))
+        db.execute(sql.SQL(RIGHTS).format(role=identifier))
+    site.environment["BRIDGE_DATABASE_URL"] = make_conninfo(site.settings.database.url, user=name, password=password)
+    yield name
+    for relay in site.processes:
+        relay.kill()
+        relay.wait()
+    with site.connect() as db:
+        db.execute(sql.SQL("drop owned by {}").format(identifier))
+        db.execute(sql.SQL("drop role {}").format(identifier))
+
+
+def begin_anew(site: Site) -> None:
+    """End the relays' sessions, so that new settings count."""
+    site.scalar(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+        " where datname = current_database() and application_name like %s",
+        f"{site.name}%",
+    )
+
+
+def test_the_documented_rights_are_enough(site: Site, role: str) -> None:
+    site.publish(100)
+    site.change(100)
+    site.publish(1, event_type="unknown.type")
+    with running(site):
+        eventually(lambda: site.pending() == 0)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@BOTH_DELIVERIES
+@pytest.mark.parametrize(
+    ("right", "on"),
+    [
+        ("update", "event_queue"), ("select", "event_queue"), ("update", "shard"), ("select", "entity_events"),
+        ("insert", "relay"), ("select", "event_seq"), ("insert", "dead_event"),
+    ],
+)  # fmt: skip
+def test_a_right_is_taken_away_for_a_while(site: Site, role: str, right: str, on: str) -> None:
+    with running(site) as relay:
+        with site.connect() as db:
+            db.execute(f"revoke {right} on bridge.{on} from {role}")
+        site.publish(20)
+        site.publish(5, event_type="unknown.type")
+        assert_says(site, relay, "WARNING|ERROR", "permission denied", on)
+        assert_shown(site, on)
+        assert_calm(site, relay)
+        assert "Postgres is away" not in site.log(relay)
+        with site.connect() as db:
+            db.execute(f"grant {right} on bridge.{on} to {role}")
+        eventually(lambda: site.pending() == 0)
+        assert_flows(site)
+
+
+# What an administrator may have set for the relay's role, or for all. At once: those that hide no other.
+HARMLESS = {
+    "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on", "DateStyle": "German",
+    "IntervalStyle": "sql_standard", "TimeZone": "Asia/Kathmandu", "bytea_output": "escape",
+    "extra_float_digits": "-15", "standard_conforming_strings": "off", "search_path": "nowhere",
+    "client_encoding": "LATIN1", "row_security": "off", "plan_cache_mode": "force_custom_plan",
+    "enable_indexscan": "off", "enable_indexonlyscan": "off", "array_nulls": "off", "quote_all_identifiers": "on",
+    "transform_null_equals": "on", "jit_above_cost": "0", "work_mem": "64kB", "synchronous_commit": "off",
+    "xmloption": "document", "backslash_quote": "off", "client_min_messages": "debug1",
+}  # fmt: skip
+
+
+@BOTH_DELIVERIES
+def test_settings_that_a_relay_must_not_depend_on(site: Site, role: str) -> None:
+    for name, value in HARMLESS.items():
+        set_for(site, role, name, value)
+    with running(site) as relay:
+        site.publish(300)
+        site.change(100)
+        publish(site, ("thing.changed", "ключ-鍵-🔑", '{"n": 1, "text": "ключ-鍵-🔑"}', '{"h": "ключ-鍵-🔑"}'))
+        eventually(lambda: site.pending() == 0)
+        assert_calm(site, relay)
+        assert_all_is_well(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+# Those that may stop a relay for a while; then it says so. Or it does not mind them.
+HARMFUL = {
+    "default_transaction_read_only": ("on", "read-only"),
+    "statement_timeout": ("1ms", "statement timeout"),
+    "transaction_timeout": ("1ms", "transaction timeout"),
+    "idle_session_timeout": ("1ms", "idle-session timeout"),
+    "idle_in_transaction_session_timeout": ("1ms", "idle-in-transaction timeout"),
+    "lock_timeout": ("1ms", "lock timeout"),
+}
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_a_setting_that_is_bad_for_a_while(site: Site, role: str, name: str) -> None:
+    value, words = HARMFUL[name]
+    with running(site) as relay, busy_leases(site):
+        try:
+            set_for(site, role, name, value)
+        except psycopg.errors.UndefinedObject:
+            pytest.skip(f"this Postgres has no {name}")
+        begin_anew(site)
+        site.publish(200)
+        eventually(lambda: site.pending() == 0 or words in site.log(relay))
+        assert_calm(site, relay)
+        said = [line for line in site.log(relay).splitlines() if "Postgres is away" in line and "terminat" not in line]
+        assert not said
+        set_for(site, role, name, None)
+        begin_anew(site)
+        eventually(lambda: site.pending() == 0)
+        assert_flows(site)
+        assert_all_is_well(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_transactions_that_cannot_be_serialized(site: Site, role: str, isolation: str) -> None:
+    """Somebody else changes the leases' rows all the time, and the relay's claims would fail under this isolation."""
+    set_for(site, role, "default_transaction_isolation", isolation)
+    with running(site) as relay, busy_leases(site):
+        for _ in range(50):
+            site.publish(5)
+        eventually(lambda: site.pending() == 0)
+        assert_calm(site, relay)
+        assert "Postgres is away" not in site.log(relay)
+
+
+def set_for(site: Site, role: str, name: str, value: str | None) -> None:
+    """For the role's next sessions; None: as it was."""
+    what = sql.SQL("reset {}") if value is None else sql.SQL("set {} = {}")
+    change = what.format(sql.Identifier(name), *([] if value is None else [sql.Literal(value)]))
+    with site.connect() as db:
+        database = sql.Identifier(db.info.dbname)
+        db.execute(sql.SQL("alter role {} in database {} {}").format(sql.Identifier(role), database, change))
+
+
+@contextmanager
+def busy_leases(site: Site) -> Iterator[None]:
+    """Somebody writes to the shards' rows and holds each for a moment."""
+    ending = threading.Event()
+
+    def write() -> None:
+        with site.connect() as db:
+            while not ending.wait(0.01):
+                with db.transaction():
+                    db.execute("update bridge.shard set updated_at = clock_timestamp()")
+                    ending.wait(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        writer.join()

@@ -1,0 +1,164 @@
+"""A topic that cannot be written to is held by itself: said once, shown, healed without a restart. Others flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic
+from fix_acl import TOPIC, User, all_rights
+from fix_relay import Site, eventually
+from reaction import (
+    BOTH_DELIVERIES,
+    assert_all_is_well,
+    assert_calm,
+    assert_decided,
+    assert_flows,
+    assert_says,
+    assert_shown,
+    left,
+    publish_everywhere,
+    running,
+    status_of,
+)
+
+
+class Kafka:
+    """What an administrator does to topics of a site."""
+
+    def __init__(self, site: Site) -> None:
+        self.admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
+
+    def create(self, topic: str, partitions: int = 3) -> None:
+        def created() -> bool:  # a topic of this name may not have gone quite yet
+            future = self.admin.create_topics([NewTopic(topic, partitions, 1)])[topic]
+            return future.exception(30) is None
+
+        eventually(created)
+
+    def delete(self, topic: str) -> None:
+        self.admin.delete_topics([topic], operation_timeout=30)[topic].result(30)
+
+    def configure(self, topic: str, name: str, value: str | None) -> None:
+        """None: as it was."""
+        how = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
+        entry = ConfigEntry(name, value, incremental_operation=how)
+        change = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+        self.admin.incremental_alter_configs([change])[change].result(30)
+
+
+class Harm(NamedTuple):
+    """What makes a topic unusable, and what mends it."""
+
+    do: Callable[[Kafka, str], None]
+    mend: Callable[[Kafka, str], None]
+
+
+HARMS = {
+    "deleted": Harm(lambda kafka, topic: kafka.delete(topic), lambda kafka, topic: kafka.create(topic)),
+    "too few replicas": Harm(
+        lambda kafka, topic: kafka.configure(topic, "min.insync.replicas", "2"),
+        lambda kafka, topic: kafka.configure(topic, "min.insync.replicas", None),
+    ),
+    "too old": Harm(
+        lambda kafka, topic: kafka.configure(topic, "message.timestamp.before.max.ms", "0"),
+        lambda kafka, topic: kafka.configure(topic, "message.timestamp.before.max.ms", None),
+    ),
+}
+
+
+def assert_holds_one_topic_only(site: Site, topic: str, mend: Callable[[], None]) -> None:
+    """Events wait for the topic that was harmed just now, all others flow, and after `mend` those come, too."""
+    relay = site.processes[-1]
+    waiting = publish_everywhere(site, "other.changed")
+    assert_flows(site)
+    assert_flows(site)  # again, now that it is known
+    assert len(left(site, waiting)) == len(waiting)
+    assert_says(site, relay, "WARNING|ERROR", topic)
+    assert_shown(site, topic)
+    assert_calm(site, relay)
+    mend()
+    assert_decided(site, waiting)
+    assert {status_of(site, id_) for id_ in waiting} == {"PROCESSED"}
+    assert_flows(site, "other.changed")
+    assert_all_is_well(site)
+
+
+@BOTH_DELIVERIES
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_topic_breaks_while_a_relay_runs(site: Site, harm: Harm) -> None:
+    kafka, topic = Kafka(site), f"{site.name}.others"
+    site.drain()  # makes the topics
+    site.config.write_text(site.config.read_text().replace("create_missing = true", "create_missing = false"))
+    with running(site):
+        harm.do(kafka, topic)
+        assert_holds_one_topic_only(site, topic, lambda: harm.mend(kafka, topic))
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@pytest.mark.parametrize("partitions", [1, 9])
+def test_a_topic_comes_back_with_another_number_of_partitions(site: Site, partitions: int) -> None:
+    kafka, topic = Kafka(site), f"{site.name}.others"
+    with running(site):
+        kafka.delete(topic)
+        kafka.create(topic, partitions)
+        assert_flows(site, "other.changed")
+        assert_flows(site)
+        assert_all_is_well(site)
+
+
+def test_a_topic_gets_more_partitions(site: Site) -> None:
+    topic = f"{site.name}.others"
+    with running(site):
+        assert_flows(site, "other.changed")
+        Kafka(site).admin.create_partitions([NewPartitions(topic, 9)])[topic].result(30)
+        for _ in range(5):
+            assert_flows(site, "other.changed")
+        assert_flows(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@BOTH_DELIVERIES
+def test_the_right_to_write_to_a_topic_is_taken_away_for_a_while(secured_site: Site, user: User) -> None:
+    site, topic = secured_site, f"{secured_site.name}.others"
+    things = [right for right in all_rights(site.name) if right[2] != "WRITE" or right[0] is not TOPIC]
+    others = [name for name in [*site.topics, site.settings.topics.control] if name != topic]
+    user.grant(*things, *((TOPIC, name, "WRITE") for name in [*others, topic]))
+    with running(site):
+        assert_flows(site, "other.changed")
+        user.revoke((TOPIC, topic, "WRITE"))
+        assert_holds_one_topic_only(site, topic, lambda: user.grant((TOPIC, topic, "WRITE")))
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+def test_the_right_to_write_to_a_topic_is_missing_from_the_start(secured_site: Site, user: User) -> None:
+    site, topic = secured_site, f"{secured_site.name}.others"
+    rights = [right for right in all_rights(site.name) if right[2] != "WRITE" or right[0] is not TOPIC]
+    others = [name for name in [*site.topics, site.settings.topics.control] if name != topic]
+    user.grant(*rights, *((TOPIC, name, "WRITE") for name in others))
+    with running(site):
+        assert_holds_one_topic_only(site, topic, lambda: user.grant((TOPIC, topic, "WRITE")))
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+def test_the_dead_letter_topic_is_forbidden(secured_site: Site, user: User) -> None:
+    """An event that would die waits with its key; all others flow."""
+    site, topic = secured_site, secured_site.settings.topics.dead_letters
+    rights = [right for right in all_rights(site.name) if right[2] != "WRITE" or right[0] is not TOPIC]
+    user.grant(*rights, *((TOPIC, name, "WRITE") for name in [*site.topics, site.settings.topics.control]))
+    with running(site) as relay:
+        user.revoke((TOPIC, topic, "WRITE"))
+        dying = publish_everywhere(site, "unknown.type")
+        assert_flows(site)
+        assert_flows(site, "other.changed")
+        assert_says(site, relay, "WARNING|ERROR", topic)
+        assert_shown(site, topic)
+        assert_calm(site, relay)
+        user.grant((TOPIC, topic, "WRITE"))
+        assert_decided(site, dying)
+        assert {status_of(site, id_) for id_ in dying} == {"DEAD"}

@@ -1,0 +1,134 @@
+"""What a relay may do in Kafka: the table in docs/operations.md is enough, and each row of it is needed and missed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import NewTopic
+from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right, SecuredBroker, User
+from fix_relay import Site, eventually
+from reaction import assert_all_is_well, assert_calm, assert_flows, assert_says, assert_shown, end, running
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+ROW = re.compile(
+    r"^\| *(?P<on>[^|]+?) *\| *(?P<operations>[A-Z_]+(?:, [A-Z_]+)*) *\| *(?P<who>[^|]*?) *\|$", re.MULTILINE
+)
+
+
+def documented(site: Site, command: str) -> list[Right]:
+    """The rights that a command needs, as the table says.
+
+    Its rows look like `| routed topics | WRITE, DESCRIBE_CONFIGS | bridge run |`.
+    """
+    topics = site.settings.topics
+    on = {
+        "routed topics": [(TOPIC, name) for name in site.topics[:-1]],
+        "`topics.dead_letters`": [(TOPIC, topics.dead_letters)],
+        "`topics.control`": [(TOPIC, topics.control)],
+        "consumer group `relay.name`": [(GROUP, site.name)],
+        "transactional ids `relay.name-*`": [(TRANSACTIONS, f"{site.name}-*")],
+    }
+    rights: dict[Right, None] = {}
+    for row in ROW.finditer(OPERATIONS.read_text()):
+        if command in row["who"]:
+            places = [place for name, places in on.items() if name in row["on"] for place in places]
+            assert places, f"what is {row['on']!r}?"
+            rights |= {(*place, operation): None for place in places for operation in row["operations"].split(", ")}
+    assert rights, f"docs/operations.md has no table of the rights in Kafka of {command}"
+    return list(rights)
+
+
+@pytest.fixture
+def strict_site(secured_site: Site, secured_broker: SecuredBroker) -> Site:
+    """Its topics are there, and its relays may not create any."""
+    names = [*secured_site.topics, secured_site.settings.topics.control]
+    for future in secured_broker.admin.create_topics([NewTopic(name, 2, 1) for name in names]).values():
+        future.result(30)
+    text = secured_site.config.read_text()
+    secured_site.config.write_text(text.replace("create_missing = true", "create_missing = false"))
+    return secured_site
+
+
+@pytest.mark.parametrize("relay_lines", ["", 'delivery = "at_least_once"'], ids=["exactly_once", "at_least_once"])
+def test_the_documented_rights_are_enough(strict_site: Site, user: User) -> None:
+    site = strict_site
+    rights = documented(site, "bridge run")
+    user.grant(*rights)
+    site.publish(100)
+    site.publish(100, event_type="other.changed")
+    site.publish(100, event_type="unknown.type")
+    site.change(100)
+    with running(site):
+        assert_flows(site)
+        assert_flows(site, "other.changed")
+    audit = site.audit()
+    assert audit.is_clean, audit
+    user.grant(*(right for right in documented(site, "bridge verify") if right not in rights))
+    verdict = site.bridge("verify")
+    assert verdict.returncode == 0, verdict
+
+
+def test_each_documented_right_is_needed(strict_site: Site, user: User) -> None:
+    """Without one of them, a relay that starts now carries not all that it could."""
+    site = strict_site
+    rights = documented(site, "bridge run")
+    user.grant(*rights)
+    site.drain()
+    needless: list[Right] = []
+    for right in rights:
+        user.revoke(right)
+        if carries_all(site):
+            needless.append(right)
+        user.grant(right)
+    assert not needless
+
+
+def carries_all(site: Site) -> bool:
+    relay = site.start()
+    try:
+        for event_type in ("thing.changed", "other.changed"):
+            assert_flows(site, event_type, seconds=8)
+        site.publish(1, event_type="unknown.type")
+        site.change(1)
+        eventually(lambda: site.pending() == 0, 5)
+    except AssertionError:
+        return False
+    finally:
+        end(site, relay)
+    return True
+
+
+def rights_of_the_protocol(site: Site) -> dict[str, Sequence[Right]]:
+    control = site.settings.topics.control
+    return {
+        "control": [(TOPIC, control, "READ"), (TOPIC, control, "WRITE")],
+        "group": [(GROUP, site.name, "READ")],
+        "transactions": [(TRANSACTIONS, f"{site.name}-*", "WRITE")],
+    }
+
+
+@pytest.mark.parametrize("which", ["control", "group", "transactions"])
+def test_a_right_that_no_shard_can_do_without(strict_site: Site, user: User, which: str) -> None:
+    """Nothing can be published; that is said as what it is, once, and shown, and it heals by itself."""
+    site = strict_site
+    control = site.settings.topics.control
+    parts = rights_of_the_protocol(site)
+    plain = [(TOPIC, name, operation) for name in site.topics for operation in ("WRITE", "DESCRIBE_CONFIGS")]
+    user.grant(*plain, (TOPIC, control, "DESCRIBE_CONFIGS"), *(right for part in parts.values() for right in part))
+    with running(site) as relay:
+        user.revoke(*parts[which])
+        site.publish(100)
+        assert_says(site, relay, "WARNING|ERROR", "authorization failed")
+        assert "Kafka is away" not in site.log(relay)
+        name = parts[which][0][1].rstrip("-*")
+        assert_shown(site, name)
+        assert_calm(site, relay)
+        user.grant(*parts[which])
+        eventually(lambda: site.pending() == 0)
+        assert_flows(site)
+        assert_all_is_well(site)
+    audit = site.audit()
+    assert audit.is_clean, audit

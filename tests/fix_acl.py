@@ -1,0 +1,134 @@
+"""A broker with a login and ACLs: what a user was not granted is refused, and rights change while a relay runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from fix_kafka import Cluster
+from fix_relay import Site, open_site
+
+from bridge.local.stack import Endpoints, Stack
+
+# Whoever comes by the inner listener needs no login, and may do everything: the broker itself, and the tests.
+_SECURED = """
+listener.security.protocol.map=INTERNAL:PLAINTEXT,CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+sasl.enabled.mechanisms=SCRAM-SHA-256
+listener.name.client.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
+_SCRAM = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+TOPIC, GROUP, TRANSACTIONS = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID
+Right = tuple[ResourceType, str, str]  # on what, its name (`x*`: all that begin with x), the operation's name
+
+
+@dataclass(frozen=True)
+class User:
+    """One login of the secured broker, with the rights that it was granted and no others."""
+
+    name: str
+    password: str
+    admin: AdminClient
+
+    def grant(self, *rights: Right) -> None:
+        for future in self.admin.create_acls([self._binding(right) for right in rights]).values():
+            future.result(30)
+
+    def revoke(self, *rights: Right) -> None:
+        for future in self.admin.delete_acls([self._filter(right) for right in rights]).values():
+            assert future.result(30), "there was no such right"
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What a client logs in with."""
+        login = {"sasl.username": self.name, "sasl.password": self.password}
+        return {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-256", **login}
+
+    def _binding(self, right: Right) -> AclBinding:
+        kind, name, operation = right
+        pattern = ResourcePatternType.PREFIXED if name.endswith("*") else ResourcePatternType.LITERAL
+        who, host, allow = f"User:{self.name}", "*", AclPermissionType.ALLOW
+        return AclBinding(kind, name.removesuffix("*"), pattern, who, host, AclOperation[operation], allow)
+
+    def _filter(self, right: Right) -> AclBindingFilter:
+        acl = self._binding(right)
+        kind, pattern = acl.restype, acl.resource_pattern_type
+        return AclBindingFilter(kind, acl.name, pattern, acl.principal, "*", acl.operation, acl.permission_type)
+
+
+class SecuredBroker(Cluster):
+    """One broker; `bootstrap_servers` asks for a login, `inside` does not."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, brokers=1, more=_SECURED)
+        self.admin = AdminClient({"bootstrap.servers": self.inside})
+
+    def user(self, name: str, password: str) -> User:
+        """A new user without any right."""
+        wanted = UserScramCredentialUpsertion(name, _SCRAM, password.encode())
+        self.admin.alter_user_scram_credentials([wanted])[name].result(30)
+        return User(name, password, self.admin)
+
+
+@pytest.fixture(scope="session")
+def secured_broker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """The session's broker with ACLs; each test has a user of its own. `stack` has downloaded Kafka."""
+    directory = tmp_path_factory.mktemp("secured")
+    broker = SecuredBroker(directory)
+    yield broker
+    broker.close()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def user(secured_broker: SecuredBroker, unique: str) -> User:
+    """Whom the relays of `secured_site` log in as: `grant` it what it may do."""
+    return secured_broker.user(unique, "S3CR3T-of-the-broker")
+
+
+@pytest.fixture
+def secured_site(
+    secured_broker: SecuredBroker,
+    user: User,
+    database: str,
+    servers: Endpoints,
+    unique: str,
+    tmp_path: Path,
+    relay_lines: str,
+) -> Iterator[Site]:
+    """A bridge that logs in to Kafka as `user`; the test itself, and its auditor, come by the door without a lock."""
+    endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=secured_broker.inside)
+    with open_site(endpoints, unique, tmp_path, relay=relay_lines) as site:
+        login(site, secured_broker.bootstrap_servers, user)
+        yield site
+
+
+def login(site: Site, bootstrap_servers: str, user: User) -> None:
+    """Let the relays of `site` reach Kafka there, as `user`."""
+    properties = "\n".join(f'"{name}" = "{value}"' for name, value in user.properties.items())
+    open_door = f'bootstrap_servers = "{site.settings.kafka.bootstrap_servers}"'
+    locked = f'bootstrap_servers = "{bootstrap_servers}"\n[kafka.properties]\n{properties}'
+    site.config.write_text(site.config.read_text().replace(open_door, locked))
+
+
+def all_rights(name: str) -> list[Right]:
+    """All that a relay called `name` may be given, for tests that take some of it away."""
+    operations = ("READ", "WRITE", "CREATE", "DESCRIBE_CONFIGS", "ALTER")
+    topics: list[Right] = [(TOPIC, f"{name}.*", operation) for operation in operations]
+    return [*topics, (GROUP, f"{name}*", "READ"), (TRANSACTIONS, f"{name}-*", "WRITE")]

@@ -1,0 +1,131 @@
+"""A registry that lies about some subjects, in front of the real one: wrong answers, late ones, none at all."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_ESCAPES = '{"error_code": 500, "message": "\x1b]0;owned\x07\x1b[31m\u202e' + "long " * 2000 + '"}'
+HANG_SECONDS = 30.0
+
+
+class LyingRegistry:
+    """Passes requests on, but for those about subjects with `about` in their names: these get `lie`, if one is set."""
+
+    def __init__(self, real: str, about: str) -> None:
+        self.lie: str | None = None
+        self.requests = 0
+        self.honest = threading.Event()  # ends what hangs
+        self._real, self._about = real, about
+
+        class Handler(BaseHTTPRequestHandler):
+            registry = self
+
+            def do_request(self) -> None:
+                self.registry.answer(self)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_request  # noqa: N815 - the names are the library's
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def begin(self, lie: str) -> None:
+        self.honest.clear()
+        self.lie = lie
+
+    def end(self) -> None:
+        self.lie = None
+        self.honest.set()
+
+    def close(self) -> None:
+        self.end()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.requests += 1
+        length = int(request.headers.get("Content-Length") or 0)
+        body = request.rfile.read(length)
+        with suppress(OSError):  # the client has gone
+            if self.lie is not None and self._about in request.path:
+                LIES[self.lie](self, request)
+            else:
+                self._pass_on(request, body)
+
+    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        kinds = {"Content-Type": request.headers.get("Content-Type") or "application/json"}
+        asked = urllib.request.Request(f"{self._real}{request.path}", body or None, kinds, method=request.command)
+        try:
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                send(request, answer.status, answer.read())
+        except urllib.error.HTTPError as error:
+            send(request, error.code, error.read())
+
+
+def send(request: BaseHTTPRequestHandler, status: int, body: bytes | str, **headers: str) -> None:
+    content = body.encode() if isinstance(body, str) else body
+    request.send_response(status)
+    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def _drip(registry: LyingRegistry, request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000000")
+    request.end_headers()
+    for _ in range(int(HANG_SECONDS * 5)):
+        request.wfile.write(b" ")
+        request.wfile.flush()
+        if registry.honest.wait(0.2):
+            return
+
+
+def _hang(registry: LyingRegistry, request: BaseHTTPRequestHandler) -> None:
+    registry.honest.wait(HANG_SECONDS)
+    request.close_connection = True
+
+
+def _cut(_: LyingRegistry, request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"id": 1')
+    request.close_connection = True
+
+
+def _said(status: int, body: str, **headers: str) -> Callable[[LyingRegistry, BaseHTTPRequestHandler], None]:
+    return lambda _, request: send(request, status, body, **headers)
+
+
+LIES: dict[str, Callable[[LyingRegistry, BaseHTTPRequestHandler], None]] = {
+    "an id that is text": _said(200, '{"id": "abc"}'),
+    "an id that is null": _said(200, '{"id": null}'),
+    "an id that is an object": _said(200, '{"id": {"a": [1]}, "schema": 5}'),
+    "an id below zero": _said(200, '{"id": -1, "version": 1, "schema": "{}"}'),
+    "an id of 2^40": _said(200, '{"id": 1099511627776, "version": 1, "schema": "{}"}'),
+    "null": _said(200, "null"),
+    "a list": _said(200, "[]"),
+    "text": _said(200, '"text"'),
+    "nothing": _said(200, ""),
+    "HTML": _said(200, "<html>\x1b[2J</html>", Content_Type="text/html"),
+    "garbage that claims to be compressed": _said(200, "no gzip", Content_Encoding="gzip"),
+    "500 with escapes": _said(500, _ESCAPES),
+    "503 in HTML": _said(503, "<html>\x1b[2J</html>"),
+    "404 in HTML": _said(404, "<html></html>"),
+    "401": _said(401, '{"message": "\x1b[31mno"}'),
+    "409 with escapes": _said(409, _ESCAPES),
+    "422": _said(422, '{"error_code": 42201, "message": null}'),
+    "a redirect to itself": lambda registry, request: send(request, 302, "", Location=f"{registry.url}{request.path}"),
+    "30 MB": _said(200, '{"id": 1, "x": "' + "x" * 30_000_000 + '"}'),
+    "a byte now and then": _drip,
+    "silence": _hang,
+    "half an answer": _cut,
+}

@@ -1,0 +1,175 @@
+"""How a relay takes what is wrong: events of all other keys flow, it stays calm, and it ends when it is asked to."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from fix_relay import Site, eventually
+
+BOTH_DELIVERIES = pytest.mark.parametrize(
+    "relay_lines", ["", 'delivery = "at_least_once"'], ids=["exactly_once", "at_least_once"]
+)
+SECONDS = 30.0  # "within seconds", on a machine that has much else to do
+WINDOW_SECONDS = 5.0
+MOST_IN_WINDOW = 10  # a back-off of 3 s, two shards, and a line for each attempt and each failure
+SETTLING_SECONDS = 20.0  # a back-off grows
+MOST_MEGABYTES = 300
+_FRESH = "select min('fresh-{n}-' || g) from generate_series(1, 200) g group by bridge.shard_of('fresh-{n}-' || g)"
+_PUBLISH = "select bridge.publish_event(%s, %s, %s, %s)::text"
+_numbers = itertools.count(1)
+
+
+def publish(site: Site, *events: Sequence[str]) -> list[str]:
+    """Write events (type, key, payload, perhaps headers); returns their ids, which the auditor looks for, too."""
+    with site.connect() as db:
+        ids = [db.execute(_PUBLISH, (*event, "{}")[:4]).fetchone()[0] for event in events]
+    site.written.update(ids)
+    return ids
+
+
+def publish_everywhere(site: Site, event_type: str = "thing.changed") -> list[str]:
+    """An event of a new key in each shard; returns their ids."""
+    with site.connect() as db:
+        keys = [key for (key,) in db.execute(_FRESH.format(n=next(_numbers))).fetchall()]
+    return publish(site, *((event_type, key, '{"n": 1}') for key in keys))
+
+
+def left(site: Site, ids: Collection[str]) -> list[tuple[str, str, int]]:
+    """Those of `ids` without a decision, with their types and shards."""
+    with site.connect() as db:
+        return db.execute(
+            "select id::text, event_type, shard from bridge.event_queue"
+            " where id = any(%s::uuid[]) and status = 'PENDING'",
+            (list(ids),),
+        ).fetchall()
+
+
+def assert_decided(site: Site, ids: Collection[str], seconds: float = SECONDS) -> None:
+    """Each of these is published or dead soon."""
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not left(site, ids), seconds)
+    undecided = left(site, ids)
+    assert not undecided, f"{len(undecided)} of {len(ids)} events wait: {undecided[:10]}; {last_words(site)}"
+
+
+def last_words(site: Site) -> str:
+    """The end of the log of the relay that was started last."""
+    return f"the log ends: {site.log(site.processes[-1])[-1500:]}" if site.processes else "no relay was started"
+
+
+def status_of(site: Site, id_: str) -> str:
+    return str(site.scalar("select status from bridge.event_queue where id = %s::uuid", id_))
+
+
+def assert_flows(site: Site, event_type: str = "thing.changed", seconds: float = SECONDS) -> None:
+    """New events of new keys, in every shard, are published soon."""
+    ids = publish_everywhere(site, event_type)
+    assert_decided(site, ids, seconds)
+    assert {status_of(site, id_) for id_ in ids} == {"PROCESSED"}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a relay has done so far that must not be done in a loop."""
+
+    lines: int
+    takeovers: int
+    connections: int
+
+    @classmethod
+    def of(cls, site: Site, relay: subprocess.Popen[str]) -> Effort:
+        sessions = "select sessions from pg_stat_database where datname = current_database()"
+        takeovers = site.scalar("select sum(generation) from bridge.shard")
+        return cls(len(site.log(relay).splitlines()), int(takeovers), int(site.scalar(sessions)))
+
+    def since(self, earlier: Effort) -> Effort:
+        return Effort(*(now - then for now, then in zip(astuple(self), astuple(earlier), strict=True)))
+
+
+def assert_calm(site: Site, relay: subprocess.Popen[str]) -> None:
+    """Once its back-off has grown, the relay says little, takes shards over seldom, and hardly connects anew."""
+    ends = time.monotonic() + SETTLING_SECONDS
+    while True:
+        before = Effort.of(site, relay)
+        time.sleep(WINDOW_SECONDS)  # a window to count in, not synchronisation
+        assert relay.poll() is None, site.log(relay)
+        effort = Effort.of(site, relay).since(before)
+        if max(astuple(effort)) <= MOST_IN_WINDOW:
+            return
+        assert time.monotonic() < ends, f"in {WINDOW_SECONDS:.0f} s: {effort}; {last_words(site)}"
+
+
+def assert_says(site: Site, relay: subprocess.Popen[str], level: str, *words: str) -> None:
+    """One line of the log has this level and all of these words, and a person who has read it is not told again."""
+
+    def lines() -> list[str]:
+        found = [line for line in site.log(relay).splitlines() if re.search(rf"^\S+ \S+ ({level})\b", line)]
+        return [line for line in found if all(word.lower() in line.lower() for word in words)]
+
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: len(lines()) > 0, SECONDS)
+    assert 1 <= len(lines()) <= 3, f"{len(lines())} lines with {words}; {last_words(site)}"
+
+
+def assert_shown(site: Site, *words: str) -> None:
+    """`bridge status` has these words, and its exit code says that a person is needed."""
+
+    def shown() -> bool:
+        now = site.bridge("status")
+        return now.returncode not in (0, 1) and all(word in now.stdout for word in words)
+
+    with contextlib.suppress(AssertionError):
+        eventually(shown, SECONDS)
+    now = site.bridge("status")
+    assert shown(), f"exit code {now.returncode}, {words} wanted in: {now.stdout}{now.stderr}"
+
+
+def assert_all_is_well(site: Site) -> None:
+    """`bridge status` needs nobody."""
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: site.bridge("status").returncode == 0, SECONDS)
+    now = site.bridge("status")
+    assert now.returncode == 0, now.stdout
+
+
+def end(site: Site, relay: subprocess.Popen[str]) -> int:
+    """SIGTERM ends the relay soon, whatever it was at; returns its exit code."""
+    relay.terminate()
+    try:
+        return relay.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"SIGTERM is not answered; {last_words(site)}") from None
+
+
+@contextmanager
+def running(site: Site) -> Iterator[subprocess.Popen[str]]:
+    """A relay that has carried something before the body begins; the body may harm it, and SIGTERM ends it."""
+    relay = site.start()
+    assert_flows(site)
+    yield relay
+    assert end(site, relay) in (0, 5), site.log(relay)
+    assert "Traceback" not in site.log(relay), site.log(relay)
+
+
+def most_memory(pid: int) -> float:
+    """The largest resident memory that the process has had so far, in MB; what it has now where nobody keeps that."""
+    status = Path(f"/proc/{pid}/status")
+    if not Path("/proc/self/status").exists():
+        return float(psutil.Process(pid).memory_info().rss / 1e6)
+    kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(kilobytes) * 1024 / 1e6
+
+
+def assert_small(relay: subprocess.Popen[str]) -> None:
+    megabytes = most_memory(relay.pid)
+    assert megabytes < MOST_MEGABYTES, f"{megabytes:.0f} MB resident"

@@ -1,0 +1,110 @@
+"""The relay's parts that decide and do no I/O: shares, emptiness, outages, health."""
+
+from __future__ import annotations
+
+import logging
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from bridge.errors import BrokerUnavailable, DatabaseRefuses, IncompatibleSchema, KeysBlocked, UnforeseenFailure
+from bridge.postgres.members import ShardRow
+from bridge.relay.backoff import backoff
+from bridge.relay.emptiness import is_done
+from bridge.relay.outages import Outages
+from bridge.relay.shard_health import STUCK, ShardHealth
+from bridge.relay.sharing import share_out
+from bridge.relay.waits import waits
+from bridge.settings import Settings
+from bridge.shard.holds import TopicHolds
+from bridge.text import place
+
+
+def health(shard: int = 0) -> ShardHealth:
+    return ShardHealth(shard, TopicHolds(Settings(), lambda: 0.0, lambda _: {}))
+
+
+@given(st.integers(1, 9), st.integers(1, 5))
+def test_shares_are_fair_and_all_shards_are_taken(count: int, relays: int) -> None:
+    owners: dict[int, str | None] = dict.fromkeys(range(count))
+    for _ in range(3):
+        for relay in range(relays):
+            me = f"relay {relay}"
+            rows = [ShardRow(shard, owner, owner is None, None, relays) for shard, owner in owners.items()]
+            ours = [shard for shard, owner in owners.items() if owner == me]
+            shares = share_out(rows, ours, me)
+            owners |= dict.fromkeys(shares.take, me) | dict.fromkeys(shares.give_back)
+    held = [sum(owner == f"relay {relay}" for owner in owners.values()) for relay in range(relays)]
+    assert sum(held) == count
+    assert max(held) <= -(-count // relays)
+
+
+def test_it_is_done_when_nothing_is_left_that_could_move() -> None:
+    assert is_done(0, 0, {0: health()}, is_stopped=False)
+    assert not is_done(3, 0, {0: health()}, is_stopped=False)
+    assert is_done(3, 0, {0: health()}, is_stopped=True)
+    with pytest.raises(KeysBlocked):
+        is_done(3, 3, {0: health()}, is_stopped=False)
+
+
+def test_why_it_is_not_done_is_raised() -> None:
+    held, stuck = health(), health()
+    held.holds.hold("topic", IncompatibleSchema("old"))
+    with pytest.raises(IncompatibleSchema):
+        is_done(3, 1, {0: held}, is_stopped=False)
+    for _ in range(STUCK):
+        stuck.failed_unforeseen("KeyError in step", [])
+    with pytest.raises(UnforeseenFailure, match="KeyError in step"):
+        is_done(3, 1, {0: stuck}, is_stopped=False)
+
+
+def test_an_outage_is_said_once_and_ends_when_all_are_back(caplog: pytest.LogCaptureFixture) -> None:
+    outages = Outages()
+    with caplog.at_level(logging.INFO):
+        for who in ("shard 0", "shard 1", "shard 0"):
+            outages.began(who, BrokerUnavailable(f"{who}: no route"))
+        outages.ended("shard 0", BrokerUnavailable)
+        outages.ended("shard 1", BrokerUnavailable)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Kafka is away; waiting for it: shard 0: no route",
+        "Kafka is back",
+    ]
+
+
+def test_each_refusal_is_said_for_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    outages = Outages()
+    for why in ("permission denied for table shard", "permission denied for table shard", "read-only transaction"):
+        outages.began("shard 0", DatabaseRefuses(why))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Postgres refuses; trying again: permission denied for table shard",
+        "Postgres refuses; trying again: read-only transaction",
+    ]
+
+
+def test_the_back_off_grows_to_its_bound_and_outlives_what_failed() -> None:
+    assert backoff(0, 3.0) <= 0.1
+    assert 1.5 <= backoff(1000, 3.0) <= 3.0
+    ours = health()
+    assert [ours.failed_unforeseen("a bug", []) >= 1.6 for _ in range(9)] == [False] * 5 + [True] * 4
+    assert ours.total_unforeseen == 9
+
+
+def test_a_bug_is_said_once_and_counted_and_shown(caplog: pytest.LogCaptureFixture) -> None:
+    ours = health()
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            ours.failed_unforeseen("ZeroDivisionError in record", [7])
+        assert [(wait["kind"], wait["shard"], wait["count"]) for wait in waits({0: ours}, Outages())] == [
+            ("unforeseen", 0, 5)
+        ]
+        ours.got_on()
+    assert len(caplog.records) == 2
+    assert waits({0: ours}, Outages()) == []
+
+
+def test_a_place_says_no_value() -> None:
+    with pytest.raises(AttributeError) as caught:
+        TopicHolds(Settings(), lambda: 0.0, lambda _: {}).topic_of("S3CR3T")  # type: ignore[arg-type]
+    assert "S3CR3T" in str(caught.value) or caught.value.name == "event_type"
+    assert place(caught.value).startswith("AttributeError in topic_of, bridge/shard/holds.py:")

@@ -1,0 +1,69 @@
+"""The event for which batches fail is found, whatever its place, and only that one."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from bridge.event import EVENT_QUEUE, DeadLetter, Event
+from bridge.shard.suspicion import PATIENCE, Suspicion
+
+
+def event(seq: int) -> Event:
+    return Event(EVENT_QUEUE, seq, str(seq), "t", "key", "{}", None, 0)
+
+
+def carry(count: int, bad: set[int], batch: int, *, bare: set[int] = frozenset()) -> tuple[dict[int, DeadLetter], int]:
+    """Carry events as a shard does; those of `bad` fail unless they are dead letters, those of `bare` unless bare ones.
+
+    Returns the dead letters, and how many batches failed.
+    """
+    suspicion, left, dead, failures = Suspicion(), list(range(1, count + 1)), {}, 0
+    while left:
+        assert failures < 1000, "goes on for ever"
+        tried = left[: min(batch, suspicion.limit or batch)]
+        letters = {seq: letter for seq in tried if (letter := suspicion.letter(event(seq))) is not None}
+        if any(_fails(letters.get(seq), seq in bad, seq in bare) for seq in tried):
+            failures += 1
+            suspicion.failed(tried, "a bug")
+        else:
+            suspicion.passed(tried)
+            dead |= letters
+            left = left[len(tried) :]
+    return dead, failures
+
+
+def _fails(letter: DeadLetter | None, is_bad: bool, is_bare: bool) -> bool:
+    return (is_bad and letter is None) or (is_bare and (letter is None or letter.event.payload != "null"))
+
+
+@given(st.integers(1, 300), st.sets(st.integers(1, 300), max_size=4), st.integers(1, 100))
+def test_only_the_bad_events_are_dead(count: int, bad: set[int], batch: int) -> None:
+    bad = {seq for seq in bad if seq <= count}
+    dead, failures = carry(count, bad, batch)
+    assert dead.keys() == bad
+    assert failures <= (PATIENCE + 3) * max(len(bad), 1)
+
+
+def test_chance_is_no_reason() -> None:
+    suspicion = Suspicion()
+    for _ in range(PATIENCE - 1):
+        suspicion.failed([1, 2, 3], "chance")
+    assert suspicion.limit is None
+    suspicion.passed([1, 2, 3])
+    suspicion.failed([4, 5], "chance")
+    assert suspicion.limit is None
+
+
+def test_a_letter_that_fails_too_is_bare() -> None:
+    dead, _ = carry(5, set(), 5, bare={3})
+    assert dead[3].event.payload == "null"
+    assert dead[3].event.key == ""
+    assert dead[3].reason == "a bug"
+
+
+def test_what_fails_without_a_batch_suspects_nobody() -> None:
+    suspicion = Suspicion()
+    for _ in range(10):
+        suspicion.failed([], "the server")
+    assert suspicion.limit is None
