@@ -211,7 +211,7 @@ class _Filler:
 def _scalars(kind: str, logical: str | None, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if logical == "decimal":
         most = 10 ** schema["precision"] - 1
-        exact = st.integers(-most, most).map(lambda number: str(Decimal(number).scaleb(-schema["scale"])))
+        exact = st.integers(-most, most).map(lambda number: f"{number}e-{schema['scale']}")
         return exact | exact.map(Raw)
     if logical == "date":
         return days
@@ -241,9 +241,14 @@ def _scalars(kind: str, logical: str | None, schema: dict[str, Any]) -> st.Searc
 def _as_postgres_prints(number: float, form: str) -> str:
     """As jsonb prints it: the fewest digits that tell it from its neighbours, without an exponent."""
     spelled = (f"{number:.{digits}e}" for digits in range(17))
-    return format(
-        Decimal(next(text for text in spelled if struct.pack(form, float(text)) == struct.pack(form, number))), "f"
-    )
+    return format(Decimal(next(text for text in spelled if _packed(form, float(text)) == _packed(form, number))), "f")
+
+
+def _packed(form: str, number: float) -> bytes:
+    try:
+        return struct.pack(form, number)
+    except OverflowError:
+        return b""
 
 
 @st.composite

@@ -140,7 +140,7 @@ def _decimal(schema: Any, value: Any) -> Decimal:
     _need(abs(power) < 1000)
     scaled = Fraction(text) * 10 ** schema.get("scale", 0)
     _need(scaled.denominator == 1 and abs(scaled) < 10 ** schema["precision"])
-    return Decimal(scaled.numerator).scaleb(-schema.get("scale", 0))
+    return Decimal(Decimal(scaled.numerator).as_tuple()._replace(exponent=-schema.get("scale", 0)))
 
 
 def _float(value: Any, form: str) -> float:

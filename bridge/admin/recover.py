@@ -18,13 +18,13 @@ from uuid import uuid4
 
 import psycopg
 
+from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, ce_source
 from bridge.encoding.limits import TopicLimits
-from bridge.encoding.routing import ce_source
 from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES, DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
-from bridge.kafka.reader import Reader
+from bridge.kafka.reader import Reader, headers_of
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
@@ -126,19 +126,20 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
-                headers: dict[str, Any] = dict(message.headers() or ())
-                if headers.get("ce_source") not in ours:
+                headers: dict[str, Any] = dict(headers_of(message))
+                if headers.get(CE_SOURCE) not in ours:
                     continue
-                id = _text(headers.get("ce_id"))
+                id = _text(headers.get(CE_ID))
                 if id in ids and message.topic() == dead_letters:
-                    dead[id] = _text(headers.get("bridge_error"))
+                    dead[id] = _text(headers.get(DEAD_REASON))
                 elif id in ids:
                     published.add(id)
     return published, dead
 
 
 def _text(header: bytes | None) -> str:
-    return (header or b"").decode("utf-8", "replace")
+    """What Postgres can keep of a header."""
+    return (header or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import fastavro
-import orjson
 from confluent_kafka import Message
 
-from bridge.encoding.avro.compiler import is_recursive
-from bridge.kafka.reader import Reader
+from bridge.encoding.avro.claims import is_bounded
+from bridge.encoding.headers import rfc3339
+from bridge.kafka.reader import Reader, headers_of
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
-from bridge.text import printable
+from bridge.text import json_line, json_text, printable
 
 SHOWN_CHARACTERS = 4000  # of a value in text; JSON output has it whole
-RECURSIVE_BYTES = 2000  # fastavro crashes the process on values nested some thousand levels deep; a level is a byte
 
 
 @dataclass(frozen=True)
@@ -39,17 +35,16 @@ class Shown:
 
     def as_json(self) -> str:
         """One line of JSON in ASCII, so that no terminal can be steered by it; of headers of one name, the last."""
-        document = self.__dict__ | {"headers": dict(self.headers)}
-        return json.dumps(orjson.loads(orjson.dumps(document, default=_plain)))
+        return json_line(self.__dict__ | {"headers": dict(self.headers)})
 
-    def as_text(self) -> str:
+    def as_lines(self) -> list[str]:
         """Up to three lines: when and where, headers, value."""
-        value = self.value if isinstance(self.value, str) else orjson.dumps(self.value, default=_plain).decode()
+        value = self.value if isinstance(self.value, str) else json_text(self.value)
         cut = f"... ({len(value)} characters)" if len(value) > SHOWN_CHARACTERS else ""
-        headers = " ".join(f"{printable(name)}={printable(str(content))}" for name, content in self.headers)
-        place = f"{self.time} {self.topic}[{self.partition}]@{self.offset} key {printable(str(self.key))}"
-        lines = [place, *([f"  {headers}"] if headers else []), "  " + printable(value[:SHOWN_CHARACTERS]) + cut]
-        return "\n".join(lines)
+        headers = " ".join(f"{name}={content}" for name, content in self.headers)
+        place = f"{self.time} {self.topic}[{self.partition}]@{self.offset} key {self.key}"
+        lines = [place, *([f"  {headers}"] if headers else []), f"  {value[:SHOWN_CHARACTERS]}{cut}"]
+        return [printable(line) for line in lines]
 
 
 def tail(
@@ -74,15 +69,13 @@ def show(message: Message, decoder: Decoder) -> Shown:
     key: Any = message.key()
     content: Any = message.value()
     schema_id, value = decoder.decode(content)
-    headers: Any = message.headers() or []
-    at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
     return Shown(
         topic=str(message.topic()),
         partition=message.partition() or 0,
         offset=message.offset() or 0,
-        time=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        time=rfc3339(message.timestamp()[1] * 1000).replace("000Z", "Z"),  # Kafka has milliseconds
         key=_text(key),
-        headers=[(name, _text(content)) for name, content in headers],
+        headers=[(name, _text(content)) for name, content in headers_of(message)],
         schema_id=schema_id,
         value=value,
     )
@@ -94,7 +87,6 @@ class Decoder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._registry: RegistryClient | None = None  # asked only if a value needs it
-        self._recursive: dict[int, bool] = {}
 
     def decode(self, value: bytes | None) -> tuple[int | None, Any]:
         """The schema's id, or None if `value` is not Avro, and the value. Raises ConfigError, RegistryUnavailable."""
@@ -102,20 +94,13 @@ class Decoder:
             return None, _text(value)
         self._registry = self._registry or RegistryClient(self._settings)
         schema_id = int.from_bytes(value[1:5], "big")
-        schema = self._registry.schema_by_id(schema_id)
-        if schema is None or (len(value) > RECURSIVE_BYTES and self._is_recursive(schema_id, schema)):
+        schema, body = self._registry.schema_by_id(schema_id), value[5:]
+        if schema is None or not is_bounded(schema, body):
             return None, _text(value)
-        body = io.BytesIO(value[5:])
         try:
-            decoded = fastavro.schemaless_reader(body, schema, None)
+            return schema_id, fastavro.schemaless_reader(io.BytesIO(body), schema, None)
         except Exception:  # whatever the bytes make of it: they only look like Avro
             return None, _text(value)
-        return (schema_id, decoded) if not body.read(1) else (None, _text(value))
-
-    def _is_recursive(self, schema_id: int, schema: Any) -> bool:
-        if schema_id not in self._recursive:
-            self._recursive[schema_id] = is_recursive(schema)
-        return self._recursive[schema_id]
 
 
 def _text(content: bytes | str | None) -> str | None:
@@ -126,8 +111,3 @@ def _text(content: bytes | str | None) -> str | None:
         return content.decode()
     except UnicodeDecodeError:
         return f"\\x{content.hex()}"
-
-
-def _plain(value: Any) -> str:
-    """What orjson cannot write: decimals as text, bytes as hex."""
-    return str(value) if isinstance(value, Decimal) else f"\\x{bytes(value).hex()}"

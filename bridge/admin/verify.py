@@ -1,7 +1,7 @@
 """The auditor: compares what the database says was published with what a read_committed consumer can read.
 
-Shares nothing with the relay but settings. Order of reading: first the database, then the topics, then once more the
-ids that only the topics have; so a relay that runs meanwhile gives no false alarm.
+Shares nothing with the relay but settings and the names of headers. Order of reading: first the database, then the
+topics, then once more the ids that only the topics have; so a relay that runs meanwhile gives no false alarm.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 import psycopg
 from confluent_kafka import Message
 
+from bridge.encoding.headers import CE_ID, CE_SOURCE, ce_source
 from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster
-from bridge.kafka.reader import Reader
+from bridge.kafka.reader import Reader, headers_of
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
@@ -70,6 +71,9 @@ def verify(settings: Settings) -> Verdict:
     """
     begun = time.monotonic()
     with closing(sqlite3.connect("", isolation_level=None)) as audit:  # on disk, and gone with us, however we end
+        audit.text_factory = lambda text: text.decode(
+            "utf-8", "replace"
+        )  # ids are whatever somebody wrote into a header
         audit.executescript("pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -65536")
         audit.executescript(query("verify_schema"))
         reused = _read_database(settings, audit)
@@ -104,7 +108,7 @@ def _read_topics(settings: Settings, audit: sqlite3.Connection) -> tuple[str, ..
     exist = Cluster(settings).partition_counts()
     dead_letters = settings.topics.dead_letters
     topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
-    ours = {f"/{settings.relay.name}/{source}".encode() for source in SOURCES}
+    ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}
     with Reader(settings, topics) as reader:
         audit.execute("begin")
         for messages in reader.up_to(reader.all_ends()):
@@ -118,11 +122,11 @@ def _seen(
 ) -> Iterator[tuple[Any, bool, int, Any]]:
     numbers: dict[Any, int] = {topic: number for number, topic in enumerate(topics)}
     for message in messages:
-        headers: dict[str, Any] = dict(message.headers() or ())
-        if headers.get("ce_source") in ours:
+        headers: dict[str, Any] = dict(headers_of(message))
+        if headers.get(CE_SOURCE) in ours:
             topic = message.topic()
             place = numbers[topic] << 32 | (message.partition() or 0)
-            yield headers.get("ce_id") or b"", topic == dead_letters, place, message.key() or b""
+            yield headers.get(CE_ID) or b"", topic == dead_letters, place, message.key() or b""
 
 
 def _look_again(settings: Settings, audit: sqlite3.Connection) -> None:

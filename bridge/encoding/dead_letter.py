@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bridge.encoding.headers import (
+    CE_TYPE,
+    DEAD_CUT,
+    DEAD_REASON,
+    DEAD_SEQ,
+    DEAD_SOURCE,
+    event_headers,
+    writer_headers,
+)
 from bridge.encoding.record import size
-from bridge.encoding.routing import event_headers, writer_headers
 from bridge.errors import PoisonEvent
 from bridge.event import DeadLetter, Event, Header, Record
 
 CUT = 200  # characters left of a key, a type or a reason where the dead letter would not fit
-IS_CUT: Header = ("bridge_cut", b"true")
+IS_CUT: Header = (DEAD_CUT, b"true")
 
 
 def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timestamp_ms: int, limit: int) -> Record:
@@ -26,8 +34,8 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
     whole = _copy(event, letter.reason, topic, [*shared, *own], timestamp_ms)
     if size(whole) <= limit:
         return whole
-    few = [header for header in shared if header[0] != "ce_type"]
-    cut_type: Header = ("ce_type", event.event_type[:CUT].encode())
+    few = [header for header in shared if header[0] != CE_TYPE]
+    cut_type: Header = (CE_TYPE, event.event_type[:CUT].encode())
     cut = _copy(event._replace(key=event.key[:CUT]), letter.reason[:CUT], topic, [*few, cut_type, IS_CUT], timestamp_ms)
     payload = cut.value or b""
     return cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
@@ -37,8 +45,8 @@ def _copy(event: Event, reason: str, topic: str, more: list[Header], timestamp_m
     headers: list[Header] = [
         *more,
         *event_headers(event),
-        ("bridge_error", reason.encode("utf-8", "replace")),
-        ("bridge_source", event.source),
-        ("bridge_seq", str(event.seq)),
+        (DEAD_REASON, reason.encode("utf-8", "replace")),
+        (DEAD_SOURCE, event.source),
+        (DEAD_SEQ, str(event.seq)),
     ]
     return Record(topic, event.key.encode(), event.payload.encode(), headers, timestamp_ms)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from bridge.encoding.avro.schema import AvroSchema, load_schema
 from bridge.encoding.dead_letter import dead_letter
+from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_headers
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
-from bridge.encoding.routing import JSON, Router, event_headers, writer_headers
+from bridge.encoding.routing import Router
 from bridge.errors import EncodingError, RecordTooLarge
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Settings
@@ -40,6 +41,7 @@ class Encoder:
         """
         self._schema_id = schema_id
         self._limits = limits
+        self._name = settings.relay.name
         self._router = Router(settings)
         self._dead_letters = settings.topics.dead_letters
         self._schemas = {
@@ -75,7 +77,7 @@ class Encoder:
     def dead_letter(self, letter: DeadLetter) -> Record:
         """The copy of a dead event, which always fits its topic."""
         event, topic = letter.event, self._dead_letters
-        shared = self._router.shared_headers(event.source, event.event_type, JSON)
+        shared = shared_headers(self._name, event.source, event.event_type, JSON)
         return dead_letter(letter, topic, shared, self._clock.timestamp_ms(event), self._limits.of(topic))
 
     def prepare(self, event_type: str) -> Ready:

@@ -50,7 +50,8 @@ class Store:
     def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
-        return cls(conn, shard, owner, settings.relay, limits)
+        with explained():
+            return cls(conn, shard, owner, settings.relay, limits)
 
     def __enter__(self) -> Store:
         return self

@@ -16,8 +16,8 @@ import fastavro
 import httpx2 as httpx  # what the client speaks HTTP with, so what its transport errors are
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from fastavro.schema import SchemaParseException
 
+from bridge.encoding.avro.schema import INVALID_SCHEMA, depth
 from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable
 from bridge.settings import Settings
 
@@ -26,6 +26,7 @@ REFUSED_LOGIN = (401, 403)
 INCOMPATIBLE = 409
 INVALID = 422
 MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could make us read more
+MAX_SCHEMA_DEPTH = 400  # lists and objects within each other; fastavro knows no limit but the process's stack
 
 # What the client raises; a ValueError is an answer that is not JSON.
 CLIENT_ERRORS = (SchemaRegistryError, httpx.HTTPError, httpx.InvalidURL, ValueError)
@@ -143,8 +144,9 @@ class RegistryClient:
         if found.schema_type not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
             return None
         try:
-            return fastavro.parse_schema(json.loads(text))
-        except (ValueError, TypeError, KeyError, AttributeError, SchemaParseException, RecursionError):
+            document = json.loads(text)
+            return None if depth(document) > MAX_SCHEMA_DEPTH else fastavro.parse_schema(document)
+        except INVALID_SCHEMA:
             return None
 
     def _properties(self) -> dict[str, Any]:

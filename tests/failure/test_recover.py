@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from fix_database import copy_of
 from fix_relay import Site, eventually, open_site
@@ -148,6 +148,26 @@ def test_dead_events_stay_dead(site: Site) -> None:
     assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
     site.drain()
     assert site.audit().is_clean
+
+
+def test_a_reason_that_postgres_cannot_hold(site: Site) -> None:
+    """Whoever may write to the dead-letter topic chooses the reason that is kept."""
+    with site.connect() as db:
+        db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": \"no number\"}')")
+    with copy_of(site.settings.database.url) as backup:
+        site.start("--until-empty").wait(60)
+        backup.restore()
+    (letter,) = site.records()[f"{site.name}.dead_letters"]
+    servers = site.settings.kafka.bootstrap_servers
+    producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random"})  # into the same partition
+    forged = list({**letter.headers, "bridge_error": b"a\0b\x1b[2J"}.items())
+    producer.produce(f"{site.name}.dead_letters", b"{}", "k", headers=forged)
+    producer.flush()
+    site.assert_stops("was restored")
+    done = site.bridge("recover", "--yes")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert site.scalar("select reason from bridge.dead_event") == "a\N{REPLACEMENT CHARACTER}b\x1b[2J"
+    assert "\x1b" not in site.bridge("dead", "list").stdout
 
 
 def test_two_bridges_of_one_name(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterator
 
 import fastavro
 import pytest
+import raw_headers
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 SCHEMA = {
@@ -52,9 +54,13 @@ def environ(kafka: str, registry: str) -> dict[str, str]:
 
 @pytest.fixture
 def tail(environ: dict[str, str]) -> Tail:
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, preexec_fn: Callable[[], None] | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bridge", "tail", *arguments]
-        return subprocess.run(command, env=environ | more, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            command, env=environ | more, capture_output=True, text=True, timeout=60, preexec_fn=preexec_fn
+        )
 
     return run
 
@@ -136,6 +142,46 @@ def test_survives_a_value_nested_without_bound(topic: str, producer: Producer, t
     values = [json.loads(line)["value"] for line in done.stdout.splitlines()]
     assert values[0].startswith("\\x00") or values[0].startswith("\0")
     assert values[1] == {"next": {"next": None}}
+
+
+def test_claims_are_not_believed(topic: str, producer: Producer, tail: Tail, register) -> None:
+    """2^40 nulls in seven bytes; fastavro would make a list of them."""
+    nulls = register(
+        {"type": "record", "name": "test.N", "fields": [{"name": "f", "type": {"type": "array", "items": "null"}}]}
+    )
+    value = b"\0" + nulls.to_bytes(4, "big") + b"\x80\x80\x80\x80\x80\x40\0"
+    producer.produce(topic, value, "k")
+    producer.flush()
+    done = tail(topic, "--from-beginning", "--exit-on-end", "--json", preexec_fn=at_most_a_gigabyte)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["value"] == f"\\x{value.hex()}"
+
+
+def at_most_a_gigabyte() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+
+
+@pytest.mark.parametrize("timestamp", [2**62, 253_402_300_800_000])
+def test_a_time_that_no_calendar_has(topic: str, producer: Producer, tail: Tail, kafka: str, timestamp: int) -> None:
+    limit = ConfigEntry("message.timestamp.after.max.ms", str(2**63 - 1), incremental_operation=AlterConfigOpType.SET)
+    change = ConfigResource("topic", topic, incremental_configs=[limit])
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.incremental_alter_configs([change])[change].result()
+    producer.produce(topic, "x", "k", timestamp=timestamp)
+    producer.flush()
+    done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["time"] == "9999-12-31T23:59:59.999999Z"
+
+
+def test_header_names_that_are_no_text(topic: str, tail: Tail, kafka: str) -> None:
+    raw_headers.produce(kafka, topic, b"x", {b"\xff\xfe": b"v"})
+    raw_headers.produce(kafka, topic, b"y", {b"a\0b": b"v", b"\x1b[2J": b"v"})
+    done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = {record["value"]: record["headers"] for record in map(json.loads, done.stdout.splitlines())}
+    assert found["x"] == {"\N{REPLACEMENT CHARACTER}": None}
+    assert found["y"]["\x1b[2J"] == "v"
 
 
 def test_shows_only_what_was_committed(topic: str, kafka: str, tail: Tail, unique: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 import pytest
+import raw_headers
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -202,7 +203,15 @@ def test_phantom(world: World, event_id: str) -> None:
     assert verdict.examples["phantom"] == (event_id,)
 
 
-def test_records_of_others_are_left_alone(world: World) -> None:
+def test_an_id_that_is_no_text_is_shown_as_well_as_it_can_be(world: World) -> None:
+    headers = [("ce_id", b"\xff\0\x1b"), ("ce_source", f"/{world.name}/event_queue")]
+    world.producer.produce(world.topic, b"{}", "k", headers=headers)
+    world.producer.flush()
+    assert verify(world.settings).examples["phantom"] == ("\N{REPLACEMENT CHARACTER}\0\x1b",)
+
+
+def test_records_of_others_are_left_alone(world: World, kafka: str) -> None:
+    raw_headers.produce(kafka, world.topic, b"x", {b"ce_id": b"1", b"\xff": b"a name that is not UTF-8"})
     world.producer.produce(world.topic, b"x", "k")
     world.producer.produce(world.topic, None, None, headers={"ce_id": "1"})
     world.producer.produce(world.topic, b"x", "k", headers={"ce_id": "1", "ce_source": "/another/event_queue"})

@@ -165,7 +165,7 @@ class Postgres:
         ][:most]  # fmt: skip
         return Scan(
             tuple(Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.written_us)
-                  for row in rows if row.due_at <= self.now),
+             for row in rows if row.due_at <= self.now),
             tuple(row.seq for row in rows if row.due_at > self.now),
             rows[-1].seq if rows else None,
             len(rows) == most,

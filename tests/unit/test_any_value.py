@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +17,15 @@ from typing import Any
 import fastavro
 import hypothesis.strategies as st
 import pytest
-from avro_documents import MARK, documents, schemas
-from avro_oracle import Unfit, meaning, read, same
+from avro_documents import MARK, Raw, documents, schemas, spellings, write
+from avro_oracle import Number, Unfit, is_utf8, meaning, read, same
 from hypothesis import HealthCheck, given, settings
 
 from bridge.encoding.avro.schema import AvroSchema
-from bridge.errors import EncodingError
+from bridge.encoding.headers import event_headers, rfc3339, writer_headers
+from bridge.errors import EncodingError, PoisonEvent
+from bridge.event import EVENT_QUEUE, Event
+from bridge.text import printable
 
 EXAMPLES = int(os.environ.get("BRIDGE_TEST_EXAMPLES", "200"))
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -60,6 +64,61 @@ def test_what_nearly_fits_is_written_exactly_or_refused_without_its_value(data: 
     assert MARK not in said.partition("expected no field")[0]
     assert len(said) < 500
     assert expected is Unfit if said else same(decode(schema, body), expected)
+
+
+deep = st.integers(200, 2000).map(lambda levels: Raw("[" * levels + "]" * levels))
+given_texts = st.text(st.characters(), max_size=8)
+given_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), spellings, given_texts, deep),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(given_texts, inner, max_size=3),
+    max_leaves=5,
+)
+given_names = given_texts | st.sampled_from(["traceparent", "ce_id", "CE_ID", "content-type", "a\0b", "x" * 20_000])
+
+
+@many
+@given(st.dictionaries(given_names, given_values, max_size=5) | given_values)
+def test_headers_arrive_as_they_were_written_or_are_refused(given: Any) -> None:
+    text = write(given)
+    try:
+        found = writer_headers(text)
+    except PoisonEvent:
+        assert not isinstance(given, dict) or not all(
+            len(name) < 100
+            and "\0" not in name
+            and is_utf8(name + str(value))
+            and not isinstance(value, list | dict | Raw)
+            for name, value in given.items()
+        )
+        return
+    wanted = {name: value for name, value in given.items() if value is not None and is_allowed(name)}
+    assert [name for name, _ in found] == list(wanted)
+    for (_, content), value in zip(found, wanted.values(), strict=True):
+        assert content.decode() == value if isinstance(value, str) else verbatim(content) == verbatim(write(value))
+
+
+def is_allowed(name: str) -> bool:
+    return name != "" and not re.match("(?i:ce_|bridge_|content-type)", name)
+
+
+def verbatim(text: str | bytes) -> Any:
+    return json.loads(text, parse_int=Number, parse_float=Number)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_any_time_can_be_written(created_us: int) -> None:
+    assert len(rfc3339(created_us)) == len("2026-11-22T10:11:12.123456Z")
+    event = Event(EVENT_QUEUE, 1, "", "", "", "", None, created_us)
+    assert dict(event_headers(event))["ce_time"].endswith("Z")
+
+
+@many
+@given(st.text(st.characters()))
+def test_what_is_printed_cannot_steer_a_terminal(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable()
+    assert shown == printable(shown)
+    assert shown == text or not text.isprintable()
 
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}

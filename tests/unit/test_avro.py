@@ -17,7 +17,6 @@ import fastavro
 import pytest
 
 from bridge.encoding.avro.binary import varint
-from bridge.encoding.avro.compiler import is_recursive
 from bridge.encoding.avro.schema import AvroSchema, depth, load_schema
 from bridge.errors import ConfigError, EncodingError
 
@@ -427,11 +426,6 @@ def test_a_deep_failure_takes_no_longer_than_a_success() -> None:
 
 def test_depth_counts_containers() -> None:
     assert [depth(value) for value in (1, [], {}, [[1], {"a": [2]}])] == [0, 1, 1, 3]
-
-
-@pytest.mark.parametrize(("schema", "expected"), [(TREE, True), (NESTED, False), ("string", False)])
-def test_recursive_schemas_are_known(schema: Any, expected: bool) -> None:
-    assert is_recursive(fastavro.parse_schema(schema)) is expected
 
 
 @pytest.mark.parametrize(

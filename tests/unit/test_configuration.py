@@ -110,6 +110,11 @@ def test_mistakes_are_named(write: Write, text: str, words: str) -> None:
     assert mistake.startswith(words)
 
 
+def test_a_number_of_thousands_of_digits_is_no_toml(write: Write) -> None:
+    (mistake,) = said(read(write(f"[relay]\nbatch_rows = {'1' * 5000}\n"), {}))
+    assert mistake.startswith("bridge.toml: this is not valid TOML: ")
+
+
 @pytest.mark.parametrize(
     ("knob", "values"),
     [
@@ -408,6 +413,7 @@ def test_each_variable_that_the_package_names_is_known() -> None:
         "[kafka.properties]\n'sasl.password' = ['canary']",
         "[kafka.properties]\n'sasl.mechanisms' = 'canary'\nsasl.mechanism = 'canary'",
         "[kafka.properties]\n'bootstrap.servers' = 'canary'",
+        "[kafka.properties]\n'sasl.oauthbearer.token.endpoint.url' = 'http://us:canary@host'",
     ],
 )
 def test_a_secret_is_never_part_of_what_is_said(write: Write, text: str) -> None:

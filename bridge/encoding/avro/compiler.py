@@ -167,13 +167,3 @@ class Compiler:
         if (branch["type"], str(branch.get("logicalType"))) in LOGICAL:
             return "string"
         return "decimal" if branch.get("logicalType") == "decimal" else str(branch["type"])
-
-
-def is_recursive(parsed: Any) -> bool:
-    """Whether values of a schema that fastavro has parsed can be nested without bound; True if that is not known."""
-    compiler = Compiler("", parsed.get("__named_schemas", {}) if isinstance(parsed, dict) else {})
-    try:
-        compiler.compile(parsed)
-    except (ConfigError, KeyError):  # a schema that we can read, but not write
-        return True
-    return compiler.is_recursive

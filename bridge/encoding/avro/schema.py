@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,22 @@ from fastavro.schema import SchemaParseException
 
 from bridge.encoding.avro.binary import Mismatch, Unsure
 from bridge.encoding.avro.compiler import Compiler
+from bridge.encoding.exact_json import exact_json
 from bridge.errors import ConfigError, EncodingError
 from bridge.resources import resource
 
 MAX_DEPTH = 100
 MAX_SCHEMA_BYTES = 1_000_000
-# What fastavro and we make of an invalid schema.
-INVALID = (ValueError, SchemaParseException, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
+# What json, fastavro and we raise for an invalid schema.
+INVALID_SCHEMA = (
+    ValueError,
+    SchemaParseException,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class AvroSchema:
@@ -36,7 +44,7 @@ class AvroSchema:
             parsed = fastavro.parse_schema(document, definitions)
             compiler = Compiler(f"the schema {subject}.avsc", definitions)
             self._write = compiler.compile(parsed)
-        except INVALID as error:
+        except INVALID_SCHEMA as error:
             raise ConfigError(f"the schema {subject}.avsc is not valid Avro: {error}") from error
         self.text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
         self._is_recursive = compiler.is_recursive
@@ -80,15 +88,6 @@ def load_schema(subject: str, directory: Path | None) -> AvroSchema:
     if len(content) > MAX_SCHEMA_BYTES:
         raise ConfigError(f"the schema {subject}.avsc is larger than {MAX_SCHEMA_BYTES} bytes")
     return AvroSchema(subject, text)
-
-
-def exact_json(text: str) -> Any:
-    """Parse JSON with fractions as Decimal."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def depth(value: Any) -> int:
