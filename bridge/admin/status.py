@@ -44,7 +44,9 @@ class SourceStatus:
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Something that waits in a relay: for a `server`, because of a server's `refusal`, for a `topic` that cannot be
-    written to, for a `schema`, or because a shard meets a bug (`unforeseen`). `shard` and `topic` are None where all of them wait.
+    written to, for a `schema`, or because a shard meets a bug (`unforeseen`).
+
+    `shard` and `topic` are None where all of them wait.
     """
 
     shard: int | None
