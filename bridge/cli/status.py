@@ -24,7 +24,7 @@ def status(config: Path | None, as_json: bool) -> int:
     """Show shards, leases, pending events, totals, and what waits for what; works when no relay runs.
 
     Exit code 0: nothing needs a person. 5: something does (a stopped shard, dead events that others wait behind, a held
-    topic, a failure nobody foresaw). 3: a relay waits for a server that is away.
+    topic, a server that refuses, a failure nobody foresaw). 3: a relay waits for a server that is away.
     """
     with connect(load(config).database.url) as conn:
         require_current(conn)
@@ -82,6 +82,8 @@ def _who(wait: Wait) -> str:
     match wait.kind:
         case "server":
             return "A relay waits for a server"
+        case "refusal":
+            return "A server refuses what a relay asks"
         case "unforeseen":
             return f"{shard} meets what nobody foresaw ({wait.count} times), please report it,"
         case _:

@@ -121,7 +121,8 @@ class Relay:
                 if (counts := self._carriers.counts) != said:
                     logger.info("%d events published, %d dead", *counts)
                 said = self._carriers.counts
-            pause = backoff(self._failures, FORESEEN_SECONDS) if self._failures else TICK_SECONDS
+            most = min(FORESEEN_SECONDS, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
+            pause = backoff(self._failures, most) if self._failures else TICK_SECONDS
             self._stopping.wait(pause)
 
     def _turn_and_react(self) -> tuple[int, int] | None:

@@ -128,7 +128,7 @@ HARMFUL = {
     "default_transaction_read_only": ("on", "read-only"),
     "statement_timeout": ("1ms", "statement timeout"),
     "transaction_timeout": ("1ms", "transaction timeout"),
-    "idle_session_timeout": ("1ms", "idle-session timeout"),
+    "idle_session_timeout": ("100ms", "idle-session timeout"),  # time for a connection to say that it wants none
     "idle_in_transaction_session_timeout": ("1ms", "idle-in-transaction timeout"),
     "lock_timeout": ("1ms", "lock timeout"),
 }
