@@ -334,6 +334,41 @@ MUTATIONS = (
         "self._position.checkpoint(drawn, written.xid)",
         "self._position.checkpoint(drawn + 1, written.xid)",
     ),
+    # Numbers
+    Mutation(
+        "a sequence that was set back is not noticed",
+        "bridge/shard/shard.py",
+        "        if scan.drawn < self._drawn:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "a takeover does not look where the sequence stands",
+        "bridge/shard/shard.py",
+        "self._drawn = sys.maxsize",
+        "self._drawn = 0",
+        "tests/failure/test_numbers.py -k no_relay",
+    ),
+    Mutation(
+        "pending events keep numbers that were given twice",
+        "bridge/admin/recover.py",
+        "            cases = _renumbered(cases)\n",
+        "            pass\n",
+        "tests/failure/test_numbers.py",
+    ),
+    Mutation(
+        "events get new numbers under a relay that has read the former",
+        "sql/engine/functions/repair_numbers.sql",
+        "generation = generation + 1",
+        "generation = generation",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "what is in flight gets a new number",
+        "sql/engine/functions/repair_numbers.sql",
+        "            or p.at not between s.batch_from and s.batch_to\n",
+        "            or true\n",
+        "tests/integration/test_store.py",
+    ),
     # A stopped shard
     Mutation(
         "a recovery does not mark what Kafka has",

@@ -2,7 +2,8 @@
 
 A shard stops when its ledger and the committed offset contradict each other: the database or Kafka went back in time,
 or offsets were deleted. Then only the topics can tell which of the pending events were published, so they are read
-whole. Nothing is guessed: an event that is in its topic is marked, any other stays pending.
+whole. Nothing is guessed: an event that is in its topic is marked, any other stays pending. It also stops when the
+sequence of event numbers was set back: then all pending events get new numbers first.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -39,11 +40,12 @@ class Finding:
     """One stopped shard: why it is, and which of its pending events Kafka has.
 
     `published` are in their topics, `dead` only among the dead letters; `left` stay pending. `last_batch` is the number
-    of Kafka's last batch, None when it knows of none.
+    of Kafka's last batch, None when it knows of none. `renumber`: numbers were given twice.
     """
 
     shard: int
     reason: str
+    renumber: bool
     last_batch: int | None
     published: Sequence[Event]
     dead: Sequence[DeadLetter]
@@ -55,6 +57,7 @@ class _Case:
     """A stopped shard in our hands: nobody else can write its ledger or publish for it."""
 
     reason: str
+    renumber: bool
     store: Store
     producer: ShardProducer
     ours: Ledger
@@ -69,35 +72,47 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
     DatabaseUnavailable, MigrationError, BrokerUnavailable, ConfigError, LeaseLost (somebody else recovers it).
     """
     with _explained(), ExitStack() as resources:
-        cases = [_take(settings, shard, reason, resources) for shard, reason in _stopped(settings, only)]
+        cases = [_take(settings, *stopped, resources) for stopped in _stopped(settings, only)]
         if not cases:
             return []
         published, dead = _find(settings, {id for case in cases for id in case.pending})
         findings = [_compare(case, published, dead) for case in cases]
-        for case, finding in zip(cases, findings, strict=True):
-            if decide(finding):
+        decided = [decide(finding) for finding in findings]
+        if any(finding.renumber for finding, is_to_go_on in zip(findings, decided, strict=True) if is_to_go_on):
+            cases = _renumbered(cases)
+        for case, finding, is_to_go_on in zip(cases, findings, decided, strict=True):
+            if is_to_go_on:
                 _let_go_on(case, finding)
             case.store.release(case.ours)
         return findings
 
 
-def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str]]:
+def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str, bool]]:
     with connect(settings.database.url, application_name="bridge recover") as conn:
         require_current(conn)
         claim_names(conn, settings)
         rows = conn.execute(query("stopped_shards")).fetchall()
-    return [(shard, reason) for shard, reason in rows if only in (None, shard)]
+    return [(shard, reason, renumber) for shard, reason, renumber in rows if only in (None, shard)]
 
 
-def _take(settings: Settings, shard: int, reason: str, resources: ExitStack) -> _Case:
+def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources: ExitStack) -> _Case:
     owner = f"bridge recover on {socket.gethostname()}:{os.getpid()}"
     store = resources.enter_context(Store.open(settings, shard, owner))
     producer = resources.enter_context(ShardProducer(settings, shard, TopicLimits({})))
     ours = store.take_stopped()
     committed = producer.open()
-    rows = store.conn.execute(query("pending_ids"), {"shard": shard})
-    pending = {id: Event(source, seq, id, type_, key, "", None, us) for source, seq, id, type_, key, us in rows}
-    return _Case(reason, store, producer, ours, committed, pending)
+    return _Case(reason, renumber, store, producer, ours, committed, _pending(store))
+
+
+def _pending(store: Store) -> dict[str, Event]:
+    rows = store.conn.execute(query("pending_ids"), {"shard": store.shard})
+    return {id: Event(source, seq, id, type_, key, "", None, us) for source, seq, id, type_, key, us in rows}
+
+
+def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
+    """The cases, once the events that are pending have new numbers; that ends all claims, ours too."""
+    cases[0].store.conn.execute(query("repair_numbers"))
+    return [replace(case, ours=case.store.take_stopped(), pending=_pending(case.store)) for case in cases]
 
 
 def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
@@ -133,6 +148,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     return Finding(
         case.ours.shard,
         case.reason,
+        case.renumber,
         None if case.committed is None else case.committed.number,
         done,
         given_up,
@@ -145,7 +161,10 @@ def _let_go_on(case: _Case, finding: Finding) -> None:
     if case.committed is None or case.committed.batch_id is None:  # before the ledger names it, as at a first act
         assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
         case.producer.commit(new.batch_no, new.batch_id)
-    case.store.write(case.ours, new, Outcomes.of(finding.published, finding.dead))
+    pending = case.pending  # by their numbers of now
+    published = [pending[event.id] for event in finding.published if event.id in pending]
+    dead = [replace(d, event=pending[d.event.id]) for d in finding.dead if d.event.id in pending]
+    case.store.write(case.ours, new, Outcomes.of(published, dead))
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class Verdict:
     lost: PROCESSED, but in no routed topic; or DEAD, but not among the dead letters.
     duplicated: copies beyond the first. reordered: behind a later event of the same key. phantom: published in our
     name, but not in the database. `trimmed`: topics that no longer have their first records, so that the events in
-    those count as lost.
+    those count as lost. `reused`: the sequence of event numbers was set back behind this one.
     """
 
     events: int
@@ -53,13 +53,14 @@ class Verdict:
     reordered: int
     phantom: int
     examples: Mapping[str, tuple[str, ...]]
+    reused: int | None
     trimmed: tuple[str, ...]
     seconds: float
 
     @property
     def passed(self) -> bool:
         """Whether database and topics agree."""
-        return not any(getattr(self, kind) for kind in KINDS)
+        return self.reused is None and not any(getattr(self, kind) for kind in KINDS)
 
 
 def verify(settings: Settings) -> Verdict:
@@ -75,15 +76,16 @@ def verify(settings: Settings) -> Verdict:
         )  # ids are whatever somebody wrote into a header
         audit.executescript("pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -65536")
         audit.executescript(query("verify_schema"))
-        _read_database(settings, audit)
+        reused = _read_database(settings, audit)
         trimmed = _read_topics(settings, audit)
         audit.executescript(query("verify_index"))
         _look_again(settings, audit)
         audit.executescript(query("verify_compare"))
-        return _verdict(audit, trimmed, begun)
+        return _verdict(audit, reused, trimmed, begun)
 
 
-def _read_database(settings: Settings, audit: sqlite3.Connection) -> None:
+def _read_database(settings: Settings, audit: sqlite3.Connection) -> int | None:
+    """Returns the highest number of an event, where the sequence stands behind it."""
     try:
         with connect(settings.database.url, application_name="bridge verify") as conn:
             require_current(conn)
@@ -94,9 +96,11 @@ def _read_database(settings: Settings, audit: sqlite3.Connection) -> None:
                 while rows := events.fetchmany(BATCH_ROWS):
                     audit.executemany(query("verify_add_event"), rows)
             audit.execute("commit")
+            row = conn.execute(query("numbers_of_all")).fetchone()
             conn.execute("commit")
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error
+    return row[1] if row and row[0] < row[1] else None
 
 
 def _read_topics(settings: Settings, audit: sqlite3.Connection) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ def _look_again(settings: Settings, audit: sqlite3.Connection) -> None:
             audit.executemany(query("verify_add_late"), ((id.encode(), seq) for id, seq in found))
 
 
-def _verdict(audit: sqlite3.Connection, trimmed: tuple[str, ...], begun: float) -> Verdict:
+def _verdict(audit: sqlite3.Connection, reused: int | None, trimmed: tuple[str, ...], begun: float) -> Verdict:
     events, records, published, pending, dead = audit.execute(query("verify_counts")).fetchone()
     found = audit.execute(query("verify_differences")).fetchall()
     number = {kind: count for kind, count, _ in found}
@@ -150,6 +154,7 @@ def _verdict(audit: sqlite3.Connection, trimmed: tuple[str, ...], begun: float) 
         reordered=number.get("reordered", 0),
         phantom=number.get("phantom", 0),
         examples={kind: tuple(json.loads(ids)) for kind, _, ids in found},
+        reused=reused,
         trimmed=trimmed,
         seconds=round(time.monotonic() - begun, 3),
     )

@@ -19,6 +19,7 @@ from bridge.cli.run import run
 from bridge.cli.status import status
 from bridge.cli.terminal import echo, print_tracebacks
 from bridge.errors import BridgeError
+from bridge.text import place
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,4 +55,20 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         echo("bridge: interrupted", err=True)
         sys.exit(130)
+    except Exception as error:
+        ours = _as_ours(error)
+        echo(f"bridge: {ours}", err=True)
+        sys.exit(ours.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _as_ours(error: Exception) -> BridgeError:
+    """What a command was not prepared for: Postgres' refusal, or a bug, whose message may hold values."""
+    import psycopg  # where something went wrong, there is time for it
+
+    from bridge.postgres.explained import as_ours
+
+    refused = as_ours(error) if isinstance(error, psycopg.Error) else None
+    return refused or BridgeError(
+        f"unforeseen: {place(error)}", hint="This looks like a bug of bridge: please report it"
+    )

@@ -66,8 +66,9 @@ def verify_command(config: Path | None, as_json: bool) -> None:
     else:
         echo(*describe(verdict))
     if not verdict.passed:
-        found = ", ".join(f"{kind} {getattr(verdict, kind)}" for kind in KINDS if getattr(verdict, kind))
-        raise VerificationFailed(f"database and topics differ: {found}")
+        found = [f"{kind} {getattr(verdict, kind)}" for kind in KINDS if getattr(verdict, kind)]
+        set_back = [] if verdict.reused is None else ["the sequence of event numbers was set back"]
+        raise VerificationFailed(f"database and topics differ: {', '.join(found + set_back)}")
 
 
 def describe(verdict: Verdict) -> list[str]:
@@ -81,6 +82,11 @@ def describe(verdict: Verdict) -> list[str]:
         ids = verdict.examples.get(kind, ())
         more = ", ..." if count > len(ids) else ""
         lines.append(f"  {kind:<11}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
+    if verdict.reused is not None:
+        lines.append(
+            f"The sequence bridge.event_seq was set back behind the number {verdict.reused:,}: events written since "
+            "may lie below where relays read. Start a relay, which stops its shards, and run bridge recover."
+        )
     if verdict.trimmed:
         lines.append(
             f"Retention has removed the first records of {', '.join(verdict.trimmed)}; their events count as lost."

@@ -24,9 +24,9 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
     """Let stopped shards go on.
 
     A shard stops when its ledger and Kafka contradict each other, because the database or Kafka went back in time, or
-    because offsets were deleted. This reads the topics whole, marks the pending events that they hold as published, and
-    lets the ledger begin behind Kafka's last batch. Relays may run meanwhile. Run `bridge verify` afterwards: it names
-    the events that only one side still has.
+    because offsets were deleted; or when the sequence of event numbers was set back. This reads the topics whole, marks
+    the pending events that they hold as published, and lets the ledger begin behind Kafka's last batch. Relays may run
+    meanwhile. Run `bridge verify` afterwards: it names the events that only one side still has.
     """
     from bridge.admin.recover import recover
 
@@ -48,3 +48,5 @@ def _print(finding: Finding) -> None:
     echo(f"    {len(finding.published):,} pending events are in Kafka: to be marked as processed")
     echo(f"    {len(finding.dead):,} pending events are among the dead letters: to be marked as dead")
     echo(f"    {finding.left:,} pending events are not in Kafka: they will be published")
+    if finding.renumber:
+        echo("    numbers were given twice: all pending events get new ones, in the order of writing")

@@ -80,7 +80,7 @@ ALIASES = {
     "sasl.mechanisms": "sasl.mechanism",
 }
 
-CREDENTIALS = ("password", "secret", "passphrase", "pem", "config", "username")  # how their names end
+CREDENTIALS = ("password", "secret", "passphrase", "pem", "username")  # how their names end
 
 
 def reserved(name: str) -> Reserved | None:

@@ -80,6 +80,9 @@ def property_mistakes(given: Mapping[str, Given]) -> Iterator[Mistake]:
         why = reserved(name)
         if why and value not in why.same:
             yield Mistake(full, origin, f"{PROPERTIES} must not set {name!r}: {why.why}")
+        elif name.endswith(".url") and "@" in value:  # librdkafka repeats it in its log
+            message = f"{full} must not contain a login"
+            yield Mistake(full, origin, message, "Set sasl.oauthbearer.client.id and .client.secret")
         elif earlier != name:
             there = given[f"{PROPERTIES}.{earlier}"].origin
             yield Mistake(full, origin, f"{name!r} is another name of {earlier!r} ({there})", "Leave one out")

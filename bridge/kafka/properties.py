@@ -29,6 +29,8 @@ TUNING = {
 }
 # Otherwise librdkafka waits half of the reconnect back-off between its first two connections, at each takeover.
 CONNECT_AT_ONCE = {"enable.sparse.connections": False}
+OIDC_URL = "sasl.oauthbearer.token.endpoint.url"
+OIDC_SERVICE = "sasl.oauthbearer.metadata.authentication.type"  # of a cloud, which has a known URL
 
 
 def producer_properties(settings: Settings, limits: TopicLimits) -> dict[str, Any]:
@@ -116,6 +118,8 @@ def _trouble_alone(name: str, value: str) -> str | None:
 def _trouble_together(settings: Settings) -> str | None:
     """Makes each kind of client that bridge uses; an AdminClient is a producer to librdkafka."""
     shared = shared_properties(settings)
+    if {OIDC_URL, OIDC_SERVICE} & shared.keys():
+        shared[OIDC_URL] = "file:///"  # or librdkafka would fetch a token at once; this it refuses without a visit
     producer = producer_properties(settings, NO_LIMITS)
     try:
         AdminClient(shared)

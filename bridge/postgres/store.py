@@ -50,7 +50,8 @@ class Store:
     def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
-        return cls(conn, shard, owner, settings.relay, limits)
+        with explained():
+            return cls(conn, shard, owner, settings.relay, limits)
 
     def __enter__(self) -> Store:
         return self
@@ -71,12 +72,14 @@ class Store:
         return self._take(is_stopped=True)
 
     @explained()
-    def stop(self, ours: Ledger, reason: str) -> bool:
+    def stop(self, ours: Ledger, reason: str, *, renumber: bool = False) -> bool:
         """Stop the shard until a person has looked at it, and give the lease back.
 
-        Returns False, having changed nothing, when the lease is not the one that was taken any more.
+        `renumber`: its pending events need new numbers first. Returns False, having changed nothing, when the lease is
+        not the one that was taken any more.
         """
-        return self.conn.execute(query("stop_shard"), _identity(ours) | {"reason": reason}).fetchone() is not None
+        stopped = _identity(ours) | {"reason": reason, "renumber": renumber}
+        return self.conn.execute(query("stop_shard"), stopped).fetchone() is not None
 
     @explained()
     def release(self, ours: Ledger) -> None:
@@ -132,6 +135,13 @@ class Store:
         row = self.conn.execute(query("look"), prepare=True).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row[0], Snapshot.parse(row[1])
+
+    @explained()
+    def numbers(self) -> tuple[int, int]:
+        """The last number drawn for an event, of any shard, and the highest that this shard's events have."""
+        row = self.conn.execute(query("numbers"), {"shard": self.shard}).fetchone()
+        assert row is not None  # noqa: S101 - a sequence has one row
+        return row
 
     @explained()
     def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written:

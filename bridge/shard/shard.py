@@ -7,6 +7,7 @@ the shard is taken over anew, so that ledger and committed offset say what happe
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -23,7 +24,7 @@ from bridge.shard.ledger import NOTHING, Ledger, Outcomes
 from bridge.shard.ports import EncoderPort, ProducerPort, StorePort
 from bridge.shard.position import Position
 from bridge.shard.suspicion import Suspicion
-from bridge.shard.takeover import Committed, LastBatch, Resumption, resume
+from bridge.shard.takeover import STOPPED_HINT, Committed, LastBatch, Resumption, resume
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Shard:
         self._now = now
         self._position = Position(ours.scan_from)
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
-        self._drawn = 0  # the bound on numbers of the last read
+        self._drawn = sys.maxsize  # the bound on numbers of the last read; before the first, it is looked for
         self._blocked: Mapping[Key, int] = {}  # keys that the dead events in flight block
         self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
 
@@ -117,6 +118,8 @@ class Shard:
         scan = self._store.read(self._position.start(), in_flight, self._holds.event_types(), limit)
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._now() - now))
+        if scan.drawn < self._drawn:
+            self._check_numbers()
         self._position.scanned(scan)
         self._drawn = scan.drawn
         self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
@@ -157,9 +160,27 @@ class Shard:
             return resume(self._ledger, committed, uuid4())
         except ShardStopped as stopped:
             # We may have slept since we took the lease; then the offset is our successor's, and all is well.
-            if not self._store.stop(self._ledger, stopped.message):
-                raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile") from stopped
+            self._stop(stopped.message)
             raise
+
+    def _check_numbers(self) -> None:
+        """Stop where the sequence was set back: its next events would be passed, or published before earlier ones.
+
+        A crash of Postgres may set it back, too, but never behind a number that an event has.
+        """
+        drawn, highest = self._store.numbers()
+        if drawn < highest:
+            reason = (
+                f"shard {self._ledger.shard} is stopped: the sequence bridge.event_seq stands at {drawn}, but an event "
+                f"has the number {highest}: the sequence was set back"
+            )
+            self._stop(reason, renumber=True)
+            raise ShardStopped(reason, hint=STOPPED_HINT)
+
+    def _stop(self, reason: str, *, renumber: bool = False) -> None:
+        """Raises LeaseLost where the shard is not ours to stop any more."""
+        if not self._store.stop(self._ledger, reason, renumber=renumber):
+            raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
     def _commit_offset(self, ledger: Ledger) -> None:
         """Commit the last batch's offset again: offsets and transactional ids expire after a week without use."""

@@ -119,6 +119,26 @@ def test_a_stopped_shard_is_taken_by_a_person_only(db: psycopg.Connection, store
     assert db.execute("select stopped from bridge.shard").fetchone() == (None,)
 
 
+def test_numbers_are_repaired_under_a_relay(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    """What was claimed keeps its number, and is marked; what was only read cannot be claimed any more."""
+    a, _ = stores
+    held = a.take()
+    held = a.write(held, held.claimed(uuid4(), the_event(a)), NOTHING).ledger
+    db.execute("select bridge.publish_event('thing.changed', 'k', '{}')")
+    scan = a.read(Position(0).start(), held.outcomes.seqs, [])
+    assert db.execute("select bridge.repair_numbers()").fetchone() == (0,), "nothing is wrong"
+    db.execute("select setval('bridge.event_seq', 1, false)")
+    db.execute("select bridge.publish_event('thing.changed', 'other', '{}')")
+    db.execute("update bridge.shard set renumber = true")
+    assert db.execute("select bridge.repair_numbers()").fetchone() == (2,)
+    with pytest.raises(LeaseLost):
+        a.write(held, held.claimed(uuid4(), Outcomes.of(scan.events, [])), held.outcomes)
+    held = a.take()
+    a.write(held, held.settled(), held.outcomes)
+    rows = db.execute("select event_key, seq, status from bridge.event_queue order by created_at").fetchall()
+    assert rows == [("k", 1, "PROCESSED"), ("k", 3, "PENDING"), ("other", 4, "PENDING")]
+
+
 def test_only_marks_may_be_lost_by_a_crash(
     db: psycopg.Connection, stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from bridge.errors import LeaseLost
 from bridge.event import EVENT_QUEUE, Event
-from bridge.shard.ledger import NOTHING, Ledger, Outcomes, Written
+from bridge.shard.ledger import EPOCH, NOTHING, Ledger, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
 BATCH_ROWS = 3
@@ -27,6 +28,7 @@ class Row:
     xid: int
     event_type: str
     key: str
+    written_us: int
     text: str = ""
     due_at: float = 0.0
     status: str = "PENDING"
@@ -45,6 +47,7 @@ class Postgres:
     ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, NOTHING, 0))
     lease_until: float = 0.0
     stopped: str = ""  # why the shard is
+    renumber: bool = False  # because the sequence was set back
     dead: dict[str, tuple[int, str]] = field(default_factory=dict)  # dead_event: id to seq and key
     session: int = 0  # a restart ends all sessions
     on_disk: Postgres | None = None  # what a crash leaves, if marks were written since the last durable commit
@@ -62,7 +65,8 @@ class Postgres:
         assert not self.is_locked(key, but_by=xid), "the key's row lock was not awaited"
         self.running[xid].add(key)
         self.seq += 1
-        self.rows.append(Row(id_, self.seq, xid, event_type, key, text, due_at))
+        written_us = 10_000 * len(self.rows)  # further apart than times are inexact
+        self.rows.append(Row(id_, self.seq, xid, event_type, key, written_us, text, due_at))
 
     def is_locked(self, key: str, *, but_by: int = 0) -> bool:
         return any(key in keys for xid, keys in self.running.items() if xid != but_by)
@@ -86,6 +90,11 @@ class Postgres:
         (row,) = (row for row in self.rows if row.id == id_)
         row.status = "PENDING"
         self.skip_dead(id_)
+
+    @staticmethod
+    def _is_in_time(row: Row, outcomes: Outcomes) -> bool:
+        at = EPOCH + timedelta(microseconds=row.written_us)
+        return outcomes.first_at is not None and outcomes.first_at <= at <= outcomes.last_at
 
     def _is_held(self, held: Ledger) -> bool:
         return (self.ledger.owner, self.ledger.generation) == (held.owner, held.generation)
@@ -113,12 +122,23 @@ class Postgres:
         self.lease_until = self.now + lease_seconds
         return self.ledger
 
-    def stop(self, held: Ledger, reason: str) -> bool:
+    def stop(self, held: Ledger, reason: str, *, renumber: bool) -> bool:
         if not self._is_held(held):
             return False
         self.on_disk = None
-        self.ledger, self.stopped = replace(self.ledger, owner=""), reason
+        self.ledger, self.stopped, self.renumber = replace(self.ledger, owner=""), reason, renumber
         return True
+
+    def repair_numbers(self) -> None:
+        """While nobody writes: the real one locks the tables."""
+        assert not self.running
+        self.seq = max(self.seq, self.numbers()[1])
+        in_flight = self.ledger.outcomes
+        for row in sorted(self.committed(), key=lambda row: row.written_us):
+            if row.status == "PENDING" and not (row.seq in in_flight.seqs and self._is_in_time(row, in_flight)):
+                self.seq += 1
+                row.seq = self.seq
+        self.renumber = False
 
     def release(self, held: Ledger) -> None:
         if self._is_held(held):
@@ -139,12 +159,12 @@ class Postgres:
         most = min(BATCH_ROWS, limit or BATCH_ROWS)
         rows = [
             row
-            for row in self.committed()
+            for row in sorted(self.committed(), key=lambda row: row.seq)
             if row.seq > min(starts) and row.status == "PENDING" and row.seq not in in_flight
             and row.event_type not in held and row.seq <= dead.get(row.key, row.seq)
         ][:most]  # fmt: skip
         return Scan(
-            tuple(Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.seq)
+            tuple(Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.written_us)
              for row in rows if row.due_at <= self.now),
             tuple(row.seq for row in rows if row.due_at > self.now),
             rows[-1].seq if rows else None,
@@ -158,6 +178,9 @@ class Postgres:
         running = tuple(sorted(self.running))
         return self.seq, Snapshot(min(running, default=self.next_xid), self.next_xid, running)
 
+    def numbers(self) -> tuple[int, int]:
+        return self.seq, max([self.ledger.scan_from, *(row.seq for row in self.committed())])
+
     def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float) -> Written:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):
             raise LeaseLost("not ours any more")
@@ -169,7 +192,11 @@ class Postgres:
         self.ledger = replace(new, owner=self.ledger.owner, generation=self.ledger.generation, scan_from=scan_from)
         self.lease_until = self.now + lease_seconds
         reasons = dict(applied.event_queue.dead)
-        marked = [row for row in self.committed() if row.seq in applied.seqs and row.status == "PENDING"]
+        marked = [
+            row
+            for row in self.committed()
+            if row.seq in applied.seqs and self._is_in_time(row, applied) and row.status == "PENDING"
+        ]
         for row in marked:
             row.status = "DEAD" if row.seq in reasons else "PROCESSED"
             if row.seq in reasons:

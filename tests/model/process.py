@@ -180,14 +180,17 @@ class Store:
     def take(self) -> Ledger:
         return self._ask("take", lambda db: db.take(self._owner, self._lease_seconds))
 
-    def stop(self, held: Ledger, reason: str) -> bool:
-        return self._ask("stop", lambda db: db.stop(held, reason))
+    def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool:
+        return self._ask("stop", lambda db: db.stop(held, reason, renumber=renumber))
 
     def read(self, start: Start, in_flight: Collection[int], held: Collection[str], limit: int | None) -> Scan:
         return self._ask("read", lambda db: db.read(start, in_flight, held, limit))
 
     def look(self) -> tuple[int, Snapshot]:
         return self._servers.postgres.look()
+
+    def numbers(self) -> tuple[int, int]:
+        return self._ask("numbers", lambda db: db.numbers())
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
         return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds))

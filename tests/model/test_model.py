@@ -56,6 +56,8 @@ class History(RuleBasedStateMachine):
         self.checked = 0
         self.backup: Postgres | None = None
         self.was_restored = False
+        self.was_set_back = False
+        self.given_again_below = 0  # while the sequence is set back: the number that it stood at
         self.started = 0
         self.relays = [self.start() for _ in range(RELAYS)]
 
@@ -73,6 +75,8 @@ class History(RuleBasedStateMachine):
         return self.relays[number]
 
     def insert(self, xid: int, event_type: str, key: str, text: str = "", due_at: float = 0.0) -> None:
+        if self.db.seq + 1 == self.given_again_below:
+            return  # from here on nothing would show that it was set back
         id_ = str(len(self.order))
         self.order[id_] = len(self.order)
         self.db.insert(xid, id_, event_type, key, text, due_at)
@@ -210,15 +214,30 @@ class History(RuleBasedStateMachine):
             totals["restored"] += 1
             self.servers.postgres = self.db.restored(self.backup)
             self.was_restored = True
+            drawn, highest = self.db.numbers()
+            self.given_again_below = highest if drawn < highest else 0
         elif self.backup is None:
             self.backup = copy.deepcopy(self.db)
+
+    @rule(action=st.integers(0, 4), by=st.integers(1, 8))
+    def set_back(self, action: int, by: int) -> None:
+        """Somebody sets the sequence of event numbers back, behind the number of an event."""
+        _, highest = self.db.numbers()
+        if action == 0 and not self.given_again_below and highest > by:
+            totals["set back"] += 1
+            self.was_set_back = True
+            self.db.seq, self.given_again_below = highest - by, highest
 
     @rule()
     def recover(self) -> None:
         """A person lets a stopped shard go on, as `bridge.recover` does: what Kafka has is marked, and it is right."""
-        if not self.db.stopped:
+        if not self.db.stopped or (self.db.renumber and self.db.running):
             return
-        assert self.was_restored, self.db.stopped
+        assert self.was_restored or self.db.renumber, self.db.stopped
+        if self.db.renumber:
+            totals["renumbered"] += 1
+            self.db.repair_numbers()
+            self.given_again_below = 0
         totals["recovered"] += 1
         kafka = self.servers.kafka
         kafka.init_transactions()
@@ -253,7 +272,7 @@ class History(RuleBasedStateMachine):
             assert self.order[id_] > self.last.get(place, -1), f"event {id_} is out of order"
             self.last[place] = self.order[id_]
         self.checked = len(self.servers.kafka.log)
-        assert self.was_restored or not self.db.stopped, self.db.stopped
+        assert self.was_restored or not self.db.stopped or (self.was_set_back and self.db.renumber), self.db.stopped
         for row in rows.values():
             assert row.status != "PROCESSED" or self.seen[row.id], f"event {row.id} is lost"
             letters = self.seen[f"{row.id}+"]

@@ -15,7 +15,8 @@ OURS = "in ('bridge'::regnamespace, 'crm'::regnamespace)"
 # generated column or a trigger of a table that others write to needs them. Without USAGE on the schema nobody can.
 PUBLIC = {
     *["bridge.activity_meta", "bridge.actor_token", "bridge.change_context", "bridge.change_summary"],
-    *["bridge.composite_key", "bridge.entity_history", "bridge.entity_key", "bridge.new_event_id"],
+    *["bridge.composite_key", "bridge.entity_history", "bridge.entity_key", "bridge.highest_seq"],
+    *["bridge.new_event_id"],
     *["bridge.partition_bounds", "bridge.partition_gaps", "bridge.partition_name", "bridge.partition_report"],
     *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
 }

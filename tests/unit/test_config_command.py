@@ -65,13 +65,18 @@ def listeners(count: int) -> Iterator[list[socket.socket]]:
 
 
 def test_check_visits_no_server(config: Path) -> None:
-    with listeners(3) as servers:
-        database, kafka, registry = (server.getsockname()[1] for server in servers)
+    with listeners(4) as servers:
+        database, kafka, registry, tokens = (server.getsockname()[1] for server in servers)
         environment = {
             "BRIDGE_DATABASE_URL": f"postgresql://us:{CANARY}@127.0.0.1:{database}/db",
             "BRIDGE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka}",
             "BRIDGE_REGISTRY_URL": f"http://127.0.0.1:{registry}",
-            "BRIDGE_KAFKA_PROPERTIES_CLIENT_ID": "mine",
+            "BRIDGE_KAFKA_PROPERTIES_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "BRIDGE_KAFKA_PROPERTIES_SASL_MECHANISM": "OAUTHBEARER",
+            "BRIDGE_KAFKA_PROPERTIES_SASL_OAUTHBEARER_METHOD": "oidc",
+            "BRIDGE_KAFKA_PROPERTIES_SASL_OAUTHBEARER_CLIENT_ID": "mine",
+            "BRIDGE_KAFKA_PROPERTIES_SASL_OAUTHBEARER_CLIENT_SECRET": CANARY,
+            "BRIDGE_KAFKA_PROPERTIES_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL": f"http://127.0.0.1:{tokens}",
         }
         for command in ("check", "show"):
             assert bridge("config", command, "--config", str(config), **environment).returncode == 0

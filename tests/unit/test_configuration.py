@@ -413,6 +413,7 @@ def test_each_variable_that_the_package_names_is_known() -> None:
         "[kafka.properties]\n'sasl.password' = ['canary']",
         "[kafka.properties]\n'sasl.mechanisms' = 'canary'\nsasl.mechanism = 'canary'",
         "[kafka.properties]\n'bootstrap.servers' = 'canary'",
+        "[kafka.properties]\n'sasl.oauthbearer.token.endpoint.url' = 'http://us:canary@host'",
     ],
 )
 def test_a_secret_is_never_part_of_what_is_said(write: Write, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,17 @@ def all_sets(settings: Settings) -> dict[str, Any]:
 
 def test_whatever_bridge_sets_is_reserved_or_gives_way() -> None:
     assert {name for name in all_sets(OURS) if reserved(name) is None} == GIVES_WAY
+
+
+def test_operations_md_says_the_same() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8").splitlines()
+    refused = [re.findall(r"`([a-z._]+)`", line) for line in lines if line.startswith("| refused, because")]
+    (gives_way,) = (re.findall(r"`([a-z.]+)`", line) for line in lines if line.startswith("| give way"))
+    assert set(gives_way) == GIVES_WAY
+    knobs = {"kafka.bootstrap_servers", "relay.transaction_timeout_seconds", "max.message.bytes"}
+    named = {name for names in refused for name in names} - knobs
+    assert len(named) > 20
+    assert all(reserved(name) for name in named)
 
 
 @pytest.mark.parametrize("name", sorted(GIVES_WAY))
@@ -131,7 +143,7 @@ def test_the_longest_transaction_is_one_that_librdkafka_takes() -> None:
 
 
 def test_secrets_are_known_by_their_names() -> None:
-    secret = ("sasl.password", "ssl.key.password", "sasl.oauthbearer.client.secret", "ssl.key.pem", "sasl.jaas.config")
+    secret = ("sasl.password", "ssl.key.password", "sasl.oauthbearer.client.secret", "ssl.key.pem")
     shown = ("sasl.username", "ssl.ca.location", "security.protocol", "sasl.oauthbearer.assertion.private.key.file")
     assert all(is_secret(name) for name in secret)
     assert not any(is_secret(name) for name in shown)

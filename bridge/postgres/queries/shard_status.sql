@@ -1,10 +1,16 @@
--- One row a shard. Pending events are counted only where they can be, and never more than a bounded number; `behind_dead`
--- of them wait behind a dead event of their key.
+-- One row a shard; `stopped` also where the next relay will stop it. Pending events are counted only where they can be,
+-- and never more than a bounded number; `behind_dead` of them wait behind a dead event of their key.
 select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock_timestamp())::float8 as lease_seconds,
-       s.generation, s.batch_no, s.stopped, p.pending, p.behind_dead, p.oldest_at,
+       s.generation, s.batch_no, coalesce(s.stopped, n.set_back) as stopped, p.pending, p.behind_dead, p.oldest_at,
        extract(epoch from clock_timestamp() - p.oldest_at)::float8 as oldest_age_seconds
   from bridge.shard s
   join bridge.unfinished u on u.shard = s.shard
+ cross join (
+    select case when last_value < highest
+                then format('the sequence bridge.event_seq stands at %%s, but an event has the number %%s: it was set back, and'
+                            ' the next relay will stop the shards', last_value, highest) end as set_back
+      from bridge.event_seq, bridge.highest_seq() as highest
+ ) as n
  cross join lateral (
     select count(*) as pending, count(*) filter (where is_behind_dead) as behind_dead,
            least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') as oldest_at

@@ -1,2 +1,2 @@
--- The shards that are stopped, and why.
-select shard, stopped from bridge.shard where stopped is not null order by shard
+-- The shards that are stopped, why, and whether their pending events need new numbers.
+select shard, stopped, renumber from bridge.shard where stopped is not null order by shard

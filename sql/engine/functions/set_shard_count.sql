@@ -3,8 +3,9 @@
 -- Parameters: shards   from 1 to 1024
 -- Returns:    nothing
 -- Writes:     bridge.shard_count(), bridge.shard, bridge.retired_shard; the shard of dead events
--- Errors:     55006 object_in_use while events are pending, a relay holds a lease or a shard is stopped,
---             55P03 lock_not_available while writers are at work, 22023 invalid_parameter_value
+-- Errors:     55006 object_in_use while events are pending, a relay holds a lease, a shard is stopped, or the sequence
+--             of event numbers was set back; 55P03 lock_not_available while writers are at work,
+--             22023 invalid_parameter_value
 --
 -- A key's next event may go to another shard than its last one, so nothing may be on its way: stop the writers, let the
 -- relay publish the rest (bridge run --until-empty), stop the relay, call this.
@@ -51,6 +52,13 @@ begin
                   hint = 'Stop the writers and run: bridge run --until-empty, then bridge dead list';
     end if;
 
+    select case when is_called then last_value else 0 end into last_seq from bridge.event_seq;
+    if last_seq < bridge.highest_seq() then
+        raise exception 'the sequence bridge.event_seq stands at %, but an event has the number %', last_seq,
+            bridge.highest_seq()
+            using errcode = 'object_in_use', hint = 'It was set back: start a relay, then run bridge recover.';
+    end if;
+
     execute format('create or replace function bridge.shard_count() returns integer'
                    ' language sql immutable parallel safe return %s', shards);
     -- Dead events may be retried later.
@@ -58,7 +66,6 @@ begin
     update bridge.entity_events set shard = bridge.shard_of(entity_type || ':' || entity_id) where status = 'DEAD';
     update bridge.dead_event set shard = bridge.shard_of(event_key);
 
-    select case when is_called then last_value else 0 end into last_seq from bridge.event_seq;
     with retired as (
         delete from bridge.shard where shard >= shards returning *
     )

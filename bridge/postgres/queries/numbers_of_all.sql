@@ -1,0 +1,2 @@
+-- As numbers.sql, for all shards.
+select case when is_called then last_value else 0 end, bridge.highest_seq() from bridge.event_seq

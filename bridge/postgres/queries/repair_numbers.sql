@@ -1,0 +1,1 @@
+select bridge.repair_numbers()

@@ -1,0 +1,121 @@
+"""The sequence of event numbers is set back: by a person, a script, or a restore of it alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fix_relay import Site, eventually
+
+QUICK = "batch_rows = 100"
+SET_BACK = "select setval('bridge.event_seq', %s)"
+
+
+def write(site: Site, count: int, keys: int = 5) -> None:
+    """Events of both tables."""
+    site.publish(count, keys=keys)
+    site.change(count // 2)
+
+
+def assert_said(site: Site) -> None:
+    status = site.bridge("status")
+    assert (status.returncode, "bridge.event_seq stands at" in status.stdout) == (0, True), status
+    verdict = site.bridge("verify")
+    assert verdict.returncode == 6, verdict
+    assert "was set back" in verdict.stdout + verdict.stderr
+
+
+def assert_in_the_order_of_writing(site: Site) -> None:
+    found = [(record.key.decode(), record.headers["ce_id"]) for record in site.records()[f"{site.name}.things"]]
+    with site.connect() as db:
+        written = db.execute(
+            "select event_key, id::text from bridge.event_queue where status = 'PROCESSED' order by created_at"
+        ).fetchall()
+    assert sorted(found) == sorted(written)
+    for key in {key for key, _ in written}:
+        assert [pair for pair in found if pair[0] == key] == [pair for pair in written if pair[0] == key]
+
+
+def assert_recovers(site: Site) -> None:
+    dry = site.bridge("recover", "--dry-run")
+    assert dry.returncode == 0, dry
+    assert "all pending events get new ones" in dry.stdout
+    assert site.scalar("select bool_and(stopped is not null) from bridge.shard"), "nothing has been done yet"
+    done = site.bridge("recover", "--yes")
+    assert done.returncode == 0, done
+    assert site.bridge("recover", "--yes").stderr == "No shard is stopped.\n"
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == len(site.written)
+    assert_in_the_order_of_writing(site)
+    assert site.bridge("verify").returncode == 0
+
+
+@pytest.mark.relay(QUICK)
+def test_while_no_relay_runs(site: Site) -> None:
+    write(site, 100)
+    site.drain()
+    site.scalar(SET_BACK, 1)
+    write(site, 20)
+    assert_said(site)
+    site.assert_stops("bridge.event_seq stands at")
+    assert_recovers(site)
+
+
+@pytest.mark.relay(QUICK)
+def test_while_a_relay_is_idle(site: Site) -> None:
+    """It is noticed before anything is written: what comes then is not passed."""
+    relay = site.start()
+    write(site, 100)
+    eventually(lambda: site.pending() == 0)
+    site.scalar(SET_BACK, 1)
+    eventually(lambda: site.scalar("select bool_and(stopped is not null) from bridge.shard"))
+    write(site, 20)
+    assert_said(site)
+    assert "bridge recover" in site.log(relay)
+    assert site.bridge("recover", "--yes").returncode == 0
+    write(site, 20)
+    site.assert_exactly_once(relay)
+    assert_in_the_order_of_writing(site)
+    assert site.bridge("verify").returncode == 0
+
+
+@pytest.mark.relay(QUICK)
+def test_with_events_in_flight_and_pending_and_dead(site: Site) -> None:
+    """Numbers that pending events have are given again; which of two was written first is known by their times."""
+    write(site, 50)
+    site.drain()
+    with site.connect() as db:
+        db.execute("select bridge.publish_event('thing.changed', 'k0', '{\"n\": \"no number\"}')")
+    write(site, 200)
+    killed = site.start(failpoint="published:kill")  # what it published is in flight
+    killed.wait(60)
+    site.scalar(SET_BACK, 60)
+    write(site, 300)  # now the sequence is above all numbers of before, while no relay runs
+    assert site.scalar("select count(*) - count(distinct seq) from bridge.event_queue") > 0
+    site.scalar(SET_BACK, 70)
+    relay = site.start("--until-empty")
+    assert relay.wait(60) == 5, site.log(relay)
+    assert "bridge.event_seq stands at" in site.log(relay)
+    write(site, 500)  # and again it is above
+    assert site.bridge("recover", "--yes").returncode == 0
+    relay = site.start("--until-empty")
+    assert relay.wait(60) == 5, site.log(relay)
+    (dead,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
+    site.written.discard(dead["event_id"])
+    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert_in_the_order_of_writing(site)
+
+
+def test_the_number_of_shards_is_not_changed_meanwhile(site: Site) -> None:
+    write(site, 20)
+    site.drain()
+    site.scalar(SET_BACK, 1)
+    done = site.bridge("status")
+    assert "was set back" in done.stdout
+    with site.connect() as db, pytest.raises(Exception, match="an event has the number"):
+        db.execute("select bridge.set_shard_count(3)")
