@@ -85,7 +85,6 @@ class Relay:
             self._loop()
         finally:
             self._shut_down()
-            equipment.close()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))
         raise_if_stuck(self._carriers.healths)

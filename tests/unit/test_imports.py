@@ -33,7 +33,7 @@ def test_one_module_makes_producers() -> None:
 
 
 def test_one_module_speaks_to_the_registry() -> None:
-    assert importers("confluent_kafka.schema_registry") == {"registry.client"}
+    assert importers("httpx2") == {"registry.http"}
 
 
 def test_only_the_store_touches_event_rows() -> None:
