@@ -11,6 +11,8 @@ from fix_relay import THING, Site, eventually
 from lying_registry import LyingRegistry
 from reaction import assert_all_is_well, assert_decided, assert_flows, assert_says, left, publish_everywhere, running
 
+pytestmark = pytest.mark.hostile
+
 LIES = [
     "an id that is text",
     "null",

@@ -7,10 +7,13 @@ import random
 import string
 from collections.abc import Callable
 
+import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from fix_acl import SecuredBroker, User, all_rights
 from fix_relay import Site, eventually
 from reaction import BOTH_DELIVERIES, SECONDS, assert_calm, assert_decided, assert_flows, publish, running, status_of
+
+pytestmark = pytest.mark.hostile
 
 LIMIT = 20_000  # of the topic; a sweep over it in steps of a byte is cheap
 BELOW, ABOVE = 1_200, 100  # what Kafka adds to a record is less

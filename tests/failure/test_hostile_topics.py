@@ -22,6 +22,8 @@ from reaction import (
     status_of,
 )
 
+pytestmark = pytest.mark.hostile
+
 
 class Kafka:
     """What an administrator does to topics of a site."""

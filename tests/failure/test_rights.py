@@ -10,6 +10,8 @@ from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right, SecuredBroker, User
 from fix_relay import Site, eventually
 from reaction import assert_all_is_well, assert_calm, assert_flows, assert_says, assert_shown, end, running
 
+pytestmark = pytest.mark.hostile
+
 
 def needed(site: Site) -> list[Right]:
     """What docs/operations.md, "Roles and rights", lists for a relay. (WRITE implies DESCRIBE, which it names too.)"""
