@@ -1,9 +1,11 @@
-"""Schema ids from the registry; the only module that knows its API (Confluent's).
+"""Schema ids from the registry (the Confluent API).
 
-Ids are asked for before any transaction opens. A schema that is registered already needs only read access. A new one is
-checked by us before it is registered, because a registry enforces nothing on a subject without an explicit
-compatibility level (Apicurio), and gets that level first. Nothing that it answers is believed: an answer that makes no
-sense is an outage, and an id counts only once the registry has shown which schema it stands for.
+Ids are asked for before any transaction opens, each request with a time-out. A schema that is registered already needs
+only read access. A new one is checked by us before it is registered, because a registry enforces nothing on a subject
+without an explicit compatibility level (Apicurio), and gets that level first.
+
+The requests are our own, because confluent_kafka's client takes an answer for what it should be, of any size, and
+remembers it.
 """
 
 from __future__ import annotations
@@ -18,19 +20,18 @@ import fastavro
 
 from bridge.encoding.avro.schema import INVALID_SCHEMA, depth
 from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable
-from bridge.registry.exchange import Answer, Exchange
-from bridge.registry.meaning import meaning
+from bridge.registry.http import Answer, RegistryHttp, shown
 from bridge.settings import Settings
 
-OK = range(200, 300)
 NOT_FOUND = 404
 REFUSED_LOGIN = (401, 403)
 INCOMPATIBLE = 409
 INVALID = 422
-MAX_ID = 2**31 - 1  # four bytes in each record, which most readers take for a signed number
+LARGEST_ID = 2**32 - 1  # four bytes in the wire format
+# What of a schema decides how bytes are read: its canonical form for parsing, and the logical types
+DECISIVE = ("type", "name", "fields", "symbols", "items", "values", "size", "logicalType", "precision", "scale")
 MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could make us read more
 MAX_SCHEMA_DEPTH = 400  # lists and objects within each other; fastavro knows no limit but the process's stack
-LEVELS = {"NONE"} | {f"{way}{how}" for way in ("BACKWARD", "FORWARD", "FULL") for how in ("", "_TRANSITIVE")}
 
 
 class RegistryClient:
@@ -38,22 +39,19 @@ class RegistryClient:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError for an unset or malformed URL. Does not connect."""
-        self._level = settings.registry.compatibility
-        self._exchange = Exchange(settings.registry)
+        self._settings = settings.registry
+        self._http = RegistryHttp(settings.registry)
         self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, Any] = {}
         self._lock = threading.Lock()
         self._failure: RegistryUnavailable | None = None
         self._failed_at = 0.0
 
-    def close(self) -> None:
-        """Close the connections; not used any more afterwards."""
-        self._exchange.close()
-
     def schema_id(self, subject: str, text: str) -> int:
         """The id of the schema `text` in `subject`, registered if it is new.
 
-        Raises IncompatibleSchema, RegistryUnavailable, or ConfigError when the registry refuses the login.
+        Raises IncompatibleSchema, RegistryUnavailable, or ConfigError when the registry refuses the login, calls the
+        schema invalid, or is no registry.
         """
         arrived = time.monotonic()
         with self._lock:  # one thread asks; the others find the id here, or the failure that they waited for
@@ -63,9 +61,7 @@ class RegistryClient:
             if self._failure is not None and self._failed_at > arrived:
                 raise self._failure
             try:
-                known = self._look_up(subject, text)
-                if known is None:
-                    known = self._register(subject, text)
+                known = self._look_up(subject, text) or self._register(subject, text)
                 self._compare(known, subject, text)
             except RegistryUnavailable as error:
                 self._failure, self._failed_at = error, time.monotonic()
@@ -76,16 +72,16 @@ class RegistryClient:
     def schema_by_id(self, schema_id: int) -> Any:
         """The Avro schema with this id, parsed by fastavro; None if there is none.
 
-        Raises RegistryUnavailable, or ConfigError when the registry refuses the login.
+        Raises RegistryUnavailable, or ConfigError when the registry refuses the login or is none.
         """
         with self._lock:
             if schema_id not in self._schemas:
-                self._schemas[schema_id] = self._fetch(f"schemas/ids/{schema_id}", f"schema id {schema_id}")
+                self._schemas[schema_id] = self._fetch(schema_id)
             return self._schemas[schema_id]
 
     def _look_up(self, subject: str, text: str) -> int | None:
-        answer = self._exchange.send("POST", f"subjects/{_quoted(subject)}?normalize=false&deleted=false", _avro(text))
-        return None if answer.status == NOT_FOUND else self._id(answer, subject)
+        answer = self._ask("POST", f"/subjects/{_quoted(subject)}", subject, {"schema": text}, may_be_missing=True)
+        return None if answer is None else self._id(answer, subject)
 
     def _register(self, subject: str, text: str) -> int:
         level = self._compatibility(subject)
@@ -95,53 +91,42 @@ class RegistryClient:
                 f"(level {level})",
                 hint="Give new fields defaults, change no field's name or type, or change the subject's level",
             )
-        path = f"subjects/{_quoted(subject)}/versions?normalize=false"
-        return self._id(self._exchange.send("POST", path, _avro(text)), subject)
+        path = f"/subjects/{_quoted(subject)}/versions"
+        return self._id(self._ask("POST", path, subject, {"schema": text}), subject)
 
     def _compatibility(self, subject: str) -> str:
         """The subject's own compatibility level, set first if it has none.
 
         NONE may also mean, with Apicurio, that an existing subject was never given one; its check tells these apart.
         """
-        path = f"config/{_quoted(subject)}"
-        answer = self._exchange.send("GET", path)
-        if answer.status == NOT_FOUND:
-            self._object(self._exchange.send("PUT", path, {"compatibility": self._level}), subject)
-            return self._level
-        level = self._object(answer, subject).get("compatibilityLevel")
-        if level not in LEVELS:
-            raise self._senseless(answer, subject)
-        return str(level)
+        path = f"/config/{_quoted(subject)}"
+        answer = self._ask("GET", path, subject, may_be_missing=True)
+        if answer is not None:
+            return shown(self._part(answer, "compatibilityLevel", str, subject))
+        self._ask("PUT", path, subject, {"compatibility": self._settings.compatibility})
+        return self._settings.compatibility
 
     def _is_compatible(self, subject: str, text: str, level: str) -> bool:
         versions = "versions" if level.endswith("_TRANSITIVE") else "versions/latest"
-        path = f"compatibility/subjects/{_quoted(subject)}/{versions}?normalize=false&verbose=false"
-        answer = self._exchange.send("POST", path, _avro(text))
-        if answer.status == NOT_FOUND:
+        path = f"/compatibility/subjects/{_quoted(subject)}/{versions}"
+        answer = self._ask("POST", path, subject, {"schema": text}, may_be_missing=True)
+        if answer is None:
             return True  # the subject's first version
-        verdict = self._object(answer, subject).get("is_compatible")
-        if not isinstance(verdict, bool):
-            raise self._senseless(answer, subject)
-        return verdict
+        return bool(self._part(answer, "is_compatible", bool, subject))
 
     def _compare(self, schema_id: int, subject: str, text: str) -> None:
         """Whoever reads our records will ask for this id, and must find our schema."""
-        found = self._fetch(f"schemas/ids/{schema_id}?subject={_quoted(subject)}", subject)
-        if found is None or meaning(found) != meaning(fastavro.parse_schema(json.loads(text))):
-            raise RegistryUnavailable(
-                f"the registry at {self._exchange.place} gives the schema of {subject} the id {schema_id}, under which "
-                "it has another schema or none"
-            )
+        found = self._fetch(schema_id, f"?subject={_quoted(subject)}")
+        if found is None or _meaning(found) != _meaning(fastavro.parse_schema(json.loads(text))):
+            raise self._wrong(subject, f"under the id {schema_id} it has another schema, or none")
 
-    def _fetch(self, path: str, about: str) -> Any:
-        answer = self._exchange.send("GET", path)
-        if answer.status == NOT_FOUND and not answer.is_markup:
+    def _fetch(self, schema_id: int, of_subject: str = "") -> Any:
+        about = f"schema id {schema_id}"
+        answer = self._ask("GET", f"/schemas/ids/{schema_id}{of_subject}", about, may_be_missing=True)
+        if answer is None:
             return None
-        found = self._object(answer, about)
-        text, kind = found.get("schema"), found.get("schemaType")
-        if not isinstance(text, str):
-            raise self._senseless(answer, about)
-        if kind not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
+        text = self._part(answer, "schema", str, about)
+        if answer.document.get("schemaType") not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
             return None
         try:
             document = json.loads(text)
@@ -149,51 +134,62 @@ class RegistryClient:
         except INVALID_SCHEMA:
             return None
 
-    def _id(self, answer: Answer, about: str) -> int:
-        schema_id = self._object(answer, about).get("id")
-        if type(schema_id) is not int or not 0 <= schema_id <= MAX_ID:
-            raise self._senseless(answer, about)
-        return schema_id
+    def _ask(self, method: str, path: str, about: str, body: object = None, *, may_be_missing: bool = False) -> Any:
+        """The answer, which is some JSON; None where there is nothing, and may be."""
+        answer = self._http.ask(method, path, body)
+        if answer.status == NOT_FOUND and may_be_missing:
+            return None
+        if 200 <= answer.status < 300 and answer.is_json:
+            return answer
+        raise self._explained(answer, about)
 
-    def _object(self, answer: Answer, about: str) -> dict[str, Any]:
-        """The answer's object. Raises our error for whatever else it is."""
-        if answer.status not in OK:
-            raise self._refused(answer, about)
-        if not isinstance(answer.document, dict):
-            raise self._senseless(answer, about)
-        return answer.document
+    def _id(self, answer: Answer, subject: str) -> int:
+        found: int = self._part(answer, "id", int, subject)
+        if not 0 < found <= LARGEST_ID:
+            raise self._wrong(subject, f"the id {found} is not between 1 and {LARGEST_ID}")
+        return found
 
-    def _refused(self, answer: Answer, about: str) -> BridgeError:
-        status, place = answer.status, self._exchange.place
+    def _part(self, answer: Answer, name: str, kind: type, about: str) -> Any:
+        """What the answer says under `name`, of exactly this type."""
+        found = answer.document.get(name) if isinstance(answer.document, dict) else None
+        if type(found) is not kind:
+            raise self._wrong(about, f"there is no {name} in {answer.words or 'it'}")
+        return found
+
+    def _wrong(self, about: str, why: str) -> RegistryUnavailable:
+        return RegistryUnavailable(f"the registry at {self._http.place} gives a wrong answer for {about}: {why}")
+
+    def _explained(self, answer: Answer, about: str) -> BridgeError:
+        """Our error for an answer that is none."""
+        place, status, words = self._http.place, answer.status, answer.words or "no reason given"
         if status in REFUSED_LOGIN:
             return ConfigError(
                 f"the registry at {place} refuses the login ({status})",
                 hint="Check registry.username and BRIDGE_REGISTRY_PASSWORD",
             )
         if status == INCOMPATIBLE:
-            return IncompatibleSchema(f"the registry refuses the schema of {about}: {answer.words}")
+            return IncompatibleSchema(f"the registry refuses the schema of {about}: {words}")
         if status == INVALID:
-            return ConfigError(f"the registry says that the schema of {about} is not valid: {answer.words}")
-        if status == NOT_FOUND:
-            return self._senseless(answer, about)
-        return RegistryUnavailable(f"the registry at {place} answers {status} for {about}: {answer.words}")
-
-    def _senseless(self, answer: Answer, about: str) -> BridgeError:
-        """A web page comes from something else; what else makes no sense may be well the next time."""
-        if answer.is_markup:
+            return ConfigError(f"the registry says that the schema of {about} is not valid: {words}")
+        if status == NOT_FOUND or (status < 300 and answer.is_markup):
             return ConfigError(
-                f"{self._exchange.place} does not answer like a schema registry",
+                f"{place} does not answer like a schema registry",
                 hint="Check registry.url; Apicurio's ends in /apis/ccompat/v7",
             )
-        return RegistryUnavailable(
-            f"the registry at {self._exchange.place} answers {answer.status} for {about} with what makes no sense",
-            hint="Check registry.url; Apicurio's ends in /apis/ccompat/v7",
-        )
+        if 200 <= status < 300:
+            return self._wrong(about, "it is no JSON")
+        return RegistryUnavailable(f"the registry at {place} answers {status} for {about}: {words}")
 
 
 def _quoted(subject: str) -> str:
     return quote(subject, safe="")
 
 
-def _avro(text: str) -> dict[str, Any]:
-    return {"schema": text, "schemaType": "AVRO", "references": []}
+def _meaning(parsed: Any) -> Any:
+    """A schema that fastavro has parsed, without documentation, defaults and aliases: two that are equal read alike."""
+    if isinstance(parsed, list):
+        return [_meaning(branch) for branch in parsed]
+    if not isinstance(parsed, dict):
+        return parsed
+    kept = {name: _meaning(parsed[name]) for name in DECISIVE if name in parsed}
+    return kept["type"] if len(kept) == 1 and isinstance(kept.get("type"), str) else kept  # {"type": "int"} is "int"

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right
-from fuzz.registry import LIES
 from fuzz.stage import Stage, disturbing
+from lying_registry import LIES
 from psycopg import sql
 
 SETTINGS = {

@@ -26,11 +26,8 @@ Start = Callable[[Speak], Hostile]
 def ask(hostile: Hostile, *, by_id: bool = False) -> BridgeError:
     """The error that the client raises, which must be fit to be shown."""
     client = RegistryClient(Settings(registry=RegistrySettings(url=hostile.url, timeout_seconds=SECONDS)))
-    try:
-        with pytest.raises(BridgeError) as caught:
-            client.schema_by_id(7) if by_id else client.schema_id("s", TEXT)
-    finally:
-        client.close()
+    with pytest.raises(BridgeError) as caught:
+        client.schema_by_id(7) if by_id else client.schema_id("s", TEXT)
     assert str(caught.value).isprintable(), str(caught.value)
     assert len(str(caught.value)) < 1_000
     return caught.value
@@ -40,7 +37,7 @@ def as_json(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
-IDS = ["abc", "7", None, -1, 2**31, 2**32, 2**70, 1.5, True, [], [7], {}, {"id": 7}]
+IDS = ["abc", "7", None, -1, 0, 2**32, 2**70, 1.5, True, [], [7], {}, {"id": 7}]
 BODIES = {
     **{f"id {id_!r}": as_json({"id": id_}) for id_ in IDS},
     "no id": b"{}", "null": b"null", "a list": b"[]", "a text": b'"id"', "a number": b"7", "nothing": b"",
@@ -75,13 +72,12 @@ def test_the_type_of_the_content_does_not_matter(hostile: Start, head: str) -> N
     body = as_json({"id": 7, "schema": TEXT})
     client = RegistryClient(Settings(registry=RegistrySettings(url=hostile(answer(body, *HEADS[head][1])).url)))
     assert client.schema_id("s", TEXT) == 7
-    client.close()
 
 
 def test_an_id_of_another_schema(hostile: Start) -> None:
     error = ask(hostile(answer(as_json({"id": 7, "schema": OTHER}))))
     assert type(error) is RegistryUnavailable
-    assert "the id 7, under which it has another schema" in str(error)
+    assert "under the id 7 it has another schema" in str(error)
 
 
 def test_a_schema_that_reads_alike_is_ours(hostile: Start) -> None:
@@ -90,10 +86,9 @@ def test_a_schema_that_reads_alike_is_ours(hostile: Start) -> None:
         "doc": "x", "fields": [{"doc": "y", "type": {"type": "string"}, "name": "a", "default": "z"}],
         "namespace": "test", "name": "R", "type": "record", "aliases": ["Q"],
     }  # fmt: skip
-    body = as_json({"id": 0, "schema": json.dumps(same)})
+    body = as_json({"id": 7, "schema": json.dumps(same)})
     client = RegistryClient(Settings(registry=RegistrySettings(url=hostile(answer(body)).url)))
-    assert client.schema_id("s", TEXT) == 0
-    client.close()
+    assert client.schema_id("s", TEXT) == 7
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "503 Away", "418 Teapot", "429 Slow down", "100000 X", "99 X", "205 X"])
@@ -199,4 +194,3 @@ def test_the_next_address_is_asked(hostile: Start) -> None:
         urls = f"{hostile(bad).url}, {good.url}"
         client = RegistryClient(Settings(registry=RegistrySettings(url=urls, timeout_seconds=SECONDS)))
         assert client.schema_id("s", TEXT) == 7
-        client.close()
