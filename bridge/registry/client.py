@@ -28,6 +28,8 @@ REFUSED_LOGIN = (401, 403)
 INCOMPATIBLE = 409
 INVALID = 422
 LARGEST_ID = 2**32 - 1  # four bytes in the wire format
+# What of a schema decides how bytes are read: its canonical form for parsing, and the logical types
+DECISIVE = ("type", "name", "fields", "symbols", "items", "values", "size", "logicalType", "precision", "scale")
 MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could make us read more
 MAX_SCHEMA_DEPTH = 400  # lists and objects within each other; fastavro knows no limit but the process's stack
 
@@ -60,6 +62,7 @@ class RegistryClient:
                 raise self._failure
             try:
                 known = self._look_up(subject, text) or self._register(subject, text)
+                self._compare(known, subject, text)
             except RegistryUnavailable as error:
                 self._failure, self._failed_at = error, time.monotonic()
                 raise
@@ -111,9 +114,15 @@ class RegistryClient:
             return True  # the subject's first version
         return bool(self._part(answer, "is_compatible", bool, subject))
 
-    def _fetch(self, schema_id: int) -> Any:
+    def _compare(self, schema_id: int, subject: str, text: str) -> None:
+        """Whoever reads our records will ask for this id, and must find our schema."""
+        found = self._fetch(schema_id, f"?subject={_quoted(subject)}")
+        if found is None or _meaning(found) != _meaning(fastavro.parse_schema(json.loads(text))):
+            raise self._wrong(subject, f"under the id {schema_id} it has another schema, or none")
+
+    def _fetch(self, schema_id: int, of_subject: str = "") -> Any:
         about = f"schema id {schema_id}"
-        answer = self._ask("GET", f"/schemas/ids/{schema_id}", about, may_be_missing=True)
+        answer = self._ask("GET", f"/schemas/ids/{schema_id}{of_subject}", about, may_be_missing=True)
         if answer is None:
             return None
         text = self._part(answer, "schema", str, about)
@@ -162,13 +171,25 @@ class RegistryClient:
             return IncompatibleSchema(f"the registry refuses the schema of {about}: {words}")
         if status == INVALID:
             return ConfigError(f"the registry says that the schema of {about} is not valid: {words}")
-        if status == NOT_FOUND or 200 <= status < 300:
+        if status == NOT_FOUND or (status < 300 and answer.is_markup):
             return ConfigError(
                 f"{place} does not answer like a schema registry",
                 hint="Check registry.url; Apicurio's ends in /apis/ccompat/v7",
             )
+        if 200 <= status < 300:
+            return self._wrong(about, "it is no JSON")
         return RegistryUnavailable(f"the registry at {place} answers {status} for {about}: {words}")
 
 
 def _quoted(subject: str) -> str:
     return quote(subject, safe="")
+
+
+def _meaning(parsed: Any) -> Any:
+    """A schema that fastavro has parsed, without documentation, defaults and aliases: two that are equal read alike."""
+    if isinstance(parsed, list):
+        return [_meaning(branch) for branch in parsed]
+    if not isinstance(parsed, dict):
+        return parsed
+    kept = {name: _meaning(parsed[name]) for name in DECISIVE if name in parsed}
+    return kept["type"] if len(kept) == 1 and isinstance(kept.get("type"), str) else kept  # {"type": "int"} is "int"

@@ -23,10 +23,11 @@ BUSY = (408, 429)  # these, and 500 and above, are no answers: the next of sever
 
 
 class Answer(NamedTuple):
-    """A status, the JSON that came with it, and what it says for people."""
+    """A status, the JSON that came with it, and what it says for people. A web page comes from something else."""
 
     status: int
     is_json: bool
+    is_markup: bool
     document: Any
     words: str
 
@@ -91,7 +92,9 @@ class RegistryHttp:
             client.stream(method, url, content=content, headers=headers) as response,
         ):
             received = bytearray()
-            async for chunk in response.aiter_bytes():
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise ValueError("its answer is compressed, which was not asked for")  # a few bytes may be gigabytes
+            async for chunk in response.aiter_raw():
                 received += chunk
                 if len(received) > MAX_BODY_BYTES:
                     raise ValueError(f"its answer has more than {MAX_BODY_BYTES} bytes")
@@ -111,9 +114,9 @@ def _answer(status: int, body: bytes) -> Answer:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return Answer(status, False, None, words)
+        return Answer(status, False, body[:100].lstrip().startswith(b"<"), None, words)
     message = document.get("message") if isinstance(document, dict) else None
-    return Answer(status, True, document, shown(message) if isinstance(message, str) else words)
+    return Answer(status, True, False, document, shown(message) if isinstance(message, str) else words)
 
 
 def _malformed() -> ConfigError:

@@ -62,7 +62,7 @@ def test_every_setting_of_a_connection_is_pinned(hostile: Site, monkeypatch: pyt
     """Those of `pin_session.sql`, and what libpq takes from the environment and from the URL."""
     for name, value in {"PGCLIENTENCODING": "LATIN2", "PGTZ": "Asia/Kathmandu", "PGDATESTYLE": "SQL"}.items():
         monkeypatch.setenv(name, value)
-    url = f"{hostile.settings.database.url}?client_encoding=LATIN3&options=-c%20statement_timeout%3D7"
+    url = f"{hostile.settings.database.url}?client_encoding=LATIN3&options=-c%20statement_timeout%3D700"
     with connect(url) as db:
         pinned = db.execute(query("pin_session"), {"is_local": True}).fetchall()
         assert len(pinned) >= 20
