@@ -193,7 +193,7 @@ class Site:
 
     def assert_exactly_once(self, *relays: subprocess.Popen[str]) -> Audit:
         """Everything gets published, the relays end gracefully, and the auditor finds nothing wrong."""
-        eventually(lambda: self.pending() == 0)
+        eventually(lambda: self.pending() == 0, 150)  # three brokers that start again at once need a minute here
         for relay in relays:
             relay.terminate()
         for relay in relays:

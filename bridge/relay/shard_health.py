@@ -46,7 +46,7 @@ class ShardHealth:
         """Log a line that was not logged since the shard last got on."""
         if text not in self._said:
             self._said.add(text)
-            logger.log(level, "shard %d: %s", self.shard, printable(text))
+            logger.log(level, "shard %d: %s", self.shard, printable(text.removeprefix(f"shard {self.shard}: ")))
 
     def failed(self) -> float:
         """Take note of a failure of a kind that is foreseen; seconds to wait before the next try."""
