@@ -1,19 +1,22 @@
-"""Text that may be shown: nothing in it can steer a terminal, or tell a secret."""
+"""Text that may be shown: nothing in it can steer a terminal, forge a line, hide, or tell a secret."""
 
 from __future__ import annotations
 
+import json
 import traceback
-import unicodedata
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 PACKAGE = Path(__file__).parent
 
 
 def printable(text: str) -> str:
-    """Escape whatever could steer a terminal or hide text: control, format, unassigned and odd white space."""
-    if text.isascii() and text.isprintable():
+    """Escape whatever is not to be seen: control, format, unassigned, odd white space; ends of lines too."""
+    if text.isprintable():
         return text
-    return "".join(_escaped(char) if unicodedata.category(char)[0] in "CZ" and char != " " else char for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:
@@ -21,6 +24,20 @@ def _escaped(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def json_text(document: Any) -> str:
+    """A document as compact JSON; bytes as hex, times, ids and decimals as text, NaN as null."""
+    return orjson.dumps(document, default=_plain).decode()
+
+
+def json_line(document: Any) -> str:
+    """The same in ASCII, on one line, for whatever is to be printed unread."""
+    return json.dumps(orjson.loads(json_text(document)))
+
+
+def _plain(value: Any) -> str:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
 def place(error: BaseException) -> str:

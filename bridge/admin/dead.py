@@ -30,7 +30,7 @@ class DeadEvent:
 
 def list_dead(conn: psycopg.Connection, most: int) -> list[DeadEvent]:
     """Up to `most` dead events that nobody has decided about, the oldest first."""
-    with conn.cursor(row_factory=class_row(DeadEvent)) as cursor:
+    with conn.cursor(row_factory=class_row(DeadEvent), binary=True) as cursor:
         return cursor.execute(query("dead_events"), {"most": most}).fetchall()
 
 

@@ -43,8 +43,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something that waits in a relay: for a `server`, for a `topic` that cannot be written to, for a `schema`, or
-    because a shard meets a bug (`unforeseen`). `shard` and `topic` are None where all of them wait.
+    """Something that waits in a relay: for a `server`, because of a server's `refusal`, for a `topic` that cannot be
+    written to, for a `schema`, or because a shard meets a bug (`unforeseen`).
+
+    `shard` and `topic` are None where all of them wait.
     """
 
     shard: int | None
@@ -79,15 +81,15 @@ class Status:
 
 
 def read_status(conn: psycopg.Connection) -> Status:
-    """Read the status in one snapshot."""
+    """Read the status in one snapshot; times in binary, which no session's style changes, behind a pooler too."""
     conn.execute("begin isolation level repeatable read read only")
     try:
         limit = {"most": MOST}
-        with conn.cursor(row_factory=class_row(ShardStatus)) as cursor:
+        with conn.cursor(row_factory=class_row(ShardStatus), binary=True) as cursor:
             shards = cursor.execute(query("shard_status"), limit).fetchall()
         with conn.cursor(row_factory=class_row(SourceStatus)) as cursor:
             sources = cursor.execute(query("source_status"), limit).fetchall()
-        with conn.cursor(row_factory=class_row(Wait)) as cursor:
+        with conn.cursor(row_factory=class_row(Wait), binary=True) as cursor:
             waits = cursor.execute(query("relay_waits")).fetchall()
         undecided, blocking = conn.execute(query("count_dead")).fetchone() or (0, 0)
         return Status(tuple(shards), tuple(sources), tuple(waits), undecided, blocking)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import fastavro
-import orjson
 from confluent_kafka import Message
 
 from bridge.encoding.avro.claims import is_bounded
@@ -17,7 +15,7 @@ from bridge.encoding.headers import rfc3339
 from bridge.kafka.reader import Reader, headers_of
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
-from bridge.text import printable
+from bridge.text import json_line, json_text, printable
 
 SHOWN_CHARACTERS = 4000  # of a value in text; JSON output has it whole
 
@@ -37,17 +35,16 @@ class Shown:
 
     def as_json(self) -> str:
         """One line of JSON in ASCII, so that no terminal can be steered by it; of headers of one name, the last."""
-        document = self.__dict__ | {"headers": dict(self.headers)}
-        return json.dumps(orjson.loads(orjson.dumps(document, default=_plain)))
+        return json_line(self.__dict__ | {"headers": dict(self.headers)})
 
-    def as_text(self) -> str:
+    def as_lines(self) -> list[str]:
         """Up to three lines: when and where, headers, value."""
-        value = self.value if isinstance(self.value, str) else orjson.dumps(self.value, default=_plain).decode()
+        value = self.value if isinstance(self.value, str) else json_text(self.value)
         cut = f"... ({len(value)} characters)" if len(value) > SHOWN_CHARACTERS else ""
-        headers = " ".join(f"{printable(name)}={printable(str(content))}" for name, content in self.headers)
-        place = f"{self.time} {self.topic}[{self.partition}]@{self.offset} key {printable(str(self.key))}"
-        lines = [place, *([f"  {headers}"] if headers else []), "  " + printable(value[:SHOWN_CHARACTERS]) + cut]
-        return "\n".join(lines)
+        headers = " ".join(f"{name}={content}" for name, content in self.headers)
+        place = f"{self.time} {self.topic}[{self.partition}]@{self.offset} key {self.key}"
+        lines = [place, *([f"  {headers}"] if headers else []), f"  {value[:SHOWN_CHARACTERS]}{cut}"]
+        return [printable(line) for line in lines]
 
 
 def tail(
@@ -114,8 +111,3 @@ def _text(content: bytes | str | None) -> str | None:
         return content.decode()
     except UnicodeDecodeError:
         return f"\\x{content.hex()}"
-
-
-def _plain(value: Any) -> str:
-    """What orjson cannot write: bytes as hex, decimals and the like as text."""
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)

@@ -77,10 +77,7 @@ def publish(scene: Scene, events: int) -> float:
                 producer.commit(committed.number, committed.batch_id)
             return share
 
-    try:
-        return _rate(work, scene.shards())
-    finally:
-        equipment.close()
+    return _rate(work, scene.shards())
 
 
 def _keyed(record: Record, n: int) -> Record:

@@ -6,8 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from bridge.bench.measured import Measured
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.topics import ensure_topics
+from bridge.local.relay_process import RelayProcess
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import migrate
 from bridge.resources import resource
@@ -120,18 +119,12 @@ class Scene:
     @contextmanager
     def relay(self, *, delivery: Delivery = Delivery.EXACTLY_ONCE) -> Iterator[Measured]:
         """A `bridge run` process, ended at the end."""
-        with (self.directory / "relay.log").open("w") as log:
-            chosen = replace(self.settings, relay=replace(self.settings.relay, delivery=delivery))
-            config = self.directory / "bridge.toml"
-            config.write_text(as_toml(chosen))
-            kept = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
-            environment = {**kept, "BRIDGE_CONFIG": str(config)}
-            process = subprocess.Popen([sys.executable, "-m", "bridge", "run"], env=environment, stderr=log)
-        try:
-            yield Measured.of_pid(process.pid)
-        finally:
-            process.terminate()
-            process.wait()
+        chosen = replace(self.settings, relay=replace(self.settings.relay, delivery=delivery))
+        config = self.directory / "bridge.toml"
+        config.write_text(as_toml(chosen))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
+        with RelayProcess(kept, config, self.directory / "relay.log") as relay:
+            yield Measured.of_pid(relay.pid)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from bridge.bench.plan import LONG_PARTS, PARTS, Plan
 from bridge.cli.demo import DIRECTORY
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
+from bridge.cli.terminal import echo, progress_console
 
 
 @click.command()
@@ -55,14 +56,12 @@ def bench(
     removed at the end; the role must be allowed to create a database.
     """
     stack = open_stack(directory or DIRECTORY)  # first, because all that follows needs its packages
-    from rich.console import Console
-
     from bridge.bench import report
     from bridge.bench.run import run
     from bridge.bench.scene import open_scene
     from bridge.bench.servers import prepare
 
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = progress_console()
     servers = prepare(stack, config, console, always_local=directory is not None, peer=peer)
     plan = Plan(only or PARTS, events, payload_bytes, rounds, rates, seconds, minutes, peer)
     with open_scene(servers.settings, shards) as scene:
@@ -72,4 +71,4 @@ def bench(
             out.mkdir(parents=True, exist_ok=True)
             (out / "results.json").write_bytes(report.as_json(scene, plan, results, servers.versions))
             (out / "results.md").write_text(markdown)
-    click.echo(markdown)
+    echo(*markdown.splitlines())

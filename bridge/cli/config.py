@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import read
 from bridge.errors import ConfigError
-from bridge.text import printable
 
 if TYPE_CHECKING:  # librdkafka takes a while to import, and `bridge --help` needs it not
     from bridge.admin.config import Shown
@@ -41,15 +41,15 @@ def check_command(config: Path | None, as_json: bool) -> None:
     mistakes, settings = all_mistakes(configuration), configuration.settings
     if as_json:
         found = [{**asdict(mistake), "origin": str(mistake.origin)} for mistake in mistakes]
-        click.echo(json.dumps({"ok": not mistakes, "mistakes": found}))
+        echo_json({"ok": not mistakes, "mistakes": found})
     else:
         for mistake in mistakes:
-            click.echo(str(mistake))
+            echo(str(mistake))
     if mistakes:
         raise ConfigError(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in the configuration")
     if not as_json:
         topics = {route.topic for route in settings.routes}
-        click.echo(f"{config}: {len(settings.routes)} event types to {len(topics)} topics; nothing is wrong")
+        echo(f"{config}: {len(settings.routes)} event types to {len(topics)} topics; nothing is wrong")
 
 
 @config_group.command("show")
@@ -61,12 +61,12 @@ def show_command(config: Path | None, as_json: bool) -> None:
 
     settings = list(shown(read(config)))
     if as_json:
-        click.echo(json.dumps({"settings": [asdict(setting) for setting in settings]}))
+        echo_json({"settings": settings})
     else:
-        click.echo(_as_toml(settings))
+        echo(*_as_toml(settings))
 
 
-def _as_toml(settings: list[Shown]) -> str:
+def _as_toml(settings: list[Shown]) -> list[str]:
     """Like a configuration file, each line with its origin. JSON's strings, numbers and booleans are TOML's."""
     lines: list[str] = []
     for (table, _), of_table in groupby(settings, lambda setting: _place(setting.setting)[0]):
@@ -76,7 +76,7 @@ def _as_toml(settings: list[Shown]) -> str:
             name = _place(setting.setting)[1]
             line = f"# {name}" if setting.value is None else f"{name} = {json.dumps(setting.value, ensure_ascii=False)}"
             lines.append(f"{line:<50}  # {setting.origin}")
-    return "\n".join(printable(line) for line in lines)
+    return lines
 
 
 def _place(setting: str) -> tuple[tuple[str, str], str]:

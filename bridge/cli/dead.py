@@ -5,20 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
 import click
-import orjson
 import psycopg
 
 from bridge.admin.dead import DeadEvent, list_dead, retry, skip
 from bridge.cli.options import config_option
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
-from bridge.text import printable
 
 MOST = 1_000_000  # for --all
 SHOWN = 200  # characters of a key in text; JSON has it whole
@@ -46,11 +44,11 @@ def list_command(config: Path | None, limit: int, as_json: bool) -> None:
         events = list_dead(conn, limit)
     if as_json:
         for event in events:
-            click.echo(orjson.dumps(asdict(event)))
+            echo_json(event)
     elif events:
         _print(events)
     else:
-        click.echo("No dead events.", err=True)
+        echo("No dead events.", err=True)
 
 
 @dead.command("retry")
@@ -93,9 +91,9 @@ def _chosen(conn: psycopg.Connection, event_ids: tuple[UUID, ...], all_: bool) -
 
 
 def _report(done: str, chosen: list[UUID], unknown: list[UUID]) -> None:
-    click.echo(f"{len(chosen) - len(unknown)} {done}")
+    echo(f"{len(chosen) - len(unknown)} {done}")
     for event_id in unknown:
-        click.echo(f"bridge: {event_id} is no dead event, or was decided about already", err=True)
+        echo(f"bridge: {event_id} is no dead event, or was decided about already", err=True)
     if unknown:
         sys.exit(1)
 
@@ -104,6 +102,6 @@ def _print(events: list[DeadEvent]) -> None:
     for event in events:
         holds = ", later events of its key wait" if event.holds_key else ""
         cut = "..." if len(event.event_key) > SHOWN else ""
-        click.echo(f"{event.event_id}  {event.event_type}  {printable(event.event_key[:SHOWN])}{cut}")
-        click.echo(f"    dead since {event.died_at.isoformat(sep=' ', timespec='seconds')}{holds}")
-        click.echo(f"    {printable(event.reason)}")
+        echo(f"{event.event_id}  {event.event_type}  {event.event_key[:SHOWN]}{cut}")
+        echo(f"    dead since {event.died_at.isoformat(sep=' ', timespec='seconds')}{holds}")
+        echo(f"    {event.reason}")

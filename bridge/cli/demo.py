@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
 from bridge.cli.read import describe
+from bridge.cli.terminal import PlainConsole, echo, echo_json, progress_console
 from bridge.configuration.load import load
 from bridge.errors import BridgeError, VerificationFailed
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from bridge.admin.tail import Shown
     from bridge.demo.run import Result
     from bridge.local.stage import Stage
@@ -57,12 +55,10 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
     and crm). The routes are those of config/demo.toml, unless there is a --config. Exit code 0 only if nothing is lost,
     duplicated, reordered or invented, else 6.
     """
-    from rich.console import Console
-
     from bridge.demo.run import run, shipped_configuration
     from bridge.demo.view import View
 
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = progress_console()
     stage = _stage(directory, config or shipped_configuration(), console)
     try:
         result = run(stage, events, seed, View(console, events))
@@ -72,7 +68,7 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
             raise Interrupted("interrupted", hint=hint) from None
         raise
     if as_json:
-        click.echo(orjson.dumps(_summary(result)))
+        echo_json(_summary(result))
     else:
         _print(result, stage, directory)
     if not result.verdict.passed:
@@ -82,7 +78,7 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
         raise VerificationFailed(dead, hint="The column error_message of bridge.event_queue and entity_events says why")
 
 
-def _stage(directory: Path | None, config: Path, console: Console) -> Stage:
+def _stage(directory: Path | None, config: Path, console: PlainConsole) -> Stage:
     from bridge.local.stage import are_servers_given, given_stage, is_of, local_stage
 
     loaded = load(config)
@@ -113,29 +109,29 @@ def _summary(result: Result) -> dict[str, Any]:
 
 
 def _print(result: Result, stage: Stage, directory: Path | None) -> None:
-    from rich.console import Console
-
     last = result.progress
-    click.echo(
+    echo(
         f"{last.written:,} events in {result.transactions:,} transactions; {last.published:,} published after"
-        f" {last.elapsed:.1f} s\n{result.rolled_back:,} more transactions were rolled back on purpose\n"
+        f" {last.elapsed:.1f} s",
+        f"{result.rolled_back:,} more transactions were rolled back on purpose",
+        "",
+        "Some of the records:",
     )
-    click.echo("Some of the records:")
     for record in result.records:
-        click.echo(_excerpt(record))
-    click.echo(f"\n{describe(result.verdict)}")
+        echo(*_excerpt(record))
+    echo("", *describe(result.verdict))
     if result.verdict.passed and not last.dead:
         proof = "Every committed event is in its topic, once and in order, and nothing else is."
-        Console(highlight=False).print(proof, style="bold green", soft_wrap=True)
-    click.echo("\nTo look further:")
+        PlainConsole().print(proof, style="bold green", soft_wrap=True)
+    echo("", "To look further:")
     for line in _further(result, stage, directory):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     if stage.is_local:
-        click.echo("\nThe servers still run. To stop them and remove their data:")
-        click.echo(f"  {_command('local down --purge', directory)}")
+        echo("", "The servers still run. To stop them and remove their data:")
+        echo(f"  {_command('local down --purge', directory)}")
 
 
-def _excerpt(record: Shown) -> str:
+def _excerpt(record: Shown) -> list[str]:
     """Where a record is and what it says, cut, wrapped to the terminal's width and safe to print."""
     from bridge.encoding.headers import CE_TYPE
     from bridge.text import printable
@@ -145,8 +141,7 @@ def _excerpt(record: Shown) -> str:
     kind = dict(record.headers).get(CE_TYPE)
     text = printable(value[:EXCERPT_CHARACTERS]) + cut
     lines = textwrap.wrap(text, shutil.get_terminal_size().columns - 5, break_on_hyphens=False)
-    place = printable(f"{record.topic}[{record.partition}]@{record.offset} {kind}")
-    return f"  {place}\n" + textwrap.indent("\n".join(lines), "    ")
+    return [f"  {record.topic}[{record.partition}]@{record.offset} {kind}", *(f"    {line}" for line in lines)]
 
 
 def _further(result: Result, stage: Stage, directory: Path | None) -> Iterator[str]:

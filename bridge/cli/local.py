@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.cli.terminal import echo, echo_json, progress_console
 from bridge.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
@@ -40,12 +40,9 @@ def local() -> None:
 @click.option("--new-ports", is_flag=True, help="Choose other ports, where the former ones are taken.")
 def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
     """Start the servers; what runs already is left alone."""
-    from rich.console import Console
-
     stack = open_stack(directory)
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    stack.up(console, only=only, new_ports=new_ports)
-    click.echo(f'To use them in this shell: eval "$({_command("env", directory)})"', err=True)
+    stack.up(progress_console(), only=only, new_ports=new_ports)
+    echo(f'To use them in this shell: eval "$({_command("env", directory)})"', err=True)
 
 
 @local.command()
@@ -55,10 +52,10 @@ def down(directory: Path, purge: bool) -> None:
     """Stop the servers; their data stays."""
     stack = open_stack(directory)
     if not stack.exists():
-        click.echo(f"there are no local servers in {stack.directory}", err=True)
+        echo(f"there are no local servers in {stack.directory}", err=True)
         return
     stack.down(purge=purge)
-    click.echo(f"the servers of {stack.directory} are stopped{' and removed' if purge else ''}", err=True)
+    echo(f"the servers of {stack.directory} are stopped{' and removed' if purge else ''}", err=True)
 
 
 @local.command()
@@ -69,11 +66,11 @@ def status(directory: Path, as_json: bool) -> int:
     stack = open_stack(directory)
     servers = stack.status()
     if as_json:
-        click.echo(json.dumps({"directory": str(stack.directory), "servers": [asdict(server) for server in servers]}))
+        echo_json({"directory": str(stack.directory), "servers": servers})
     else:
         for server in servers:
             state = f"running (pid {server.pid})" if server.pid else "down"
-            click.echo(f"{server.title:16} port {server.port:<6} {state}")
+            echo(f"{server.title:16} port {server.port:<6} {state}")
     return 0 if all(server.pid for server in servers) else Unavailable.exit_code
 
 
@@ -87,10 +84,10 @@ def env(directory: Path) -> None:
     if not any(running.values()):
         raise Unavailable(f"not running in {stack.directory}: {down}", hint=f"Start them: {_command('up', directory)}")
     if down:
-        click.echo(f"not running: {down}", err=True)
+        echo(f"not running: {down}", err=True)
     for (name, value), runs in zip(asdict(stack.endpoints).items(), running.values(), strict=True):
         if runs:
-            click.echo(f"export BRIDGE_{name.upper()}={shlex.quote(value)}")
+            echo(f"export BRIDGE_{name.upper()}={shlex.quote(value)}")
 
 
 def _command(verb: str, directory: Path) -> str:

@@ -17,7 +17,9 @@ from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
 from bridge.cli.run import run
 from bridge.cli.status import status
+from bridge.cli.terminal import echo, print_tracebacks
 from bridge.errors import BridgeError
+from bridge.text import place
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,15 +43,32 @@ cli.add_command(verify_command)
 
 def main() -> None:
     """Run the command line; a BridgeError becomes one line on stderr and its exit code."""
+    print_tracebacks()
     try:
         code = cli.main(standalone_mode=False)
     except BridgeError as error:
-        click.echo(f"bridge: {error}", err=True)
+        echo(f"bridge: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("bridge: interrupted", err=True)
+        echo("bridge: interrupted", err=True)
         sys.exit(130)
+    except Exception as error:
+        ours = _as_ours(error)
+        echo(f"bridge: {ours}", err=True)
+        sys.exit(ours.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _as_ours(error: Exception) -> BridgeError:
+    """What a command was not prepared for: Postgres' refusal, or a bug, whose message may hold values."""
+    import psycopg  # where something went wrong, there is time for it
+
+    from bridge.postgres.explained import as_ours
+
+    refused = as_ours(error) if isinstance(error, psycopg.Error) else None
+    return refused or BridgeError(
+        f"unforeseen: {place(error)}", hint="This looks like a bug of bridge: please report it"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.terminal import echo
 from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres import migrate as migration
@@ -24,11 +25,12 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, database_url:
     """
     url = load(config).database.url if database_url is None else database_url
     if dry_run:
-        click.echo(migration.render(migration.plan(url, engine_only=engine_only)), nl=False)
+        sql = migration.render(migration.plan(url, engine_only=engine_only))
+        click.echo(sql, nl=False)  # noqa: TID251 - our own files, to be piped on as they are
         return
     if not url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or pass --database-url or --config")
     names = migration.migrate(url, engine_only=engine_only)
     for name in names:
-        click.echo(f"applied {name}")
-    click.echo(f"{len(names)} files applied" if names else "the database is up to date")
+        echo(f"applied {name}")
+    echo(f"{len(names)} files applied" if names else "the database is up to date")

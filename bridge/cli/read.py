@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load, load_routed
 from bridge.errors import VerificationFailed
 
@@ -43,7 +43,7 @@ def tail_command(
     records = tail(load(config), dict.fromkeys(topics), from_beginning=from_beginning, exit_on_end=exit_on_end)
     try:
         for record in islice(records, most):
-            click.echo(record.as_json() if as_json else record.as_text())
+            echo(*([record.as_json()] if as_json else record.as_lines()))
     except KeyboardInterrupt:
         return 130
     return 0
@@ -58,28 +58,28 @@ def verify_command(config: Path | None, as_json: bool) -> None:
     Reads both sides whole, as a read_committed consumer does, and joins them by event id. Safe while relays run. Exit
     code 0 only if nothing differs, else 6.
     """
-    import orjson
-
     from bridge.admin.verify import KINDS, verify
 
     verdict = verify(load_routed(config))
-    click.echo(orjson.dumps(asdict(verdict)) if as_json else describe(verdict))
+    if as_json:
+        echo_json(verdict)
+    else:
+        echo(*describe(verdict))
     if not verdict.passed:
         found = [f"{kind} {getattr(verdict, kind)}" for kind in KINDS if getattr(verdict, kind)]
         set_back = [] if verdict.reused is None else ["the sequence of event numbers was set back"]
         raise VerificationFailed(f"database and topics differ: {', '.join(found + set_back)}")
 
 
-def describe(verdict: Verdict) -> str:
-    """The verdict for a person."""
+def describe(verdict: Verdict) -> list[str]:
+    """The verdict for a person, in lines."""
     from bridge.admin.verify import KINDS
-    from bridge.text import printable
 
     lines = [f"{verdict.events:,} events and {verdict.records:,} records compared in {verdict.seconds:.1f} s"]
     lines += [f"  {name:<11}{getattr(verdict, name):>12,}" for name in ("published", "pending", "dead")]
     for kind in KINDS:
         count = getattr(verdict, kind)
-        ids = [printable(event_id) for event_id in verdict.examples.get(kind, ())]
+        ids = verdict.examples.get(kind, ())
         more = ", ..." if count > len(ids) else ""
         lines.append(f"  {kind:<11}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
     if verdict.reused is not None:
@@ -91,4 +91,4 @@ def describe(verdict: Verdict) -> str:
         lines.append(
             f"Retention has removed the first records of {', '.join(verdict.trimmed)}; their events count as lost."
         )
-    return "\n".join(lines)
+    return lines

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.terminal import echo
 from bridge.configuration.load import load_routed
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
@@ -35,17 +36,17 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
 
     found = recover(load_routed(config), shard, decide)
     if not found:
-        click.echo("No shard is stopped." if shard is None else f"Shard {shard} is not stopped.", err=True)
+        echo("No shard is stopped." if shard is None else f"Shard {shard} is not stopped.", err=True)
     elif not dry_run:
-        click.echo("Now run bridge verify.", err=True)
+        echo("Now run bridge verify.", err=True)
 
 
 def _print(finding: Finding) -> None:
     last = "Kafka knows of no batch" if finding.last_batch is None else f"Kafka's last batch is {finding.last_batch}"
-    click.echo(finding.reason)
-    click.echo(f"    {last}")
-    click.echo(f"    {len(finding.published):,} pending events are in Kafka: to be marked as processed")
-    click.echo(f"    {len(finding.dead):,} pending events are among the dead letters: to be marked as dead")
-    click.echo(f"    {finding.left:,} pending events are not in Kafka: they will be published")
+    echo(finding.reason)
+    echo(f"    {last}")
+    echo(f"    {len(finding.published):,} pending events are in Kafka: to be marked as processed")
+    echo(f"    {len(finding.dead):,} pending events are among the dead letters: to be marked as dead")
+    echo(f"    {finding.left:,} pending events are not in Kafka: they will be published")
     if finding.renumber:
-        click.echo("    numbers were given twice: all pending events get new ones, in the order of writing")
+        echo("    numbers were given twice: all pending events get new ones, in the order of writing")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.terminal import log_to_stderr
 
 
 @click.command()
@@ -28,11 +29,7 @@ def run(config: Path | None, until_empty: bool, wait_seconds: float | None, work
     SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0. Start as many as you like,
     on as many machines: they share the shards out.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-    )
+    log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us

@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 from rich.table import Table
 
 from bridge.admin.status import ShardStatus, Status, Wait, read_status
 from bridge.cli.options import config_option
+from bridge.cli.terminal import PlainConsole, echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
-from bridge.text import printable
 
 
 @click.command()
@@ -26,13 +24,13 @@ def status(config: Path | None, as_json: bool) -> int:
     """Show shards, leases, pending events, totals, and what waits for what; works when no relay runs.
 
     Exit code 0: nothing needs a person. 5: something does (a stopped shard, dead events that others wait behind, a held
-    topic, a failure nobody foresaw). 3: a relay waits for a server that is away.
+    topic, a server that refuses, a failure nobody foresaw). 3: a relay waits for a server that is away.
     """
     with connect(load(config).database.url) as conn:
         require_current(conn)
         now = read_status(conn)
     if as_json:
-        click.echo(orjson.dumps(now.as_json()))
+        echo_json(now.as_json())
     else:
         _print(now)
     if now.needs_person:
@@ -44,18 +42,17 @@ def _print(now: Status) -> None:
     shards = Table("shard", "owner", "lease", "batch", "pending", "oldest", box=None, pad_edge=False)
     for shard in now.shards:
         oldest = "" if shard.oldest_age_seconds is None else f"{max(shard.oldest_age_seconds, 0):.1f} s"
-        owner = printable(shard.owner or "-")
-        shards.add_row(str(shard.shard), owner, _lease(shard), str(shard.batch_no), str(shard.pending), oldest)
+        numbers = str(shard.batch_no), str(shard.pending)
+        shards.add_row(str(shard.shard), shard.owner or "-", _lease(shard), *numbers, oldest)
     sources = Table("source", "pending", "published", "dead", box=None, pad_edge=False)
     for source in now.sources:
         sources.add_row(source.source, str(source.pending), str(source.processed), str(source.dead))
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = PlainConsole()
     console.print(shards)
     console.print()
     console.print(sources)
     for line in _lines(now):
-        console.print()
-        console.print(line, soft_wrap=True)
+        echo("", line)
 
 
 def _lease(shard: ShardStatus) -> str:
@@ -70,14 +67,14 @@ def _lines(now: Status) -> Iterator[str]:
     """Why something waits, and what to do."""
     for shard in now.shards:
         if shard.stopped is not None:
-            yield f"{printable(shard.stopped)}. See bridge recover --dry-run"
+            yield f"{shard.stopped}. See bridge recover --dry-run"
     if now.blocking:
         behind = sum(shard.behind_dead for shard in now.shards)
         yield f"{now.blocking} dead events hold back {behind} later events of their keys. See bridge dead list"
     elif now.undecided_dead:
         yield f"{now.undecided_dead} dead events, which nothing waits for. See bridge dead list"
     for wait in now.waits:
-        yield f"{_who(wait)} since {wait.since:%Y-%m-%d %H:%M:%S%z}: {printable(wait.reason)}"
+        yield f"{_who(wait)} since {wait.since:%Y-%m-%d %H:%M:%S%z}: {wait.reason}"
 
 
 def _who(wait: Wait) -> str:
@@ -85,7 +82,9 @@ def _who(wait: Wait) -> str:
     match wait.kind:
         case "server":
             return "A relay waits for a server"
+        case "refusal":
+            return "A server refuses what a relay asks"
         case "unforeseen":
             return f"{shard} meets what nobody foresaw ({wait.count} times), please report it,"
         case _:
-            return f"{shard} holds topic {printable(wait.topic or '')}"
+            return f"{shard} holds topic {wait.topic or ''}"

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bridge.encoding.avro.schema import AvroSchema, load_schema
+from bridge.encoding.avro.files import SchemaFiles
+from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.dead_letter import dead_letter
 from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_headers
 from bridge.encoding.limits import TopicLimits
@@ -44,9 +45,7 @@ class Encoder:
         self._name = settings.relay.name
         self._router = Router(settings)
         self._dead_letters = settings.topics.dead_letters
-        self._schemas = {
-            subject: load_schema(subject, settings.schemas) for subject in {route.subject for route in settings.routes}
-        }
+        self._schemas = SchemaFiles(settings.schemas, {route.subject for route in settings.routes})
         self._clock = RecordClock()
         self._ready: dict[str, Ready] = {}
         self._lock = threading.Lock()
@@ -81,10 +80,10 @@ class Encoder:
         return dead_letter(letter, topic, shared, self._clock.timestamp_ms(event), self._limits.of(topic))
 
     def prepare(self, event_type: str) -> Ready:
-        """Ask for the schema id of a type. Raises as `record()`."""
+        """Ask for the schema id of a type; again for each event while it cannot be had. Raises as `record()`."""
         destination = self._router.destination(event_type)
         route = destination.route
-        schema = self._schemas[route.subject]
+        schema = self._schemas.schema(route.subject)
         prefix = MAGIC + self._schema_id(route.subject, schema.text).to_bytes(4, "big")
         ready = Ready(route.topic, prefix, schema, destination.headers)
         with self._lock:

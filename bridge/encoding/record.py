@@ -12,7 +12,12 @@ FRAMING_BYTES = 256  # what Kafka adds to a record that is alone in its batch, a
 def size(record: Record) -> int:
     """Bytes that Kafka counts for the record, rounded up: uncompressed, because compression is not known yet."""
     own = len(record.key) + len(record.value or b"") + FRAMING_BYTES
-    return own + sum(len(name.encode()) + _bytes(value) + 10 for name, value in record.headers)
+    return own + sum(_counted(len(name.encode())) + _counted(_bytes(value)) for name, value in record.headers)
+
+
+def _counted(length: int) -> int:
+    """Bytes with their length before them, a zigzag varint."""
+    return length + (1 if length < 64 else 2 if length < 8192 else 3 if length < 1 << 20 else 5)
 
 
 def _bytes(value: str | bytes | None) -> int:

@@ -62,6 +62,7 @@ class ShardProducer:
         self._plain: Producer | None = None
         self._group: Any = None
         self._failed: tuple[KafkaError, Message] | None = None
+        self._refusal: KafkaError | None = None  # the first that a client told in the background
         self._watch = ConnectionWatch()
 
     def __enter__(self) -> ShardProducer:
@@ -79,7 +80,7 @@ class ShardProducer:
         """
         self._discard()
         properties = client_properties(self._settings) | producer_properties(self._settings, self._limits)
-        properties["on_delivery"] = self._refused
+        properties |= {"on_delivery": self._refused, "error_cb": self._note}
         transactional = transactional_properties(self._settings, self._shard) | {"logger": self._watch}
         try:
             self._producer = Producer(properties | transactional)
@@ -90,9 +91,9 @@ class ShardProducer:
             if not self._transactional:
                 self._plain = Producer(properties)
         except KafkaException as error:
+            ours = self._unavailable(error)
             self._discard()
-            kind = BrokerRefuses if error.args[0].code() in REFUSALS else BrokerUnavailable
-            raise kind(f"cannot start publishing shard {self._shard}: {words(error)}") from error
+            raise ours from error
         return committed
 
     def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
@@ -140,24 +141,27 @@ class ShardProducer:
         for producer in (self._producer, self._plain):
             if producer is not None:
                 producer.purge()
-        self._producer = self._plain = self._failed = None
+        self._producer = self._plain = self._failed = self._refusal = None
         self._watch = ConnectionWatch()
 
     def _read_committed_offset(self) -> Committed | None:
         control = TopicPartition(self._settings.topics.control, self._shard)
-        consumer = Consumer(client_properties(self._settings) | offset_properties(self._settings))
+        properties = client_properties(self._settings) | offset_properties(self._settings)
+        consumer = Consumer(properties | {"error_cb": self._note})
         try:
             self._group = consumer.consumer_group_metadata()
             (found,) = consumer.committed([control], NETWORK_SECONDS)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError._TIMED_OUT:
+            consumer.poll(0)  # what explains it
+            if error.args[0].code() == KafkaError._TIMED_OUT and self._refusal is None:
                 raise BrokerUnavailable(
                     f"Kafka has not told shard {self._shard}'s committed offset within {NETWORK_SECONDS:.0f} s: it is"
                     ' away, or a transaction hangs (docs/operations.md, "A hanging transaction")'
                 ) from error
             raise
         finally:
-            within(NETWORK_SECONDS, consumer.close)
+            with contextlib.suppress(TimeoutError):  # it is not used any more
+                within(NETWORK_SECONDS, consumer.close)
         if found.error is not None:
             raise KafkaException(found.error)
         return None if found.offset < 0 else Committed(found.offset, _batch_id(found.metadata))
@@ -192,7 +196,20 @@ class ShardProducer:
         if error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
             self._failed = self._failed or (error, message)
 
-    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordRefused:
+    def _note(self, error: KafkaError) -> None:
+        """What a client tells in the background; without this, a fatal error ends a call with a SystemError."""
+        if error.code() in REFUSALS:
+            self._refusal = self._refusal or error
+
+    def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
+        cause = self._refusal or error.args[0]
+        what = f"cannot start publishing shard {self._shard}: {words(KafkaException(cause))}"
+        if cause.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            what += f" ({self._settings.topics.control})"
+        hint = "Rights: docs/operations.md, Roles and rights"
+        return BrokerRefuses(what, hint=hint) if cause.code() in REFUSALS else BrokerUnavailable(what)
+
+    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordRefused | BrokerRefuses:
         if self._producer is not None:
             with contextlib.suppress(KafkaException):  # a fatal error is raised here again
                 self._producer.poll(0)  # delivery reports that explain the failure
@@ -200,6 +217,9 @@ class ShardProducer:
             cause, message = self._failed
             return RecordRefused(f"Kafka refuses a record for topic {message.topic()}: {cause.name()}")
         cause = self._failed[0] if self._failed is not None else error.args[0]
+        refusal = self._refusal or cause
+        if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
+            return BrokerRefuses(f"shard {self._shard} may not publish: {words(KafkaException(refusal))}")
         return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")
 
 

@@ -1,4 +1,4 @@
-"""`bridge run` as a process of its own beside the demo, which ends with the demo, however that ends."""
+"""`bridge run` as a process of its own beside the demo or a benchmark, which ends with it, however that ends."""
 
 from __future__ import annotations
 

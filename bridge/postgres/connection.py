@@ -7,6 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.postgres.queries import query
 
 # A server that vanishes without a word is noticed within about 15 seconds; the user's own settings win.
 NETWORK_DEFAULTS = {
@@ -19,8 +20,11 @@ NETWORK_DEFAULTS = {
 PASSWORDS = ("password", "sslpassword", "oauth_client_secret")
 
 
-def connect(url: str, *, application_name: str = "bridge", autocommit: bool = True) -> psycopg.Connection:
+def connect(url: str, *, application_name: str = "bridge") -> psycopg.Connection:
     """Open a connection. `application_name` wins over the URL's and PGAPPNAME: sessions are found, and ended, by it.
+
+    What statements mean and how answers are written is pinned, whatever database, role and environment have set; behind
+    a pooler that can be done only for each transaction (`pin_session.sql`), but for the encoding.
 
     Raises ConfigError for an unset or malformed `url`, DatabaseUnavailable (one line, no password) when the server
     cannot be reached or does not let us in.
@@ -28,10 +32,12 @@ def connect(url: str, *, application_name: str = "bridge", autocommit: bool = Tr
     if not url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or database.url in the configuration")
     given = parsed(url)
-    pinned = {"application_name": application_name}
+    pinned = {"application_name": application_name, "client_encoding": "UTF8"}
     try:
-        conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=autocommit)
+        conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=True)
         _look_for_pooler(conn)
+        if not is_pooled(conn):
+            conn.execute(query("pin_session"), {"is_local": False})
     except psycopg.OperationalError as error:
         raise unavailable(error, given) from error
     return conn
@@ -63,8 +69,6 @@ def _look_for_pooler(conn: psycopg.Connection) -> None:
     row = conn.execute("select pg_backend_pid()").fetchone()
     if row != (conn.info.backend_pid,):
         conn.prepare_threshold = None
-    if not conn.autocommit:
-        conn.rollback()
 
 
 def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavailable:

@@ -1,4 +1,8 @@
-"""What Postgres says, as one of our errors, whose class decides the reaction."""
+"""What Postgres says, as one of our errors, whose class decides the reaction.
+
+By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html): a class of two characters, or one code of
+five where its class is mixed. What is not here was not foreseen: it may be a bug of ours, and passes as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,39 @@ from contextlib import contextmanager
 import psycopg
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.text import printable
+
+# Nobody answers, or not now; the same again will work, and nobody has to do anything here.
+AWAY = {
+    "08": "the connection is lost",
+    "57P01": "the session was ended",
+    "57P02": "the server crashed",
+    "57P03": "the server starts or stops",
+    "57P05": "the session was idle for too long",
+    "53300": "there are too many connections",
+}
+# It answers, and says why not. Most of it lasts until somebody changes something.
+REFUSES = {
+    "0A": "not supported there",
+    "25": "read-only, or the wrong state of a transaction",
+    "28": "the login",
+    "3D": "no such database",
+    "3F": "no such schema",
+    "40": "a deadlock or a serialization failure",
+    "42501": "a right is missing",
+    "42P01": "no such table",
+    "42703": "no such column",
+    "42883": "no such function",
+    "53": "out of disk, memory or another resource",
+    "54": "a limit of the server",
+    "55": "locked, or not in the state for it",
+    "57": "a time-out, or an operator stepped in",
+    "58": "the server's system",
+    "72": "the snapshot is too old",
+    "P0001": "a trigger of the application's",
+    "XX001": "damaged data",
+    "XX002": "a damaged index",
+}
 
 
 @contextmanager
@@ -15,7 +52,21 @@ def explained() -> Iterator[None]:
     """Raise our error for a psycopg.Error that is foreseen; others pass. Also a decorator."""
     try:
         yield
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(str(error).splitlines()[0]) from error
     except psycopg.Error as error:
-        raise DatabaseRefuses(error.diag.message_primary or type(error).__name__) from error
+        ours = as_ours(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def as_ours(error: psycopg.Error) -> DatabaseUnavailable | None:
+    """Our error for one of psycopg's, None for what nobody foresaw. One line: the details hold values."""
+    code = error.sqlstate or ""
+    lines = (error.diag.message_primary or str(error)).strip().splitlines()
+    text = printable(lines[0]) if lines else type(error).__name__
+    if code in AWAY or code[:2] in AWAY:
+        return DatabaseUnavailable(text)
+    if code in REFUSES or code[:2] in REFUSES:
+        return DatabaseRefuses(text)
+    # Without a code it is libpq that speaks: a connection that could not be made, or that broke.
+    return DatabaseUnavailable(text) if not code and isinstance(error, psycopg.OperationalError) else None

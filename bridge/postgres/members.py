@@ -49,10 +49,12 @@ class Members:
     @explained()
     def renew(self, shards: Collection[int], waits: Sequence[Mapping[str, object]]) -> None:
         """Say that this relay is alive and what waits in it, and renew its leases of `shards`."""
-        who = {"relay_id": self._relay_id, "host": socket.gethostname(), "pid": os.getpid(), "waits": Jsonb(waits)}
-        self.conn.execute(query("heartbeat_relay"), who | {"lease_seconds": self._lease_seconds})
         renewal = {"owner": self._relay_id, "shards": list(shards), "lease_seconds": self._lease_seconds}
-        self.conn.execute(query("renew_leases"), renewal)
+        who = {"relay_id": self._relay_id, "host": socket.gethostname(), "pid": os.getpid(), "waits": Jsonb(waits)}
+        try:
+            self.conn.execute(query("renew_leases"), renewal)
+        finally:  # where one is refused, the other still counts
+            self.conn.execute(query("heartbeat_relay"), who | {"lease_seconds": self._lease_seconds})
 
     @explained()
     def shards(self) -> list[ShardRow]:

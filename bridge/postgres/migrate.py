@@ -31,7 +31,7 @@ def migrate(url: str, *, engine_only: bool = False) -> list[str]:
     where this one stopped. Raises MigrationError, DatabaseUnavailable or ConfigError.
     """
     with connect(url, application_name="bridge migrate") as conn:
-        _refuse_old_server(conn)
+        _refuse_server(conn)
         try:
             conn.execute(query("migration_lock"))  # before SESSION, whose lock_timeout would end the wait for the other
             conn.execute(SESSION)
@@ -49,7 +49,7 @@ def plan(url: str, *, engine_only: bool = False) -> list[Script]:
     if not url:
         return scripts(engine_only=engine_only)
     with connect(url, application_name="bridge migrate --dry-run") as conn:
-        _refuse_old_server(conn)
+        _refuse_server(conn)
         return pending(scripts(engine_only=engine_only), applied(conn))
 
 
@@ -63,10 +63,11 @@ def render(todo: Sequence[Script]) -> str:
 
 
 def require_current(conn: psycopg.Connection) -> None:
-    """Raise MigrationError unless the database has just what this program ships.
+    """Raise MigrationError unless the database has just what this program ships, and is one that it can work with.
 
     The domain layer counts only where it is installed.
     """
+    _refuse_server(conn)
     done = applied(conn)
     engine_only = not any(layer == "domain" for layer, _ in done)
     missing = pending(scripts(engine_only=engine_only), done)
@@ -122,10 +123,16 @@ def _apply(conn: psycopg.Connection, script: Script) -> None:
         raise _explained(error, script.name, conn) from error
 
 
-def _refuse_old_server(conn: psycopg.Connection) -> None:
+def _refuse_server(conn: psycopg.Connection) -> None:
     major = conn.info.server_version // 10000
     if major < OLDEST_POSTGRES:
         raise MigrationError(f"the server is Postgres {major}; bridge needs {OLDEST_POSTGRES} or newer")
+    if conn.info.parameter_status("server_encoding") == "SQL_ASCII":
+        raise MigrationError(
+            f"the database {conn.info.dbname} has the encoding SQL_ASCII: nobody knows what its bytes mean, and Kafka "
+            "is to get UTF-8",
+            hint="Use a database with another encoding: createdb --encoding UTF8 --template template0",
+        )
 
 
 def _explained(error: psycopg.Error, what: str, conn: psycopg.Connection) -> MigrationError | DatabaseUnavailable:

@@ -50,7 +50,8 @@ class Store:
     def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
-        return cls(conn, shard, owner, settings.relay, limits)
+        with explained():
+            return cls(conn, shard, owner, settings.relay, limits)
 
     def __enter__(self) -> Store:
         return self
@@ -169,7 +170,7 @@ class Store:
             "entity_events_dead": len(applied.entity_events.dead),
         }
         with self.conn.pipeline():
-            self._begin("begin")
+            self._begin("begin isolation level read committed")
             if new.outcomes == NOTHING and new.batch_id == ours.batch_id:
                 self.conn.execute("set local synchronous_commit to off")
             claim = self.conn.execute(query("write_ledger"), parameters, prepare=True, binary=False)
@@ -191,7 +192,7 @@ class Store:
         }
         name = {"name": _application_name(self._relay.name, self.shard)}
         self.conn.execute(query("end_stale_sessions"), parameters | name)
-        row = self.conn.execute(query("take_shard"), parameters).fetchone()
+        row = self.conn.execute(query("take_shard"), parameters, binary=True).fetchone()
         if row is None:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
         generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
@@ -206,6 +207,7 @@ class Store:
     def _begin(self, statement: LiteralString) -> None:
         self.conn.execute(statement)
         if self._is_pooled:  # the session is another one each time
+            self.conn.execute(query("pin_session"), {"is_local": True})
             self.conn.execute(query("set_session"), {"is_local": True})
 
     def _mark(self, new: Ledger, applied: Outcomes) -> list[psycopg.Cursor]:

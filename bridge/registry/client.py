@@ -1,8 +1,11 @@
-"""Schema ids from the registry; the only module that speaks to it (the Confluent API).
+"""Schema ids from the registry (the Confluent API).
 
 Ids are asked for before any transaction opens, each request with a time-out. A schema that is registered already needs
 only read access. A new one is checked by us before it is registered, because a registry enforces nothing on a subject
 without an explicit compatibility level (Apicurio), and gets that level first.
+
+The requests are our own, because confluent_kafka's client takes an answer for what it should be, of any size, and
+remembers it.
 """
 
 from __future__ import annotations
@@ -11,25 +14,22 @@ import json
 import threading
 import time
 from typing import Any
+from urllib.parse import quote
 
 import fastavro
-import httpx2 as httpx  # what the client speaks HTTP with, so what its transport errors are
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from bridge.encoding.avro.schema import INVALID_SCHEMA, depth
 from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable
+from bridge.registry.http import Answer, RegistryHttp, shown
 from bridge.settings import Settings
 
 NOT_FOUND = 404
 REFUSED_LOGIN = (401, 403)
 INCOMPATIBLE = 409
 INVALID = 422
+LARGEST_ID = 2**32 - 1  # four bytes in the wire format
 MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could make us read more
 MAX_SCHEMA_DEPTH = 400  # lists and objects within each other; fastavro knows no limit but the process's stack
-
-# What the client raises; a ValueError is an answer that is not JSON.
-CLIENT_ERRORS = (SchemaRegistryError, httpx.HTTPError, httpx.InvalidURL, ValueError)
 
 
 class RegistryClient:
@@ -38,30 +38,18 @@ class RegistryClient:
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError for an unset or malformed URL. Does not connect."""
         self._settings = settings.registry
-        if not self._settings.url:
-            raise ConfigError(
-                "no schema registry is given", hint="Set BRIDGE_REGISTRY_URL, or registry.url in the configuration"
-            )
-        try:
-            self._client = SchemaRegistryClient(self._properties())
-        except (ValueError, TypeError) as error:
-            raise ConfigError(
-                "the registry's settings are malformed", hint="Write http://host:8081 for registry.url"
-            ) from error
+        self._http = RegistryHttp(settings.registry)
         self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, Any] = {}
         self._lock = threading.Lock()
         self._failure: RegistryUnavailable | None = None
         self._failed_at = 0.0
 
-    def close(self) -> None:
-        """Close the connections; not used any more afterwards."""
-        self._client.close()
-
     def schema_id(self, subject: str, text: str) -> int:
         """The id of the schema `text` in `subject`, registered if it is new.
 
-        Raises IncompatibleSchema, RegistryUnavailable, or ConfigError when the registry refuses the login.
+        Raises IncompatibleSchema, RegistryUnavailable, or ConfigError when the registry refuses the login, calls the
+        schema invalid, or is no registry.
         """
         arrived = time.monotonic()
         with self._lock:  # one thread asks; the others find the id here, or the failure that they waited for
@@ -71,8 +59,7 @@ class RegistryClient:
             if self._failure is not None and self._failed_at > arrived:
                 raise self._failure
             try:
-                schema = Schema(text, "AVRO")
-                known = self._look_up(subject, schema) or self._register(subject, schema)
+                known = self._look_up(subject, text) or self._register(subject, text)
             except RegistryUnavailable as error:
                 self._failure, self._failed_at = error, time.monotonic()
                 raise
@@ -82,66 +69,55 @@ class RegistryClient:
     def schema_by_id(self, schema_id: int) -> Any:
         """The Avro schema with this id, parsed by fastavro; None if there is none.
 
-        Raises RegistryUnavailable, or ConfigError when the registry refuses the login.
+        Raises RegistryUnavailable, or ConfigError when the registry refuses the login or is none.
         """
         with self._lock:
             if schema_id not in self._schemas:
                 self._schemas[schema_id] = self._fetch(schema_id)
             return self._schemas[schema_id]
 
-    def _look_up(self, subject: str, schema: Schema) -> int | None:
-        try:
-            return self._client.lookup_schema(subject, schema).schema_id
-        except CLIENT_ERRORS as error:
-            if _status(error) == NOT_FOUND:
-                return None
-            raise self._explained(error, subject) from error
+    def _look_up(self, subject: str, text: str) -> int | None:
+        answer = self._ask("POST", f"/subjects/{_quoted(subject)}", subject, {"schema": text}, may_be_missing=True)
+        return None if answer is None else self._id(answer, subject)
 
-    def _register(self, subject: str, schema: Schema) -> int:
-        try:
-            level = self._compatibility(subject)
-            if not self._is_compatible(subject, schema, level):
-                raise IncompatibleSchema(
-                    f"the registry says that the schema of {subject} is not compatible with what is registered "
-                    f"(level {level})",
-                    hint="Give new fields defaults, change no field's name or type, or change the subject's level",
-                )
-            return self._client.register_schema(subject, schema)
-        except CLIENT_ERRORS as error:
-            raise self._explained(error, subject) from error
+    def _register(self, subject: str, text: str) -> int:
+        level = self._compatibility(subject)
+        if not self._is_compatible(subject, text, level):
+            raise IncompatibleSchema(
+                f"the registry says that the schema of {subject} is not compatible with what is registered "
+                f"(level {level})",
+                hint="Give new fields defaults, change no field's name or type, or change the subject's level",
+            )
+        path = f"/subjects/{_quoted(subject)}/versions"
+        return self._id(self._ask("POST", path, subject, {"schema": text}), subject)
 
     def _compatibility(self, subject: str) -> str:
         """The subject's own compatibility level, set first if it has none.
 
         NONE may also mean, with Apicurio, that an existing subject was never given one; its check tells these apart.
         """
-        try:
-            return self._client.get_compatibility(subject)
-        except SchemaRegistryError as error:
-            if error.http_status_code != NOT_FOUND:
-                raise
-        self._client.set_compatibility(subject, self._settings.compatibility)
+        path = f"/config/{_quoted(subject)}"
+        answer = self._ask("GET", path, subject, may_be_missing=True)
+        if answer is not None:
+            return shown(self._part(answer, "compatibilityLevel", str, subject))
+        self._ask("PUT", path, subject, {"compatibility": self._settings.compatibility})
         return self._settings.compatibility
 
-    def _is_compatible(self, subject: str, schema: Schema, level: str) -> bool:
-        try:
-            if level.endswith("_TRANSITIVE"):
-                return self._client.test_compatibility_all_versions(subject, schema)
-            return self._client.test_compatibility(subject, schema)
-        except SchemaRegistryError as error:
-            if error.http_status_code == NOT_FOUND:
-                return True  # the subject's first version
-            raise
+    def _is_compatible(self, subject: str, text: str, level: str) -> bool:
+        versions = "versions" if level.endswith("_TRANSITIVE") else "versions/latest"
+        path = f"/compatibility/subjects/{_quoted(subject)}/{versions}"
+        answer = self._ask("POST", path, subject, {"schema": text}, may_be_missing=True)
+        if answer is None:
+            return True  # the subject's first version
+        return bool(self._part(answer, "is_compatible", bool, subject))
 
     def _fetch(self, schema_id: int) -> Any:
-        try:
-            found = self._client.get_schema(schema_id)
-        except CLIENT_ERRORS as error:
-            if _status(error) == NOT_FOUND:
-                return None
-            raise self._explained(error, f"schema id {schema_id}") from error
-        text = found.schema_str or ""
-        if found.schema_type not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
+        about = f"schema id {schema_id}"
+        answer = self._ask("GET", f"/schemas/ids/{schema_id}", about, may_be_missing=True)
+        if answer is None:
+            return None
+        text = self._part(answer, "schema", str, about)
+        if answer.document.get("schemaType") not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
             return None
         try:
             document = json.loads(text)
@@ -149,47 +125,50 @@ class RegistryClient:
         except INVALID_SCHEMA:
             return None
 
-    def _properties(self) -> dict[str, Any]:
-        properties: dict[str, Any] = {
-            "url": self._settings.url,
-            "timeout": self._settings.timeout_seconds,  # the client's own default is to wait for ever
-            "max.retries": 0,  # whoever asks decides when to ask again
-        }
-        if self._settings.username:
-            properties["basic.auth.user.info"] = f"{self._settings.username}:{self._settings.password}"
-        return properties
+    def _ask(self, method: str, path: str, about: str, body: object = None, *, may_be_missing: bool = False) -> Any:
+        """The answer, which is some JSON; None where there is nothing, and may be."""
+        answer = self._http.ask(method, path, body)
+        if answer.status == NOT_FOUND and may_be_missing:
+            return None
+        if 200 <= answer.status < 300 and answer.is_json:
+            return answer
+        raise self._explained(answer, about)
 
-    def _explained(self, error: Exception, about: str) -> BridgeError:
-        """Our error for one of the client's."""
-        place = self._settings.url.rpartition("@")[2]  # never a password in the URL
-        status = _status(error)
+    def _id(self, answer: Answer, subject: str) -> int:
+        found: int = self._part(answer, "id", int, subject)
+        if not 0 < found <= LARGEST_ID:
+            raise self._wrong(subject, f"the id {found} is not between 1 and {LARGEST_ID}")
+        return found
+
+    def _part(self, answer: Answer, name: str, kind: type, about: str) -> Any:
+        """What the answer says under `name`, of exactly this type."""
+        found = answer.document.get(name) if isinstance(answer.document, dict) else None
+        if type(found) is not kind:
+            raise self._wrong(about, f"there is no {name} in {answer.words or 'it'}")
+        return found
+
+    def _wrong(self, about: str, why: str) -> RegistryUnavailable:
+        return RegistryUnavailable(f"the registry at {self._http.place} gives a wrong answer for {about}: {why}")
+
+    def _explained(self, answer: Answer, about: str) -> BridgeError:
+        """Our error for an answer that is none."""
+        place, status, words = self._http.place, answer.status, answer.words or "no reason given"
         if status in REFUSED_LOGIN:
             return ConfigError(
                 f"the registry at {place} refuses the login ({status})",
                 hint="Check registry.username and BRIDGE_REGISTRY_PASSWORD",
             )
         if status == INCOMPATIBLE:
-            return IncompatibleSchema(f"the registry refuses the schema of {about}: {_words(error)}")
+            return IncompatibleSchema(f"the registry refuses the schema of {about}: {words}")
         if status == INVALID:
-            return ConfigError(f"the registry says that the schema of {about} is not valid: {_words(error)}")
-        if status == NOT_FOUND or isinstance(error, ValueError | httpx.InvalidURL):
+            return ConfigError(f"the registry says that the schema of {about} is not valid: {words}")
+        if status == NOT_FOUND or 200 <= status < 300:
             return ConfigError(
                 f"{place} does not answer like a schema registry",
                 hint="Check registry.url; Apicurio's ends in /apis/ccompat/v7",
             )
-        if status is not None:
-            return RegistryUnavailable(f"the registry at {place} answers {status} for {about}: {_words(error)}")
-        return RegistryUnavailable(
-            f"cannot reach the registry at {place}: {_words(error)}",
-            hint="Check BRIDGE_REGISTRY_URL and that the registry runs",
-        )
+        return RegistryUnavailable(f"the registry at {place} answers {status} for {about}: {words}")
 
 
-def _status(error: Exception) -> int | None:
-    return error.http_status_code if isinstance(error, SchemaRegistryError) else None
-
-
-def _words(error: Exception) -> str:
-    """What the registry says, on one line."""
-    message = error.error_message if isinstance(error, SchemaRegistryError) else str(error)
-    return " ".join(str(message).split())[:500].rstrip(".") or type(error).__name__
+def _quoted(subject: str) -> str:
+    return quote(subject, safe="")

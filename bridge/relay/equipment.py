@@ -19,7 +19,6 @@ class Equipment:
         self.limits = limits
         self.encoder = Encoder(settings, registry.schema_id, limits)
         self._settings = settings
-        self._registry = registry
 
     @classmethod
     def open(cls, settings: Settings, shard_count: int) -> Equipment:
@@ -30,20 +29,12 @@ class Equipment:
         """
         limits = TopicLimits({})
         equipment = cls(settings, RegistryClient(settings), limits)
-        try:
-            limits.replace(ensure_topics(settings, shard_count))
-            for route in settings.routes:
-                with contextlib.suppress(IncompatibleSchema):
-                    equipment.encoder.prepare(route.event_type)
-        except BaseException:
-            equipment.close()
-            raise
+        limits.replace(ensure_topics(settings, shard_count))
+        for route in settings.routes:
+            with contextlib.suppress(IncompatibleSchema):
+                equipment.encoder.prepare(route.event_type)
         return equipment
 
     def refresh_limits(self) -> None:
         """Ask again how large a record each topic accepts. Raises BrokerUnavailable, ConfigError."""
         self.limits.replace(ensure_topics(self._settings, 0))
-
-    def close(self) -> None:
-        """Close the connections to the registry."""
-        self._registry.close()

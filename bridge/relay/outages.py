@@ -6,6 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from bridge.errors import (
     BrokerRefuses,
@@ -27,10 +28,19 @@ SERVERS: dict[type[Unavailable], str] = {
 REFUSES = (DatabaseRefuses, BrokerRefuses)
 
 
+class Outage(NamedTuple):
+    """Why a server cannot be used, since when, and whether it answers, but refuses."""
+
+    why: str
+    since: datetime
+    is_refusal: bool
+
+
 @dataclass
 class _Outage:
     why: str
     since: datetime
+    is_refusal: bool = False
     noticed_by: set[str] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
 
@@ -50,6 +60,8 @@ class Outages:
         with self._lock:
             outage = self._outages.setdefault(server, _Outage(text, datetime.now(UTC)))
             outage.noticed_by.add(who)
+            if is_refusal and not outage.is_refusal:
+                outage.why, outage.is_refusal = text, True
             news = text if is_refusal else "away"
             is_new = news not in outage.said and len(outage.said) < 100
             outage.said.add(news)
@@ -78,7 +90,7 @@ class Outages:
             for outage in self._outages.values():
                 outage.noticed_by.discard(who)
 
-    def current(self) -> dict[str, tuple[str, datetime]]:
-        """By server, why it cannot be used and since when."""
+    def current(self) -> list[Outage]:
+        """All of now, in the order of the servers' names."""
         with self._lock:
-            return {server: (outage.why, outage.since) for server, outage in self._outages.items()}
+            return [Outage(outage.why, outage.since, outage.is_refusal) for _, outage in sorted(self._outages.items())]

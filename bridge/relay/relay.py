@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
+from bridge.errors import DatabaseRefuses, DatabaseUnavailable, ShardStopped, Unavailable
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.postgres.members import Members, ShardRow
@@ -85,7 +85,6 @@ class Relay:
             self._loop()
         finally:
             self._shut_down()
-            equipment.close()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))
         raise_if_stuck(self._carriers.healths)
@@ -121,29 +120,36 @@ class Relay:
                 if (counts := self._carriers.counts) != said:
                     logger.info("%d events published, %d dead", *counts)
                 said = self._carriers.counts
-            pause = backoff(self._failures, FORESEEN_SECONDS) if self._failures else TICK_SECONDS
+            most = min(FORESEEN_SECONDS, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
+            pause = backoff(self._failures, most) if self._failures else TICK_SECONDS
             self._stopping.wait(pause)
 
     def _turn_and_react(self) -> tuple[int, int] | None:
-        """One turn; whatever goes wrong, the shards go on, and the next turn begins with a new connection."""
+        """One turn; whatever goes wrong, the shards go on, and so does the next turn."""
         try:
             left = self._turn()
+        except DatabaseRefuses as error:  # it answers: the connection is as good as another
+            self._outages.began(WHO, error)
         except Unavailable as error:
             self._outages.began(WHO, error)
+            self._disconnect()
         except Exception as error:  # what nobody foresaw must not end the shards' leases
             if place(error) != self._unforeseen:
                 self._unforeseen = place(error)
                 logger.error("unforeseen: %s; trying again. Please report it", self._unforeseen)
             logger.debug("relay", exc_info=error)
+            self._disconnect()
         else:
             self._outages.ended(WHO, DatabaseUnavailable)
             self._failures, self._unforeseen = 0, None
             return left
         self._failures += 1
+        return None
+
+    def _disconnect(self) -> None:
         if self._members is not None:
             self._members.conn.close()
             self._members = None
-        return None
 
     def _turn(self) -> tuple[int, int] | None:
         """Renew the leases, share out the shards; returns what is pending, once nothing moves any more."""

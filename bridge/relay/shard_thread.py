@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from bridge.errors import (
     BrokerUnavailable,
+    ConfigError,
     DatabaseUnavailable,
     EventFailed,
     RecordRefused,
@@ -159,6 +160,6 @@ class ShardThread:
         """Hold the topics for which the batch that is in doubt failed, so that the others go on."""
         if shard is None or shard.in_hand is None:
             return
-        with contextlib.suppress(Unavailable):  # the takeover will say so
+        with contextlib.suppress(Unavailable, ConfigError):  # the takeover will say so
             for topic, why in self._ports.unwritable(shard.in_hand.topics).items():
                 self.health.holds.hold(topic, why)

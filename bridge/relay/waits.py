@@ -19,7 +19,7 @@ class Wait(TypedDict):
 
     shard: int | None
     topic: str | None
-    kind: str  # "server", "topic", "schema" or "unforeseen"
+    kind: str  # "server", "refusal", "topic", "schema" or "unforeseen"
     reason: str
     since: str
     count: int
@@ -27,7 +27,10 @@ class Wait(TypedDict):
 
 def waits(shards: Mapping[int, ShardHealth], outages: Outages) -> list[Wait]:
     """All that waits in this process, in a fixed order."""
-    found = [_wait(None, None, "server", why, since) for _, (why, since) in sorted(outages.current().items())]
+    found = [
+        _wait(None, None, "refusal" if outage.is_refusal else "server", outage.why, outage.since)
+        for outage in outages.current()
+    ]
     for shard, health in sorted(shards.items()):
         for topic, hold in sorted(health.holds.current.items()):
             kind = "topic" if isinstance(hold.why, TopicUnwritable) else "schema"

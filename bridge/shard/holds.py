@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from bridge.errors import BridgeError, TopicUnwritable, Unavailable
+from bridge.errors import BridgeError, ConfigError, TopicUnwritable, Unavailable
 from bridge.event import Event, Record
 from bridge.settings import Settings
 from bridge.text import printable
@@ -104,5 +104,5 @@ class TopicHolds:
     def _still_unwritable(self, topics: Collection[str]) -> Mapping[str, BridgeError]:
         try:
             return self._unwritable(topics) if topics else {}
-        except Unavailable:
+        except (Unavailable, ConfigError):  # Kafka cannot tell now
             return {topic: self.current[topic].why for topic in topics}

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from fix_kafka import Cluster
 from fix_relay import Site, eventually
 from proxy import Api
+from reaction import assert_flows, assert_says, assert_shown
 
 SMALL = "batch_rows = 50"
 
@@ -138,7 +139,7 @@ def test_a_slow_network_in_small_pieces(cluster: Cluster, cluster_site: Site) ->
 
 @pytest.mark.relay(SMALL)
 def test_too_few_replicas(cluster: Cluster, cluster_site: Site) -> None:
-    """A topic that wants all three replicas loses one: records are refused until it is back."""
+    """A topic that wants all three replicas loses one: its records are refused until it is back, others flow."""
     relay, _ = start_idle(cluster_site)
     topic = f"{cluster_site.name}.things"
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
@@ -149,6 +150,9 @@ def test_too_few_replicas(cluster: Cluster, cluster_site: Site) -> None:
     cluster_site.publish(500)
     eventually(lambda: "reconciling" in cluster_site.log(relay))
     assert cluster_site.pending() > 0
+    assert_flows(cluster_site, "other.changed")
+    assert_says(cluster_site, relay, "WARNING", topic)
+    assert_shown(cluster_site, topic)
     cluster.heal()
     cluster_site.assert_exactly_once(relay)
 

@@ -47,7 +47,8 @@ def test_values_in_places_where_they_do_not_belong(site: Site) -> None:
         )
         reasons = dict(dead.fetchall())
     assert len(reasons) > len(ids) / 2
-    unnamed = [(ids[id_], reason) for id_, reason in reasons.items() if f"$.{ids[id_]}" not in reason]
+    named = {id_: f"$.{name}" for id_, name in ids.items()}
+    unnamed = [reason for id_, reason in reasons.items() if named[id_] not in reason and "not JSON" not in reason]
     assert not unnamed
     audit = replace(site.audit(), changed=())  # a time is decoded as a time, and the payload has text
     assert audit.is_clean, audit

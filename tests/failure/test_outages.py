@@ -8,6 +8,7 @@ import signal
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -63,6 +64,23 @@ def test_kafka_is_killed_while_publishing(site: Site, stack: Stack) -> None:
         stack.kafka.kill()
         site.publish(500)
         stack.kafka.start()
+
+
+@pytest.mark.relay("batch_rows = 300", 'delivery = "at_least_once"')
+def test_kafka_is_killed_while_publishing_at_least_once(site: Site, stack: Stack) -> None:
+    relay = site.start()
+    site.publish(20_000)
+    eventually(lambda: site.pending() < 20_000)
+    stack.kafka.kill()
+    site.publish(500)
+    eventually(lambda: said(site, "Kafka is away") > 0)
+    stack.kafka.start()
+    eventually(lambda: site.pending() == 0)
+    relay.terminate()
+    assert relay.wait(60) == 0, site.log(relay)
+    assert "Traceback" not in site.log(relay)
+    audit = replace(site.audit(), duplicated=())
+    assert audit.is_clean, audit
 
 
 @pytest.mark.relay("batch_rows = 300")

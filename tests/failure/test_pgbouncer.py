@@ -65,6 +65,35 @@ def _answers(url: str) -> bool:
         return False
 
 
+ODD = {
+    "DateStyle": "German", "TimeZone": "America/St_Johns", "client_encoding": "LATIN1", "search_path": "nowhere",
+    "default_transaction_isolation": "serializable", "quote_all_identifiers": "on",
+    "plan_cache_mode": "force_custom_plan",
+}  # fmt: skip
+
+
+@pytest.mark.relay("batch_rows = 100")
+def test_settings_of_the_database_do_not_matter(site: Site, pgbouncer: None) -> None:
+    """No connection can be pinned as a whole, so each transaction is, and times come in binary."""
+    with site.connect() as db:
+        for name, value in ODD.items():
+            db.execute(f"alter database {db.info.dbname} set {name} = '{value}'")
+    with psycopg.connect(site.settings.database.url, client_encoding="UTF8", autocommit=True) as db:
+        db.execute("select bridge.publish_event('thing.changed', '鍵', '{\"n\": \"no number\"}')")
+    site.publish(500)
+    site.change(100)
+    site.start(failpoint="published:kill").wait(60)  # the next relay reads the times in the ledger
+    relay = site.start()
+    eventually(lambda: site.pending() == 0)
+    through = site.environment
+    assert "1 dead events" in site.bridge("status", environment=through).stdout
+    assert "鍵" in site.bridge("dead", "list", environment=through).stdout
+    assert site.bridge("verify", environment=through).returncode == 0
+    relay.terminate()
+    assert relay.wait(30) == 0, site.log(relay)
+    assert "refuses" not in site.log(relay)
+
+
 @pytest.mark.relay("batch_rows = 100")
 def test_transaction_mode(site: Site, pgbouncer: None) -> None:
     site.publish(1000)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right
-from fuzz.registry import LIES
 from fuzz.stage import Stage, disturbing
+from lying_registry import LIES
 from psycopg import sql
 
 SETTINGS = {
@@ -123,7 +123,7 @@ def harms(chance: random.Random) -> list[Harm]:
         partial(topic_is_forbidden, topic="odd"),
         partial(topic_is_forbidden, topic="dead_letters"),
         partial(topic_is_configured, topic="others", name="max.message.bytes", value="3000"),
-        partial(topic_is_configured, topic="odd", name="min.insync.replicas", value="2"),
+        partial(topic_is_configured, topic="odd", name="message.timestamp.before.max.ms", value="0"),
         partial(topic_is_configured, topic="dead_letters", name="max.message.bytes", value="2000"),
         *(partial(registry_lies, lie=lie) for lie in chance.sample([*LIES], 4)),
     ]

@@ -16,9 +16,9 @@ import psycopg
 from fix_acl import TOPIC, SecuredBroker, User, all_rights, login
 from fix_relay import Site, open_site
 from fuzz import writers
-from fuzz.registry import LyingRegistry
 from fuzz.report import Report
 from fuzz.values import CANARY, FIELDS, odd_schema
+from lying_registry import LyingRegistry
 from proxy import Proxy
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict

@@ -227,3 +227,19 @@ def test_a_skip_is_noticed_wherever_scans_begin(site: Site) -> None:
     assert published(site, "k") == later
     relay.terminate()
     assert relay.wait(30) == 0
+
+
+def test_text_of_writers_cannot_steer_a_terminal(site: Site) -> None:
+    """Neither in what commands print, nor in the log; and no line can be forged."""
+    evil = "\x1b[2J\u202e\nforged [red]\x9b"
+    id_ = site.scalar("select bridge.publish_event(%s, %s, '{}')::text", evil, evil)
+    relay = site.start("--until-empty")
+    relay.wait(60)
+    assert id_ in site.log(relay)
+    said = [site.bridge(*arguments.split()) for arguments in ("dead list", "dead list --json", "status", "verify")]
+    said.append(site.bridge("tail", f"{site.name}.dead_letters", "--from-beginning", "--exit-on-end"))
+    for text in [site.log(relay), *(done.stdout + done.stderr for done in said)]:
+        assert text.replace("\n", "").isprintable()
+        assert "\nforged" not in text
+    assert r"\x1b[2J\u202e\x0aforged [red]\x9b" in said[0].stdout
+    assert json.loads(said[1].stdout)["event_type"] == evil

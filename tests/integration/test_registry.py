@@ -36,17 +36,12 @@ def client(registry: str) -> Iterator[SchemaRegistryClient]:
 
 
 @pytest.fixture
-def open_registry(registry: str) -> Iterator[Open]:
-    opened = []
-
+def open_registry(registry: str) -> Open:
     def open_registry(**more: object) -> RegistryClient:
         settings = RegistrySettings(**({"url": registry, "timeout_seconds": 5.0} | more))
-        opened.append(RegistryClient(Settings(registry=settings)))
-        return opened[-1]
+        return RegistryClient(Settings(registry=settings))
 
-    yield open_registry
-    for one in opened:
-        one.close()
+    return open_registry
 
 
 def test_a_new_subject_gets_its_level_and_then_its_schema(

@@ -11,7 +11,7 @@ from fix_relay import Site, eventually
 from psycopg import errors
 from psycopg.rows import dict_row
 
-from bridge.postgres.connection import query
+from bridge.postgres.queries import query
 
 MOMENTS = [
     *["infinity", "-infinity", "294276-12-31", "20000-01-01", "9999-12-31 23:59:59.999999", "2255-06-05 23:47:34.74"],

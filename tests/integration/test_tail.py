@@ -17,6 +17,7 @@ import raw_headers
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from fix_relay import eventually
 
 SCHEMA = {
     "type": "record",
@@ -167,8 +168,14 @@ def test_a_time_that_no_calendar_has(topic: str, producer: Producer, tail: Tail,
     change = ConfigResource("topic", topic, incremental_configs=[limit])
     admin = AdminClient({"bootstrap.servers": kafka})
     admin.incremental_alter_configs([change])[change].result()
-    producer.produce(topic, "x", "k", timestamp=timestamp)
-    producer.flush()
+
+    def is_taken() -> bool:  # a broker needs a moment to know its topic's new limit
+        errors: list[object] = []
+        producer.produce(topic, "x", "k", timestamp=timestamp, on_delivery=lambda error, _: errors.append(error))
+        producer.flush()
+        return errors == [None]
+
+    eventually(is_taken)
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["time"] == "9999-12-31T23:59:59.999999Z"

@@ -153,3 +153,22 @@ def test_a_missing_schema_file_is_found_at_the_start(tmp_path: Path, ids: KnownI
     settings = Settings(routes=(Route("thing.made", "things", "things-Made"),), schemas=tmp_path)
     with pytest.raises(ConfigError, match=r"there is no things-Made\.avsc in"):
         Encoder(settings, ids.schema_id, TopicLimits({}))
+
+
+def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: KnownIds, tmp_path: Path) -> None:
+    """While its id cannot be had; a type that is ready keeps what it has."""
+    file, ids.away = tmp_path / "things-Made.avsc", True
+    with pytest.raises(RegistryUnavailable):
+        encoder.record(event('{"text": "x", "more": "y"}'))
+    file.write_text("{")
+    with pytest.raises(ConfigError, match="not valid"):
+        encoder.record(event())
+    file.unlink()
+    with pytest.raises(ConfigError, match="there is no"):
+        encoder.record(event())
+    mended = SCHEMA | {"fields": [*SCHEMA["fields"], {"name": "more", "type": "string"}]}
+    file.write_text(json.dumps(mended))
+    ids.away = False
+    assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
+    file.write_text(json.dumps(SCHEMA))
+    assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")

@@ -33,7 +33,7 @@ def test_one_module_makes_producers() -> None:
 
 
 def test_one_module_speaks_to_the_registry() -> None:
-    assert importers("confluent_kafka.schema_registry") == {"registry.client"}
+    assert importers("httpx2") == {"registry.http"}
 
 
 def test_only_the_store_touches_event_rows() -> None:
@@ -41,3 +41,14 @@ def test_only_the_store_touches_event_rows() -> None:
     for statement in ("read_pending", "write_ledger", "mark_event_queue_processed"):
         found = {place(p) for p in PACKAGE.rglob("*.py") if f'"{statement}"' in p.read_text("utf-8")}
         assert found == {"postgres.store"}
+
+
+def test_every_module_stands_in_the_table_of_architecture() -> None:
+    """A module's name stands in the row of its room, or it has no place yet."""
+    table = (PACKAGE.parent / "ARCHITECTURE.md").read_text("utf-8").partition("## Rooms")[2].partition("\n## ")[0]
+    missing = []
+    for path in PACKAGE.rglob("*.py"):
+        module = path.relative_to(PACKAGE)
+        if path.stem not in ("__init__", "__main__") and f"`{path.stem}`" not in table:
+            missing.append(str(module))
+    assert missing == []

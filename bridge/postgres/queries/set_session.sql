@@ -1,13 +1,10 @@
--- For a pipeline's own connection, or, behind a pooler that lends connections for a transaction each, for that
--- transaction (is_local). Its scans must follow (shard, seq) whatever ANALYZE saw last; a claim must be durable before
--- its Kafka transaction commits; a relay that hangs must not hold back vacuum.
+-- What a shard's own connection needs beside pin_session.sql. Its scans must follow (shard, seq) whatever ANALYZE saw last;
+-- a claim must be durable before its Kafka transaction commits; a relay that hangs must not hold back vacuum.
 select set_config(name, setting, %(is_local)s)
-  from (values ('jit', 'off'),
-               ('enable_seqscan', 'off'),
+  from (values ('enable_seqscan', 'off'),
                ('enable_bitmapscan', 'off'),
                ('enable_sort', 'off'),
                ('plan_cache_mode', 'force_generic_plan'),
-               ('timezone', 'UTC'),
                ('lock_timeout', '10s'),
                ('idle_in_transaction_session_timeout', '30s'),
                ('synchronous_commit', case current_setting('synchronous_commit')

@@ -13,7 +13,7 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
  ) as n
  cross join lateral (
     select count(*) as pending, count(*) filter (where is_behind_dead) as behind_dead,
-           least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') as oldest_at
+           case when count(*) > 0 then least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') end as oldest_at
       from (
         (select created_at as at,
                 exists (select from bridge.dead_event d

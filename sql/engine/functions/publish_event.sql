@@ -10,6 +10,10 @@
 -- Returns:    the event's id
 -- Writes:     bridge.event_queue
 -- Errors:     22023 invalid_parameter_value, naming the parameter; 42939 reserved_name for tracking's own event type
+--
+-- Advisory locks belong to nobody: a role that may only connect can take the same one, and make a key's publishers
+-- wait. A row's lock would be ours alone, but costs seven times as much, a relation's three times, and keys would have
+-- to share both. sql/README.md, "Rights", says how to keep the functions from untrusted roles.
 create or replace function bridge.publish_event(
     event_type text,
     event_key  text,

@@ -1,0 +1,76 @@
+"""What commands print, and the log. Much of it comes from outside, and all of it passes here: no text can steer the
+terminal, forge a line, or be taken for markup. pyproject.toml forbids the other ways.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from types import TracebackType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from bridge.text import json_line, printable
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines. An end of line inside of one is escaped, so that nobody can forge another."""
+    for line in lines:
+        click.echo(printable(line), err=err)
+
+
+def echo_json(document: Any) -> None:
+    """Print a document on one line of ASCII."""
+    click.echo(json_line(document))
+
+
+class PlainConsole(Console):
+    """A console for tables and progress, without markup, emoji, and guesses at what to highlight."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """What rich makes of every plain string, those in a table's cells included."""
+        return super().render_str(printable(text), **options)
+
+
+def progress_console() -> PlainConsole:
+    """What long commands say meanwhile; lines are not wrapped, so that they can be searched."""
+    console = PlainConsole(stderr=True)
+    console.soft_wrap = True
+    return console
+
+
+class PrintableFormatter(logging.Formatter):
+    """Each message is one line, but for the lines of a traceback."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The message with its time and level."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """A traceback."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
+def log_to_stderr(level: int) -> None:
+    """Let the log go to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def print_tracebacks() -> None:
+    """Let bugs, too, be told in printable lines: an exception's message may be anybody's text."""
+    sys.excepthook = _tell
+    threading.excepthook = lambda bug: _tell(bug.exc_type, bug.exc_value, bug.exc_traceback)
+
+
+def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    echo(*"".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n"), err=True)

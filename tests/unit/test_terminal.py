@@ -1,0 +1,64 @@
+"""No text from outside can steer the terminal, forge a line, or be taken for markup, whichever way it comes."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from rich.table import Table
+
+from bridge.cli.terminal import PlainConsole, PrintableFormatter, echo, echo_json, progress_console
+
+EVIL = "\x1b[2J\n[red]forged \N{RIGHT-TO-LEFT OVERRIDE}:smile: é"
+SHOWN = r"\x1b[2J\x0a[red]forged \u202e:smile: é"
+
+
+def test_echo(capsys: pytest.CaptureFixture[str]) -> None:
+    echo("one", EVIL)
+    echo(EVIL, err=True)
+    assert capsys.readouterr() == (f"one\n{SHOWN}\n", f"{SHOWN}\n")
+
+
+def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_json({"a": EVIL, "at": datetime(2026, 1, 1, tzinfo=UTC), "id": uuid.UUID(int=1), "raw": b"\xff"})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert all(" " <= char <= "~" for char in line)
+
+
+def test_tables_and_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(EVIL, box=None, pad_edge=False)
+    table.add_row(EVIL)
+    PlainConsole().print(table)
+    PlainConsole().print(EVIL)
+    progress_console().print(EVIL)
+    found = capsys.readouterr()
+    assert found.out.splitlines() == [SHOWN] * 3
+    assert found.err == f"{SHOWN}\n"
+
+
+def test_the_log_has_one_line_for_a_message_and_those_of_a_traceback() -> None:
+    try:
+        raise ValueError(EVIL)
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "file", 1, "it says %s", (EVIL,), sys.exc_info())
+    first, *traceback = PrintableFormatter("%(levelname)s %(message)s").format(record).split("\n")
+    assert first == f"ERROR it says {SHOWN}"
+    assert traceback[0] == "Traceback (most recent call last):"
+    assert all(line.isprintable() for line in traceback)
+
+
+@pytest.mark.parametrize("where", ["raise_it()", "threading.Thread(target=raise_it).start()"])
+def test_a_bug(where: str) -> None:
+    script = (
+        "import threading; from bridge.cli.terminal import print_tracebacks\n"
+        f"def raise_it(): raise ValueError({EVIL!r})\n"
+        f"print_tracebacks(); {where}"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60).stderr
+    assert said.startswith("Traceback (most recent call last):\n")
+    assert said.replace("\n", "").isprintable()
+    assert said.endswith(": é\n")
