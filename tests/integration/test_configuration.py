@@ -102,8 +102,7 @@ def test_kafka_properties_of_the_environment_reach_every_client(site: Site) -> N
     }
     site.drain()
     assert site.audit().is_clean
-    for command in ("run", "verify", "tail"):
-        more = site.topics[:1] if command == "tail" else []
+    for command, *more in (("run", "--wait-seconds", "0"), ("verify",), ("tail", site.topics[0])):
         secure = {"BRIDGE_KAFKA_PROPERTIES_SECURITY_PROTOCOL": "SSL"}
         done = bridge(command, *more, BRIDGE_CONFIG=str(site.config), **secure)
         assert done.returncode == 3, command
