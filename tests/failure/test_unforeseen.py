@@ -158,6 +158,7 @@ psycopg.connect = Planted.connect
 """
 
 
+@pytest.mark.hostile
 def test_a_bug_in_the_loop_around_all_shards(site: Site, tmp_path: Path) -> None:
     """It goes on, and its shards do meanwhile."""
     switch = tmp_path / "switch"
