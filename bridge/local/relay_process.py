@@ -53,7 +53,8 @@ class RelayProcess:
             if self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
-        if error is None and self._process.returncode:
+        # The signal itself ends one that has hardly begun, before it listens.
+        if error is None and self._process.returncode not in (0, -signal.SIGTERM):
             raise self._ended(self._process.returncode)
 
     @property
