@@ -154,5 +154,5 @@ def test_events_that_are_not_due_are_kept_for_later(database: str, reader: Reade
         other.execute("update bridge.event_queue set available_at = now() + interval '1 hour'")
         shard = other.execute("select shard, seq from bridge.event_queue").fetchone()
         scan = Store(reader.conn, shard[0], "test", RELAY).read(Position(0).start(), [], [])
-        assert scan.events == []
-        assert scan.deferred == [shard[1]]
+        assert scan.events == ()
+        assert scan.deferred == (shard[1],)
