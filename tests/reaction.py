@@ -43,9 +43,13 @@ def publish(site: Site, *events: Sequence[str]) -> list[str]:
 
 def publish_everywhere(site: Site, event_type: str = "thing.changed") -> list[str]:
     """An event of a new key in each shard; returns their ids."""
+    return publish(site, *((event_type, key, '{"n": 1}') for key in fresh_keys(site)))
+
+
+def fresh_keys(site: Site) -> list[str]:
+    """A new key of each shard."""
     with site.connect() as db:
-        keys = [key for (key,) in db.execute(_FRESH.format(n=next(_numbers))).fetchall()]
-    return publish(site, *((event_type, key, '{"n": 1}') for key in keys))
+        return [key for (key,) in db.execute(_FRESH.format(n=next(_numbers))).fetchall()]
 
 
 def left(site: Site, ids: Collection[str]) -> list[tuple[str, str, int]]:

@@ -206,6 +206,9 @@ class ShardProducer:
         what = f"cannot start publishing shard {self._shard}: {words(KafkaException(cause))}"
         if cause.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             what += f" ({self._settings.topics.control})"
+        if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
+            hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
+            return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)
         hint = "Rights: docs/operations.md, Roles and rights"
         return BrokerRefuses(what, hint=hint) if cause.code() in REFUSALS else BrokerUnavailable(what)
 
