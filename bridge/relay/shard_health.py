@@ -32,7 +32,6 @@ class ShardHealth:
         self.holds = holds
         self.suspicion = Suspicion()
         self.unforeseen: Unforeseen | None = None
-        self.total_unforeseen = 0  # since the process started
         self.shard = shard
         self._attempt = 0
         self._said: set[str] = set()
@@ -55,7 +54,6 @@ class ShardHealth:
 
     def failed_unforeseen(self, cause: str, seqs: list[int]) -> float:
         """Take note of a failure that nobody foresaw, of a batch of these `seqs`; seconds before the next try."""
-        self.total_unforeseen += 1
         known = self.unforeseen
         self.unforeseen = Unforeseen(cause, datetime.now(UTC) if known is None else known.since, 1)
         if known is not None:
