@@ -1,4 +1,6 @@
-"""Every error that `bridge` raises on purpose. Its class decides the reaction (`reactions.py`); nobody looks at texts.
+"""The errors of `bridge`, but for those that one module alone knows.
+
+An error's class decides the reaction (`reactions.py`); nobody looks at texts.
 
     BridgeError                      exit 1
     |__ ConfigError                  exit 4   the operator must act: a knob, a route, a schema file, a missing topic
@@ -25,7 +27,7 @@
     |   |__ TopicUnwritable                   it is missing, forbidden, or lacks leaders or replicas
     |__ VerificationFailed           exit 6   database and topics differ
 
-`click` uses exit 2 for a wrong command line; Ctrl-C ends a command with 130 (`bridge run` stops gracefully with 0).
+`click` uses exit 2 for a wrong command line; Ctrl-C ends a command with 130 (`bridge run` stops gracefully).
 """
 
 from __future__ import annotations

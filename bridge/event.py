@@ -16,7 +16,7 @@ SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
 
 # Of a row's texts, no more than this is read: characters. What is as long is refused.
 MAX_TYPE = 10_000
-MAX_HEADERS = 100_000
+MAX_HEADER_TEXT = 100_000
 
 Header = tuple[str, str | bytes | None]
 
@@ -40,7 +40,7 @@ class Event(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is handed to Kafka: `value` is in the Confluent wire format, or None for a tombstone."""
+    """What is handed to Kafka: `value` is in the Confluent wire format, JSON in a dead letter, None in a tombstone."""
 
     topic: str
     key: bytes

@@ -1,4 +1,4 @@
-"""One reaction for each kind of error: the only place that says so. An error's class decides, wherever it comes from.
+"""One reaction for each kind of error: the only place that says so. An error's class decides, and where it is met.
 
 What no table names was not foreseen. It may be a bug of ours, so it stops only what it touches: Reaction.BACK_OFF.
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from enum import Enum
 
 from bridge.errors import (
-    BridgeError,
     BrokerRefuses,
     ConfigError,
     DatabaseRefuses,
@@ -59,13 +58,17 @@ OF_A_SHARD: Reactions = {
     ConfigError: Reaction.WAIT,  # right at the start, so something was changed since, and may be changed back
 }
 
-# Before a relay carries anything.
+# In the loop that shares the shards out; they go on meanwhile.
+OF_A_RELAY: Reactions = {
+    Unavailable: Reaction.WAIT,
+    ConfigError: Reaction.WAIT,
+}
+
+# Before a relay carries anything; all else ends the command.
 AT_START: Reactions = {
-    ConfigError: Reaction.END,
     Unavailable: Reaction.WAIT,  # for as long as --wait-seconds says
     DatabaseRefuses: Reaction.END,
     BrokerRefuses: Reaction.END,
-    BridgeError: Reaction.END,
 }
 
 

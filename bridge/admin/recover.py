@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-import psycopg
-
 from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, ce_source
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES, DeadLetter, Event
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader, headers_of
 from bridge.postgres.connection import connect
+from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
 from bridge.postgres.queries import query
@@ -71,7 +69,7 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
     Safe while relays run: they leave stopped shards alone. Stopping half-way changes nothing that counts. Raises
     DatabaseUnavailable, MigrationError, BrokerUnavailable, ConfigError, LeaseLost (somebody else recovers it).
     """
-    with _explained(), ExitStack() as resources:
+    with explained(), ExitStack() as resources:
         cases = [_take(settings, *stopped, resources) for stopped in _stopped(settings, only)]
         if not cases:
             return []
@@ -165,11 +163,3 @@ def _let_go_on(case: _Case, finding: Finding) -> None:
     published = [pending[event.id] for event in finding.published if event.id in pending]
     dead = [replace(d, event=pending[d.event.id]) for d in finding.dead if d.event.id in pending]
     case.store.write(case.ours, new, Outcomes.of(published, dead))
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error

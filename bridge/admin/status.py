@@ -11,12 +11,12 @@ from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
 
-MOST = 1_000_000  # events counted as pending, for each shard and source; "at least" above
+MOST = 1_000_000  # events counted as pending, for each shard and source
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """One shard; `pending`, and `behind_dead` of them, are exact up to MOST, times in seconds."""
+    """One shard; `pending`, and `behind_dead` of them, are exact below MOST, times in seconds."""
 
     shard: int
     owner: str | None

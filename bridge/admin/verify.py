@@ -15,15 +15,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from confluent_kafka import Message
 
 from bridge.encoding.headers import CE_ID, CE_SOURCE, ce_source
-from bridge.errors import DatabaseUnavailable
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.reader import Reader, headers_of
 from bridge.postgres.connection import connect
+from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
 from bridge.settings import Settings
@@ -86,20 +85,17 @@ def verify(settings: Settings) -> Verdict:
 
 def _read_database(settings: Settings, audit: sqlite3.Connection) -> int | None:
     """Returns the highest number of an event, where the sequence stands behind it."""
-    try:
-        with connect(settings.database.url, application_name="bridge verify") as conn:
-            require_current(conn)
-            conn.execute("begin isolation level repeatable read read only")
-            audit.execute("begin")
-            with conn.cursor("events", binary=True) as events:
-                events.execute(query("verify_events"))
-                while rows := events.fetchmany(BATCH_ROWS):
-                    audit.executemany(query("verify_add_event"), rows)
-            audit.execute("commit")
-            row = conn.execute(query("numbers_of_all")).fetchone()
-            conn.execute("commit")
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"the database went away: {str(error).splitlines()[0]}") from error
+    with explained(), connect(settings.database.url, application_name="bridge verify") as conn:
+        require_current(conn)
+        conn.execute("begin isolation level repeatable read read only")
+        audit.execute("begin")
+        with conn.cursor("events", binary=True) as events:
+            events.execute(query("verify_events"))
+            while rows := events.fetchmany(BATCH_ROWS):
+                audit.executemany(query("verify_add_event"), rows)
+        audit.execute("commit")
+        row = conn.execute(query("numbers_of_all")).fetchone()
+        conn.execute("commit")
     return row[1] if row and row[0] < row[1] else None
 
 

@@ -26,8 +26,8 @@ from bridge.cli.terminal import log_to_stderr
 def run(config: Path | None, until_empty: bool, wait_seconds: float | None, workers: int, verbose: bool) -> None:
     """Carry events from Postgres to Kafka until stopped.
 
-    SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0. Start as many as you like,
-    on as many machines: they share the shards out.
+    SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0, or with 5 where a shard was
+    stopped or meets a bug. Start as many as you like, on as many machines: they share the shards out.
     """
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     if not verbose:

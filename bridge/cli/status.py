@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from bridge.admin.status import ShardStatus, Status, Wait, read_status
+from bridge.admin.status import MOST, ShardStatus, Status, Wait, read_status
 from bridge.cli.options import config_option
 from bridge.cli.terminal import PlainConsole, echo, echo_json
 from bridge.configuration.load import load
@@ -42,17 +42,21 @@ def _print(now: Status) -> None:
     shards = Table("shard", "owner", "lease", "batch", "pending", "oldest", box=None, pad_edge=False)
     for shard in now.shards:
         oldest = "" if shard.oldest_age_seconds is None else f"{max(shard.oldest_age_seconds, 0):.1f} s"
-        numbers = str(shard.batch_no), str(shard.pending)
+        numbers = str(shard.batch_no), _pending(shard.pending)
         shards.add_row(str(shard.shard), shard.owner or "-", _lease(shard), *numbers, oldest)
     sources = Table("source", "pending", "published", "dead", box=None, pad_edge=False)
     for source in now.sources:
-        sources.add_row(source.source, str(source.pending), str(source.processed), str(source.dead))
+        sources.add_row(source.source, _pending(source.pending), str(source.processed), str(source.dead))
     console = PlainConsole()
     console.print(shards)
     console.print()
     console.print(sources)
     for line in _lines(now):
         echo("", line)
+
+
+def _pending(count: int) -> str:
+    return str(count) if count < MOST else f"{MOST} or more"
 
 
 def _lease(shard: ShardStatus) -> str:
@@ -85,6 +89,6 @@ def _who(wait: Wait) -> str:
         case "refusal":
             return "A server refuses what a relay asks"
         case "unforeseen":
-            return f"{shard} meets what nobody foresaw ({wait.count} times), please report it,"
+            return f"{shard or 'A relay'} meets what nobody foresaw ({wait.count} times), please report it,"
         case _:
             return f"{shard} holds topic {wait.topic or ''}"

@@ -22,7 +22,7 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "registry.timeout_seconds": Limit(0.1, 300, "a new event type waits so long for a registry that hangs"),
+    "registry.timeout_seconds": Limit(0.1, 300, "at its start a relay waits so long for a registry that hangs"),
     "relay.batch_rows": Limit(1, 100_000, "a batch lies in memory whole"),
     "relay.batch_bytes": Limit(65_536, 268_435_456, "a relay needs a few times this in memory for each shard"),
     "relay.poll_min_seconds": Limit(0.0001, 60, "a shorter pause only keeps Postgres busy"),

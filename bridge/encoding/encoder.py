@@ -33,7 +33,10 @@ class Ready(NamedTuple):
 
 
 class Encoder:
-    """Makes records; what a type needs is made ready when its first event comes. Safe to share between threads."""
+    """Makes records. Safe to share between threads.
+
+    What a type needs is made ready by `prepare()` at the start, or by the type's next event.
+    """
 
     def __init__(self, settings: Settings, schema_id: SchemaId, limits: TopicLimits) -> None:
         """`schema_id` may raise IncompatibleSchema, RegistryUnavailable or ConfigError, which `record()` passes on.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from types import TracebackType
 from typing import NamedTuple
 
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from bridge.postgres.connection import connect
@@ -38,13 +38,10 @@ class Members:
         self._relay_id = relay_id
         self._lease_seconds = settings.relay.lease_seconds
 
-    def __enter__(self) -> Members:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.conn.close()
+    @property
+    def is_usable(self) -> bool:
+        """Whether the connection is as good as a new one."""
+        return self.conn.info.transaction_status is TransactionStatus.IDLE
 
     @explained()
     def renew(self, shards: Collection[int], waits: Sequence[Mapping[str, object]]) -> None:

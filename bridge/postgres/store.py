@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from bridge.encoding.limits import NO_LIMITS, TopicLimits
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADERS, MAX_TYPE, Event
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADER_TEXT, MAX_TYPE, Event
 from bridge.failpoint import failpoint
 from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
@@ -106,7 +106,7 @@ class Store:
             "rows": rows_at_most,
             "bytes": self._relay.batch_bytes,
             "cut": self._limits.cut,
-            "headers_cut": MAX_HEADERS,
+            "headers_cut": MAX_HEADER_TEXT,
             "type_cut": MAX_TYPE,
             "in_flight": _array(seq for seq in in_flight if seq > start.lowest),
             "held": list(held_types),

@@ -105,6 +105,6 @@ class Carriers:
         carrier, thread = self._running.pop(shard)
         thread.join()
         if (crash := self._crashes.pop(thread.name, None)) is not None:
-            self._not_before[shard] = time.monotonic() + carrier.health.failed_unforeseen(crash, [])
+            self._not_before[shard] = time.monotonic() + carrier.health.failed_unforeseen(crash)
         self._ended = Counts(self._ended.published + carrier.published, self._ended.dead + carrier.dead)
         self._outages.forget(f"shard {shard}")

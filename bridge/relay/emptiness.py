@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bridge.errors import BridgeError, KeysBlocked, UnforeseenFailure
+from bridge.relay.health import Health
 from bridge.relay.shard_health import ShardHealth
 
 
@@ -18,7 +19,7 @@ def is_done(pending: int, behind_dead: int, shards: Mapping[int, ShardHealth], *
     if pending > behind_dead and held:
         raise held[0]
     if pending:
-        raise_if_stuck(shards)
+        raise_if_stuck(shards.values())
     if pending and pending == behind_dead and not is_stopped:
         raise KeysBlocked(
             f"{pending} events wait behind dead events of their keys",
@@ -27,11 +28,11 @@ def is_done(pending: int, behind_dead: int, shards: Mapping[int, ShardHealth], *
     return pending == 0 or is_stopped
 
 
-def raise_if_stuck(shards: Mapping[int, ShardHealth]) -> None:
-    """Raise UnforeseenFailure for a shard that meets a bug again and again."""
-    for health in shards.values():
+def raise_if_stuck(healths: Iterable[Health]) -> None:
+    """Raise UnforeseenFailure for what meets a bug again and again."""
+    for health in healths:
         if health.unforeseen is not None and health.is_stuck:
             raise UnforeseenFailure(
-                f"shard {health.shard} does not get on: {health.unforeseen.cause}, {health.unforeseen.count} times",
-                hint="Its events wait in the database. Please report it",
+                f"{health.who} does not get on: {health.unforeseen.cause}, {health.unforeseen.count} times",
+                hint="Events wait in the database. Please report it",
             )

@@ -13,15 +13,16 @@ import threading
 import time
 from collections.abc import Sequence
 
-from bridge.errors import DatabaseRefuses, DatabaseUnavailable, ShardStopped, Unavailable
+from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.postgres.members import Members, ShardRow
 from bridge.postgres.store import Store
-from bridge.relay.backoff import FORESEEN_SECONDS, backoff
+from bridge.reactions import OF_A_RELAY, Reaction, reaction
 from bridge.relay.carriers import Carriers, Counts
 from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.equipment import Equipment
+from bridge.relay.health import Health
 from bridge.relay.outages import Outages
 from bridge.relay.sharing import share_out
 from bridge.relay.start import start
@@ -56,8 +57,7 @@ class Relay:
         self._members: Members | None = None
         self._next_renewal = 0.0
         self._waits: list[Wait] = []  # as last written
-        self._failures = 0  # of the loop, in a row
-        self._unforeseen: str | None = None  # the last one's type and place
+        self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
 
     def stop(self) -> None:
         """Finish the batches in flight, give the leases back and return from `run()`."""
@@ -87,7 +87,7 @@ class Relay:
             self._shut_down()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))
-        raise_if_stuck(self._carriers.healths)
+        raise_if_stuck([self._health, *self._carriers.healths.values()])
 
     def _open_members(self) -> Members:
         return Members(self._settings, self.relay_id)
@@ -111,7 +111,9 @@ class Relay:
             if is_orphan():
                 logger.warning("the parent process has gone")
                 return
-            left = self._turn_and_react()
+            left, pause = self._turn_and_react()
+            if self._until_empty and self._health.is_stuck:
+                return
             if left is not None and is_done(*left, self._carriers.healths, is_stopped=bool(self._stopped)):
                 return
             now = time.monotonic()
@@ -120,41 +122,36 @@ class Relay:
                 if (counts := self._carriers.counts) != said:
                     logger.info("%d events published, %d dead", *counts)
                 said = self._carriers.counts
-            most = min(FORESEEN_SECONDS, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
-            pause = backoff(self._failures, most) if self._failures else TICK_SECONDS
             self._stopping.wait(pause)
 
-    def _turn_and_react(self) -> tuple[int, int] | None:
-        """One turn; whatever goes wrong, the shards go on, and so does the next turn."""
+    def _turn_and_react(self) -> tuple[tuple[int, int] | None, float]:
+        """One turn; whatever goes wrong, the shards go on. What it returned, and seconds to wait before the next."""
         try:
             left = self._turn()
-        except DatabaseRefuses as error:  # it answers: the connection is as good as another
-            self._outages.began(WHO, error)
-        except Unavailable as error:
-            self._outages.began(WHO, error)
-            self._disconnect()
-        except Exception as error:  # what nobody foresaw must not end the shards' leases
-            if place(error) != self._unforeseen:
-                self._unforeseen = place(error)
-                logger.error("unforeseen: %s; trying again. Please report it", self._unforeseen)
-            logger.debug("relay", exc_info=error)
-            self._disconnect()
-        else:
-            self._outages.ended(WHO, DatabaseUnavailable)
-            self._failures, self._unforeseen = 0, None
-            return left
-        self._failures += 1
-        return None
+        except Exception as error:  # every one has its reaction
+            pause = self._react(error)
+            return None, min(pause, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
+        self._outages.ended(WHO, DatabaseUnavailable)
+        self._health.got_on()
+        return left, TICK_SECONDS
 
-    def _disconnect(self) -> None:
-        if self._members is not None:
+    def _react(self, error: Exception) -> float:
+        if self._members is not None and not self._members.is_usable:
             self._members.conn.close()
             self._members = None
+        if reaction(error, OF_A_RELAY) is Reaction.BACK_OFF:
+            logger.debug("relay", exc_info=error)
+            return self._health.failed_unforeseen(place(error))
+        if isinstance(error, Unavailable):
+            self._outages.began(WHO, error)
+        else:
+            self._health.say_once(logging.WARNING, f"{error}; trying again")
+        return self._health.failed()
 
     def _turn(self) -> tuple[int, int] | None:
         """Renew the leases, share out the shards; returns what is pending, once nothing moves any more."""
         self._members = self._members or self._open_members()
-        found, now = waits(self._carriers.healths, self._outages), time.monotonic()
+        found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:
             self._members.renew(self._carriers.running(), found)
             self._waits = found

@@ -149,12 +149,12 @@ class ShardThread:
                 self.health.say_once(logging.INFO, f"{error}; reading the topics' limits again")
                 self._limits_are_stale = True
                 return self.health.failed()
-            return self.health.failed_unforeseen(str(error), in_hand)
+            return self.health.batch_failed(in_hand, str(error))
         if isinstance(error, EventFailed):
             logger.debug("shard %d", self.shard, exc_info=error)
-            return self.health.failed_unforeseen(error.message, [error.seq])
+            return self.health.batch_failed([error.seq], error.message)
         logger.debug("shard %d", self.shard, exc_info=error)
-        return self.health.failed_unforeseen(place(error), in_hand)
+        return self.health.batch_failed(in_hand, place(error))
 
     def _hold_unwritable(self, shard: Shard | None) -> None:
         """Hold the topics for which the batch that is in doubt failed, so that the others go on."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TypedDict
 
-from bridge.errors import TopicUnwritable
+from bridge.errors import BridgeError, RegistryUnavailable, TopicUnwritable
+from bridge.relay.health import Health
 from bridge.relay.outages import Outages
 from bridge.relay.shard_health import ShardHealth
 from bridge.text import printable
@@ -25,19 +26,30 @@ class Wait(TypedDict):
     count: int
 
 
-def waits(shards: Mapping[int, ShardHealth], outages: Outages) -> list[Wait]:
+def waits(relay: Health, shards: Mapping[int, ShardHealth], outages: Outages) -> list[Wait]:
     """All that waits in this process, in a fixed order."""
     found = [
         _wait(None, None, "refusal" if outage.is_refusal else "server", outage.why, outage.since)
         for outage in outages.current()
     ]
+    found += _unforeseen(None, relay)
     for shard, health in sorted(shards.items()):
         for topic, hold in sorted(health.holds.current.items()):
-            kind = "topic" if isinstance(hold.why, TopicUnwritable) else "schema"
+            kind = _kind(hold.why)
             found.append(_wait(shard, topic, kind, str(hold.why), hold.since))
-        if (trouble := health.unforeseen) is not None:
-            found.append(_wait(shard, None, "unforeseen", trouble.cause, trouble.since, trouble.count))
+        found += _unforeseen(shard, health)
     return found
+
+
+def _kind(why: BridgeError) -> str:
+    if isinstance(why, TopicUnwritable):
+        return "topic"
+    return "server" if isinstance(why, RegistryUnavailable) else "schema"
+
+
+def _unforeseen(shard: int | None, health: Health) -> Iterator[Wait]:
+    if (trouble := health.unforeseen) is not None:
+        yield _wait(shard, None, "unforeseen", trouble.cause, trouble.since, trouble.count)
 
 
 def _wait(shard: int | None, topic: str | None, kind: str, reason: str, since: datetime, count: int = 1) -> Wait:

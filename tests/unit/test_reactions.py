@@ -8,7 +8,7 @@ import pytest
 
 from bridge import errors
 from bridge.errors import BridgeError
-from bridge.reactions import AT_START, OF_A_SHARD, OF_AN_EVENT, Reaction, reaction
+from bridge.reactions import AT_START, OF_A_RELAY, OF_A_SHARD, OF_AN_EVENT, Reaction, reaction
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, BridgeError)]
 # Raised by commands, or by a relay as its last act; they have no reaction inside of one.
@@ -27,7 +27,7 @@ def test_every_error_of_ours_is_foreseen_somewhere(kind: type[BridgeError]) -> N
     assert (of_ours == {Reaction.BACK_OFF}) == (kind in FINAL | UNFORESEEN)
 
 
-@pytest.mark.parametrize("table", [OF_AN_EVENT, OF_A_SHARD])
+@pytest.mark.parametrize("table", [OF_AN_EVENT, OF_A_SHARD, OF_A_RELAY])
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError(), RecursionError(), MemoryError(), OSError(24, "files")])
 def test_what_nobody_foresaw_backs_off(table: dict[type[BaseException], Reaction], error: Exception) -> None:
     assert reaction(error, table) is Reaction.BACK_OFF

@@ -11,14 +11,17 @@ from hypothesis import given
 from bridge.errors import BrokerUnavailable, DatabaseRefuses, IncompatibleSchema, KeysBlocked, UnforeseenFailure
 from bridge.postgres.members import ShardRow
 from bridge.relay.backoff import backoff
-from bridge.relay.emptiness import is_done
+from bridge.relay.emptiness import is_done, raise_if_stuck
+from bridge.relay.health import STUCK, Health
 from bridge.relay.outages import Outages
-from bridge.relay.shard_health import STUCK, ShardHealth
+from bridge.relay.shard_health import ShardHealth
 from bridge.relay.sharing import share_out
 from bridge.relay.waits import waits
 from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
 from bridge.text import place
+
+WELL = Health("relay", "It tries again")
 
 
 def health(shard: int = 0) -> ShardHealth:
@@ -54,7 +57,7 @@ def test_why_it_is_not_done_is_raised() -> None:
     with pytest.raises(IncompatibleSchema):
         is_done(3, 1, {0: held}, is_stopped=False)
     for _ in range(STUCK):
-        stuck.failed_unforeseen("KeyError in step", [])
+        stuck.failed_unforeseen("KeyError in step")
     with pytest.raises(UnforeseenFailure, match="KeyError in step"):
         is_done(3, 1, {0: stuck}, is_stopped=False)
 
@@ -86,20 +89,31 @@ def test_the_back_off_grows_to_its_bound_and_outlives_what_failed() -> None:
     assert backoff(0, 3.0) <= 0.1
     assert 1.5 <= backoff(1000, 3.0) <= 3.0
     ours = health()
-    assert [ours.failed_unforeseen("a bug", []) >= 1.6 for _ in range(9)] == [False] * 5 + [True] * 4
+    assert [ours.failed_unforeseen("a bug") >= 1.6 for _ in range(9)] == [False] * 5 + [True] * 4
 
 
 def test_a_bug_is_said_once_and_counted_and_shown(caplog: pytest.LogCaptureFixture) -> None:
     ours = health()
     with caplog.at_level(logging.INFO):
         for _ in range(5):
-            ours.failed_unforeseen("ZeroDivisionError in record", [7])
-        assert [(wait["kind"], wait["shard"], wait["count"]) for wait in waits({0: ours}, Outages())] == [
+            ours.batch_failed([7], "ZeroDivisionError in record")
+        assert [(wait["kind"], wait["shard"], wait["count"]) for wait in waits(WELL, {0: ours}, Outages())] == [
             ("unforeseen", 0, 5)
         ]
         ours.got_on()
     assert len(caplog.records) == 2
-    assert waits({0: ours}, Outages()) == []
+    assert waits(WELL, {0: ours}, Outages()) == []
+
+
+def test_a_bug_of_the_whole_relay_is_shown_and_is_no_shards() -> None:
+    relay = Health("relay", "It tries again")
+    for _ in range(STUCK):
+        relay.failed_unforeseen("KeyError in _share")
+    assert [(wait["kind"], wait["shard"], wait["count"]) for wait in waits(relay, {0: health()}, Outages())] == [
+        ("unforeseen", None, STUCK)
+    ]
+    with pytest.raises(UnforeseenFailure, match="relay does not get on"):
+        raise_if_stuck([relay, health()])
 
 
 def test_a_place_says_no_value() -> None:

@@ -1,4 +1,4 @@
--- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/position.py.
+-- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/shard/position.py.
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
 -- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.

@@ -6,10 +6,11 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
   from bridge.shard s
   join bridge.unfinished u on u.shard = s.shard
  cross join (
-    select case when last_value < highest
+    select case when drawn < highest
                 then format('the sequence bridge.event_seq stands at %%s, but an event has the number %%s: it was set back, and'
-                            ' the next relay will stop the shards', last_value, highest) end as set_back
-      from bridge.event_seq, bridge.highest_seq() as highest
+                            ' the next relay will stop the shards', drawn, highest) end as set_back
+      from (select case when is_called then last_value else 0 end as drawn from bridge.event_seq) as sequence,
+           bridge.highest_seq() as highest
  ) as n
  cross join lateral (
     select count(*) as pending, count(*) filter (where is_behind_dead) as behind_dead,

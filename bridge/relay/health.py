@@ -1,0 +1,73 @@
+"""What goes wrong with one part of a relay, for as long as the process lives: said once, counted, tried less often."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bridge.relay.backoff import FORESEEN_SECONDS, UNFORESEEN_SECONDS, backoff
+from bridge.text import printable
+
+logger = logging.getLogger(__name__)
+
+STUCK = 8  # failures in a row, after which nobody should wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class Unforeseen:
+    """A failure that nobody foresaw: its type and place, since when, and how often since then."""
+
+    cause: str
+    since: datetime
+    count: int
+
+
+class Health:
+    """Written by one thread; others may read it."""
+
+    def __init__(self, who: str, advice: str) -> None:
+        """`who` it is, in the log; `advice`: what is done after a failure that nobody foresaw."""
+        self.who = who
+        self.unforeseen: Unforeseen | None = None
+        self._advice = advice
+        self._attempt = 0
+        self._said: set[str] = set()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it does not get on, and it looks as if it never will."""
+        return self.unforeseen is not None and self._attempt >= STUCK
+
+    def say_once(self, level: int, text: str) -> None:
+        """Log a line that was not logged since it last got on."""
+        if text not in self._said:
+            self._said.add(text)
+            logger.log(level, "%s: %s", self.who, printable(text.removeprefix(f"{self.who}: ")))
+
+    def failed(self) -> float:
+        """Take note of a failure of a kind that is foreseen; seconds to wait before the next try."""
+        self._attempt += 1
+        return backoff(self._attempt - 1, FORESEEN_SECONDS)
+
+    def failed_unforeseen(self, cause: str) -> float:
+        """Take note of a failure that nobody foresaw; seconds to wait before the next try."""
+        known = self.unforeseen or Unforeseen(cause, datetime.now(UTC), 0)
+        self.unforeseen = replace(known, cause=cause, count=known.count + 1)
+        self.say_once(logging.ERROR, f"unforeseen: {cause}. {self._advice}. Please report it")
+        self._attempt += 1
+        return backoff(self._attempt - 1, UNFORESEEN_SECONDS)
+
+    def got_on(self) -> None:
+        """Take note that it works, or that it has been quiet for long enough."""
+        if self._attempt == 0 and not self._said:
+            return
+        self._attempt = 0
+        self._said.clear()
+        if self.unforeseen is not None and self._is_past():
+            logger.info("%s gets on again, after %d unforeseen failures", self.who, self.unforeseen.count)
+            self.unforeseen = None
+
+    def _is_past(self) -> bool:
+        """Whether nothing is left of what failed."""
+        return True
