@@ -152,7 +152,8 @@ class ShardProducer:
             self._group = consumer.consumer_group_metadata()
             (found,) = consumer.committed([control], NETWORK_SECONDS)
         except KafkaException as error:
-            consumer.poll(0)  # what explains it
+            if (message := consumer.poll(0)) is not None and (told := message.error()) is not None:
+                self._note(told)  # what explains it
             if error.args[0].code() == KafkaError._TIMED_OUT and self._refusal is None:
                 raise BrokerUnavailable(
                     f"Kafka has not told shard {self._shard}'s committed offset within {NETWORK_SECONDS:.0f} s: it is"
@@ -203,9 +204,15 @@ class ShardProducer:
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
         cause = self._refusal or error.args[0]
-        what = f"cannot start publishing shard {self._shard}: {words(KafkaException(cause))}"
-        if cause.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            what += f" ({self._settings.topics.control})"
+        name = self._settings.relay.name
+        asked_for = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: self._settings.topics.control,
+            KafkaError.GROUP_AUTHORIZATION_FAILED: name,
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: f"{name}-{self._shard}",
+        }.get(cause.code())
+        what = f"cannot start publishing shard {self._shard}: {words(KafkaException(cause)).rstrip('.')}"
+        if asked_for is not None:
+            what += f" ({asked_for})"
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
             hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
             return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)

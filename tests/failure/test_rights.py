@@ -111,3 +111,21 @@ def test_a_right_that_no_shard_can_do_without(strict_site: Site, user: User, whi
         assert_all_is_well(site)
     audit = site.audit()
     assert audit.is_clean, audit
+
+
+@pytest.mark.parametrize("which", ["group", "transactions"])
+def test_a_right_that_is_missing_from_the_start(strict_site: Site, user: User, which: str) -> None:
+    """It is said for what it is then, too."""
+    site = strict_site
+    parts = rights_of_the_protocol(site)
+    plain = [(TOPIC, name, operation) for name in site.topics for operation in ("WRITE", "DESCRIBE_CONFIGS")]
+    others = [right for name, part in parts.items() if name != which for right in part]
+    user.grant(*plain, (TOPIC, site.settings.topics.control, "DESCRIBE_CONFIGS"), *others)
+    relay = site.start()
+    assert_says(site, relay, "WARNING|ERROR", "authorization failed")
+    assert "Kafka is away" not in site.log(relay)
+    assert_shown(site, parts[which][0][1].rstrip("-*"))
+    user.grant(*parts[which])
+    assert_flows(site)
+    assert_all_is_well(site)
+    assert end(site, relay) == 0
