@@ -272,6 +272,13 @@ MUTATIONS = (
         "if self.ledger.scan_from < start.scan_from:",
         "if False:",
     ),
+    Mutation(
+        "what is in flight is read again after a retry, in SQL",
+        "bridge/postgres/store.py",
+        "if scan.scan_from < start.scan_from and in_flight:",
+        "if False:",
+        "tests/integration/test_store.py",
+    ),
     # Where scans start
     Mutation(
         "scans go on from the last event read",

@@ -94,8 +94,15 @@ class Store:
 
         At most `limit` of them, where that is less than the settings say.
 
-        One round trip, one snapshot.
+        One snapshot, and one round trip: what is in flight lies behind `start` nearly always, and is not even sent.
+        Where a retry has set scans back before it, the read is done again with all of it.
         """
+        scan = self._read(start, [seq for seq in in_flight if seq > start.lowest], held_types, limit)
+        if scan.scan_from < start.scan_from and in_flight:
+            return self._read(start, in_flight, held_types, limit)
+        return scan
+
+    def _read(self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None) -> Scan:
         rows_at_most = min(self._relay.batch_rows, limit or self._relay.batch_rows)
         parameters = {
             **start._asdict(),
@@ -108,7 +115,7 @@ class Store:
             "cut": self._limits.cut,
             "headers_cut": MAX_HEADER_TEXT,
             "type_cut": MAX_TYPE,
-            "in_flight": _array(seq for seq in in_flight if seq > start.lowest),
+            "in_flight": _array(in_flight),
             "held": list(held_types),
         }
         with self.conn.pipeline():

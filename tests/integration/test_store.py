@@ -11,12 +11,12 @@ import psycopg
 import pytest
 
 from bridge.errors import LeaseLost
-from bridge.event import Event
+from bridge.event import DeadLetter, Event
 from bridge.postgres.connection import connect
 from bridge.postgres.store import Store
 from bridge.settings import RelaySettings
 from bridge.shard.ledger import NOTHING, Ledger, Outcomes
-from bridge.shard.position import Position
+from bridge.shard.position import Position, Start
 
 RELAY = RelaySettings()
 
@@ -169,3 +169,23 @@ def test_a_look_shows_what_another_read_could_find(db: psycopg.Connection, store
     assert seen_last != seen
     scan = a.read(Position(0).start(), [], [])
     assert (scan.drawn, len(scan.events)) == (drawn_last, 2)
+
+
+def test_what_is_in_flight_is_not_read_again_when_a_retry_sets_scans_back(
+    db: psycopg.Connection, stores: tuple[Store, Store]
+) -> None:
+    """The scan was to begin behind what is in flight, and begins before it instead."""
+    a, _ = stores
+    held = a.take()
+    for key in ("dead", "published"):
+        db.execute("select bridge.publish_event('thing.changed', %s, '{}')", (key,))
+    first, dead, published = a.read(Position(held.scan_from).start(), [], []).events
+    letter = DeadLetter(dead, "it did not fit")
+    held = a.write(held, held.claimed(uuid4(), Outcomes.of([first], [letter])), NOTHING).ledger
+    in_flight = Outcomes.of([published], [])
+    scan_from = published.seq - 1  # all before is finished
+    new = replace(held.claimed(uuid4(), in_flight), scan_from=scan_from)
+    held = a.write(held, new, held.outcomes).ledger
+    assert db.execute("select bridge.retry_dead(%s)", (dead.id,)).fetchone() == (True,)
+    behind = Start(published.seq, scan_from, (), (), next_xid=1 << 60, next_floor=published.seq)
+    assert [event.id for event in a.read(behind, in_flight.seqs, []).events] == [dead.id]
