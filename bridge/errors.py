@@ -14,6 +14,7 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |__ LeaseLost                    -        another relay has the shard
     |__ PublishUncertain             -        a Kafka transaction did not plainly succeed
     |__ RecordRefused                -        the broker refuses a record of a batch, and does not say which
+    |__ LimitsUnsure                 -        an event is too large, if the topics' limits are what they were
     |__ EventFailed                  -        a bug met one event
     |__ ShardStopped                 exit 5   ledger and Kafka contradict each other: a person must decide
     |__ KeysBlocked                  exit 5   what is pending waits behind dead events: a person must decide
@@ -98,6 +99,10 @@ class PublishUncertain(BridgeError):
 
 class RecordRefused(BridgeError):
     """The broker refuses a record of a batch; which one, it does not say."""
+
+
+class LimitsUnsure(BridgeError):
+    """An event is too large for its topic, by what was known of it some time ago."""
 
 
 class EventFailed(BridgeError):

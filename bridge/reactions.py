@@ -13,6 +13,7 @@ from bridge.errors import (
     ConfigError,
     DatabaseRefuses,
     LeaseLost,
+    LimitsUnsure,
     PoisonEvent,
     PublishUncertain,
     RegistryUnavailable,
@@ -28,6 +29,7 @@ class Reaction(Enum):
     PARK = "this event becomes a dead letter; a person may retry or skip it"
     HOLD = "this topic's events wait, and are tried again every few seconds; said once, shown by status"
     WAIT = "said once for what it is, shown by status, and tried again with back-off, for ever"
+    REFRESH = "the topics' limits are read again, and the events, too"
     RECONCILE = "new connections; Kafka's last batch says what happened"
     LEAVE = "the shard is another relay's: nothing more is done with it"
     STOP = "the shard stays stopped, in the database, until a person has looked (bridge recover)"
@@ -44,6 +46,7 @@ Reactions = Mapping[type[BaseException], Reaction]
 # While one event is made a record.
 OF_AN_EVENT: Reactions = {
     PoisonEvent: Reaction.PARK,
+    LimitsUnsure: Reaction.REFRESH,
     TopicHeld: Reaction.HOLD,
     RegistryUnavailable: Reaction.HOLD,
     ConfigError: Reaction.HOLD,  # its schema file, or the registry's login
@@ -54,6 +57,7 @@ OF_A_SHARD: Reactions = {
     LeaseLost: Reaction.LEAVE,
     ShardStopped: Reaction.STOP,
     PublishUncertain: Reaction.RECONCILE,
+    LimitsUnsure: Reaction.REFRESH,
     Unavailable: Reaction.WAIT,
     ConfigError: Reaction.WAIT,  # right at the start, so something was changed since, and may be changed back
 }

@@ -188,8 +188,9 @@ class Site:
         return read_topics(self.settings.kafka.bootstrap_servers, self.topics)
 
     def audit(self) -> Audit:
-        """Compare tables and topics; `tests/auditor.py`."""
-        return audit(self.settings, self.topics[:-1], self.topics[-1], self.written)
+        """Compare tables and topics; `tests/auditor.py`. At least once, doubles are nothing wrong."""
+        found = audit(self.settings, self.topics[:-1], self.topics[-1], self.written)
+        return replace(found, duplicated=()) if "at_least_once" in self.config.read_text() else found
 
     def assert_exactly_once(self, *relays: subprocess.Popen[str]) -> Audit:
         """Everything gets published, the relays end gracefully, and the auditor finds nothing wrong."""

@@ -13,7 +13,7 @@ from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
-from bridge.errors import EncodingError, RecordTooLarge
+from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Settings
 
@@ -56,8 +56,9 @@ class Encoder:
     def record(self, event: Event) -> Record:
         """The record of one event.
 
-        Raises PoisonEvent if there can never be one; IncompatibleSchema, RegistryUnavailable or ConfigError if the
-        schema's id, asked for with the type's first event, cannot be had. The next event asks again.
+        Raises PoisonEvent if there can never be one, and LimitsUnsure if there may be once the topic's limit was read
+        again; IncompatibleSchema, RegistryUnavailable or ConfigError if the schema's id, asked for with the type's
+        first event, cannot be had. The next event asks again.
         """
         ready = self._ready.get(event.event_type) or self.prepare(event.event_type)
         headers = [*ready.headers[event.source], *event_headers(event)]
@@ -68,12 +69,12 @@ class Encoder:
         except EncodingError:
             if len(event.payload) < self._limits.cut:
                 raise
-            raise RecordTooLarge(f"the payload has {self._limits.cut} characters or more") from None
+            raise self._too_large(f"the payload has {self._limits.cut} characters or more") from None
         record = Record(ready.topic, key, value, headers, self._clock.timestamp_ms(event))
         limit = self._limits.of(ready.topic)
         # The first test is cheap, and for almost all events enough.
         if len(value) + 2 * len(key) + HEADERS_BYTES > limit and size(record) > limit:
-            raise RecordTooLarge(f"the record has {size(record)} bytes, and {ready.topic} accepts {limit}")
+            raise self._too_large(f"the record has {size(record)} bytes, and {ready.topic} accepts {limit}")
         return record
 
     def dead_letter(self, letter: DeadLetter) -> Record:
@@ -81,6 +82,13 @@ class Encoder:
         event, topic = letter.event, self._dead_letters
         shared = shared_headers(self._name, event.source, event.event_type, JSON)
         return dead_letter(letter, topic, shared, self._clock.timestamp_ms(event), self._limits.of(topic))
+
+    def expect_change(self) -> None:
+        """Take note that somebody has retried an event, and probably mended before what it died of."""
+        self._limits.doubt()
+
+    def _too_large(self, why: str) -> RecordTooLarge | LimitsUnsure:
+        return RecordTooLarge(why) if self._limits.are_fresh else LimitsUnsure(why)
 
     def prepare(self, event_type: str) -> Ready:
         """Ask for the schema id of a type; again for each event while it cannot be had. Raises as `record()`."""

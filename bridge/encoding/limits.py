@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 
 USUAL_BYTES = 1_048_588  # Kafka's own default
 CUT = 16 * USUAL_BYTES
+FRESH_SECONDS = 30.0  # for so long after it was read, a limit is reason enough to give an event up
 
 
 class TopicLimits:
@@ -13,6 +16,7 @@ class TopicLimits:
 
     def __init__(self, by_topic: Mapping[str, int]) -> None:
         self._by_topic = dict(by_topic)
+        self._fresh_until = math.inf
 
     def of(self, topic: str) -> int:
         """Bytes; without a bound where the limit is not known."""
@@ -33,9 +37,19 @@ class TopicLimits:
         """Characters of a payload or a key after which no record can be made of it: JSON is longer than Avro."""
         return max(CUT, 4 * self.largest)
 
+    @property
+    def are_fresh(self) -> bool:
+        """Whether they were read lately, and nothing has happened since that makes them doubtful."""
+        return time.monotonic() < self._fresh_until
+
+    def doubt(self) -> None:
+        """Take note that somebody may have changed one."""
+        self._fresh_until = 0.0
+
     def replace(self, by_topic: Mapping[str, int]) -> None:
         """Take over what was read again."""
         self._by_topic = dict(by_topic)
+        self._fresh_until = time.monotonic() + FRESH_SECONDS
 
 
 NO_LIMITS = TopicLimits({})

@@ -8,7 +8,7 @@ offset can tell what happened. So nothing here retries, and nothing aborts: fenc
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -46,6 +46,7 @@ RECORD_REFUSALS = (
     KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
     KafkaError._INVALID_ARG,
 )
+RIGHTS = "Rights: docs/operations.md, Roles and rights"
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 
 
@@ -105,11 +106,9 @@ class ShardProducer:
         if self._plain is None:
             self.commit(number, batch_id, records)
             return
-        try:
+        with self._in_doubt():
             self._send(self._plain, records)
             left = self._plain.flush(self._seconds + 1)
-        except KafkaException as error:
-            raise self._doubt(error) from error
         if self._failed is not None:
             raise self._doubt(KafkaException(self._failed[0]))
         if left:
@@ -123,7 +122,7 @@ class ShardProducer:
         if self._producer is None:
             raise PublishUncertain(f"shard {self._shard} has no producer")
         offset = TopicPartition(self._settings.topics.control, self._shard, number, metadata=str(batch_id))
-        try:
+        with self._in_doubt():
             self._producer.begin_transaction()
             self._send(self._producer, records)
             self._producer.flush(self._seconds)
@@ -131,8 +130,6 @@ class ShardProducer:
             self._send_offset(self._producer, offset)
             failpoint("offsets_sent")
             self._producer.commit_transaction(self._seconds)
-        except KafkaException as error:
-            raise self._doubt(error) from error
         self._producer.poll(0)
         self._raise_trouble()
 
@@ -204,20 +201,33 @@ class ShardProducer:
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
         cause = self._refusal or error.args[0]
+        what = f"cannot start publishing shard {self._shard}: {self._told(cause)}"
+        if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
+            hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
+            return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)
+        return BrokerRefuses(what, hint=RIGHTS) if cause.code() in REFUSALS else BrokerUnavailable(what)
+
+    def _told(self, cause: KafkaError) -> str:
+        """What Kafka said, with the name of what it is about, which it does not say."""
         name = self._settings.relay.name
-        asked_for = {
+        forbidden = {
             KafkaError.TOPIC_AUTHORIZATION_FAILED: self._settings.topics.control,
             KafkaError.GROUP_AUTHORIZATION_FAILED: name,
             KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: f"{name}-{self._shard}",
         }.get(cause.code())
-        what = f"cannot start publishing shard {self._shard}: {words(KafkaException(cause)).rstrip('.')}"
-        if asked_for is not None:
-            what += f" ({asked_for})"
-        if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
-            hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
-            return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)
-        hint = "Rights: docs/operations.md, Roles and rights"
-        return BrokerRefuses(what, hint=hint) if cause.code() in REFUSALS else BrokerUnavailable(what)
+        text = words(KafkaException(cause)).rstrip(".")
+        return text if forbidden is None else f"{text} ({forbidden})"
+
+    @contextlib.contextmanager
+    def _in_doubt(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise self._doubt(error) from error
+        except SystemError as error:  # how the binding tells a fatal error while it is in a call that knows of none
+            if not isinstance(error.__cause__, KafkaException):
+                raise
+            raise self._doubt(error.__cause__) from error
 
     def _doubt(self, error: KafkaException) -> PublishUncertain | RecordRefused | BrokerRefuses:
         if self._producer is not None:
@@ -229,7 +239,7 @@ class ShardProducer:
         cause = self._failed[0] if self._failed is not None else error.args[0]
         refusal = self._refusal or cause
         if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
-            return BrokerRefuses(f"shard {self._shard} may not publish: {words(KafkaException(refusal))}")
+            return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=RIGHTS)
         return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")
 
 

@@ -131,6 +131,8 @@ class ShardThread:
         """Say what is to be said, and return the seconds to wait before the next try."""
         if what is Reaction.LEAVE:
             logger.info("%s", error)
+        elif what is Reaction.REFRESH:
+            self._limits_are_stale = True
         elif what is Reaction.RECONCILE:
             self.health.say_once(logging.INFO, f"{error}; reconciling")
             self._hold_unwritable(shard)

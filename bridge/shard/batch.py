@@ -49,7 +49,7 @@ def make_batch(
     last, when its topic was held, and it must not wait behind what it precedes. (If outcomes were decided after the
     claim, a crash in between would let the takeover mark as processed an event that was never published.)
 
-    Raises EventFailed for what nobody foresaw.
+    Raises EventFailed for what nobody foresaw, and LimitsUnsure.
     """
     records: list[Record] = []
     good: list[Event] = []
@@ -90,5 +90,7 @@ def _react(error: Exception, event: Event, holds: TopicHolds) -> DeadLetter | No
         case Reaction.HOLD if isinstance(error, BridgeError):
             holds.hold(holds.topic_of(event), error)
             return None
+        case Reaction.REFRESH:
+            raise error
         case _:
             raise EventFailed(place(error), event.seq) from error

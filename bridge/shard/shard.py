@@ -110,12 +110,14 @@ class Shard:
         return shard
 
     def step(self) -> Step:
-        """Move one batch. Raises as `take_over()`, EventFailed, and RecordRefused."""
+        """Move one batch. Raises as `take_over()`, EventFailed, LimitsUnsure, and RecordRefused."""
         now = self._now()
         if self._holds.release_due() or now >= self._next_sweep:
             self._rewind()
         limit, in_flight = self._suspicion.limit, self._ledger.outcomes.seqs
         scan = self._store.read(self._position.start(), in_flight, self._holds.event_types(), limit)
+        if scan.scan_from < self._position.scan_from:  # a retry set it back
+            self._encoder.expect_change()
         if self._position.cursor == self._position.scan_from:
             self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._now() - now))
         if scan.drawn < self._drawn:

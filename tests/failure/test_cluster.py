@@ -7,9 +7,10 @@ import signal
 import subprocess
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource
 from fix_kafka import Cluster
 from fix_relay import Site, eventually
+from kafka_settings import configure
 from proxy import Api
 from reaction import assert_decided, assert_says, assert_shown, fresh_keys, publish
 
@@ -148,9 +149,7 @@ def test_too_few_replicas(cluster: Cluster, cluster_site: Site) -> None:
     relay, _ = start_idle(cluster_site)
     topic = f"{cluster_site.name}.things"
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
-    all_three = ConfigEntry("min.insync.replicas", "3", incremental_operation=AlterConfigOpType.SET)
-    change = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[all_three])
-    admin.incremental_alter_configs([change])[change].result(30)
+    configure(admin, ConfigResource.Type.TOPIC, topic, "min.insync.replicas", "3")
     cluster.brokers[2].signal(signal.SIGTERM)
     here, elsewhere = fresh_keys(cluster_site)
     publish(cluster_site, *(("thing.changed", here, json.dumps({"n": n})) for n in range(100)))

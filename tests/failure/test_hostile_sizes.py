@@ -8,9 +8,10 @@ import string
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from fix_acl import SecuredBroker, User, all_rights
 from fix_relay import Site, eventually
+from kafka_settings import configure
 from reaction import BOTH_DELIVERIES, SECONDS, assert_calm, assert_decided, assert_flows, publish, running, status_of
 
 pytestmark = pytest.mark.hostile
@@ -50,11 +51,8 @@ SHAPES: dict[str, Callable[[int, int], Event]] = {
 
 def set_limit(servers: str, kind: ConfigResource.Type, name: str, setting: str, value: int | None) -> None:
     """The largest record, of a topic or of all on a broker (`value` None: as it was)."""
-    how = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
-    entry = ConfigEntry(setting, None if value is None else str(value), incremental_operation=how)
-    change = ConfigResource(kind, name, incremental_configs=[entry])
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.incremental_alter_configs([change])[change].result(30)
+    configure(admin, kind, name, setting, None if value is None else str(value))
 
 
 @BOTH_DELIVERIES

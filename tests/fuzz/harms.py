@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import NamedTuple
 
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin import ConfigResource
 from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right
 from fuzz.stage import Stage, disturbing
+from kafka_settings import configure
 from lying_registry import LIES
 from psycopg import sql
 
@@ -47,14 +48,10 @@ def topic_is_forbidden(stage: Stage, topic: str) -> Iterator[None]:
 
 @contextmanager
 def topic_is_configured(stage: Stage, topic: str, name: str, value: str) -> Iterator[None]:
-    def change(how: AlterConfigOpType, value: str | None) -> None:
-        entry = ConfigEntry(name, value, incremental_operation=how)
-        resource = ConfigResource(ConfigResource.Type.TOPIC, f"{stage.site.name}.{topic}", incremental_configs=[entry])
-        stage.broker.admin.incremental_alter_configs([resource])[resource].result(30)
-
-    change(AlterConfigOpType.SET, value)
+    where = stage.broker.admin, ConfigResource.Type.TOPIC, f"{stage.site.name}.{topic}", name
+    configure(*where, value)
     yield
-    change(AlterConfigOpType.DELETE, None)
+    configure(*where, None)
 
 
 @contextmanager
@@ -123,7 +120,7 @@ def harms(chance: random.Random) -> list[Harm]:
         partial(topic_is_forbidden, topic="odd"),
         partial(topic_is_forbidden, topic="dead_letters"),
         partial(topic_is_configured, topic="others", name="max.message.bytes", value="3000"),
-        partial(topic_is_configured, topic="odd", name="message.timestamp.before.max.ms", value="0"),
+        partial(topic_is_configured, topic="odd", name="message.timestamp.before.max.ms", value="2000"),
         partial(topic_is_configured, topic="dead_letters", name="max.message.bytes", value="2000"),
         *(partial(registry_lies, lie=lie) for lie in chance.sample([*LIES], 4)),
     ]

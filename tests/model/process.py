@@ -157,6 +157,9 @@ class Encoder:
             raise PoisonEvent(event.payload)
         return Record(event.event_type, event.key.encode(), event.id.encode(), [], event.payload == "large")
 
+    def expect_change(self) -> None:
+        pass
+
     def dead_letter(self, letter: DeadLetter) -> Record:
         return Record("dead", letter.event.key.encode(), letter.event.id.encode(), [], 0)
 

@@ -11,7 +11,15 @@ import pytest
 from bridge.encoding.encoder import Encoder
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import FRAMING_BYTES, size
-from bridge.errors import ConfigError, EncodingError, PoisonEvent, RecordTooLarge, RegistryUnavailable, UnroutableEvent
+from bridge.errors import (
+    ConfigError,
+    EncodingError,
+    LimitsUnsure,
+    PoisonEvent,
+    RecordTooLarge,
+    RegistryUnavailable,
+    UnroutableEvent,
+)
 from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.settings import RelaySettings, Route, Settings, TopicSettings
 
@@ -48,6 +56,16 @@ def encoder(tmp_path: Path, ids: KnownIds) -> Encoder:
         schemas=tmp_path,
     )
     return Encoder(settings, ids.schema_id, TopicLimits({"things": 2000, "dead": 2000}))
+
+
+def test_an_event_is_too_large_only_by_a_limit_that_is_known_now(encoder: Encoder) -> None:
+    large = event(json.dumps({"text": "x" * 2000}))
+    with pytest.raises(RecordTooLarge):
+        encoder.record(large)
+    encoder.expect_change()
+    with pytest.raises(LimitsUnsure):
+        encoder.record(large)
+    encoder.record(event())
 
 
 def event(payload: str = '{"text": "x"}', **more: object) -> Event:
