@@ -98,7 +98,6 @@ def writing(crowd: list[Writer], report: Report) -> Iterator[None]:
                 report.note(f"a writer failed: {writer.failure!r}")
 
 
-@pytest.mark.hostile
 @pytest.mark.parametrize("delivery", DELIVERIES)
 def test_a_third_of_a_minute(
     secured_broker: SecuredBroker, servers: Endpoints, database: str, unique: str, delivery: str
