@@ -1,3 +1,8 @@
 """Names the fixture families; the fixtures themselves are in tests/fix_*.py."""
 
+import signal
+
+# Whoever runs the tests with nohup means them, and not the relays that are to end by SIGHUP.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 pytest_plugins = ["fix_local", "fix_containers", "fix_database", "fix_registry", "fix_relay", "fix_kafka", "fix_acl"]

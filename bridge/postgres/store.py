@@ -27,6 +27,8 @@ from bridge.settings import OnDead, RelaySettings, Settings
 from bridge.shard.ledger import NOTHING, Ledger, OfSource, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
+FIRST_ROWS = 256  # of the first read, whose rows may be large
+
 
 class Store:
     """One connection, for one shard and one owner.
@@ -42,6 +44,7 @@ class Store:
         self._owner = owner
         self._relay = relay
         self._limits = limits
+        self._rows_at_most = FIRST_ROWS
         self._is_pooled = is_pooled(conn)
         if not self._is_pooled:
             conn.execute(query("set_session"), {"is_local": False})
@@ -103,7 +106,7 @@ class Store:
         return scan
 
     def _read(self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None) -> Scan:
-        rows_at_most = min(self._relay.batch_rows, limit or self._relay.batch_rows)
+        rows_at_most = min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
         parameters = {
             **start._asdict(),
             "xids": [str(xid) for xid in start.xids],
@@ -124,13 +127,16 @@ class Store:
             pending = self.conn.execute(query("read_pending"), parameters, prepare=True)
             self.conn.execute("commit")
         rows = pending.fetchall()
+        is_cut_by_bytes = bool(rows and rows[-1][9] >= self._relay.batch_bytes)
+        # Postgres measures as many rows as are asked for, however few of them a batch has room for.
+        self._rows_at_most = 2 * len(rows) if is_cut_by_bytes else min(4 * rows_at_most, self._relay.batch_rows)
         snapshot = seen.fetchone()
         assert snapshot is not None  # noqa: S101 - the statement always gives one row
         return Scan(
             events=tuple([Event._make(row[:8]) for row in rows if row[8]]),
             deferred=tuple([row[1] for row in rows if not row[8]]),
             last_seq=rows[-1][1] if rows else None,
-            full=len(rows) == rows_at_most or bool(rows and rows[-1][9] >= self._relay.batch_bytes),
+            full=len(rows) == rows_at_most or is_cut_by_bytes,
             snapshot=Snapshot.parse(snapshot[0]),
             drawn=snapshot[1],
             scan_from=snapshot[2],

@@ -17,7 +17,7 @@ LATE = 3  # the exit code then: a server did not answer
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` at the first signal; a second one has no further effect.
+    """Call `stop` at the first signal; a second one has no further effect. What nohup or a shell ignores stays ignored.
 
     A call to a server that hangs could keep the process for ever. After GRACE_SECONDS it leaves all the same: leases
     run out by themselves, and the next owner finds out what became of the last batch.
@@ -39,5 +39,10 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
             timer.start()
         stop()
 
-    for number in SIGNALS:
+    for number in heeded():
         signal.signal(number, on_signal)
+
+
+def heeded() -> list[signal.Signals]:
+    """Those of SIGNALS that whoever started this process did not ask to ignore."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

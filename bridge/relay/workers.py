@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 
 from bridge.errors import BridgeError
-from bridge.relay.signals import SIGNALS
+from bridge.relay.signals import heeded
 
 PARENT = "BRIDGE_PARENT_PID"  # a worker stops when this is no longer its parent
 
@@ -33,7 +33,7 @@ def run_workers(count: int, arguments: list[str]) -> None:
             if worker.poll() is None:
                 worker.send_signal(number)
 
-    for number in SIGNALS:
+    for number in heeded():
         signal.signal(number, pass_on)
     failed = 0
     remaining = {worker.pid: worker for worker in workers}

@@ -69,7 +69,7 @@ class Watch(threading.Thread):
                 try:
                     workers = psutil.Process(relay.pid).children()
                     self._report.memory.append(max(most_memory(pid) for pid in [relay.pid, *(w.pid for w in workers)]))
-                except (OSError, StopIteration, psutil.Error):  # it has ended just now
+                except (OSError, psutil.Error):  # it has ended just now
                     continue
                 if self._report.memory[-1] > MOST_MEGABYTES:
                     self._report.note(f"a relay has {self._report.memory[-1]:.0f} MB, during: {self._report.now}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 
 import hypothesis.strategies as st
 import pytest
@@ -16,6 +17,7 @@ from bridge.relay.health import STUCK, Health
 from bridge.relay.outages import Outages
 from bridge.relay.shard_health import ShardHealth
 from bridge.relay.sharing import share_out
+from bridge.relay.signals import heeded
 from bridge.relay.waits import waits
 from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
@@ -121,3 +123,12 @@ def test_a_place_says_no_value() -> None:
         TopicHolds(Settings(), lambda: 0.0, lambda _: {}).topic_of("S3CR3T")  # type: ignore[arg-type]
     assert "S3CR3T" in str(caught.value) or caught.value.name == "event_type"
     assert place(caught.value).startswith("AttributeError in topic_of, bridge/shard/holds.py:")
+
+
+def test_what_nohup_ignores_ends_no_relay() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert heeded() == [signal.SIGTERM, signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert heeded() == [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
