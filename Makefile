@@ -64,7 +64,7 @@ lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and brid
 		--output-file=requirements/base.txt pyproject.toml -
 	$(BIN)/python -m bridge.local.relock
 
-clean:  ## Remove .venv and all caches; local servers keep their data
+clean:  ## Remove .venv and all caches; local servers keep their data, but for those of a benchmark
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/made.stamp:

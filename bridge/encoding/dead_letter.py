@@ -31,12 +31,14 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
         own = writer_headers(event.headers or "{}")
     except PoisonEvent:  # they may be why it is dead
         own = [IS_CUT]
-    whole = _copy(event, letter.reason, topic, [*shared, *own], timestamp_ms)
-    if size(whole) <= limit:
-        return whole
+    if len(event.payload) <= limit:  # or even to try would take its size in memory
+        whole = _copy(event, letter.reason, topic, [*shared, *own], timestamp_ms)
+        if size(whole) <= limit:
+            return whole
+    event = event._replace(key=event.key[:CUT], payload=event.payload[:limit])
     few = [header for header in shared if header[0] != CE_TYPE]
     cut_type: Header = (CE_TYPE, event.event_type[:CUT].encode())
-    cut = _copy(event._replace(key=event.key[:CUT]), letter.reason[:CUT], topic, [*few, cut_type, IS_CUT], timestamp_ms)
+    cut = _copy(event, letter.reason[:CUT], topic, [*few, cut_type, IS_CUT], timestamp_ms)
     payload = cut.value or b""
     return cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
 

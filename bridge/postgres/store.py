@@ -102,7 +102,8 @@ class Store:
         """
         scan = self._read(start, [seq for seq in in_flight if seq > start.lowest], held_types, limit)
         if scan.scan_from < start.scan_from and in_flight:
-            return self._read(start, in_flight, held_types, limit)
+            del scan  # or its events would be in memory twice
+            scan = self._read(start, in_flight, held_types, limit)
         return scan
 
     def _read(self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None) -> Scan:
