@@ -5,6 +5,7 @@ Membership and leases live in Postgres (`postgres/members.py`); relays never spe
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -94,8 +95,15 @@ class Relay:
 
     def _make_ports(self, equipment: Equipment) -> Ports:
         settings = self._settings
+
+        def open_store(shard: int) -> Store:
+            # A takeover leaves a batch and its errors behind in cycles: a hundred megabytes, if its events are large.
+            # There are few objects among them, so the collector would not come by itself (cli/run.py).
+            gc.collect()
+            return Store.open(settings, shard, self.relay_id, equipment.limits)
+
         return Ports(
-            open_store=lambda shard: Store.open(settings, shard, self.relay_id, equipment.limits),
+            open_store=open_store,
             open_producer=lambda shard: ShardProducer(settings, shard, equipment.limits),
             encoder=equipment.encoder,
             refresh_limits=equipment.refresh_limits,
