@@ -7,6 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 
 # A server that vanishes without a word is noticed within about 15 seconds; the user's own settings win.
@@ -27,7 +28,7 @@ def connect(url: str, *, application_name: str = "bridge") -> psycopg.Connection
     a pooler that can be done only for each transaction (`pin_session.sql`), but for the encoding.
 
     Raises ConfigError for an unset or malformed `url`, DatabaseUnavailable (one line, no password) when the server
-    cannot be reached or does not let us in.
+    cannot be reached or does not let us in, DatabaseRefuses when it does not do what is asked first.
     """
     if not url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or database.url in the configuration")
@@ -35,11 +36,16 @@ def connect(url: str, *, application_name: str = "bridge") -> psycopg.Connection
     pinned = {"application_name": application_name, "client_encoding": "UTF8"}
     try:
         conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=True)
-        _look_for_pooler(conn)
-        if not is_pooled(conn):
-            conn.execute(query("pin_session"), {"is_local": False})
     except psycopg.OperationalError as error:
         raise unavailable(error, given) from error
+    try:
+        with explained():  # it answers: a time-out, say, is none of being away
+            _look_for_pooler(conn)
+            if not is_pooled(conn):
+                conn.execute(query("pin_session"), {"is_local": False})
+    except BaseException:
+        conn.close()
+        raise
     return conn
 
 

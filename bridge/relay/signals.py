@@ -25,19 +25,21 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
     has_begun = False
 
     def leave() -> None:
-        logger.error("not finished after %.0f s, because a server does not answer; leaving now", GRACE_SECONDS)
-        logging.shutdown()
+        text = "not finished after %.0f s, because a server does not answer; leaving now"
+        teller = threading.Thread(target=logger.error, args=(text, GRACE_SECONDS), daemon=True)
+        teller.start()
+        teller.join(1)  # where nobody reads the log any more, it would take for ever
         os._exit(LATE)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         nonlocal has_begun
         if not has_begun:
             has_begun = True
-            logger.info("%s: finishing what is in flight", signal.Signals(number).name)
             timer = threading.Timer(GRACE_SECONDS, leave)
             timer.daemon = True
             timer.start()
-        stop()
+            stop()
+            logger.info("%s: finishing what is in flight", signal.Signals(number).name)
 
     for number in heeded():
         signal.signal(number, on_signal)

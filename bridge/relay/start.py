@@ -15,6 +15,7 @@ from bridge.reactions import AT_START, Reaction, reaction
 from bridge.relay.backoff import FORESEEN_SECONDS, backoff
 from bridge.relay.equipment import Equipment
 from bridge.relay.outages import SERVERS, Outages
+from bridge.relay.workers import is_orphan
 from bridge.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -25,13 +26,13 @@ WHO = "start"
 def start(
     settings: Settings, members: Callable[[], Members], outages: Outages, stopping: threading.Event, wait_seconds: float
 ) -> tuple[Members, Equipment] | None:
-    """Connect, and check database, topics and schemas; None if it was stopped while it waited.
+    """Connect, and check database, topics and schemas; None if it was stopped while it waited, or its parent has gone.
 
     Raises ConfigError, and Unavailable for a server that refuses us, or that is away for longer than `wait_seconds`.
     """
     ends = time.monotonic() + wait_seconds
     attempt = 0
-    while not stopping.is_set():
+    while not stopping.is_set() and not is_orphan():
         try:
             ready = _start(settings, members)
         except Unavailable as error:

@@ -25,22 +25,32 @@ def run_workers(count: int, arguments: list[str]) -> None:
     """
     alone = [sys.executable, "-m", "bridge", *arguments, "--workers", "1"]
     environment = {**os.environ, PARENT: str(os.getpid())}
-    # Their own group, so that Ctrl-C in a terminal reaches them once, through us.
-    workers = [subprocess.Popen(alone, env=environment, process_group=0) for _ in range(count)]  # noqa: S603
+    asked: list[int] = []  # the signals that have come
+    remaining: dict[int, subprocess.Popen[bytes]] = {}
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        for worker in workers:
-            if worker.poll() is None:
-                worker.send_signal(number)
+        asked.append(number)
+        for pid in remaining:  # none of them is reaped but below, so no pid is another's by now
+            os.kill(pid, number)
 
-    for number in heeded():
-        signal.signal(number, pass_on)
+    for heeded_signal in heeded():
+        signal.signal(heeded_signal, pass_on)
+    for _ in range(count):
+        # Their own group, so that Ctrl-C in a terminal reaches them once, through us.
+        worker = subprocess.Popen(alone, env=environment, process_group=0)  # noqa: S603
+        remaining[worker.pid] = worker
+        if asked:  # before it was one of those that hear of it
+            os.kill(worker.pid, signal.SIGTERM)
     failed = 0
-    remaining = {worker.pid: worker for worker in workers}
     while remaining:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # leaves the exit code for Popen
-        code = remaining.pop(ended.si_pid).wait() if ended else 0
-        if code and not failed:
+        assert ended is not None  # noqa: S101 - only with WNOHANG
+        if ended.si_pid not in remaining:  # a child that this process had before it was bridge, or adopted as pid 1
+            os.waitpid(ended.si_pid, 0)
+            continue
+        code = remaining.pop(ended.si_pid).wait()
+        is_ours = asked and -code in (*asked, signal.SIGTERM)  # it had not begun to listen
+        if code and not failed and not is_ours:
             failed = code
             pass_on(signal.SIGTERM, None)
     if failed:
@@ -52,4 +62,4 @@ def run_workers(count: int, arguments: list[str]) -> None:
 def is_orphan() -> bool:
     """Whether this process is a worker whose parent has gone."""
     parent = os.environ.get(PARENT)
-    return parent is not None and os.getppid() != int(parent)
+    return parent is not None and parent != str(os.getppid())
