@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 USUAL_BYTES = 1_048_588  # Kafka's own default
 CUT = 16 * USUAL_BYTES
-FRESH_SECONDS = 30.0  # for so long after it was read, a limit is reason enough to give an event up
+FRESH_SECONDS = 300.0  # for so long after it was read, a limit is reason enough to give an event up
 
 
 class TopicLimits:

@@ -130,6 +130,6 @@ def test_memory_is_bounded_by_bytes_of_all_kinds(site: Site, shape: str) -> None
     with running(site) as relay:
         with site.connect() as db:
             db.execute(big)
-        assert_flows(site)
+        assert_flows(site, seconds=120)  # they come after it, and reading it is what takes time
         eventually(lambda: site.pending() == 0, 120)
         assert_small(relay)
