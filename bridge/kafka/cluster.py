@@ -76,7 +76,7 @@ class Cluster:
             listed = ", ".join(f"{name} ({count} partitions)" for name, count in missing.items())
             raise ConfigError(
                 f"Kafka lacks {'a topic' if len(missing) == 1 else 'topics'} that bridge needs: {listed}",
-                hint="Create them, grant DESCRIBE, or set topics.create_missing (BRIDGE_TOPICS_CREATE_MISSING=true)",
+                hint="Create them, grant DESCRIBE, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING)",
             )
         new = [
             NewTopic(name, num_partitions=count, replication_factor=topics.replication_factor)

@@ -116,7 +116,7 @@ def test_two_at_once(directory: Path) -> None:
         for _ in range(2)
     ]
     messages = sorted([one.communicate()[1] for one in both], key=len)
-    assert [one.returncode for one in both] == [0, 0]
+    assert [one.returncode for one in both] == [0, 0], messages
     assert "running already" in messages[1]
     assert len(postmasters(directory)) == 1
 
