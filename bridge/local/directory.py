@@ -25,8 +25,9 @@ def prepare(directory: Path) -> None:
         raise ConfigError(f"a comma or semicolon in {directory} would confuse the servers", hint="Choose another --dir")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        foreign = {path.name for path in directory.iterdir()} - {"lock", ".gitignore"}
-        if foreign and read_state(directory) is None:
+        names = {path.name for path in directory.iterdir()}
+        # A lock without a state: another command has found the directory fit, and is at it right now.
+        if names - {".gitignore"} and "lock" not in names and read_state(directory) is None:
             raise ConfigError(f"{directory} is not empty and holds no local servers", hint="Choose another --dir")
         (directory / ".gitignore").write_text("*\n")
     except OSError as error:
