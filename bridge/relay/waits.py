@@ -35,8 +35,7 @@ def waits(relay: Health, shards: Mapping[int, ShardHealth], outages: Outages) ->
     found += _unforeseen(None, relay)
     for shard, health in sorted(shards.items()):
         for topic, hold in sorted(health.holds.current.items()):
-            kind = _kind(hold.why)
-            found.append(_wait(shard, topic, kind, str(hold.why), hold.since))
+            found.append(_wait(shard, topic, _kind(hold.why), str(hold.why), hold.since))
         found += _unforeseen(shard, health)
     return found
 

@@ -15,10 +15,14 @@ pytestmark = pytest.mark.hostile
 
 def needed(site: Site) -> list[Right]:
     """What docs/operations.md, "Roles and rights", lists for a relay. (WRITE implies DESCRIBE, which it names too.)"""
-    control = site.settings.topics.control
-    on_topics: list[Right] = [(TOPIC, name, right) for name in site.topics for right in ("WRITE", "DESCRIBE_CONFIGS")]
-    on_control: list[Right] = [(TOPIC, control, right) for right in ("READ", "DESCRIBE_CONFIGS")]
-    return [*on_topics, *on_control, (GROUP, site.name, "READ"), (TRANSACTIONS, f"{site.name}-*", "WRITE")]
+    read_control: Right = (TOPIC, site.settings.topics.control, "READ")
+    return [*rights_beside(site), read_control, (GROUP, site.name, "READ"), (TRANSACTIONS, f"{site.name}-*", "WRITE")]
+
+
+def rights_beside(site: Site) -> list[Right]:
+    """All that a relay needs, but for what no shard can do without."""
+    plain: list[Right] = [(TOPIC, name, right) for name in site.topics for right in ("WRITE", "DESCRIBE_CONFIGS")]
+    return [*plain, (TOPIC, site.settings.topics.control, "DESCRIBE_CONFIGS")]
 
 
 @pytest.fixture
@@ -93,10 +97,8 @@ def rights_of_the_protocol(site: Site) -> dict[str, Sequence[Right]]:
 def test_a_right_that_no_shard_can_do_without(strict_site: Site, user: User, which: str) -> None:
     """Nothing can be published; that is said as what it is, once, and shown, and it heals by itself."""
     site = strict_site
-    control = site.settings.topics.control
     parts = rights_of_the_protocol(site)
-    plain = [(TOPIC, name, operation) for name in site.topics for operation in ("WRITE", "DESCRIBE_CONFIGS")]
-    user.grant(*plain, (TOPIC, control, "DESCRIBE_CONFIGS"), *(right for part in parts.values() for right in part))
+    user.grant(*rights_beside(site), *(right for part in parts.values() for right in part))
     with running(site) as relay:
         user.revoke(*parts[which])
         site.publish(100)
@@ -118,9 +120,8 @@ def test_a_right_that_is_missing_from_the_start(strict_site: Site, user: User, w
     """It is said for what it is then, too."""
     site = strict_site
     parts = rights_of_the_protocol(site)
-    plain = [(TOPIC, name, operation) for name in site.topics for operation in ("WRITE", "DESCRIBE_CONFIGS")]
     others = [right for name, part in parts.items() if name != which for right in part]
-    user.grant(*plain, (TOPIC, site.settings.topics.control, "DESCRIBE_CONFIGS"), *others)
+    user.grant(*rights_beside(site), *others)
     relay = site.start()
     assert_says(site, relay, "WARNING|ERROR", "authorization failed")
     assert "Kafka is away" not in site.log(relay)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -61,14 +61,13 @@ def topic_is_configured(stage: Stage, topic: str, name: str, value: str) -> Iter
 def registry_lies(stage: Stage, lie: str) -> Iterator[None]:
     """To a relay that starts now; what it says about other subjects is true."""
     stage.registry.begin(lie)
-    with disturbing(stage):
+    with ExitStack() as disturbed:
+        disturbed.enter_context(disturbing(stage))
         stage.replace_relays(signal.SIGTERM)
-        if lie == NO_REGISTRY:  # relays end at their start, and say so
-            yield
-            stage.registry.end()
-            return
-    yield
-    stage.registry.end()
+        if lie != NO_REGISTRY:  # by that relays end at their start, and say so
+            disturbed.close()
+        yield
+        stage.registry.end()
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def close(stage: Stage, report: Report) -> None:
         statuses = "select status, count(*)::int from bridge.event_queue group by status"
         report.decisions = dict(db.execute(statuses).fetchall())
         odd = {id_ for (id_,) in db.execute("select id::text from bridge.event_queue where event_type like 'odd.%'")}
-    audit = site.audit()
+    audit = site.audit_after_failures()
     audit = replace(audit, changed={id_ for id_ in audit.changed if id_ not in odd})  # a time is decoded as a time
     report.audit = audit
     if not audit.is_clean:
