@@ -37,9 +37,9 @@ class Verdict:
     """What was found; `lost` to `phantom` are numbers of events, `examples` the first ids of each kind that occurs.
 
     lost: PROCESSED, but in no routed topic; or DEAD, but not among the dead letters.
-    duplicated: copies beyond the first. reordered: behind a later event of the same key. phantom: published in our
-    name, but not in the database. `trimmed`: topics that no longer have their first records, so that the events in
-    those count as lost. `reused`: the sequence of event numbers was set back behind this one.
+    duplicated: copies beyond the first. reordered: in a routed topic behind a later event of the same key. phantom:
+    published in our name, but not in the database. `trimmed`: topics that no longer have their first records, so that
+    the events in those count as lost. `reused`: the sequence of event numbers was set back behind this one.
     """
 
     events: int

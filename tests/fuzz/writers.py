@@ -101,18 +101,13 @@ class Writer(threading.Thread):
         return self._publish(db, self._random.choice(values.EVENT_TYPES), values.payload(self._random, "n"))
 
     def inserted(self, db: psycopg.Connection) -> str | None:
-        """Past the function, with times of its own."""
+        """Past the function, with times of its own. What is due later has its own key: its successors pass it."""
         chance = self._random
+        delay = chance.choice([0, 3])
+        key = f"later {self.done['inserted']} {values.letters(chance, 20)}" if delay else values.key(chance)
         event_type = chance.choice(["thing.changed", "other.changed", "odd.at", *values.EVENT_TYPES])
         time = chance.choice([None, *values.TIMES])
-        row = (
-            event_type,
-            values.key(chance),
-            values.payload(chance, "n"),
-            values.headers(chance),
-            time,
-            chance.choice([0, 3]),
-        )
+        row = (event_type, key, values.payload(chance, "n"), values.headers(chance), time, delay)
         return told(db.execute(INSERT, row))
 
     def history(self, db: psycopg.Connection) -> str | None:

@@ -164,6 +164,15 @@ def test_published_after_having_been_dead_is_not_duplicated(world: World) -> Non
     assert verify(world.settings).passed
 
 
+def test_dead_letters_have_the_order_of_the_deaths(world: World) -> None:
+    """A retried event dies again behind a later one of its key; one whose topic was held dies when that is healed."""
+    first, held, last = world.events("DEAD", ["k", "k", "k"])
+    world.db.execute("update bridge.event_queue set retry_count = 2 where id = %s", (first,))
+    world.publish("k", first, last, held, first, topic=world.settings.topics.dead_letters)
+    verdict = verify(world.settings)
+    assert verdict.passed, verdict
+
+
 def test_every_extra_copy_counts_as_duplicated_and_not_as_reordered(world: World) -> None:
     first, second = world.events("PROCESSED", ["k", "k"])
     world.publish("k", first, second, first, first)
