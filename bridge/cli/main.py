@@ -17,7 +17,7 @@ from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
 from bridge.cli.run import run
 from bridge.cli.status import status
-from bridge.cli.terminal import echo, print_tracebacks
+from bridge.cli.terminal import echo, keep_standard_streams, print_tracebacks
 from bridge.errors import BridgeError
 from bridge.text import place
 
@@ -43,6 +43,7 @@ cli.add_command(verify_command)
 
 def main() -> None:
     """Run the command line; a BridgeError becomes one line on stderr and its exit code."""
+    keep_standard_streams()
     print_tracebacks()
     try:
         code = cli.main(standalone_mode=False)

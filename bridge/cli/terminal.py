@@ -5,6 +5,7 @@ terminal, forge a line, or be taken for markup. pyproject.toml forbids the other
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -64,6 +65,15 @@ def log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def keep_standard_streams() -> None:
+    """Where the caller closed one (`2>&-`), the next socket would get its number, and what libraries log."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
 
 
 def print_tracebacks() -> None:

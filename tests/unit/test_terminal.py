@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -62,3 +63,16 @@ def test_a_bug(where: str) -> None:
     assert said.startswith("Traceback (most recent call last):\n")
     assert said.replace("\n", "").isprintable()
     assert said.endswith(": é\n")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_stream_that_the_caller_closed_is_no_socket_later(number: int, tmp_path: Path) -> None:
+    code = f"""
+import os
+from bridge.cli.terminal import keep_standard_streams
+os.close({number})
+keep_standard_streams()
+assert os.path.samestat(os.fstat({number}), os.stat(os.devnull))
+assert os.open({str(tmp_path)!r}, os.O_RDONLY) > 2
+"""
+    assert subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL).returncode == 0
