@@ -416,8 +416,8 @@ MUTATIONS = (
     Mutation(
         "a record that is too large is tried for ever",
         "bridge/relay/shard_thread.py",
-        "                self._limits_are_stale = True\n",
-        "                pass\n",
+        "        self._limits_are_stale = True\n",
+        "        pass\n",
     ),
     Mutation(
         "held topics are not read again",

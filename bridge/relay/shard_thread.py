@@ -132,7 +132,7 @@ class ShardThread:
         if what is Reaction.LEAVE:
             logger.info("%s", error)
         elif what is Reaction.REFRESH:
-            self._limits_are_stale = True
+            self._doubt_limits(error)
         elif what is Reaction.RECONCILE:
             self.health.say_once(logging.INFO, f"{error}; reconciling")
             self._hold_unwritable(shard)
@@ -148,8 +148,7 @@ class ShardThread:
         in_hand = sorted(shard.in_hand.outcomes.seqs) if shard is not None and shard.in_hand is not None else []
         if isinstance(error, RecordRefused):
             if not self._limits_are_new:  # somebody may have changed them, and then it is this event's matter
-                self.health.say_once(logging.INFO, f"{error}; reading the topics' limits again")
-                self._limits_are_stale = True
+                self._doubt_limits(error)
                 return self.health.failed()
             return self.health.batch_failed(in_hand, str(error))
         if isinstance(error, EventFailed):
@@ -157,6 +156,10 @@ class ShardThread:
             return self.health.batch_failed([error.seq], error.message)
         logger.debug("shard %d", self.shard, exc_info=error)
         return self.health.batch_failed(in_hand, place(error))
+
+    def _doubt_limits(self, error: Exception) -> None:
+        self.health.say_once(logging.INFO, f"{error}; reading the topics' limits again")
+        self._limits_are_stale = True
 
     def _hold_unwritable(self, shard: Shard | None) -> None:
         """Hold the topics for which the batch that is in doubt failed, so that the others go on."""
