@@ -174,6 +174,14 @@ class Site:
             assert "bridge recover --dry-run" in self.log(relay)
         assert self.pending() == before
 
+    def end(self, *relays: subprocess.Popen[str], code: int = 0) -> None:
+        """SIGTERM ends them, in good order. A Python that is only just starting would end by the signal itself."""
+        eventually(lambda: all(self.log(relay) for relay in relays))
+        for relay in relays:
+            relay.terminate()
+        for relay in relays:
+            assert relay.wait(60) == code, self.log(relay)
+
     def log(self, process: subprocess.Popen[str]) -> str:
         return (self.config.parent / f"relay-{self.processes.index(process)}.log").read_text()
 
@@ -199,10 +207,7 @@ class Site:
     def assert_exactly_once(self, *relays: subprocess.Popen[str]) -> Audit:
         """Everything gets published, the relays end gracefully, and the auditor finds nothing wrong."""
         eventually(lambda: self.pending() == 0, 150)  # three brokers that start again at once need a minute here
-        for relay in relays:
-            relay.terminate()
-        for relay in relays:
-            assert relay.wait(60) == 0, self.log(relay)
+        self.end(*relays)
         found = self.audit()
         assert found.is_clean, found
         return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import threading
 from pathlib import Path
 
 import click
 
 from bridge.cli.options import config_option
 from bridge.cli.terminal import log_to_stderr
+from bridge.relay.signals import stop_on_signals
 
 
 @click.command()
@@ -33,20 +35,21 @@ def run(config: Path | None, until_empty: bool, wait_seconds: float | None, work
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
+    stopping = threading.Event()
+    stop_on_signals(stopping.set)  # first of all: process 1 of a container hears of no signal that it does not handle
     from bridge.admin.config import checked  # the clients take half a second to import, and `bridge --help` needs none
 
     settings = checked(config)
     if workers > 1:
+        if stopping.is_set():
+            return
         from bridge.relay.workers import run_workers
 
         run_workers(workers, sys.argv[1:])
         return
     from bridge.relay.relay import Relay
-    from bridge.relay.signals import stop_on_signals
 
     gc.freeze()  # a batch makes tens of thousands of objects, none of them garbage; looking for it took a fifth of all
     gc.set_threshold(100_000, 50, 100)
     patience = float("inf") if wait_seconds is None else wait_seconds
-    relay = Relay(settings, until_empty=until_empty, wait_seconds=patience)
-    stop_on_signals(relay.stop)
-    relay.run()
+    Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience).run()

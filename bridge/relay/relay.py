@@ -42,16 +42,18 @@ WHO = "relay"
 
 
 class Relay:
-    """One relay process. `run()` returns when it was stopped, or, with `until_empty`, when nothing is pending."""
+    """One relay process. `run()` returns once `stopping` is set, or, with `until_empty`, when nothing is pending."""
 
-    def __init__(self, settings: Settings, *, until_empty: bool = False, wait_seconds: float = float("inf")) -> None:
+    def __init__(
+        self, settings: Settings, stopping: threading.Event, *, until_empty: bool, wait_seconds: float
+    ) -> None:
         """`wait_seconds`: how long to wait at the start for servers that are away."""
         self.relay_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._settings = settings
         self._until_empty = until_empty
         self._wait_seconds = wait_seconds
         self._outages = Outages()
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._carriers: Carriers
         self._stopped: dict[int, str] = {}  # shards that wait for a person, and why
         self._relays = 1  # that were alive when the shards were last shared out
@@ -60,12 +62,8 @@ class Relay:
         self._waits: list[Wait] = []  # as last written
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
 
-    def stop(self) -> None:
-        """Finish the batches in flight, give the leases back and return from `run()`."""
-        self._stopping.set()
-
     def run(self) -> None:
-        """Carry events.
+        """Carry events; at the end finish the batches in flight, and give the leases back.
 
         Raises, before anything is carried: ConfigError (also for a missing migration, topic or schema file),
         Unavailable for a server that refuses us, or is away for too long. At the end: ShardStopped if a shard had to be

@@ -148,10 +148,7 @@ def chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, nam
             with writing(database, seed, report) as writers, watching(database, name, report):
                 run(stage, minutes, report)
             eventually(lambda: site.pending() == 0, 120)
-            for relay in stage.relays:
-                relay.terminate()
-            for relay in stage.relays:
-                assert relay.wait(60) == 0, site.log(relay)
+            site.end(*stage.relays)
             failures = [writer.failure for writer in writers if writer.failure]
             assert not failures, failures
             report.audited(site.audit(), count_gaps(site, writers))

@@ -74,8 +74,7 @@ def test_idle_for_longer_than_kafka_remembers(forgetful_site: Site, other_site: 
     assert other_site.bridge("recover", "--yes").returncode == 0
     other_site.drain()
     eventually(lambda: forgetful_site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, forgetful_site.log(relay)
+    forgetful_site.end(relay)
     for site in (other_site, forgetful_site):
         audit = site.audit()
         assert audit.is_clean, audit

@@ -42,8 +42,7 @@ def test_memory_is_flat(site: Site, takeovers: bool) -> None:
     late = carry(site, relay, 5, takeovers=takeovers)
     print(f"{early / 1e6:.1f} MB, later {late / 1e6:.1f} MB")
     assert late < 1.1 * early
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
+    site.end(relay)
 
 
 LARGE = """insert into bridge.event_queue (event_type, event_key, payload)
@@ -64,5 +63,4 @@ def test_what_takeovers_leave_of_large_events_is_freed(site: Site) -> None:
         site.bridge("dead", "retry", "--all")
         eventually(lambda n=seen: site.log(relay).count("is dead, see") >= n + 10, 60)
     assert most[-1] < most[0] + 50, most
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
+    site.end(relay)

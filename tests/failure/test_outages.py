@@ -75,8 +75,7 @@ def test_kafka_is_killed_while_publishing_at_least_once(site: Site, stack: Stack
     eventually(lambda: said(site, "Kafka is away") > 0)
     stack.kafka.start()
     eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(60) == 0, site.log(relay)
+    site.end(relay)
     assert "Traceback" not in site.log(relay)
     audit = site.audit_after_failures()
     assert audit.is_clean, audit

@@ -89,8 +89,7 @@ def test_settings_of_the_database_do_not_matter(site: Site, pgbouncer: None) -> 
     assert "1 dead events" in site.bridge("status", environment=through).stdout
     assert "鍵" in site.bridge("dead", "list", environment=through).stdout
     assert site.bridge("verify", environment=through).returncode == 0
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
+    site.end(relay)
     assert "refuses" not in site.log(relay)
 
 
@@ -105,8 +104,7 @@ def test_transaction_mode(site: Site, pgbouncer: None) -> None:
     relays[0].kill()
     site.publish(500)
     eventually(lambda: site.pending() == 0)
-    relays[1].terminate()
-    assert relays[1].wait(30) == 0, site.log(relays[1])
+    site.end(relays[1])
     assert "refused a statement" not in site.log(relays[1])
     assert "Postgres is away" not in site.log(relays[1])
     audit = site.audit()

@@ -55,8 +55,7 @@ def test_a_running_relay_goes_on_after_a_recovery(site: Site) -> None:
     site.publish(100)
     assert site.bridge("recover", "--yes").returncode == 0
     eventually(lambda: site.pending() == 0)
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
+    site.end(relay)
     assert "is not stopped any more" in site.log(relay)
     assert site.audit().is_clean
 

@@ -67,8 +67,7 @@ def test_an_idle_relay_notices_a_retry(site: Site) -> None:
     retry_with_number(site, dead)
     eventually(lambda: site.pending() == 0)
     assert published(site, "k") == [dead, *later]
-    relay.terminate()
-    assert relay.wait(30) == 0
+    site.end(relay)
 
 
 @pytest.mark.relay(QUICK)
@@ -86,8 +85,7 @@ def test_events_written_around_a_retry_stay_in_order(site: Site) -> None:
         (new,) = db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": 9}')::text").fetchone()
     eventually(lambda: site.pending() == 0)
     assert published(site, "k") == [dead, *ids, new]
-    relay.terminate()
-    assert relay.wait(30) == 0
+    site.end(relay)
 
 
 @pytest.mark.relay(QUICK)
@@ -199,8 +197,7 @@ def test_an_earlier_event_that_comes_last_does_not_wait(site: Site) -> None:
         db.execute("update bridge.event_queue set available_at = now() where id = %s", (first,))
     eventually(lambda: site.pending() == 0)
     assert published(site, "k") == [first]
-    relay.terminate()
-    assert relay.wait(30) == 0
+    site.end(relay)
 
 
 @pytest.mark.relay(QUICK)
@@ -225,8 +222,7 @@ def test_a_skip_is_noticed_wherever_scans_begin(site: Site) -> None:
         assert db.execute("select scan_from from bridge.shard").fetchone() < (before,)
     eventually(lambda: site.pending() == 1)
     assert published(site, "k") == later
-    relay.terminate()
-    assert relay.wait(30) == 0
+    site.end(relay)
 
 
 def test_text_of_writers_cannot_steer_a_terminal(site: Site) -> None:

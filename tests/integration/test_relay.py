@@ -157,11 +157,9 @@ def test_two_relays_share_the_shards(site: Site) -> None:
     eventually(lambda: sorted(owners(site).values()) == [1, 1])
     site.publish(5000)
     eventually(lambda: site.pending() == 0)
-    second.terminate()
-    assert second.wait(30) == 0, site.log(second)
+    site.end(second)
     eventually(lambda: list(owners(site).values()) == [2])
-    first.terminate()
-    assert first.wait(30) == 0, site.log(first)
+    site.end(first)
     assert site.audit().is_clean
     assert site.audit().published == 5000
 

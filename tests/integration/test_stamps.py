@@ -153,8 +153,7 @@ def test_events_that_are_due_never_or_long_since(site: Site) -> None:
     site.publish(50)
     eventually(lambda: site.pending() == 2)
     assert site.bridge("status").returncode == 0
-    relay.terminate()
-    assert relay.wait(30) == 0, site.log(relay)
+    site.end(relay)
     keys = {record.key for record in site.records()[f"{site.name}.things"]}
     assert keys >= {b"long since", b"long ago"}
     assert not keys & {b"never", b"late"}
