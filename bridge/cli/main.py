@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -64,11 +65,13 @@ def main() -> None:
 
 
 def _as_ours(error: Exception) -> BridgeError:
-    """What a command was not prepared for: Postgres' refusal, or a bug, whose message may hold values."""
+    """What a command was not prepared for: Postgres' refusal, a full disk, or a bug, whose message may hold values."""
     import psycopg  # where something went wrong, there is time for it
 
     from bridge.postgres.explained import as_ours
 
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
+        return BridgeError(f"the output cannot be written: {error.strerror}")
     refused = as_ours(error) if isinstance(error, psycopg.Error) else None
     return refused or BridgeError(
         f"unforeseen: {place(error)}", hint="This looks like a bug of bridge: please report it"

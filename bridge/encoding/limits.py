@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 USUAL_BYTES = 1_048_588  # Kafka's own default
 CUT = 16 * USUAL_BYTES
+MOST_CUT = 1 << 30  # Postgres has no longer text, and counts its characters in 32 bits
 FRESH_SECONDS = 300.0  # for so long after it was read, a limit is reason enough to give an event up
 
 
 class TopicLimits:
-    """The largest record of each topic in bytes; shared by all shards, and replaced whole when it is read again."""
+    """The largest record of each topic in bytes; shared by all shards."""
 
     def __init__(self, by_topic: Mapping[str, int]) -> None:
         self._by_topic = dict(by_topic)
@@ -35,7 +36,7 @@ class TopicLimits:
     @property
     def cut(self) -> int:
         """Characters of a payload or a key after which no record can be made of it: JSON is longer than Avro."""
-        return max(CUT, 4 * self.largest)
+        return min(max(CUT, 4 * self.largest), MOST_CUT)
 
     @property
     def are_fresh(self) -> bool:
@@ -47,8 +48,8 @@ class TopicLimits:
         self._fresh_until = 0.0
 
     def replace(self, by_topic: Mapping[str, int]) -> None:
-        """Take over what was read again."""
-        self._by_topic = dict(by_topic)
+        """Take over what was read again; of a topic that could not be asked about, the last answer holds."""
+        self._by_topic = {**self._by_topic, **by_topic}
         self._fresh_until = time.monotonic() + FRESH_SECONDS
 
 

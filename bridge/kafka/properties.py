@@ -41,8 +41,8 @@ def producer_properties(settings: Settings, limits: TopicLimits) -> dict[str, An
         "enable.idempotence": True,
         "delivery.report.only.error": True,
         "allow.auto.create.topics": False,  # a topic that was deleted must not come back with other partitions
-        "message.max.bytes": max(limits.largest, 1000),
-        "batch.size": min(limits.smallest, 1_000_000),  # or small records would be refused for the size of their batch
+        "message.max.bytes": min(max(limits.largest, 1000), 1_000_000_000),  # what librdkafka takes
+        "batch.size": max(min(limits.smallest, 1_000_000), 1),  # or small records are refused for their batch's size
         "message.timeout.ms": _timeout_ms(settings),
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from bridge.errors import ConfigError
 from bridge.kafka.cluster import Cluster
 from bridge.settings import Settings
 
@@ -14,7 +17,7 @@ def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
     """
     cluster = Cluster(settings)
     topics = settings.topics
-    wanted = {route.topic for route in settings.routes} | {topics.dead_letters, topics.control}
+    wanted = _wanted(settings)
     found = cluster.partition_counts()
     missing = dict.fromkeys(sorted(wanted - found.keys()), topics.partitions)
     if topics.control in missing:
@@ -24,3 +27,20 @@ def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
     if found.get(topics.control, shard_count) < shard_count:
         cluster.extend(topics.control, found[topics.control], shard_count)
     return cluster.max_bytes(sorted(wanted))
+
+
+def topic_limits(settings: Settings) -> dict[str, int]:
+    """The largest record in bytes of each topic that exists and we may ask about; the others are held by themselves.
+
+    Raises BrokerUnavailable.
+    """
+    cluster = Cluster(settings)
+    limits: dict[str, int] = {}
+    for name in sorted(_wanted(settings) & cluster.partition_counts().keys()):
+        with contextlib.suppress(ConfigError):
+            limits |= cluster.max_bytes([name])
+    return limits
+
+
+def _wanted(settings: Settings) -> set[str]:
+    return {route.topic for route in settings.routes} | {settings.topics.dead_letters, settings.topics.control}

@@ -6,8 +6,8 @@ import contextlib
 
 from bridge.encoding.encoder import Encoder
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import IncompatibleSchema
-from bridge.kafka.topics import ensure_topics
+from bridge.errors import ConfigError, IncompatibleSchema
+from bridge.kafka.topics import ensure_topics, topic_limits
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
 
@@ -36,5 +36,12 @@ class Equipment:
         return equipment
 
     def refresh_limits(self) -> None:
-        """Ask again how large a record each topic accepts. Raises BrokerUnavailable, ConfigError."""
-        self.limits.replace(ensure_topics(self._settings, 0))
+        """Ask again how large a record each topic accepts. Raises BrokerUnavailable.
+
+        A topic that went missing is made again where the settings allow it; what is wrong with one is its own matter.
+        """
+        try:
+            limits = ensure_topics(self._settings, 0)
+        except ConfigError:
+            limits = topic_limits(self._settings)
+        self.limits.replace(limits)

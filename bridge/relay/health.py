@@ -58,6 +58,10 @@ class Health:
         self._attempt += 1
         return backoff(self._attempt - 1, UNFORESEEN_SECONDS)
 
+    def moved_on(self) -> None:
+        """Take note that a batch went through, if only of dead letters: what fails next is not the same again."""
+        self._attempt = 0
+
     def got_on(self) -> None:
         """Take note that it works, or that it has been quiet for long enough."""
         if self._attempt == 0 and not self._said:

@@ -91,9 +91,11 @@ class ShardThread:
                 self.published += moved.published
                 self._note_dead(moved.dead)
                 self._outages.ended(self._name, BrokerUnavailable)
-                self._limits_are_new = False
                 if moved.published:
+                    self._limits_are_new = False
                     self.health.got_on()
+                else:
+                    self.health.moved_on()
             elif self._ports.now() - began > QUIET_SECONDS:
                 self.health.got_on()
             self.idle = moved.read == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +20,7 @@ from reaction import (
     assert_shown,
     fresh_keys,
     left,
+    publish,
     publish_everywhere,
     running,
     status_of,
@@ -80,6 +82,34 @@ def test_a_topic_is_deleted_while_a_relay_runs(site: Site) -> None:
     assert audit.is_clean, audit
 
 
+def test_a_topic_is_missing_while_limits_are_read_again(site: Site) -> None:
+    """An event that is too large makes them doubtful; that one topic cannot be asked about stops no other."""
+    kafka, topic = Kafka(site), f"{site.name}.others"
+    site.drain()
+    site.config.write_text(site.config.read_text().replace("create_missing = true", "create_missing = false"))
+    with running(site):
+        assert_decided(site, publish(site, ("unknown.type", "p", "{}")))
+        kafka.delete(topic)
+        waiting = publish_everywhere(site, "other.changed")
+        assert_flows(site)
+        assert site.bridge("dead", "retry", "--all").returncode == 0  # may have been for a limit
+        large = json.dumps({"n": 1, "text": "x" * 3_000_000})
+        ids = publish(site, *(("thing.changed", key, large) for key in fresh_keys(site)))
+        assert_decided(site, ids)
+        assert {status_of(site, id_) for id_ in ids} == {"DEAD"}
+        assert_flows(site)
+        kafka.create(topic)
+        assert_decided(site, waiting)
+
+
+@pytest.mark.parametrize("limit", ["0", "600000000", "2147483647"])
+def test_a_topic_has_an_extreme_limit(site: Site, limit: str) -> None:
+    site.drain()
+    Kafka(site).configure(f"{site.name}.others", "max.message.bytes", limit)
+    with running(site):
+        assert_flows(site)
+
+
 @BOTH_DELIVERIES
 def test_a_topic_refuses_each_record(site: Site) -> None:
     """For its time, as it happens. Each event is dead with what Kafka said, and can be retried; others flow.
@@ -104,6 +134,17 @@ def test_a_topic_refuses_each_record(site: Site) -> None:
         assert_all_is_well(site)
     audit = site.audit_after_failures()
     assert audit.is_clean, audit
+
+
+def test_a_run_of_refused_events_is_gone_through_quickly(site: Site) -> None:
+    """Each of them is found by failures, but is no reason to wait longer and longer."""
+    with running(site):
+        Kafka(site).configure(f"{site.name}.others", "message.timestamp.before.max.ms", "2000")
+        with site.connect() as db:
+            refused = [str(db.execute(LATER, ("other.changed", f"old{n}")).fetchone()[0]) for n in range(40)]
+        eventually(lambda: len(left(site, refused)) < len(refused))
+        assert_flows(site)
+        assert_decided(site, refused)
 
 
 @pytest.mark.parametrize("partitions", [1, 9])

@@ -112,6 +112,17 @@ def test_the_scan_follows_shard_and_seq_whenever_analyze_ran(db: psycopg.Connect
     check_scan(read_plan(db)[0])
 
 
+def test_the_keys_of_many_dead_events_are_hashed(db: psycopg.Connection) -> None:
+    """Looked up one by one, 400,000 of them made a read of 5,000 rows take minutes."""
+    fill(db)
+    db.execute(
+        "insert into bridge.dead_event (event_id, source, seq, shard, event_type, event_key, reason, holds_key)"
+        " select gen_random_uuid(), 'event_queue', g, 1, 't', 'dead' || g, 'r', true from generate_series(1, 400000) g"
+    )
+    db.execute("analyze bridge.dead_event")
+    check_scan(read_plan(db)[0])
+
+
 def test_a_scan_from_the_position_costs_the_same_after_much_was_processed(db: psycopg.Connection) -> None:
     _, fresh = read_plan(db)
     fill(db)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from bridge.configuration.kafka_properties import CREDENTIALS, RESERVED, is_credential, is_secret, reserved
 from bridge.configuration.load import load
@@ -149,3 +150,11 @@ def test_secrets_are_known_by_their_names() -> None:
     assert not any(is_secret(name) for name in shown)
     assert is_credential("sasl.username")
     assert "file" not in CREDENTIALS, "or three of librdkafka's own properties could not be given by the environment"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 600_000_000, 2**31 - 1])
+def test_any_limit_that_kafka_takes_for_a_topic(limit: int) -> None:
+    limits = TopicLimits({"odd": limit})
+    settings = Settings(kafka=KafkaSettings("here:1"))
+    Producer(producer_properties(settings, limits)).close()
+    assert limits.cut < 2**31  # Postgres' left() takes no more
