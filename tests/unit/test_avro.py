@@ -460,6 +460,13 @@ def test_a_schema_that_cannot_be_used_is_refused_at_the_start(text: str, said: s
     assert "\n" not in str(caught.value)
 
 
+def test_what_ships_need_not_be_copied(tmp_path: Path) -> None:
+    subject = "bridge.entity_events-bridge.EntityChanged"
+    assert load_schema(subject, tmp_path).text == load_schema(subject, None).text
+    (tmp_path / f"{subject}.avsc").write_text(json.dumps(of("int")))
+    assert json.loads(load_schema(subject, tmp_path).text) == of("int")
+
+
 def test_schema_files(tmp_path: Path) -> None:
     (tmp_path / "good-R.avsc").write_text(json.dumps(of("int"), indent=2))
     (tmp_path / "latin-R.avsc").write_bytes(b'"\xe9"')

@@ -69,11 +69,13 @@ class AvroSchema:
 
 
 def load_schema(subject: str, directory: Path | None) -> AvroSchema:
-    """Read `<subject>.avsc` from `directory`, or from the shipped schemas. Raises ConfigError naming the file."""
+    """Read `<subject>.avsc` from `directory`, or else the one that ships with bridge. Raises ConfigError naming it."""
     if Path(subject).name != subject:
         raise ConfigError(f"the subject {subject!r} is not the name of a file", hint="Correct the route's subject")
     try:
-        file: Traversable = (directory or resource("schemas")).joinpath(f"{subject}.avsc")
+        shipped = resource("schemas").joinpath(f"{subject}.avsc")
+        own = None if directory is None else directory / shipped.name
+        file: Traversable = shipped if own is None or (shipped.is_file() and not own.exists()) else own
         with file.open("rb") as stream:
             content = stream.read(MAX_SCHEMA_BYTES + 1)
         text = content.decode("utf-8")
