@@ -174,11 +174,15 @@ class Site:
             assert "bridge recover --dry-run" in self.log(relay)
         assert self.pending() == before
 
-    def end(self, *relays: subprocess.Popen[str], code: int = 0) -> None:
-        """SIGTERM ends them, in good order. A Python that is only just starting would end by the signal itself."""
+    def terminate(self, *relays: subprocess.Popen[str]) -> None:
+        """SIGTERM, once each has said something: a Python that is only just starting would end by the signal itself."""
         eventually(lambda: all(self.log(relay) for relay in relays))
         for relay in relays:
             relay.terminate()
+
+    def end(self, *relays: subprocess.Popen[str], code: int = 0) -> None:
+        """SIGTERM ends them, in good order."""
+        self.terminate(*relays)
         for relay in relays:
             assert relay.wait(60) == code, self.log(relay)
 

@@ -47,7 +47,7 @@ class TopicLimits:
         """Take note that somebody may have changed one."""
         self._fresh_until = 0.0
 
-    def replace(self, by_topic: Mapping[str, int]) -> None:
+    def update(self, by_topic: Mapping[str, int]) -> None:
         """Take over what was read again; of a topic that could not be asked about, the last answer holds."""
         self._by_topic = {**self._by_topic, **by_topic}
         self._fresh_until = time.monotonic() + FRESH_SECONDS

@@ -29,7 +29,7 @@ class Equipment:
         """
         limits = TopicLimits({})
         equipment = cls(settings, RegistryClient(settings), limits)
-        limits.replace(ensure_topics(settings, shard_count))
+        limits.update(ensure_topics(settings, shard_count))
         for route in settings.routes:
             with contextlib.suppress(IncompatibleSchema):
                 equipment.encoder.prepare(route.event_type)
@@ -44,4 +44,4 @@ class Equipment:
             limits = ensure_topics(self._settings, 0)
         except ConfigError:
             limits = topic_limits(self._settings)
-        self.limits.replace(limits)
+        self.limits.update(limits)

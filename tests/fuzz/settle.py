@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from fix_relay import eventually
 from fuzz.report import Report
 from fuzz.stage import Stage
 from fuzz.watch import leaks, outputs
@@ -41,9 +40,7 @@ def come_to_rest(stage: Stage, report: Report) -> None:
 
 def close(stage: Stage, report: Report) -> None:
     """SIGTERM, and then the outputs, the auditor and `bridge verify`, which must agree."""
-    eventually(lambda: all(stage.site.log(relay) for relay in stage.relays))  # a Python that is just starting would die
-    for relay in stage.relays:
-        relay.terminate()
+    stage.site.terminate(*stage.relays)
     for relay in stage.relays:
         if relay.wait(60) != 0:
             report.note(f"a relay ended with {relay.returncode}: {stage.site.log(relay)[-800:]}")

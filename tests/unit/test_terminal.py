@@ -76,3 +76,11 @@ assert os.path.samestat(os.fstat({number}), os.stat(os.devnull))
 assert os.open({str(tmp_path)!r}, os.O_RDONLY) > 2
 """
     assert subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+def test_a_full_disk_is_no_bug() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "bridge", "run", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "bridge: the output cannot be written: No space left on device\n")

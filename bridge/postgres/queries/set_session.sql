@@ -1,6 +1,6 @@
 -- What a shard's own connection needs beside pin_session.sql. Its scans must follow (shard, seq) whatever ANALYZE saw last;
 -- a claim must be durable before its Kafka transaction commits; a relay that hangs must not hold back vacuum. The keys of
--- dead events must be hashed, and are while their hashes fit into work_mem: 4 million then, where the default is for 262,000.
+-- dead events must be hashed, and are while the planner expects them to fit into twice work_mem, 32 bytes each.
 select set_config(name, setting, %(is_local)s)
   from (values ('enable_seqscan', 'off'),
                ('enable_bitmapscan', 'off'),
