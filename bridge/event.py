@@ -24,7 +24,8 @@ Header = tuple[str, str | bytes | None]
 class Event(NamedTuple):
     """One row of the outbox, as read.
 
-    `payload` is JSON text; for `entity_events` it holds the row's columns as an object.
+    `payload` is JSON text; for `entity_events` it holds the row's columns as an object. It is empty where Postgres
+    cannot make that text: it would be longer than a gigabyte, or is damaged.
     `headers` is JSON text of an object, or None where the writer gave none. `created_us` is the time it was written,
     in microseconds since 1970 (UTC).
     """

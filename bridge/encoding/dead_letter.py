@@ -31,7 +31,7 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
         own = writer_headers(event.headers or "{}")
     except PoisonEvent:  # they may be why it is dead
         own = [IS_CUT]
-    if len(event.payload) <= limit:  # or even to try would take its size in memory
+    if 0 < len(event.payload) <= limit:  # or even to try would take its size in memory
         whole = _copy(event, letter.reason, topic, [*shared, *own], timestamp_ms)
         if size(whole) <= limit:
             return whole

@@ -67,6 +67,8 @@ class Encoder:
         try:
             key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
         except EncodingError:
+            if not event.payload:
+                raise EncodingError("Postgres cannot make text of its payload; see the relay's log") from None
             if len(event.payload) < self._limits.cut:
                 raise
             raise self._too_large(f"the payload has {self._limits.cut} characters or more") from None

@@ -20,6 +20,7 @@ from bridge.encoding.limits import NO_LIMITS, TopicLimits
 from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADER_TEXT, MAX_TYPE, Event
 from bridge.failpoint import failpoint
+from bridge.postgres.around import EVERY, is_about_a_row, read_around
 from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
@@ -107,7 +108,31 @@ class Store:
         return scan
 
     def _read(self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None) -> Scan:
+        def scan(rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> Scan:
+            try:
+                return self._scan(start, in_flight, held_types, rows, whole_below, last)
+            except psycopg.Error as error:
+                if is_about_a_row(error):
+                    self.conn.rollback()
+                raise
+
         rows_at_most = min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
+        try:
+            return scan(rows_at_most)
+        except psycopg.Error as error:
+            if not is_about_a_row(error):
+                raise
+            return read_around(scan, rows_at_most, error)
+
+    def _scan(
+        self,
+        start: Start,
+        in_flight: Collection[int],
+        held_types: Collection[str],
+        rows_at_most: int,
+        whole_below: int,
+        last: int,
+    ) -> Scan:
         parameters = {
             **start._asdict(),
             "xids": [str(xid) for xid in start.xids],
@@ -121,6 +146,8 @@ class Store:
             "type_cut": MAX_TYPE,
             "in_flight": _array(in_flight),
             "held": list(held_types),
+            "whole_below": whole_below,
+            "last": last,
         }
         with self.conn.pipeline():
             self._begin("begin isolation level repeatable read read only")
@@ -137,7 +164,7 @@ class Store:
             events=tuple([Event._make(row[:8]) for row in rows if row[8]]),
             deferred=tuple([row[1] for row in rows if not row[8]]),
             last_seq=rows[-1][1] if rows else None,
-            full=len(rows) == rows_at_most or is_cut_by_bytes,
+            full=len(rows) == rows_at_most or is_cut_by_bytes or (last < EVERY and bool(rows)),
             snapshot=Snapshot.parse(snapshot[0]),
             drawn=snapshot[1],
             scan_from=snapshot[2],

@@ -133,3 +133,22 @@ def test_memory_is_bounded_by_bytes_of_all_kinds(site: Site, shape: str) -> None
         assert_flows(site, seconds=120)  # they come after it, and reading it is what takes time
         eventually(lambda: site.pending() == 0, 120)
         assert_small(relay)
+
+
+TOO_LONG = "(select jsonb_build_object('n', 1, 'text', jsonb_agg('1e131071'::jsonb)) from generate_series(1, 9000))"
+
+
+@pytest.mark.hostile
+def test_a_payload_that_postgres_cannot_make_text_of(site: Site) -> None:
+    """2.5 kB of jsonb that would be more than a gigabyte of text; dead with a reason, in the topic as a cut letter."""
+    with running(site) as relay:
+        with site.connect() as db:
+            row = db.execute(f"select bridge.publish_event('thing.changed', 'long', {TOO_LONG})::text").fetchone()
+        assert_flows(site)
+        assert_decided(site, [row[0]], 4 * SECONDS)
+        assert status_of(site, row[0]) == "DEAD"
+        assert "cannot make text" in site.scalar("select reason from bridge.dead_event")
+        assert_calm(site, relay)
+        assert_small(relay)
+    verified = site.bridge("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr

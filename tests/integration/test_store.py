@@ -189,3 +189,57 @@ def test_what_is_in_flight_is_not_read_again_when_a_retry_sets_scans_back(
     assert db.execute("select bridge.retry_dead(%s)", (dead.id,)).fetchone() == (True,)
     behind = Start(published.seq, scan_from, (), (), next_xid=1 << 60, next_floor=published.seq)
     assert [event.id for event in a.read(behind, in_flight.seqs, []).events] == [dead.id]
+
+
+# More than a gigabyte of text in 2.5 kB: Postgres keeps a number's zeros as their count.
+TOO_LONG = "(select jsonb_build_object('numbers', jsonb_agg('1e131071'::jsonb)) from generate_series(1, 9000))"
+UNREADABLE = {
+    "payload": f"select bridge.publish_event('t', 'bad', {TOO_LONG})",
+    "headers": f"select bridge.publish_event('t', 'bad', '{{}}', {TOO_LONG})",
+    "new_state": "insert into bridge.entity_events (entity_type, entity_id, action, new_state)"
+    f" values ('t', 'bad', 'UPDATE', {TOO_LONG})",
+}
+
+
+def read_all(store: Store) -> list[Event]:
+    """What a shard reads, read after read, as if each were published at once."""
+    found: list[Event] = []
+    while events := store.read(Position(0).start(), [event.seq for event in found], []).events:
+        found += events
+    return found
+
+
+@pytest.mark.parametrize(
+    "row", [*(pytest.param(row, marks=pytest.mark.hostile) for row in ("payload", "headers")), "new_state"]
+)
+def test_a_row_that_postgres_cannot_make_text_of(db: psycopg.Connection, stores: tuple[Store, Store], row: str) -> None:
+    """It is read without its content, and all others are read whole."""
+    for n in range(3):
+        db.execute("select bridge.publish_event('t', %s, '{\"n\": 1}')", (f"a{n}",))
+    db.execute(UNREADABLE[row])
+    for n in range(3):
+        db.execute("select bridge.publish_event('t', %s, '{\"n\": 1}')", (f"b{n}",))
+    a, _ = stores
+    events = read_all(a)
+    bad = [event for event in events if not event.payload]
+    assert [event.key.removeprefix("t:") for event in bad] == ["bad"]
+    assert bad[0].headers is None
+    assert [event.seq for event in events] == list(range(1, 9))
+
+
+def test_a_row_that_is_damaged(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    """Its content lies elsewhere, and is gone."""
+    try:
+        db.execute("create extension pg_surgery")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server comes without pg_surgery, which does the damage")
+    text = "(select string_agg(md5(g::text), '') from generate_series(1, 1000) g)"
+    db.execute(f"select bridge.publish_event('t', 'bad', jsonb_build_object('text', {text}))")
+    db.execute("select bridge.publish_event('t', 'good', '{}')")
+    for (toast,) in db.execute(
+        "select c.reltoastrelid::regclass::text from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+        " where i.inhparent = 'bridge.event_queue'::regclass"
+    ).fetchall():
+        db.execute(f"select heap_force_kill('{toast}'::regclass, array(select ctid from {toast}))")
+    a, _ = stores
+    assert [(event.key, event.payload == "") for event in read_all(a)] == [("k", False), ("bad", True), ("good", False)]

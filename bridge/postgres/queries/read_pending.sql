@@ -3,7 +3,7 @@
 -- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
 -- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.
 -- Times beyond the years 1 to 9999, infinity among them, become the ends of these years: bridge/postgres/store.py.
--- Keys count twice, because a header repeats them. In the bytes' running total the last event counts as nothing, so an
+-- From whole_below on, rows come without their content (bridge/postgres/around.py). Keys count twice, because a header repeats them. In the bytes' running total the last event counts as nothing, so an
 -- event above the bound still comes, alone.
 with start as materialized (
     select least(
@@ -28,13 +28,15 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
     select *, least(octet_length(payload), %(cut)s) + 2 * least(octet_length(event_key), %(cut)s)
               + least(coalesce(octet_length(headers), 0), %(headers_cut)s) as own_bytes
       from (
-        (select 'event_queue' as source, seq, id::text, event_type, event_key, payload::text as payload,
-                nullif(headers, '{}')::text as headers,
+        (select 'event_queue' as source, seq, id::text, event_type, event_key,
+                case when seq < %(whole_below)s::bigint then payload::text else '' end as payload,
+                case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end as headers,
                 (date_part('epoch', least(greatest(created_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint as created_us,
                 available_at is null or available_at <= clock_timestamp() as is_due
            from bridge.event_queue q
           where shard = %(shard)s
             and seq > (select seq from start)
+            and seq <= %(last)s::bigint
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
             and event_type <> all (%(held)s::text[])
@@ -48,19 +50,20 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
           limit %(rows)s)
         union all
         (select 'entity_events', seq, id::text, 'entity.changed', entity_type || ':' || entity_id,
-                json_build_object(
+                case when seq < %(whole_below)s::bigint then json_build_object(
                     'id', id, 'seq', seq, 'entity_type', entity_type, 'entity_id', entity_id,
                     'entity_type_id', entity_type_id, 'entity_event_type', entity_event_type, 'action', action,
                     'performed_by', performed_by, 'actor_status', actor_status,
                     'previous_state', previous_state::text, 'new_state', new_state::text,
                     'changed_fields', changed_fields, 'change_summary', change_summary,
-                    'occurred_at', occurred_at)::text,
-                nullif(headers, '{}')::text,
+                    'occurred_at', occurred_at)::text else '' end,
+                case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end,
                 (date_part('epoch', least(greatest(occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint,
                 available_at is null or available_at <= clock_timestamp()
            from bridge.entity_events e
           where shard = %(shard)s
             and seq > (select seq from start)
+            and seq <= %(last)s::bigint
             and status = 'PENDING'
             and seq not in (select unnest(%(in_flight)s::bigint[]))
             and 'entity.changed' <> all (%(held)s::text[])
