@@ -25,7 +25,7 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |   |__ RecordTooLarge
     |__ TopicHeld                    exit 4   this one topic cannot be published to
     |   |__ IncompatibleSchema                the registry has an older schema that the new one would break
-    |   |__ TopicUnwritable                   it is missing, forbidden, or lacks leaders or replicas
+    |   |__ TopicUnwritable                   it is missing, forbidden, lacks leaders, or takes nothing
     |__ VerificationFailed           exit 6   database and topics differ
 
 `click` uses exit 2 for a wrong command line; Ctrl-C ends a command with 130 (`bridge run` stops gracefully).
@@ -158,7 +158,7 @@ class IncompatibleSchema(TopicHeld):
 
 
 class TopicUnwritable(TopicHeld):
-    """The topic is missing, we may not write to it, or it lacks leaders or replicas."""
+    """The topic is missing, we may not write to it, it lacks leaders or replicas, or it takes no record of any size."""
 
 
 class VerificationFailed(BridgeError):

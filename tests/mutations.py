@@ -200,9 +200,9 @@ MUTATIONS = (
     Mutation(
         "status is not the truth: processed events are read",
         "bridge/postgres/queries/read_pending.sql",
-        "            and seq > (select seq from start)\n            and status = 'PENDING'\n"
+        "            and seq <= %(last)s::bigint\n            and status = 'PENDING'\n"
         "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
-        "            and seq > (select seq from start)\n"
+        "            and seq <= %(last)s::bigint\n"
         "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
         "tests/failure/test_failpoints.py -k killed_at",
     ),
@@ -545,6 +545,48 @@ MUTATIONS = (
         "click.echo(printable(line), err=err)",
         "click.echo(line, err=err)",
         "tests/unit/test_terminal.py",
+    ),
+    Mutation(
+        "a renewal waits for a locked lease, and the others run out",
+        "bridge/postgres/queries/renew_leases.sql",
+        "       for update skip locked)",
+        "       for update)",
+        "tests/failure/test_hostile_database.py -k keeps_locked",
+    ),
+    Mutation(
+        "a locked lease is passed over in silence",
+        "bridge/postgres/queries/take_shard.sql",
+        "       for update)",
+        "       for update skip locked)",
+        "tests/failure/test_hostile_database.py -k keeps_locked",
+    ),
+    Mutation(
+        "a batch in doubt is tried as it was, for ever",
+        "bridge/shard/suspicion.py",
+        "if self._doubts >= PATIENCE and seqs:",
+        "if False:",
+        "tests/unit/test_suspicion.py",
+    ),
+    Mutation(
+        "a read fails with a row that Postgres cannot make text of",
+        "bridge/postgres/around.py",
+        'return (error.sqlstate or "")[:2] in ("54", "XX")',
+        "return False",
+        "tests/integration/test_store.py -k text_of",
+    ),
+    Mutation(
+        "a dead letter that does not fit is sent all the same",
+        "bridge/encoding/dead_letter.py",
+        "    if size(cut) > limit:\n",
+        "    if False:\n",
+        "tests/unit/test_encoder.py",
+    ),
+    Mutation(
+        "what an application's trigger says is told",
+        "bridge/postgres/explained.py",
+        "if code == errors.RaiseException.sqlstate:",
+        "if False:",
+        "tests/failure/test_hostile_database.py -k raises_an_exception",
     ),
     Mutation(
         "tables are printed raw",

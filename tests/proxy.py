@@ -135,6 +135,7 @@ class Proxy:
         self.hearing = threading.Event()  # cleared: connections stay, nothing gets through
         self.hearing.set()
         self.slice_bytes = 0  # > 0: what passes is cut into pieces of up to this size, each a little later
+        self.bytes_a_second = 0  # > 0: no connection passes more, in either direction
         self._links: list[Link] = []
         self.accepted = 0  # connections so far
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -148,16 +149,18 @@ class Proxy:
     def heal(self) -> None:
         """All goes well from now on."""
         self.holds.clear()
-        self.slice_bytes = 0
+        self.slice_bytes = self.bytes_a_second = 0
         self.hearing.set()
 
     def send(self, end: socket.socket, chunk: bytes) -> None:
         """Pass `chunk` on, in the way of the day."""
-        size = self.slice_bytes or len(chunk)
+        size = self.slice_bytes or self.bytes_a_second // 10 or len(chunk)
         for start in range(0, len(chunk), size):
             end.sendall(chunk[start : start + size])
             if self.slice_bytes:
                 time.sleep(0.0002)  # the latency itself
+            if self.bytes_a_second:
+                time.sleep(min(size, len(chunk) - start) / self.bytes_a_second)
 
     def reset(self) -> None:
         """Cut all connections."""

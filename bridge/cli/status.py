@@ -90,5 +90,7 @@ def _who(wait: Wait) -> str:
             return "A server refuses what a relay asks"
         case "unforeseen":
             return f"{shard or 'A relay'} meets what nobody foresaw ({wait.count} times), please report it,"
+        case "doubt":
+            return f"{shard} has had no batch confirmed by Kafka ({wait.count} times)"
         case _:
             return f"{shard} holds topic {wait.topic or ''}"

@@ -17,6 +17,11 @@ from bridge.encoding.record import size
 from bridge.errors import PoisonEvent
 from bridge.event import DeadLetter, Event, Header, Record
 
+
+class DoesNotFit(Exception):
+    """The topic accepts next to nothing."""
+
+
 CUT = 200  # characters left of a key, a type or a reason where the dead letter would not fit
 IS_CUT: Header = (DEAD_CUT, b"true")
 
@@ -24,7 +29,8 @@ IS_CUT: Header = (DEAD_CUT, b"true")
 def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timestamp_ms: int, limit: int) -> Record:
     """The copy, of at most `limit` bytes: the header `bridge_cut` says that it is not the whole event.
 
-    `shared` are the headers that do not differ between events of one type. It always fits: the relay must go on.
+    `shared` are the headers that do not differ between events of one type. Raises DoesNotFit for a limit of some
+    hundred bytes, which not even the cut copy keeps.
     """
     event = letter.event
     try:
@@ -40,7 +46,10 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
     cut_type: Header = (CE_TYPE, event.event_type[:CUT].encode())
     cut = _copy(event, letter.reason[:CUT], topic, [*few, cut_type, IS_CUT], timestamp_ms)
     payload = cut.value or b""
-    return cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
+    cut = cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
+    if size(cut) > limit:
+        raise DoesNotFit(f"its max.message.bytes is {limit}, and a dead letter has {size(cut)} bytes at least")
+    return cut
 
 
 def _copy(event: Event, reason: str, topic: str, more: list[Header], timestamp_ms: int) -> Record:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from bridge.encoding.avro.files import SchemaFiles
 from bridge.encoding.avro.schema import AvroSchema
-from bridge.encoding.dead_letter import dead_letter
+from bridge.encoding.dead_letter import DoesNotFit, dead_letter
 from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_headers
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
-from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge
+from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Settings
 
@@ -80,10 +80,16 @@ class Encoder:
         return record
 
     def dead_letter(self, letter: DeadLetter) -> Record:
-        """The copy of a dead event, which always fits its topic."""
+        """The copy of a dead event, cut to what its topic accepts.
+
+        Raises TopicUnwritable if not even that fits, and LimitsUnsure if it may once the topic's limit was read again.
+        """
         event, topic = letter.event, self._dead_letters
         shared = shared_headers(self._name, event.source, event.event_type, JSON)
-        return dead_letter(letter, topic, shared, self._clock.timestamp_ms(event), self._limits.of(topic))
+        try:
+            return dead_letter(letter, topic, shared, self._clock.timestamp_ms(event), self._limits.of(topic))
+        except DoesNotFit as error:
+            raise (TopicUnwritable if self._limits.are_fresh else LimitsUnsure)(str(error)) from None
 
     def expect_change(self) -> None:
         """Take note that somebody has retried an event, and probably mended before what it died of."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from bridge.postgres.connection import connect
+from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import Settings
@@ -26,6 +27,9 @@ class ShardRow(NamedTuple):
     relays: int  # that are alive, this one included
 
 
+LOCK_SECONDS = 3  # to wait for a lock at most: other relays lock briefly, and nobody else should
+
+
 class Members:
     """One relay's own connection, and its place among the others.
 
@@ -37,35 +41,53 @@ class Members:
         self.conn = connect(settings.database.url, application_name=f"{settings.relay.name} relay")
         self._relay_id = relay_id
         self._lease_seconds = settings.relay.lease_seconds
+        if not is_pooled(self.conn):
+            with explained():
+                self._limit_waiting(is_local=False)
 
     @property
     def is_usable(self) -> bool:
         """Whether the connection is as good as a new one."""
         return self.conn.info.transaction_status is TransactionStatus.IDLE
 
-    @explained()
     def renew(self, shards: Collection[int], waits: Sequence[Mapping[str, object]]) -> None:
         """Say that this relay is alive and what waits in it, and renew its leases of `shards`."""
         renewal = {"owner": self._relay_id, "shards": list(shards), "lease_seconds": self._lease_seconds}
         who = {"relay_id": self._relay_id, "host": socket.gethostname(), "pid": os.getpid(), "waits": Jsonb(waits)}
         try:
-            self.conn.execute(query("renew_leases"), renewal)
+            with self._at_once():
+                self.conn.execute(query("renew_leases"), renewal)
         finally:  # where one is refused, the other still counts
-            self.conn.execute(query("heartbeat_relay"), who | {"lease_seconds": self._lease_seconds})
+            with self._at_once():
+                self.conn.execute(query("heartbeat_relay"), who | {"lease_seconds": self._lease_seconds})
 
-    @explained()
     def shards(self) -> list[ShardRow]:
         """Every shard, in order."""
-        rows = self.conn.execute(query("list_shards"), {"lease_seconds": self._lease_seconds}).fetchall()
+        with self._at_once():
+            rows = self.conn.execute(query("list_shards"), {"lease_seconds": self._lease_seconds}).fetchall()
         return [ShardRow(*row) for row in rows]
 
-    @explained()
     def pending(self) -> tuple[int, int]:
         """Events still to be published, and how many of them wait behind a dead event of their key."""
-        return self.conn.execute(query("count_pending")).fetchone() or (0, 0)
+        with self._at_once():
+            return self.conn.execute(query("count_pending")).fetchone() or (0, 0)
 
-    @explained()
     def leave(self) -> None:
         """Give back what a shard could not give back itself, and remove this relay's row."""
         for farewell in ("release_leases", "forget_relays"):
-            self.conn.execute(query(farewell), {"relay_id": self._relay_id})
+            with self._at_once():
+                self.conn.execute(query(farewell), {"relay_id": self._relay_id})
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """For a statement: a lock that somebody keeps is an error, instead of the end of all turns."""
+        with explained():
+            if not is_pooled(self.conn):
+                yield
+                return
+            with self.conn.transaction():  # the session is another one each time
+                self._limit_waiting(is_local=True)
+                yield
+
+    def _limit_waiting(self, *, is_local: bool) -> None:
+        self.conn.execute("select set_config('lock_timeout', %s, %s)", (f"{LOCK_SECONDS}s", is_local))

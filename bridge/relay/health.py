@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bridge.relay.backoff import FORESEEN_SECONDS, UNFORESEEN_SECONDS, backoff
@@ -15,12 +15,17 @@ STUCK = 8  # failures in a row, after which nobody should wait for it
 
 
 @dataclass(frozen=True, slots=True)
-class Unforeseen:
-    """A failure that nobody foresaw: its type and place, since when, and how often since then."""
+class Trouble:
+    """A failure that comes again and again: the last one's cause, since when, and how often since then."""
 
     cause: str
     since: datetime
     count: int
+
+
+def again(known: Trouble | None, cause: str) -> Trouble:
+    """What is `known`, if anything, and has just happened again."""
+    return Trouble(cause, known.since if known else datetime.now(UTC), known.count + 1 if known else 1)
 
 
 class Health:
@@ -29,7 +34,7 @@ class Health:
     def __init__(self, who: str, advice: str) -> None:
         """`who` it is, in the log; `advice`: what is done after a failure that nobody foresaw."""
         self.who = who
-        self.unforeseen: Unforeseen | None = None
+        self.unforeseen: Trouble | None = None
         self._advice = advice
         self._attempt = 0
         self._said: set[str] = set()
@@ -52,8 +57,7 @@ class Health:
 
     def failed_unforeseen(self, cause: str) -> float:
         """Take note of a failure that nobody foresaw; seconds to wait before the next try."""
-        known = self.unforeseen or Unforeseen(cause, datetime.now(UTC), 0)
-        self.unforeseen = replace(known, cause=cause, count=known.count + 1)
+        self.unforeseen = again(self.unforeseen, cause)
         self.say_once(logging.ERROR, f"unforeseen: {cause}. {self._advice}. Please report it")
         self._attempt += 1
         return backoff(self._attempt - 1, UNFORESEEN_SECONDS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
-from bridge.relay.health import Health
+from bridge.relay.health import Health, Trouble, again
 from bridge.shard.holds import TopicHolds
 from bridge.shard.suspicion import PATIENCE, Suspicion
 
@@ -21,11 +22,37 @@ class ShardHealth(Health):
         super().__init__(f"shard {shard}", ADVICE)
         self.holds = holds
         self.suspicion = Suspicion()
+        self.doubt: Trouble | None = None  # batches in a row of which nobody could say that they were published
 
     def batch_failed(self, seqs: Sequence[int], cause: str) -> float:
         """As `failed_unforeseen()`, with a batch of these `seqs` in hand; empty for none."""
         self.suspicion.failed(seqs, f"unforeseen: {cause}")
         return self.failed_unforeseen(cause)
+
+    def batch_in_doubt(self, seqs: Sequence[int], why: str) -> float:
+        """Take note that Kafka did not say whether these `seqs` were published; seconds before the next try.
+
+        Once is what a takeover is for. Again and again it may be too much for a slow link, and is tried in parts.
+        """
+        self.suspicion.doubted(seqs)
+        self.doubt = again(self.doubt, why)
+        self.say_once(logging.INFO, f"{why}; reconciling")
+        if self.is_in_doubt:
+            self.say_once(logging.WARNING, f"{PATIENCE} batches in a row are in doubt; it is tried in smaller ones")
+        return self.failed()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether that is more than chance."""
+        return self.doubt is not None and self.doubt.count >= PATIENCE
+
+    def moved_on(self) -> None:
+        super().moved_on()
+        self.doubt = None
+
+    def got_on(self) -> None:
+        super().got_on()
+        self.doubt = None
 
     def _is_past(self) -> bool:
         return self.suspicion.limit is None

@@ -136,8 +136,8 @@ class ShardThread:
         elif what is Reaction.REFRESH:
             self._doubt_limits(error)
         elif what is Reaction.RECONCILE:
-            self.health.say_once(logging.INFO, f"{error}; reconciling")
             self._hold_unwritable(shard)
+            return self.health.batch_in_doubt(_in_hand(shard), str(error))
         elif what is Reaction.WAIT and isinstance(error, Unavailable):
             self._outages.began(self._name, error)
         elif what is Reaction.WAIT:
@@ -147,7 +147,7 @@ class ShardThread:
         return self.health.failed()
 
     def _react_unforeseen(self, error: Exception, shard: Shard | None) -> float:
-        in_hand = sorted(shard.in_hand.outcomes.seqs) if shard is not None and shard.in_hand is not None else []
+        in_hand = _in_hand(shard)
         if isinstance(error, RecordRefused):
             if not self._limits_are_new:  # somebody may have changed them, and then it is this event's matter
                 self._doubt_limits(error)
@@ -170,3 +170,8 @@ class ShardThread:
         with contextlib.suppress(Unavailable, ConfigError):  # the takeover will say so
             for topic, why in self._ports.unwritable(shard.in_hand.topics).items():
                 self.health.holds.hold(topic, why)
+
+
+def _in_hand(shard: Shard | None) -> Sequence[int]:
+    """The seqs of the batch that is being claimed and published."""
+    return sorted(shard.in_hand.outcomes.seqs) if shard is not None and shard.in_hand is not None else []

@@ -20,7 +20,7 @@ class Wait(TypedDict):
 
     shard: int | None
     topic: str | None
-    kind: str  # "server", "refusal", "topic", "schema" or "unforeseen"
+    kind: str  # "server", "refusal", "topic", "schema", "doubt" or "unforeseen"
     reason: str
     since: str
     count: int
@@ -37,6 +37,8 @@ def waits(relay: Health, shards: Mapping[int, ShardHealth], outages: Outages) ->
         for topic, hold in sorted(health.holds.current.items()):
             found.append(_wait(shard, topic, _kind(hold.why), str(hold.why), hold.since))
         found += _unforeseen(shard, health)
+        if (doubt := health.doubt) is not None and health.is_in_doubt:
+            found.append(_wait(shard, None, "doubt", doubt.cause, doubt.since, doubt.count))
     return found
 
 

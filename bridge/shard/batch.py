@@ -75,7 +75,8 @@ def make_batch(
         try:
             records.append(encoder.dead_letter(letter))
         except Exception as error:
-            raise EventFailed(place(error), event.seq) from error
+            _react_to_letter(error, event, holds)
+            continue
         dead.append(letter)
         if block_keys:
             newly_blocked[key] = event.seq
@@ -90,6 +91,17 @@ def _react(error: Exception, event: Event, holds: TopicHolds) -> DeadLetter | No
         case Reaction.HOLD if isinstance(error, BridgeError):
             holds.hold(holds.topic_of(event), error)
             return None
+        case Reaction.REFRESH:
+            raise error
+        case _:
+            raise EventFailed(place(error), event.seq) from error
+
+
+def _react_to_letter(error: Exception, event: Event, holds: TopicHolds) -> None:
+    match reaction(error, OF_AN_EVENT):
+        case Reaction.HOLD if isinstance(error, BridgeError):
+            holds.hold(holds.dead_letters, error)
+            holds.wait(event)
         case Reaction.REFRESH:
             raise error
         case _:

@@ -41,7 +41,7 @@ class TopicHolds:
         self.current: Mapping[str, Hold] = {}  # by topic; replaced, never changed
         self._now = now
         self._unwritable = unwritable
-        self._dead_letters = settings.topics.dead_letters
+        self.dead_letters = settings.topics.dead_letters
         self._topic_of = {route.event_type: route.topic for route in settings.routes}
         self._waiting: dict[Key, int] = {}  # keys, and seqs of events that would be dead letters, but must wait
         self._said: set[tuple[str, str]] = set()
@@ -49,7 +49,7 @@ class TopicHolds:
 
     def topic_of(self, event: Event) -> str:
         """Where the event goes: without a route, to the dead letters."""
-        return self._topic_of.get(event.event_type, self._dead_letters)
+        return self._topic_of.get(event.event_type, self.dead_letters)
 
     def hold(self, topic: str, why: BridgeError) -> None:
         """Hold a topic; says so once for each reason."""
@@ -68,7 +68,7 @@ class TopicHolds:
 
     def holds_dead_letters(self) -> bool:
         """Whether no dead letter can be published now."""
-        return self._dead_letters in self.current
+        return self.dead_letters in self.current
 
     def wait(self, event: Event) -> None:
         """Let an event that would be a dead letter wait until its topic is held no more."""

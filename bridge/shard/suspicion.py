@@ -29,7 +29,7 @@ class Suspicion:
 
     def __init__(self) -> None:
         self.limit: int | None = None  # events that the next batch may have; None: as many as usual
-        self._failures = 0
+        self._failures = self._doubts = 0
         self._last = 0  # up to this seq, the batch that failed is still to be tried
         self._reasons: dict[int, str] = {}
         self._treatments: dict[int, Treatment] = {}
@@ -51,11 +51,21 @@ class Suspicion:
         if self._failures < PATIENCE:
             return
         if len(seqs) > 1:
-            self.limit = max(len(seqs) // SHRINKING, 1)
+            self._shrink(seqs)
         else:
             is_dead_letter = seqs[0] in self._treatments
             self._treatments[seqs[0]] = Treatment.BARE_DEAD_LETTER if is_dead_letter else Treatment.DEAD_LETTER
             self._reasons.setdefault(seqs[0], reason)
+
+    def doubted(self, seqs: Sequence[int]) -> None:
+        """Nobody knows what became of a batch of the events `seqs` (ascending): they may be too many at once."""
+        self._doubts += 1
+        if self._doubts >= PATIENCE and seqs:
+            self._last = max(self._last, seqs[-1])
+            self._shrink(seqs)
+
+    def _shrink(self, seqs: Sequence[int]) -> None:
+        self.limit = max(len(seqs) // SHRINKING, 1)
 
     def passed(self, seqs: Sequence[int]) -> None:
         """A batch of the events `seqs` (ascending) was published."""
@@ -65,4 +75,4 @@ class Suspicion:
         if self.limit is not None and seqs[-1] >= self._last:
             self.limit = None
         if self.limit is None:
-            self._failures = 0
+            self._failures = self._doubts = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
+import string
 import subprocess
 
 import pytest
@@ -12,7 +14,7 @@ from fix_kafka import Cluster
 from fix_relay import Site, eventually
 from kafka_settings import configure
 from proxy import Api
-from reaction import assert_decided, assert_says, assert_shown, fresh_keys, publish
+from reaction import assert_all_is_well, assert_decided, assert_says, assert_shown, fresh_keys, publish
 
 SMALL = "batch_rows = 50"
 
@@ -186,3 +188,23 @@ def test_the_network_goes_deaf(cluster: Cluster, cluster_site: Site) -> None:
     eventually(lambda: "reconciling" in cluster_site.log(relay) and "Kafka is away" in cluster_site.log(relay))
     cluster.heal()
     cluster_site.assert_exactly_once(relay)
+
+
+@pytest.mark.hostile
+def test_a_link_too_slow_for_a_whole_batch(cluster: Cluster, cluster_site: Site) -> None:
+    """No batch is confirmed before its transaction's time is up: smaller ones are, and none of the events is dead."""
+    site = cluster_site
+    relay, _ = start_idle(site)
+    for broker in cluster.brokers:
+        broker.proxy.bytes_a_second = 100_000
+    texts = ["".join(random.choices(string.ascii_letters, k=20_000)) for _ in range(300)]  # hardly compressible
+    ids = publish(
+        site, *(("thing.changed", f"k{n % 20}", json.dumps({"n": n, "text": text})) for n, text in enumerate(texts))
+    )
+    assert_says(site, relay, "WARNING|ERROR", "in doubt", "smaller")
+    assert_decided(site, ids, 200)
+    for broker in cluster.brokers:
+        broker.proxy.heal()
+    assert site.scalar("select count(*) from bridge.dead_event") == 0
+    assert_all_is_well(site)
+    site.assert_exactly_once(relay)

@@ -16,10 +16,13 @@ from reaction import (
     BOTH_DELIVERIES,
     assert_all_is_well,
     assert_calm,
+    assert_decided,
     assert_flows,
     assert_says,
     assert_shown,
+    left,
     publish,
+    publish_everywhere,
     running,
 )
 
@@ -198,3 +201,50 @@ def busy_leases(site: Site) -> Iterator[None]:
     finally:
         ending.set()
         writer.join()
+
+
+def test_a_lease_that_somebody_else_keeps_locked(site: Site) -> None:
+    """An editor's open transaction on one shard's row: the other shards keep their leases, and flow."""
+    with running(site) as relay:
+        with site.connect() as db:
+            db.execute("begin")
+            (locked,) = db.execute("select shard from bridge.shard where shard = 1 for update").fetchone()
+            ids = publish_everywhere(site)
+            eventually(lambda: len(left(site, ids)) <= 1)
+            eventually(
+                lambda: site.scalar("select max(lease_until) < clock_timestamp() from bridge.shard where shard = 1")
+            )
+            more = publish_everywhere(site)
+            eventually(lambda: len(left(site, more)) <= 1)
+            assert {shard for _, _, shard in left(site, [*ids, *more])} <= {locked}
+            assert_says(site, relay, "WARNING|ERROR", "lock timeout")
+            assert_shown(site, "lock timeout")
+            assert_calm(site, relay)
+        assert_decided(site, [*ids, *more])
+        assert_all_is_well(site)
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+@pytest.mark.parametrize("table", ["bridge.shard", "bridge.relay"])
+def test_sigterm_while_a_table_is_locked(site: Site, table: str) -> None:
+    with running(site), site.connect() as db:
+        db.execute("begin")
+        db.execute(f"lock table {table} in access exclusive mode")
+        # The end of `running()` asks it to end, and looks how long that takes.
+
+
+def test_a_trigger_of_the_applications_raises_an_exception(site: Site) -> None:
+    """It is named, once; what it says is the application's, and may hold values."""
+    with running(site) as relay, site.connect() as db:
+        db.execute("create function public.no() returns trigger language plpgsql as"
+                   " $$ begin raise exception 'S3CR3T % at %', new.payload, clock_timestamp(); end $$")  # fmt: skip
+        db.execute("create trigger no before update on bridge.event_queue for each row execute function public.no()")
+        ids = publish_everywhere(site)
+        assert_says(site, relay, "WARNING|ERROR", "an exception was raised in", "public.no()")
+        assert_shown(site, "public.no()")
+        assert_calm(site, relay)
+        db.execute("drop function public.no() cascade")
+        assert_decided(site, ids)
+        assert "S3CR3T" not in site.log(relay)
+        assert_all_is_well(site)

@@ -211,3 +211,19 @@ def test_the_dead_letter_topic_is_forbidden(secured_site: Site, user: User) -> N
         user.grant((TOPIC, topic, "WRITE"))
         assert_decided(site, dying)
         assert {status_of(site, id_) for id_ in dying} == {"DEAD"}
+
+
+@BOTH_DELIVERIES
+def test_the_dead_letter_topic_takes_next_to_nothing(site: Site) -> None:
+    """Not even a cut dead letter: an event that would die waits with its key; all others flow."""
+    kafka, topic = Kafka(site), site.settings.topics.dead_letters
+    site.drain()
+    kafka.configure(topic, "max.message.bytes", "100")
+    with running(site) as relay:
+        dying = publish_everywhere(site, "unknown.type")
+        assert_flows(site)
+        assert_flows(site, "other.changed")
+        assert_says(site, relay, "WARNING|ERROR", topic, "max.message.bytes is 100")
+        assert_shown(site, topic)
+        assert_calm(site, relay)
+        assert len(left(site, dying)) == len(dying)

@@ -18,6 +18,7 @@ from bridge.errors import (
     PoisonEvent,
     RecordTooLarge,
     RegistryUnavailable,
+    TopicUnwritable,
     UnroutableEvent,
 )
 from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
@@ -160,6 +161,24 @@ def test_a_dead_letter_fits_its_topic(encoder: Encoder, given: Event) -> None:
     assert size(letter) <= 2000
     assert dict(letter.headers)["bridge_cut"] == b"true"
     assert dict(letter.headers)["ce_id"] == given.id
+
+
+def test_a_dead_letter_that_fits_nowhere_holds_its_topic(ids: KnownIds) -> None:
+    limits = TopicLimits({"dead": 100})
+    encoder = Encoder(Settings(topics=TopicSettings(dead_letters="dead")), ids.schema_id, limits)
+    with pytest.raises(TopicUnwritable, match=r"max\.message\.bytes is 100"):
+        encoder.dead_letter(DeadLetter(event(), "why"))
+    encoder.expect_change()
+    with pytest.raises(LimitsUnsure):
+        encoder.dead_letter(DeadLetter(event(), "why"))
+
+
+def test_an_event_without_its_content_is_dead(encoder: Encoder) -> None:
+    """Postgres could not make text of it."""
+    unreadable = event()._replace(payload="")
+    with pytest.raises(EncodingError, match="Postgres cannot make text"):
+        encoder.record(unreadable)
+    assert dict(encoder.dead_letter(DeadLetter(unreadable, "why")).headers)["bridge_cut"] == b"true"
 
 
 def test_the_size_is_not_below_what_kafka_counts(encoder: Encoder) -> None:

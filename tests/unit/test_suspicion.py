@@ -67,3 +67,24 @@ def test_what_fails_without_a_batch_suspects_nobody() -> None:
     for _ in range(10):
         suspicion.failed([], "the server")
     assert suspicion.limit is None
+
+
+def test_who_is_in_doubt_is_tried_in_parts_and_never_dead() -> None:
+    """A link that is too slow for more than 7 at once; what nobody foresaw needs its own failures after that."""
+    suspicion, left, failures = Suspicion(), list(range(1, 101)), 0
+    while left:
+        assert failures < 100, "goes on for ever"
+        tried = left[: suspicion.limit or 100]
+        assert suspicion.letter(event(tried[0])) is None
+        if len(tried) > 7:
+            failures += 1
+            suspicion.doubted(tried)
+        else:
+            suspicion.passed(tried)
+            left = left[len(tried) :]
+    assert failures == PATIENCE
+    assert suspicion.limit is None
+    for _ in range(PATIENCE):
+        suspicion.doubted([101])
+    suspicion.failed([101], "a bug")
+    assert suspicion.letter(event(101)) is None
