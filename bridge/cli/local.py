@@ -100,7 +100,7 @@ def open_stack(directory: Path) -> Stack:
     """The stack of a directory. Raises ConfigError where the packages that it needs are not installed."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"the local servers need {', '.join(missing)}", hint='Run: pip install "bridge-cdc[local]"')
+        raise ConfigError(f"the local servers need {', '.join(missing)}", hint="Install bridge with its extra [local]")
     from bridge.local.stack import Stack
 
     return Stack(directory)

@@ -74,7 +74,8 @@ def _lines(now: Status) -> Iterator[str]:
             yield f"{shard.stopped}. See bridge recover --dry-run"
     if now.blocking:
         behind = sum(shard.behind_dead for shard in now.shards)
-        yield f"{now.blocking} dead events hold back {behind} later events of their keys. See bridge dead list"
+        held = f"{behind} later events wait" if behind else "no later event waits yet"
+        yield f"{now.blocking} dead events hold back their keys, {held}. See bridge dead list"
     elif now.undecided_dead:
         yield f"{now.undecided_dead} dead events, which nothing waits for. See bridge dead list"
     for wait in now.waits:

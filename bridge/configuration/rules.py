@@ -16,7 +16,8 @@ from bridge.settings import Settings
 
 Trouble = Callable[[Any], str | None]
 
-SERVER = re.compile(r"([A-Za-z_]+://)?[^@/\s,]+")  # librdkafka takes SASL_SSL://host:9092, too
+# librdkafka takes SASL_SSL://host:9092, too, and a host without its port.
+SERVER = re.compile(r"((SASL_)?(PLAINTEXT|SSL)://)?(\[[0-9a-f:.]+\]|[^@/\s,:\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
 
 

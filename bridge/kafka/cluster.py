@@ -204,4 +204,8 @@ class Cluster:
         cause = error.args[0]
         if cause.retriable() or cause.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
             return self._unreachable(error)
-        return ConfigError(f"Kafka does not let us {what}: {words(error)}")
+        hint = None
+        if cause.code() == KafkaError.INVALID_REPLICATION_FACTOR:
+            factor = self._settings.topics.replication_factor
+            hint = f"topics.replication_factor is {factor}, and must be at most the number of brokers"
+        return ConfigError(f"Kafka does not let us {what}: {words(error)}", hint=hint)

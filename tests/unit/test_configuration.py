@@ -12,6 +12,7 @@ import bridge
 from bridge.configuration.environment import from_environment
 from bridge.configuration.key_lines import key_lines, line_of
 from bridge.configuration.load import Configuration, load, load_routed, read
+from bridge.configuration.rules import RULES
 from bridge.configuration.urls import database_trouble, registry_trouble
 from bridge.errors import ConfigError
 from bridge.settings import Compatibility, Delivery
@@ -88,6 +89,8 @@ def test_schemas_are_relative_to_the_file(write: Write, tmp_path: Path, monkeypa
         ),
         ("[kafka]\nproperties = 3", "bridge.toml:2: kafka.properties must be a table, not a whole number"),
         ("[kafka]\nbootstrap_servers = 'a b'", "bridge.toml:2: kafka.bootstrap_servers must be host:port,host:port"),
+        ("[kafka]\nbootstrap_servers = 'http://a:9092'", "bridge.toml:2: kafka.bootstrap_servers must be host:port"),
+        ("[kafka]\nbootstrap_servers = 'a:9092,b:9092x'", "bridge.toml:2: kafka.bootstrap_servers must be host:port"),
         ("relay = 3", "bridge.toml:1: relay must be a table, not a whole number"),
         ("schemas = 3", "bridge.toml:1: schemas must be text, not 3"),
         ("schemas = ''", "bridge.toml:1: schemas must be a directory"),
@@ -458,3 +461,10 @@ def test_registry_urls_that_are_not(url: str) -> None:
 def test_a_login_in_the_registrys_url_becomes_user_and_password() -> None:
     registry = load(None, {"BRIDGE_REGISTRY_URL": "https://u%40s:p%2Fw@host:8081/x,https://u:p@other"}).registry
     assert (registry.url, registry.username, registry.password) == ("https://host:8081/x,https://other", "u@s", "p/w")
+
+
+@pytest.mark.parametrize(
+    "servers", ["a", "a:9092", "a.b-c_d:1, 127.0.0.1:65535", "[::1]:9092", "sasl_ssl://a:9093,SSL://b"]
+)
+def test_servers_as_librdkafka_takes_them(servers: str) -> None:
+    assert RULES["kafka.bootstrap_servers"](servers) is None
