@@ -84,5 +84,5 @@ def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavaila
     reason = first.split(" failed: ")[-1].removeprefix("FATAL:").strip()
     return DatabaseUnavailable(
         f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {reason}",
-        hint="Check that the server runs, and database.url (bridge config show)",
+        hint="Check that the server runs, and database.url or BRIDGE_DATABASE_URL",
     )

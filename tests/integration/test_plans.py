@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from bridge.postgres.around import EVERY
 from bridge.postgres.connection import connect
 from bridge.postgres.queries import query
 from bridge.postgres.store import Store
@@ -72,6 +73,8 @@ def read_plan(db: psycopg.Connection, **changes: object) -> tuple[str, int]:
         "floors": [],
         "in_flight": "{}",
         "held": [],
+        "whole_below": EVERY,
+        "last": EVERY,
         **changes,
     }
     lines = db.execute(
