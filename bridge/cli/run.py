@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import threading
@@ -47,9 +46,9 @@ def run(config: Path | None, until_empty: bool, wait_seconds: float | None, work
 
         run_workers(workers, sys.argv[1:])
         return
+    from bridge.relay.memory import tune
     from bridge.relay.relay import Relay
 
-    gc.freeze()  # a batch makes tens of thousands of objects, none of them garbage; looking for it took a fifth of all
-    gc.set_threshold(100_000, 50, 100)
+    tune()
     patience = float("inf") if wait_seconds is None else wait_seconds
     Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience).run()

@@ -96,7 +96,7 @@ class Relay:
 
         def open_store(shard: int) -> Store:
             # A takeover leaves a batch and its errors behind in cycles: a hundred megabytes, if its events are large.
-            # There are few objects among them, so the collector would not come by itself (cli/run.py).
+            # There are few objects among them, so the collector would not come by itself (memory.py).
             gc.collect()
             return Store.open(settings, shard, self.relay_id, equipment.limits)
 

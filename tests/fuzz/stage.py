@@ -47,10 +47,19 @@ class Stage:
     def revive(self) -> list[str]:
         """What an orchestrator does: start again what has ended. Returns the ends that nothing explains."""
         ended = [relay for relay in self.relays if relay.poll() is not None]
-        odd = [f"a relay ended with {relay.returncode}: {self.site.log(relay)[-800:]}" for relay in ended]
+        odd = [
+            f"a relay ended with {relay.returncode}: {self.site.log(relay)[-800:]}"
+            for relay in ended
+            if not self._may_not_begin(relay)
+        ]
         unexplained = [] if self.disturbed else odd
         self.relays = [relay for relay in self.relays if relay.poll() is None] or [self.site.start()]
         return unexplained
+
+    def _may_not_begin(self, relay: subprocess.Popen[str]) -> bool:
+        """A registry that refuses the login, or is none, ends a relay that is only starting: a wrong configuration."""
+        log = self.site.log(relay)
+        return relay.returncode == 4 and "registry" in log and " is ours " not in log
 
     def replace_relays(self, number: signal.Signals) -> None:
         """Each ends by a signal, and another begins."""
