@@ -56,6 +56,11 @@ class Stage:
         self.relays = [relay for relay in self.relays if relay.poll() is None] or [self.site.start()]
         return unexplained
 
+    @property
+    def waits_for_registry(self) -> bool:
+        """Whether no relay has begun, and the registry lies: at its start a relay wants every schema's id."""
+        return self.registry.lie is not None and not any(" is ours " in self.site.log(relay) for relay in self.relays)
+
     def _may_not_begin(self, relay: subprocess.Popen[str]) -> bool:
         """A registry that refuses the login, or is none, ends a relay that is only starting: a wrong configuration."""
         log = self.site.log(relay)

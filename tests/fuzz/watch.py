@@ -51,7 +51,10 @@ class Watch(threading.Thread):
                 self._report.note_all(self._rates.look(self.harms))
 
     def _land(self, landed: dict[str, str]) -> None:
-        now, well_since = time.monotonic(), self._stage.well_since
+        now = time.monotonic()
+        if self._stage.waits_for_registry:
+            self._stage.well_since = now
+        well_since = self._stage.well_since
         for id_, began in list(self._flying.items()):
             seconds = now - max(began, well_since)
             if id_ in landed:
