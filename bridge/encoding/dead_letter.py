@@ -48,7 +48,7 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
     payload = cut.value or b""
     cut = cut._replace(value=payload[: max(len(payload) - max(size(cut) - limit, 0), 0)])
     if size(cut) > limit:
-        raise DoesNotFit(f"its max.message.bytes is {limit}, and a dead letter has {size(cut)} bytes at least")
+        raise DoesNotFit(f"its max.message.bytes is {limit}, which is too little for a dead letter")
     return cut
 
 

@@ -68,7 +68,9 @@ class Encoder:
             key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
         except EncodingError:
             if not event.payload:
-                raise EncodingError("Postgres cannot make text of its payload; see the relay's log") from None
+                raise EncodingError(
+                    "Postgres cannot make text of it: that would be longer than a gigabyte, or the row is damaged"
+                ) from None
             if len(event.payload) < self._limits.cut:
                 raise
             raise self._too_large(f"the payload has {self._limits.cut} characters or more") from None

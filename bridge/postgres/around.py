@@ -6,16 +6,12 @@ keeps the zeros of 1e131071 as their count.
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_left
 from typing import Protocol
 
 import psycopg
 
-from bridge.postgres.explained import as_ours
 from bridge.shard.position import Scan
-
-logger = logging.getLogger(__name__)
 
 EVERY = (1 << 63) - 1  # no seq is higher
 
@@ -27,14 +23,17 @@ class ScanRows(Protocol):
 
 
 def is_about_a_row(error: psycopg.Error) -> bool:
-    """Whether one row may be why a read failed: `program_limit_exceeded`, or `internal_error` and damage."""
-    return (error.sqlstate or "")[:2] in ("54", "XX")
+    """Whether one row may be why a read failed: `program_limit_exceeded`, `internal_error` and damage, or
+    `untranslatable_character`.
+    """
+    code = error.sqlstate or ""
+    return code[:2] in ("54", "XX") or code == "22P05"
 
 
-def read_around(scan: ScanRows, rows: int, error: psycopg.Error) -> Scan:
+def read_around(scan: ScanRows, rows: int) -> Scan:
     """Read the events before the first one that cannot be read, and that one with an empty payload.
 
-    `error` is what a scan of as many `rows` failed with. Raises psycopg.Error where no row is to blame.
+    Where a scan of as many `rows` has failed. Raises psycopg.Error where no row is to blame.
     """
     listed = scan(rows, whole_below=0)
     seqs = sorted([*(event.seq for event in listed.events), *listed.deferred])
@@ -48,9 +47,12 @@ def read_around(scan: ScanRows, rows: int, error: psycopg.Error) -> Scan:
             return True
         return False
 
+    if not seqs:
+        return scan(rows)
+    if not fails(len(seqs)):  # the row lies further on, first of the other source
+        return scan(rows, last=seqs[-1])
     readable = bisect_left(range(1, len(seqs) + 1), True, key=fails)
-    if readable == len(seqs):  # the row lies further on
-        return scan(rows, last=seqs[-1]) if seqs else scan(rows)
+    if readable == len(seqs) or not fails(readable + 1):  # it was chance, or was mended just now: nobody is to blame
+        return scan(rows)
     bad = seqs[readable]
-    logger.warning("the event with seq %d cannot be read: %s", bad, as_ours(error) or error.sqlstate)
     return scan(readable + 1, whole_below=bad, last=bad)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -68,6 +71,14 @@ def without_passwords(url: str) -> str:
 def is_pooled(conn: psycopg.Connection) -> bool:
     """Whether a pooler is in between, so that each transaction may have another session; `connect()` found out."""
     return conn.prepare_threshold is None
+
+
+@contextmanager
+def waiting_at_most(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
+    """One transaction, in which a lock that somebody keeps is an error after that time; behind a pooler, too."""
+    with conn.transaction():
+        conn.execute("select set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
+        yield
 
 
 def _look_for_pooler(conn: psycopg.Connection) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import errors
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
 from bridge.text import printable
@@ -42,6 +41,7 @@ REFUSES = {
     "57": "a time-out, or an operator stepped in",
     "58": "the server's system",
     "72": "the snapshot is too old",
+    "P0001": "a trigger of the application's",
     "XX001": "damaged data",
     "XX002": "a damaged index",
 }
@@ -62,9 +62,11 @@ def explained() -> Iterator[None]:
 def as_ours(error: psycopg.Error) -> DatabaseUnavailable | None:
     """Our error for one of psycopg's, None for what nobody foresaw. One line: the details hold values."""
     code = error.sqlstate or ""
-    if code == errors.RaiseException.sqlstate:  # the text is the application's, and may hold values
-        return DatabaseRefuses(f"an exception was raised in {_first_line(error.diag.context or 'a trigger')}")
-    text = _first_line(error.diag.message_primary or str(error)) or type(error).__name__
+    where = _first_line(error.diag.context or "")
+    if where.endswith("at RAISE") and "function bridge." not in where:  # the application's text, which may hold values
+        text = f"an exception was raised in {where}"
+    else:
+        text = _first_line(error.diag.message_primary or str(error)) or type(error).__name__
     if code in AWAY or code[:2] in AWAY:
         return DatabaseUnavailable(text)
     if code in REFUSES or code[:2] in REFUSES:

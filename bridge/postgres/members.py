@@ -11,7 +11,7 @@ from typing import NamedTuple
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from bridge.postgres.connection import connect, is_pooled
+from bridge.postgres.connection import connect, is_pooled, waiting_at_most
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import Settings
@@ -43,7 +43,7 @@ class Members:
         self._lease_seconds = settings.relay.lease_seconds
         if not is_pooled(self.conn):
             with explained():
-                self._limit_waiting(is_local=False)
+                self.conn.execute("select set_config('lock_timeout', %s, false)", (f"{LOCK_SECONDS}s",))
 
     @property
     def is_usable(self) -> bool:
@@ -85,9 +85,5 @@ class Members:
             if not is_pooled(self.conn):
                 yield
                 return
-            with self.conn.transaction():  # the session is another one each time
-                self._limit_waiting(is_local=True)
+            with waiting_at_most(self.conn, LOCK_SECONDS):  # the session is another one each time
                 yield
-
-    def _limit_waiting(self, *, is_local: bool) -> None:
-        self.conn.execute("select set_config('lock_timeout', %s, %s)", (f"{LOCK_SECONDS}s", is_local))

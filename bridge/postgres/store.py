@@ -7,6 +7,7 @@ the row still carries our generation and the batch id that we wrote last. No tra
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, datetime
 from types import TracebackType
@@ -21,13 +22,14 @@ from bridge.errors import LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, MAX_HEADER_TEXT, MAX_TYPE, Event
 from bridge.failpoint import failpoint
 from bridge.postgres.around import EVERY, is_about_a_row, read_around
-from bridge.postgres.connection import connect, is_pooled
+from bridge.postgres.connection import connect, is_pooled, waiting_at_most
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import OnDead, RelaySettings, Settings
 from bridge.shard.ledger import NOTHING, Ledger, OfSource, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
+LOCK_SECONDS = 3  # to wait for the shard's row at most
 FIRST_ROWS = 256  # of the first read, whose rows may be large
 
 
@@ -83,12 +85,14 @@ class Store:
         not the one that was taken any more.
         """
         stopped = _identity(ours) | {"reason": reason, "renumber": renumber}
-        return self.conn.execute(query("stop_shard"), stopped).fetchone() is not None
+        with self._lock_limit():
+            return self.conn.execute(query("stop_shard"), stopped).fetchone() is not None
 
     @explained()
     def release(self, ours: Ledger) -> None:
         """Give the lease back; nothing happens when it is not ours any more."""
-        self.conn.execute(query("release_shard"), _identity(ours))
+        with self._lock_limit():
+            self.conn.execute(query("release_shard"), _identity(ours))
 
     @explained()
     def read(
@@ -122,7 +126,7 @@ class Store:
         except psycopg.Error as error:
             if not is_about_a_row(error):
                 raise
-            return read_around(scan, rows_at_most, error)
+            return read_around(scan, rows_at_most)
 
     def _scan(
         self,
@@ -163,8 +167,8 @@ class Store:
         return Scan(
             events=tuple([Event._make(row[:8]) for row in rows if row[8]]),
             deferred=tuple([row[1] for row in rows if not row[8]]),
-            last_seq=rows[-1][1] if rows else None,
-            full=len(rows) == rows_at_most or is_cut_by_bytes or (last < EVERY and bool(rows)),
+            last_seq=rows[-1][1] if rows else last if last < EVERY else None,
+            full=len(rows) == rows_at_most or is_cut_by_bytes or last < EVERY,
             snapshot=Snapshot.parse(snapshot[0]),
             drawn=snapshot[1],
             scan_from=snapshot[2],
@@ -233,7 +237,8 @@ class Store:
         }
         name = {"name": _application_name(self._relay.name, self.shard)}
         self.conn.execute(query("end_stale_sessions"), parameters | name)
-        row = self.conn.execute(query("take_shard"), parameters, binary=True).fetchone()
+        with self._lock_limit():
+            row = self.conn.execute(query("take_shard"), parameters, binary=True).fetchone()
         if row is None:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
         generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
@@ -244,6 +249,10 @@ class Store:
             batch_to,
         )
         return Ledger(self.shard, self._owner, generation, batch_no, batch_id, outcomes, scan_from)
+
+    def _lock_limit(self) -> AbstractContextManager[None]:
+        """Below the time after which another relay takes this session for one that was left behind."""
+        return waiting_at_most(self.conn, min(LOCK_SECONDS, self._relay.lease_seconds / 2))
 
     def _begin(self, statement: LiteralString) -> None:
         self.conn.execute(statement)

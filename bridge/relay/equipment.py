@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import random
 
 from bridge.encoding.encoder import Encoder
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import ConfigError, IncompatibleSchema
+from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
 from bridge.kafka.topics import ensure_topics, topic_limits
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
+
+PATIENCE = 3  # schemas that the registry says nothing sensible about; each may take a whole time-out
 
 
 class Equipment:
@@ -24,16 +27,30 @@ class Equipment:
     def open(cls, settings: Settings, shard_count: int) -> Equipment:
         """Check that the topics exist, and register the schemas.
 
-        A schema that the registry refuses is left for later: it holds its topic once an event needs it.
-        Raises ConfigError, BrokerUnavailable, RegistryUnavailable.
+        A schema that cannot be had is left for later: it holds its topic once an event needs it. Raises ConfigError,
+        BrokerUnavailable, and RegistryUnavailable where the registry says nothing sensible about any schema.
         """
         limits = TopicLimits({})
         equipment = cls(settings, RegistryClient(settings), limits)
         limits.update(ensure_topics(settings, shard_count))
-        for route in settings.routes:
-            with contextlib.suppress(IncompatibleSchema):
-                equipment.encoder.prepare(route.event_type)
+        equipment._prepare()
         return equipment
+
+    def _prepare(self) -> None:
+        answers = 0
+        trouble: list[RegistryUnavailable] = []
+        # Not in their order, or some schemas at its beginning could keep a relay from starting for ever.
+        for route in random.sample(self._settings.routes, len(self._settings.routes)):
+            try:
+                with contextlib.suppress(IncompatibleSchema):
+                    self.encoder.prepare(route.event_type)
+                answers += 1
+            except RegistryUnavailable as error:
+                trouble.append(error)
+            if len(trouble) == PATIENCE:
+                break
+        if trouble and not answers:
+            raise trouble[0]
 
     def refresh_limits(self) -> None:
         """Ask again how large a record each topic accepts. Raises BrokerUnavailable.

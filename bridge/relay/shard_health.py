@@ -32,11 +32,13 @@ class ShardHealth(Health):
     def batch_in_doubt(self, seqs: Sequence[int], why: str) -> float:
         """Take note that Kafka did not say whether these `seqs` were published; seconds before the next try.
 
-        Once is what a takeover is for. Again and again it may be too much for a slow link, and is tried in parts.
+        Empty where no batch was in hand, or where it is known why. Once is what a takeover is for. Again and again it
+        may be too much for a slow link, and is tried in parts.
         """
-        self.suspicion.doubted(seqs)
-        self.doubt = again(self.doubt, why)
         self.say_once(logging.INFO, f"{why}; reconciling")
+        if seqs:
+            self.suspicion.doubted(seqs)
+            self.doubt = again(self.doubt, why)
         if self.is_in_doubt:
             self.say_once(logging.WARNING, f"{PATIENCE} batches in a row are in doubt; it is tried in smaller ones")
         return self.failed()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bridge.errors import (
     BrokerUnavailable,
@@ -15,6 +15,7 @@ from bridge.errors import (
     DatabaseUnavailable,
     EventFailed,
     RecordRefused,
+    TopicUnwritable,
     Unavailable,
 )
 from bridge.event import DeadLetter
@@ -136,8 +137,8 @@ class ShardThread:
         elif what is Reaction.REFRESH:
             self._doubt_limits(error)
         elif what is Reaction.RECONCILE:
-            self._hold_unwritable(shard)
-            return self.health.batch_in_doubt(_in_hand(shard), str(error))
+            is_explained = self._hold_unwritable(shard)
+            return self.health.batch_in_doubt([] if is_explained else _in_hand(shard), str(error))
         elif what is Reaction.WAIT and isinstance(error, Unavailable):
             self._outages.began(self._name, error)
         elif what is Reaction.WAIT:
@@ -163,13 +164,16 @@ class ShardThread:
         self.health.say_once(logging.INFO, f"{error}; reading the topics' limits again")
         self._limits_are_stale = True
 
-    def _hold_unwritable(self, shard: Shard | None) -> None:
-        """Hold the topics for which the batch that is in doubt failed, so that the others go on."""
+    def _hold_unwritable(self, shard: Shard | None) -> bool:
+        """Whether the batch in doubt failed for topics that cannot be written to; these are held, others go on."""
+        unwritable: Mapping[str, TopicUnwritable] = {}
         if shard is None or shard.in_hand is None:
-            return
+            return False
         with contextlib.suppress(Unavailable, ConfigError):  # the takeover will say so
-            for topic, why in self._ports.unwritable(shard.in_hand.topics).items():
-                self.health.holds.hold(topic, why)
+            unwritable = self._ports.unwritable(shard.in_hand.topics)
+        for topic, why in unwritable.items():
+            self.health.holds.hold(topic, why)
+        return bool(unwritable)
 
 
 def _in_hand(shard: Shard | None) -> Sequence[int]:

@@ -57,7 +57,11 @@ def make_batch(
     newly_blocked: dict[Key, int] = {}
     for event in events:
         key = (event.source, event.key)
-        if key in newly_blocked or event.seq > blocked.get(key, event.seq) or (holds.current and holds.holds(event)):
+        if key in newly_blocked or event.seq > blocked.get(key, event.seq):
+            continue
+        if holds.current and holds.holds(event):
+            if holds.topic_of(event) == holds.dead_letters:
+                holds.wait(event)
             continue
         try:
             letter = suspicion.letter(event)

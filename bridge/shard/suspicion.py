@@ -30,6 +30,7 @@ class Suspicion:
     def __init__(self) -> None:
         self.limit: int | None = None  # events that the next batch may have; None: as many as usual
         self._failures = self._doubts = 0
+        self._doubted_to = 0  # up to this seq, smaller batches are wanted
         self._last = 0  # up to this seq, the batch that failed is still to be tried
         self._reasons: dict[int, str] = {}
         self._treatments: dict[int, Treatment] = {}
@@ -60,8 +61,8 @@ class Suspicion:
     def doubted(self, seqs: Sequence[int]) -> None:
         """Nobody knows what became of a batch of the events `seqs` (ascending): they may be too many at once."""
         self._doubts += 1
-        if self._doubts >= PATIENCE and seqs:
-            self._last = max(self._last, seqs[-1])
+        if self._doubts >= PATIENCE:
+            self._doubted_to = max(self._doubted_to, seqs[-1])
             self._shrink(seqs)
 
     def _shrink(self, seqs: Sequence[int]) -> None:
@@ -72,7 +73,7 @@ class Suspicion:
         for seq in seqs if self._treatments else ():
             self._treatments.pop(seq, None)
             self._reasons.pop(seq, None)
-        if self.limit is not None and seqs[-1] >= self._last:
+        if self.limit is not None and seqs[-1] >= max(self._last, self._doubted_to):
             self.limit = None
         if self.limit is None:
             self._failures = self._doubts = 0

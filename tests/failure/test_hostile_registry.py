@@ -59,6 +59,20 @@ def test_lies_about_one_subject(site: Site, lying: LyingRegistry) -> None:
         assert_all_is_well(site)
 
 
+@pytest.mark.parametrize("lie", ["500 with escapes", "30 MB"])
+def test_lies_about_one_subject_to_a_relay_that_starts(site: Site, lying: LyingRegistry, lie: str) -> None:
+    """That topic is held, as it would be later; others flow."""
+    lying.begin(lie)
+    with running(site) as relay:
+        waiting = publish_everywhere(site, "other.changed")
+        assert_flows(site)
+        assert_says(site, relay, "WARNING", f"{site.name}.others", "is held")
+        assert len(left(site, waiting)) == len(waiting)
+        lying.end()
+        assert_decided(site, waiting)
+        assert_all_is_well(site)
+
+
 def test_a_schema_that_is_mended_on_disk(site: Site) -> None:
     break_others(site)
     with running(site) as relay:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from fuzz.report import Report
 from fuzz.stage import Stage
 from fuzz.watch import leaks, outputs
 
-REST_SECONDS = 90.0
+REST_SECONDS = 60.0  # without any progress
 GIVE_UP = "fuzz: given up"
 LEFT = """select id::text, event_type, left(event_key, 40) from bridge.event_queue where status = 'PENDING' union all
           select id::text, 'history', left(entity_id, 40) from bridge.entity_events where status = 'PENDING'"""
@@ -23,8 +24,10 @@ def decide(stage: Stage) -> None:
 
 def come_to_rest(stage: Stage, report: Report) -> None:
     """With everything healed and all dead events given up, nothing is left without a decision."""
-    ends = time.monotonic() + REST_SECONDS
-    while stage.site.pending() and time.monotonic() < ends:
+    least, ends = sys.maxsize, time.monotonic() + REST_SECONDS
+    while (pending := stage.site.pending()) and time.monotonic() < ends:
+        if pending < least:
+            least, ends = pending, time.monotonic() + REST_SECONDS
         report.note_all(stage.revive())
         stage.site.bridge("dead", "skip", "--all", "--reason", GIVE_UP)
         time.sleep(1)

@@ -26,6 +26,7 @@ from bridge.local.stack import Endpoints
 
 WRITERS = 2
 DELIVERIES = ["exactly_once", "at_least_once"]
+MOST_PENDING, MOST_DECISIONS = 500, 5  # more wait behind dead ones than a person would leave there
 SHOWN_SECONDS = 8.0  # after which status must name a topic that is held
 
 
@@ -45,8 +46,9 @@ def run(stage: Stage, watch: Watch, report: Report) -> None:
         report.note_all(stage.revive())
         report.now = "nothing"
         time.sleep(stage.random.uniform(0, 2))  # the harms' own rhythm, not synchronisation
-        if stage.random.random() < 0.2:
-            decide(stage)
+        for _ in range(MOST_DECISIONS):  # each lets one dead event of a key through to the next
+            if stage.random.random() < 0.2 or stage.site.pending() > MOST_PENDING:
+                decide(stage)
 
 
 def look(stage: Stage, report: Report, ends: float) -> None:

@@ -88,3 +88,13 @@ def test_who_is_in_doubt_is_tried_in_parts_and_never_dead() -> None:
         suspicion.doubted([101])
     suspicion.failed([101], "a bug")
     assert suspicion.letter(event(101)) is None
+
+
+def test_single_failures_do_not_add_up_while_smaller_batches_are_wanted() -> None:
+    suspicion = Suspicion()
+    for _ in range(2 * PATIENCE):
+        suspicion.doubted([*range(1, 101)][: suspicion.limit or 100])
+    for seq in range(1, 10):
+        suspicion.failed([seq], "chance")
+        assert suspicion.letter(event(seq)) is None
+        suspicion.passed([seq])

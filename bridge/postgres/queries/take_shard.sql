@@ -1,7 +1,7 @@
 -- Takes a shard's lease that is free, has run out or is already ours, and reads the ledger. No row: not to be had.
 -- A lease that ends too far ahead has run out, too: the server's clock was set back since its owner renewed it last.
 -- A stopped shard is for `bridge recover` only, and stays stopped until the ledger is written. A locked row is waited for,
--- up to lock_timeout: whoever keeps it is no relay, those are ended by end_stale_sessions.sql, and that must be said.
+-- for a while: whoever keeps it is no relay, those are ended by end_stale_sessions.sql, and that must be said.
 update bridge.shard
    set owner = %(owner)s,
        generation = generation + 1,
