@@ -228,10 +228,9 @@ def test_a_lease_that_somebody_else_keeps_locked(site: Site) -> None:
 
 @pytest.mark.parametrize("table", ["bridge.shard", "bridge.relay"])
 def test_sigterm_while_a_table_is_locked(site: Site, table: str) -> None:
-    with running(site), site.connect() as db:
+    with site.connect() as db, running(site):  # which at its end asks the relay to end, before the lock is gone
         db.execute("begin")
         db.execute(f"lock table {table} in access exclusive mode")
-        # The end of `running()` asks it to end, and looks how long that takes.
 
 
 def test_a_trigger_of_the_applications_raises_an_exception(site: Site) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from fix_relay import Site, eventually
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from reaction import assert_says, publish_everywhere, running
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIGURATION = """
@@ -110,3 +111,12 @@ def test_transaction_mode(site: Site, pgbouncer: None) -> None:
     audit = site.audit()
     assert audit.is_clean, audit
     assert audit.published == 4500
+
+
+def test_a_lock_that_somebody_keeps_on_a_lease(site: Site, pgbouncer: None) -> None:
+    """It is told, and SIGTERM answered: how long a lock is waited for cannot be set for the whole connection."""
+    with site.connect() as db, running(site) as relay:
+        db.execute("begin")
+        db.execute("select from bridge.shard where shard = 1 for update")
+        publish_everywhere(site)
+        assert_says(site, relay, "WARNING|ERROR", "lock timeout")
