@@ -30,7 +30,7 @@ class Reaction(Enum):
     HOLD = "this topic's events wait, and are tried again every few seconds; said once, shown by status"
     WAIT = "said once for what it is, shown by status, and tried again with back-off, for ever"
     REFRESH = "the topics' limits are read again, and the events, too"
-    RECONCILE = "new connections; Kafka's last batch says what happened"
+    RECONCILE = "new connections; Kafka's last batch says what happened; smaller batches after three in a row"
     LEAVE = "the shard is another relay's: nothing more is done with it"
     STOP = "the shard stays stopped, in the database, until a person has looked (bridge recover)"
     END = "the command ends with the message and the error's exit code"
