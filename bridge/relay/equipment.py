@@ -39,16 +39,16 @@ class Equipment:
     def _prepare(self) -> None:
         answers = 0
         trouble: list[RegistryUnavailable] = []
-        # Not in their order, or some schemas at its beginning could keep a relay from starting for ever.
-        for route in random.sample(self._settings.routes, len(self._settings.routes)):
+        routes = list(self._settings.routes)  # in their order: a registry that was wiped gives the same ids again
+        while routes and len(trouble) < PATIENCE:
+            route = routes.pop(0)
             try:
                 with contextlib.suppress(IncompatibleSchema):
                     self.encoder.prepare(route.event_type)
                 answers += 1
             except RegistryUnavailable as error:
                 trouble.append(error)
-            if len(trouble) == PATIENCE:
-                break
+                random.shuffle(routes)  # or some schemas at the beginning could keep a relay from starting for ever
         if trouble and not answers:
             raise trouble[0]
 
