@@ -391,6 +391,13 @@ MUTATIONS = (
         "",
         "tests/failure/test_recover.py -k deleted",
     ),
+    Mutation(
+        "what waits for the dead letters' topic is forgotten while that is still refused",
+        "bridge/shard/holds.py",
+        "        if due:  # only",
+        "        if True:  # only",
+        "tests/unit/test_holds.py",
+    ),
     # Liveness
     Mutation(
         "a former owner's session keeps the row's lock",

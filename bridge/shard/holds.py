@@ -72,7 +72,8 @@ class TopicHolds:
 
     def wait(self, event: Event) -> None:
         """Let an event that would be a dead letter wait until its topic is held no more."""
-        self._waiting.setdefault((event.source, event.key), event.seq)
+        key = (event.source, event.key)
+        self._waiting[key] = min(event.seq, self._waiting.get(key, event.seq))
 
     def release_due(self) -> bool:
         """Let go of topics whose time is up; True when there were any, so that their events are read again."""
@@ -85,7 +86,8 @@ class TopicHolds:
             del due[topic]
         self.current = {topic: hold for topic, hold in self.current.items() if topic not in due}
         self._on_trial |= due.keys()
-        self._waiting.clear()
+        if due:  # only then is all read again, which finds anew what must wait
+            self._waiting.clear()
         return bool(due)
 
     def published(self, records: Sequence[Record]) -> None:

@@ -12,6 +12,7 @@ import psycopg
 from fuzz import values
 from psycopg import sql
 
+MOST_HUGE = 5  # times in a run
 PAUSE_SECONDS = 0.1  # between two rows of a writer, at most
 PUBLISH = "select bridge.publish_event(%s, %s, %s, %s)::text"
 INSERT = """insert into bridge.event_queue (event_type, event_key, payload, headers, created_at, available_at)
@@ -132,7 +133,9 @@ class Writer(threading.Thread):
             db.execute(sql.SQL("delete from {} where id = %s").format(table), (f"k{chance.randrange(100)}",))
 
     def huge(self, db: psycopg.Connection) -> None:
-        """Many at once that are large only once they are read."""
+        """Many at once that are large only once they are read; not too often, for each is read at each retry."""
+        if self.done["huge"] >= MOST_HUGE:
+            return
         db.execute(
             "insert into bridge.event_queue (event_type, event_key, payload, headers)"
             " select 'thing.changed', 'huge' || g || repeat('k', %s),"

@@ -92,3 +92,28 @@ def test_it_is_said_once_and_again_after_it_was_mended(caplog: pytest.LogCapture
         "topic topic a is not held any more",
         "topic topic a is held",
     ]
+
+
+def test_what_waits_for_the_dead_letters_goes_on_waiting_while_they_are_refused() -> None:
+    """Nothing is read again then, so nothing would find out anew that a later event of the key must wait."""
+    world = World()
+    world.unwritable = {"dead"}
+    world.holds.hold("dead", TopicUnwritable("no"))
+    world.holds.wait(event("a", seq=7))
+    world.now = HOLD_SECONDS
+    assert not world.holds.release_due()
+    assert world.holds.holds(event("a", seq=8))
+    world.now, world.unwritable = 2 * HOLD_SECONDS, set()
+    assert world.holds.release_due()
+    assert not world.holds.holds(event("a", seq=8))
+
+
+def test_the_earliest_event_that_waits_counts() -> None:
+    """It may be read after a later one, when it was retried."""
+    world = World()
+    world.holds.hold("dead", TopicUnwritable("no"))
+    world.holds.wait(event("a", seq=7))
+    world.holds.wait(event("a", seq=5))
+    world.holds.wait(event("a", seq=9))
+    assert not world.holds.holds(event("a", seq=4))
+    assert world.holds.holds(event("a", seq=6))
