@@ -94,7 +94,7 @@ class LeaseLost(BridgeError):
 
 
 class PublishUncertain(BridgeError):
-    """A Kafka transaction did not plainly succeed: only a new producer and the committed offset can tell."""
+    """A Kafka transaction did not plainly succeed: only a new producer and the control record can tell."""
 
 
 class RecordRefused(BridgeError):

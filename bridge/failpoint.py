@@ -13,13 +13,14 @@ import signal
 NAMES = (
     "takeover_taken",  # lease and ledger taken, former owner not fenced yet
     "takeover_fenced",  # init_transactions done
-    "takeover_offset_read",  # committed offset read, ledger not reconciled
+    "takeover_arrived",  # arrival record committed, the last control record not looked for yet
+    "takeover_found",  # last control record found, ledger not reconciled
     "read",  # events read, nothing claimed
     "claiming",  # in the middle of the claim's transaction, holding the row's lock
     "claimed",  # claim committed, no Kafka transaction begun
     "produced_some",  # in the middle of producing
     "produced",  # all handed to librdkafka
-    "offsets_sent",  # send_offsets_to_transaction done
+    "flushed",  # all records are with the brokers, the transaction not committed
     "published",  # Kafka transaction committed, outcomes not applied
     "marked",  # outcomes applied
 )

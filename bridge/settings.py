@@ -78,7 +78,6 @@ class RelaySettings:
     poll_max_seconds: float = 0.25
     lease_seconds: float = 10.0
     transaction_timeout_seconds: float = 10.0
-    heartbeat_hours: float = 24.0
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ class Audit:
 
     lost: written, or marked as processed or dead, but not where it should be. duplicated: more than one record.
     reordered: behind a later event of its key. phantom: no committed row. changed: another key or body than the row's.
-    hanging: partitions whose last stable offset does not reach the end. unsettled: shards whose ledger is not what
-    Kafka has committed.
+    hanging: partitions whose last stable offset does not reach the end. unsettled: shards whose ledger is not what the
+    last control record says.
     """
 
     published: int
@@ -107,7 +107,7 @@ def audit(settings: Settings, routed: Sequence[str], dead_letters: str, written:
         reordered=reordered,
         phantom=(seen | dead) - rows.keys(),
         changed=changed,
-        hanging=_hanging(bootstrap, [*routed, dead_letters]),
+        hanging=_hanging(bootstrap, [*routed, dead_letters, settings.topics.control]),
         unsettled=_unsettled(settings, ledgers),
     )
 
@@ -155,16 +155,17 @@ def _hanging(bootstrap_servers: str, topics: Sequence[str]) -> list[str]:
 
 
 def _unsettled(settings: Settings, ledgers: Sequence[tuple[int, int, str]]) -> list[str]:
-    consumer = _consumer(settings.kafka.bootstrap_servers, settings.relay.name, {})
-    try:
-        parts = [TopicPartition(settings.topics.control, shard) for shard, _, _ in ledgers]
-        committed = {part.partition: part for part in consumer.committed(parts, 30)} if parts else {}
-    finally:
-        consumer.close()
+    values: dict[int, bytes] = {}
+    control = settings.topics.control
+    for record in read_topics(settings.kafka.bootstrap_servers, [control])[control]:
+        if record.key == settings.relay.name.encode():
+            values[record.partition] = record.value
+    records = {shard: json.loads(value) for shard, value in values.items()}
+    last = {shard: (record["batch_no"], record["batch_id"]) for shard, record in records.items()}
     return [
-        f"shard {shard}: ledger {batch_no} {batch_id}, Kafka {committed[shard].offset} {committed[shard].metadata}"
+        f"shard {shard}: ledger {batch_no} {batch_id}, Kafka {last.get(shard)}"
         for shard, batch_no, batch_id in ledgers
-        if (committed[shard].offset, committed[shard].metadata) != (batch_no, batch_id)
+        if last.get(shard) != (batch_no, batch_id)
     ]
 
 

@@ -34,7 +34,7 @@ sasl.enabled.mechanisms=SCRAM-SHA-256
 listener.name.client.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
 _SCRAM = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
-TOPIC, GROUP, TRANSACTIONS = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID
+TOPIC, TRANSACTIONS = ResourceType.TOPIC, ResourceType.TRANSACTIONAL_ID
 Right = tuple[ResourceType, str, str]  # on what, its name (`x*`: all that begin with x), the operation's name
 
 
@@ -131,4 +131,4 @@ def all_rights(name: str) -> list[Right]:
     """All that a relay called `name` may be given, for tests that take some of it away."""
     operations = ("READ", "WRITE", "CREATE", "DESCRIBE_CONFIGS", "ALTER")
     topics: list[Right] = [(TOPIC, f"{name}.*", operation) for operation in operations]
-    return [*topics, (GROUP, f"{name}*", "READ"), (TRANSACTIONS, f"{name}-*", "WRITE")]
+    return [*topics, (TRANSACTIONS, f"{name}-*", "WRITE")]

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from auditor import read_topics
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from fix_relay import Site, eventually, open_site
@@ -47,8 +48,6 @@ broker.heartbeat.interval.ms=500
 {more}
 """
 _FORGETFUL = """
-offsets.retention.minutes=1
-offsets.retention.check.interval.ms=1000
 transactional.id.expiration.ms=10000
 transaction.remove.expired.transaction.cleanup.interval.ms=1000
 producer.id.expiration.ms=5000
@@ -181,14 +180,29 @@ def cluster_site(
         yield site
 
 
+@pytest.fixture(scope="module")
+def forgetful(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A broker that forgets what is not used: in a week elsewhere, in seconds here."""
+    cluster = Cluster(tmp_path_factory.mktemp("forgetful"), brokers=1, more=_FORGETFUL)
+    yield cluster
+    cluster.close()
+
+
 @pytest.fixture
-def forgetful_site(database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str) -> Iterator[Site]:
-    """A bridge of the test's own on a broker that forgets what is not used: in a week elsewhere, in a minute here."""
-    cluster = Cluster(tmp_path, brokers=1, more=_FORGETFUL)
-    endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=cluster.bootstrap_servers)
+def forgetful_site(
+    forgetful: Cluster, database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str
+) -> Iterator[Site]:
+    """A bridge of the test's own there."""
+    endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=forgetful.bootstrap_servers)
     with open_site(endpoints, unique, tmp_path, relay=relay_lines) as site:
         yield site
-    cluster.close()
+
+
+def transactional_ids(cluster: Cluster) -> list[bytes]:
+    """The keys of those that the cluster remembers, from its own topic."""
+    (found,) = read_topics(cluster.inside, ["__transaction_state"]).values()
+    last = {record.key: record.value for record in found}
+    return [key for key, value in last.items() if value is not None]
 
 
 def _java(*arguments: str) -> list[str]:

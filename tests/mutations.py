@@ -97,7 +97,7 @@ MUTATIONS = (
         "",
         "tests/integration/test_store.py",
     ),
-    # What is known about the last batch: init_transactions, the committed offset, the producer's rules
+    # What is known about the last batch: init_transactions, the control record, the producer's rules
     Mutation(
         "init_transactions does not fence",
         "tests/model/kafka.py",
@@ -111,42 +111,70 @@ MUTATIONS = (
         "        self.epoch += 1\n        return",
     ),
     Mutation(
-        "the offset is read while a commit is under way",
+        "a taker does not wait until it sees its own arrival",
         "tests/model/process.py",
-        "if self._servers.kafka.unstable is not None:",
+        "if arrival not in seen:",
         "if False:",
+    ),
+    Mutation(
+        "a taker waits for its own arrival for a while only, then takes what it sees",
+        "bridge/kafka/control.py",
+        '        raise BrokerUnavailable(\n            f"Kafka has not told',
+        '        return last\n        raise BrokerUnavailable(\n            f"Kafka has not told',
+        "tests/failure/test_outages.py -k hides",
+    ),
+    Mutation(
+        "a taker looks back only a little",
+        "bridge/kafka/control.py",
+        "if found is not None or start == low:",
+        "if True:",
+        "tests/integration/test_control.py",
+    ),
+    Mutation(
+        "another bridge's control record is taken for ours",
+        "bridge/kafka/control.py",
+        "if key == control_key(self._name):",
+        "if True:",
+        "tests/integration/test_control.py",
     ),
     Mutation(
         "the last batch is taken for published",
         "bridge/shard/takeover.py",
-        "    if committed == Committed(batch_no, batch_id):\n",
+        "    if found == ours.control:\n",
         "    if True:\n",
     ),
     Mutation(
         "the last batch is taken for unpublished",
         "bridge/shard/takeover.py",
-        "    if committed == Committed(batch_no, batch_id):\n        return LastBatch.PUBLISHED\n",
+        "    if found == ours.control:\n        return LastBatch.PUBLISHED\n",
         "",
     ),
     Mutation(
         "the batch id is not compared",
         "bridge/shard/takeover.py",
-        "    if committed == Committed(batch_no, batch_id):\n",
-        "    if committed.number == batch_no:\n",
+        "    if found == ours.control:\n",
+        "    if found.batch_no == ours.batch_no:\n",
         TAKEOVER,
     ),
     Mutation(
         "an applied batch may be unpublished",
         "bridge/shard/takeover.py",
-        "if committed.number == batch_no - 1 and in_flight:",
-        "if committed.number == batch_no - 1:",
+        "if in_flight and (found",
+        "if (found",
         TAKEOVER,
     ),
     Mutation(
         "a contradiction does not stop the shard",
         "bridge/shard/takeover.py",
-        "if committed.number == batch_no - 1 and in_flight:",
+        "if in_flight and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):",
         "if True:",
+    ),
+    Mutation(
+        "the id of the batch before is not compared",
+        "bridge/shard/takeover.py",
+        "if in_flight and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):",
+        "if in_flight and found.batch_no == ours.batch_no - 1:",
+        TAKEOVER,
     ),
     Mutation(
         "a producer that lost a connection goes on (R1)",
@@ -158,11 +186,10 @@ MUTATIONS = (
     Mutation(
         "a failed commit is tried again with the same producer",
         "bridge/shard/shard.py",
-        "            self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
-        '            failpoint("published")',
-        "            try:\n                self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        '            self._producer.publish(new.control, batch.records)\n            failpoint("published")',
+        "            try:\n                self._producer.publish(new.control, batch.records)\n"
         "            except Exception:\n"
-        "                self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        "                self._producer.publish(new.control, batch.records)\n"
         '            failpoint("published")',
     ),
     # The order of a batch's steps
@@ -170,7 +197,7 @@ MUTATIONS = (
         "events are published before the claim",
         "bridge/shard/shard.py",
         "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
-        "            self._producer.publish(new.batch_no, new.batch_id, batch.records)\n"
+        "            self._producer.publish(new.control, batch.records)\n"
         "            self._write(new, self._ledger.outcomes, drawn)\n            return\n            self._blocked",
     ),
     Mutation(
@@ -192,9 +219,9 @@ MUTATIONS = (
         "self._suspicion.limit, []",
     ),
     Mutation(
-        "a new shard's first offset is not committed",
+        "a new shard's first control record is not committed",
         "bridge/shard/shard.py",
-        "            shard._commit_offset(resumption.ledger)\n",
+        "            producer.commit(resumption.ledger.control)\n",
         "            pass\n",
     ),
     Mutation(
@@ -385,9 +412,9 @@ MUTATIONS = (
         "tests/failure/test_recover.py -k restored",
     ),
     Mutation(
-        "a recovery commits no offset where there is none",
+        "a recovery commits no control record where there is none",
         "bridge/admin/recover.py",
-        "        case.producer.commit(new.batch_no, new.batch_id)\n",
+        "        case.producer.commit(new.control)\n",
         "",
         "tests/failure/test_recover.py -k deleted",
     ),

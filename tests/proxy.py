@@ -24,7 +24,6 @@ class Api(IntEnum):
 
     PRODUCE = 0
     END_TXN = 26
-    TXN_OFFSET_COMMIT = 28
 
 
 @dataclass

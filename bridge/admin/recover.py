@@ -1,9 +1,9 @@
 """Lets stopped shards go on: what Kafka has is marked as published, and the ledger takes over Kafka's last batch.
 
-A shard stops when its ledger and the committed offset contradict each other: the database or Kafka went back in time,
-or offsets were deleted. Then only the topics can tell which of the pending events were published, so they are read
-whole. Nothing is guessed: an event that is in its topic is marked, any other stays pending. It also stops when the
-sequence of event numbers was set back: then all pending events get new numbers first.
+A shard stops when its ledger and the last control record contradict each other: the database or Kafka went back in
+time, or the control topic was deleted. Then only the topics can tell which of the pending events were published, so
+they are read whole. Nothing is guessed: an event that is in its topic is marked, any other stays pending. It also stops
+when the sequence of event numbers was set back: then all pending events get new numbers first.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from bridge.postgres.publisher import claim_names
 from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import Settings
-from bridge.shard.ledger import Ledger, Outcomes
-from bridge.shard.takeover import Committed, adopt
+from bridge.shard.ledger import ControlRecord, Ledger, Outcomes
+from bridge.shard.takeover import adopt
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class _Case:
     store: Store
     producer: ShardProducer
     ours: Ledger
-    committed: Committed | None
+    found: ControlRecord | None
     pending: dict[str, Event]
 
 
@@ -98,8 +98,8 @@ def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources
     store = resources.enter_context(Store.open(settings, shard, owner))
     producer = resources.enter_context(ShardProducer(settings, shard, TopicLimits({})))
     ours = store.take_stopped()
-    committed = producer.open()
-    return _Case(reason, renumber, store, producer, ours, committed, _pending(store))
+    found = producer.open()
+    return _Case(reason, renumber, store, producer, ours, found, _pending(store))
 
 
 def _pending(store: Store) -> dict[str, Event]:
@@ -147,7 +147,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
         case.ours.shard,
         case.reason,
         case.renumber,
-        None if case.committed is None else case.committed.number,
+        None if case.found is None else case.found.batch_no,
         done,
         given_up,
         len(case.pending) - len(done) - len(given_up),
@@ -155,10 +155,9 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
 
 
 def _let_go_on(case: _Case, finding: Finding) -> None:
-    new = adopt(case.ours, case.committed, uuid4())
-    if case.committed is None or case.committed.batch_id is None:  # before the ledger names it, as at a first act
-        assert new.batch_id is not None  # noqa: S101 - adopt() gives it one
-        case.producer.commit(new.batch_no, new.batch_id)
+    new = adopt(case.ours, case.found, uuid4())
+    if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
+        case.producer.commit(new.control)
     pending = case.pending  # by their numbers of now
     published = [pending[event.id] for event in finding.published if event.id in pending]
     dead = [replace(d, event=pending[d.event.id]) for d in finding.dead if d.event.id in pending]

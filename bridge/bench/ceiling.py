@@ -17,7 +17,7 @@ from bridge.event import EVENT_QUEUE, Event, Record
 from bridge.kafka.producer import ShardProducer
 from bridge.postgres.store import Store
 from bridge.relay.equipment import Equipment
-from bridge.shard.ledger import NOTHING, Outcomes
+from bridge.shard.ledger import NOTHING, ControlRecord, Outcomes
 from bridge.shard.position import Position
 
 
@@ -65,16 +65,12 @@ def publish(scene: Scene, events: int) -> float:
 
     def work(shard: int) -> int:
         with ShardProducer(scene.settings, shard, equipment.limits) as producer:
-            committed = producer.open()
-            number = committed.number if committed else 0
-            for start in range(0, share, relay.batch_rows):
-                number += 1
+            last = producer.open()
+            for number, start in enumerate(range(0, share, relay.batch_rows), 1):
                 size = min(relay.batch_rows, share - start)
-                producer.commit(number, uuid4(), (_keyed(record, start + n) for n in range(size)))
-            if (
-                committed is not None and committed.batch_id is not None
-            ):  # as it was, for the ledger has heard nothing of all this
-                producer.commit(committed.number, committed.batch_id)
+                producer.commit(ControlRecord(number, uuid4(), None), (_keyed(record, start + n) for n in range(size)))
+            if last is not None:  # as it was, for the ledger has heard nothing of all this
+                producer.commit(last)
             return share
 
     return _rate(work, scene.shards())

@@ -24,9 +24,9 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
     """Let stopped shards go on.
 
     A shard stops when its ledger and Kafka contradict each other, because the database or Kafka went back in time, or
-    because offsets were deleted; or when the sequence of event numbers was set back. This reads the topics whole, marks
-    the pending events that they hold as published, and lets the ledger begin behind Kafka's last batch. Relays may run
-    meanwhile. Run `bridge verify` afterwards: it names the events that only one side still has.
+    because the control topic was deleted; or when the sequence of event numbers was set back. This reads the topics
+    whole, marks the pending events that they hold as published, and lets the ledger begin behind Kafka's last batch.
+    Relays may run meanwhile. Run `bridge verify` afterwards: it names the events that only one side still has.
     """
     from bridge.admin.recover import recover
 

@@ -29,7 +29,6 @@ LIMITS = {
     "relay.poll_max_seconds": Limit(0.0001, 60, "what commits late may wait so long"),
     "relay.lease_seconds": Limit(1, 3600, "a short one is lost in a pause, and a long one keeps a dead relay's shard"),
     "relay.transaction_timeout_seconds": Limit(1, 300, "librdkafka waits no longer than that for an answer"),
-    "relay.heartbeat_hours": Limit(0.001, 144, "each is a transaction, and Kafka forgets what is a week old"),
     "topics.partitions": Limit(1, 10_000, "a broker cannot hold many more"),
     "topics.replication_factor": Limit(1, 32_767, "it is a number of brokers"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -32,6 +32,7 @@ ANSWER_SECONDS = 6.0  # for all brokers together; one of them answers in millise
 REFUSAL_SECONDS = 2.0  # where every one of them refuses the connection
 REQUEST_SECONDS = 10.0
 
+COMPACTED = "compact"
 UNSETTLED = (  # of a topic that was created just now, or whose leader moves
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -39,9 +40,18 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 )
 
 
+# Only a shard's last control record counts: segments are small, so that compaction soon removes the others.
+CONTROL_CONFIG = {"cleanup.policy": COMPACTED, "segment.bytes": str(16 << 20)}
 # What is wrong with one topic, and not with the cluster.
 TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
 PROBE_SECONDS = 3.0
+
+
+class TopicConfig(NamedTuple):
+    """What is set for a topic: the largest record that it accepts, and what becomes of old ones."""
+
+    max_bytes: int
+    cleanup_policy: str
 
 
 class Cluster:
@@ -79,7 +89,7 @@ class Cluster:
                 hint="Create them, grant DESCRIBE, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING)",
             )
         new = [
-            NewTopic(name, num_partitions=count, replication_factor=topics.replication_factor)
+            NewTopic(name, count, topics.replication_factor, config=CONTROL_CONFIG if name == topics.control else {})
             for name, count in missing.items()
         ]
         for name, future in self._admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
@@ -108,19 +118,21 @@ class Cluster:
             self._admin.poll(0.05)
         logger.info("topic %s has %d partitions now", topic, wanted)
 
-    def max_bytes(self, names: list[str]) -> dict[str, int]:
-        """The largest record that each topic accepts. A topic made just now may take brokers a moment to know."""
+    def topic_configs(self, names: Iterable[str]) -> dict[str, TopicConfig]:
+        """What is set for each topic. One that was made just now may take brokers a moment to know."""
         ends = time.monotonic() + ANSWER_SECONDS
-        sizes: dict[str, int] = {}
-        while asked := [ConfigResource(ResourceType.TOPIC, name) for name in names if name not in sizes]:
+        configs: dict[str, TopicConfig] = {}
+        while asked := [ConfigResource(ResourceType.TOPIC, name) for name in names if name not in configs]:
             for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
                 try:
-                    sizes[resource.name] = int(future.result()["max.message.bytes"].value)
+                    found = future.result()
+                    max_bytes, policy = (found[name].value for name in ("max.message.bytes", "cleanup.policy"))
+                    configs[resource.name] = TopicConfig(int(max_bytes), policy)
                 except KafkaException as error:
                     if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
                         raise self._not_done(f"read the settings of topic {resource.name}", error) from error
                     self._admin.poll(0.05)
-        return sizes
+        return configs
 
     def unwritable(self, names: Collection[str]) -> dict[str, TopicUnwritable]:
         """Which of these topics nobody can write to now, or we may not, and why."""

@@ -1,8 +1,8 @@
 """Notices that a Kafka client may have sent a request twice, which librdkafka says in its log and nowhere else.
 
 librdkafka sends a request again by itself when its connection is lost or its answer does not come. If that was the end
-of a transaction, the first one may still arrive, and would then end the *next* transaction (KAFKA-17754) or set back
-its offset. So a producer to which this has happened is in doubt. The line is queued before the request is sent again:
+of a transaction, the first one may still arrive, and would then end the *next* transaction (KAFKA-17754).
+So a producer to which this has happened is in doubt. The line is queued before the request is sent again:
 `Producer.poll(0)` after the answer brings it. A line that repeats itself within 30 s is left out, but the first is
 enough, because the producer is thrown away then.
 """

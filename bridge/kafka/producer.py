@@ -1,34 +1,31 @@
 """Publishes batches to Kafka; the only module that makes producers.
 
-The rules that librdkafka imposes come down to one: whatever did not
-plainly succeed is in doubt, the producer is thrown away, and only `init_transactions()` of a new one and the committed
-offset can tell what happened. So nothing here retries, and nothing aborts: fencing does.
+The rules that librdkafka imposes come down to one: whatever did not plainly succeed is in doubt, the producer is thrown
+away, and only `init_transactions()` of a new one and the last control record can tell what happened. So nothing here
+retries, and nothing aborts: fencing does.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any
-from uuid import UUID
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import BrokerRefuses, BrokerUnavailable, PublishUncertain, RecordRefused
+from bridge.errors import BridgeError, BrokerRefuses, BrokerUnavailable, PublishUncertain, RecordRefused
 from bridge.event import Record
 from bridge.failpoint import failpoint
 from bridge.kafka.client import client_properties, words
 from bridge.kafka.connection_watch import ConnectionWatch
-from bridge.kafka.deadline import within
-from bridge.kafka.properties import offset_properties, producer_properties, transactional_properties
+from bridge.kafka.control import ControlPartition, arrival_key, arrival_value, control_key, encode
+from bridge.kafka.properties import producer_properties, transactional_properties
 from bridge.settings import Delivery, Settings
-from bridge.shard.takeover import Committed
+from bridge.shard.ledger import ControlRecord
 
 # What a broker says of a login or an ACL that is not about one topic.
 REFUSALS = (
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,  # of the control topic
@@ -46,6 +43,13 @@ RECORD_REFUSALS = (
     KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
     KafkaError._INVALID_ARG,
 )
+OF_THE_CONTROL_TOPIC = (  # what concerns it, if it is said while no event is published
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    *RECORD_REFUSALS,
+)
 RIGHTS = "Rights: docs/operations.md, Roles and rights"
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
 
@@ -61,7 +65,6 @@ class ShardProducer:
         self._transactional = settings.relay.delivery is Delivery.EXACTLY_ONCE
         self._producer: Producer | None = None
         self._plain: Producer | None = None
-        self._group: Any = None
         self._failed: tuple[KafkaError, Message] | None = None
         self._refusal: KafkaError | None = None  # the first that a client told in the background
         self._watch = ConnectionWatch()
@@ -74,39 +77,35 @@ class ShardProducer:
     ) -> None:
         self._discard()
 
-    def open(self) -> Committed | None:
-        """Fence the former owner, end its open transaction, and read what it committed last.
+    def open(self) -> ControlRecord | None:
+        """Fence the former owner, end its open transaction, and find the last control record that was committed.
 
-        Returns None when nothing was ever committed. Raises BrokerUnavailable.
+        Returns None when there is none. Raises BrokerUnavailable.
         """
         self._discard()
         properties = client_properties(self._settings) | producer_properties(self._settings, self._limits)
         properties |= {"on_delivery": self._refused, "error_cb": self._note}
         transactional = transactional_properties(self._settings, self._shard) | {"logger": self._watch}
-        try:
+        with self._raising(self._unavailable):
             self._producer = Producer(properties | transactional)
             self._producer.init_transactions(NETWORK_SECONDS)
             failpoint("takeover_fenced")
-            committed = self._read_committed_offset()
-            failpoint("takeover_offset_read")
+            last = self._find_last(self._producer)
+            failpoint("takeover_found")
             if not self._transactional:
                 self._plain = Producer(properties)
-        except KafkaException as error:
-            ours = self._unavailable(error)
-            self._discard()
-            raise ours from error
-        return committed
+        return last
 
-    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
-        """Publish batch `number`; on return its records are in Kafka, and committed if delivery is exactly once.
+    def publish(self, control: ControlRecord, records: Iterable[Record]) -> None:
+        """Publish a batch; on return its records are in Kafka, and committed if delivery is exactly once.
 
         Raises PublishUncertain when that is not sure, RecordRefused when the broker refused one for what it is;
         either way the producer must be opened anew.
         """
         if self._plain is None:
-            self.commit(number, batch_id, records)
+            self.commit(control, records)
             return
-        with self._in_doubt():
+        with self._raising(self._doubt):
             self._send(self._plain, records)
             left = self._plain.flush(self._seconds + 1)
         if self._failed is not None:
@@ -114,23 +113,22 @@ class ShardProducer:
         if left:
             raise PublishUncertain(f"shard {self._shard}: {left} records were not confirmed in time")
 
-    def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
-        """One Kafka transaction: `records`, and the offset `number` with the batch id in its metadata.
-
-        Raises as `publish()`.
-        """
+    def commit(self, control: ControlRecord, records: Iterable[Record] = ()) -> None:
+        """One Kafka transaction: `records`, and the batch's control record. Raises as `publish()`."""
         if self._producer is None:
             raise PublishUncertain(f"shard {self._shard} has no producer")
-        offset = TopicPartition(self._settings.topics.control, self._shard, number, metadata=str(batch_id))
-        with self._in_doubt():
-            self._producer.begin_transaction()
-            self._send(self._producer, records)
-            self._producer.flush(self._seconds)
-            self._raise_trouble()
-            self._send_offset(self._producer, offset)
-            failpoint("offsets_sent")
-            self._producer.commit_transaction(self._seconds)
-        self._producer.poll(0)
+        with self._raising(self._doubt):
+            self._commit(self._producer, records, control_key(self._settings.relay.name), encode(control))
+
+    def _commit(self, producer: Producer, records: Iterable[Record], key: bytes, value: bytes) -> None:
+        producer.begin_transaction()
+        self._send(producer, records)
+        producer.produce(self._settings.topics.control, value, key, self._shard)
+        producer.flush(self._seconds)
+        self._raise_trouble()
+        failpoint("flushed")
+        producer.commit_transaction(self._seconds)
+        producer.poll(0)
         self._raise_trouble()
 
     def _discard(self) -> None:
@@ -141,35 +139,16 @@ class ShardProducer:
         self._producer = self._plain = self._failed = self._refusal = None
         self._watch = ConnectionWatch()
 
-    def _read_committed_offset(self) -> Committed | None:
-        control = TopicPartition(self._settings.topics.control, self._shard)
-        properties = client_properties(self._settings) | offset_properties(self._settings)
-        consumer = Consumer(properties | {"error_cb": self._note})
-        try:
-            self._group = consumer.consumer_group_metadata()
-            (found,) = consumer.committed([control], NETWORK_SECONDS)
-        except KafkaException as error:
-            if (message := consumer.poll(0)) is not None and (told := message.error()) is not None:
-                self._note(told)  # what explains it
-            if error.args[0].code() == KafkaError._TIMED_OUT and self._refusal is None:
-                raise BrokerUnavailable(
-                    f"Kafka has not told shard {self._shard}'s committed offset within {NETWORK_SECONDS:.0f} s: it is"
-                    ' away, or a transaction hangs (docs/operations.md, "A hanging transaction")'
-                ) from error
-            raise
-        finally:
-            with contextlib.suppress(TimeoutError):  # it is not used any more
-                within(NETWORK_SECONDS, consumer.close)
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return None if found.offset < 0 else Committed(found.offset, _batch_id(found.metadata))
-
-    def _send_offset(self, producer: Producer, offset: TopicPartition) -> None:
-        """May never return, and knows no time-out, when the group's coordinator has left (librdkafka#5456, #5511)."""
-        try:
-            within(self._seconds, lambda: producer.send_offsets_to_transaction([offset], self._group))
-        except TimeoutError as error:
-            raise PublishUncertain(f"shard {self._shard}: Kafka took no offset: {error}") from error
+    def _find_last(self, producer: Producer) -> ControlRecord | None:
+        arrival = arrival_value()
+        with ControlPartition(self._settings, self._shard, self._note) as partition:
+            bounds = partition.bounds()
+            try:
+                self._commit(producer, (), arrival_key(self._settings.relay.name), arrival)
+            except PublishUncertain as error:  # no event was published that could be in doubt
+                raise BrokerUnavailable(f"cannot start publishing: {error}") from error
+            failpoint("takeover_arrived")
+            return partition.last_before(arrival, bounds)
 
     def _raise_trouble(self) -> None:
         if self._watch.trouble is not None:
@@ -200,7 +179,7 @@ class ShardProducer:
             self._refusal = self._refusal or error
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
-        cause = self._refusal or error.args[0]
+        cause = self._refusal or self._cause(error)
         what = f"cannot start publishing shard {self._shard}: {self._told(cause)}"
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
             hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
@@ -211,32 +190,34 @@ class ShardProducer:
         """What Kafka said, with the name of what it is about, which it does not say."""
         name = self._settings.relay.name
         forbidden = {
-            KafkaError.TOPIC_AUTHORIZATION_FAILED: self._settings.topics.control,
-            KafkaError.GROUP_AUTHORIZATION_FAILED: name,
+            **dict.fromkeys(OF_THE_CONTROL_TOPIC, f"the control topic {self._settings.topics.control}"),
             KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: f"{name}-{self._shard}",
         }.get(cause.code())
         text = words(KafkaException(cause)).rstrip(".")
         return text if forbidden is None else f"{text} ({forbidden})"
 
     @contextlib.contextmanager
-    def _in_doubt(self) -> Iterator[None]:
+    def _raising(self, translate: Callable[[KafkaException], BridgeError]) -> Iterator[None]:
         try:
             yield
         except KafkaException as error:
-            raise self._doubt(error) from error
+            raise translate(error) from error
         except SystemError as error:  # how the binding tells a fatal error while it is in a call that knows of none
             if not isinstance(error.__cause__, KafkaException):
                 raise
-            raise self._doubt(error.__cause__) from error
+            raise translate(error.__cause__) from error
 
-    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordRefused | BrokerRefuses:
+    def _cause(self, error: KafkaException) -> KafkaError:
+        """Why a record failed, if one did; a transaction only says that one did."""
         if self._producer is not None:
             with contextlib.suppress(KafkaException):  # a fatal error is raised here again
                 self._producer.poll(0)  # delivery reports that explain the failure
-        if self._failed is not None and self._failed[0].code() in RECORD_REFUSALS:
-            cause, message = self._failed
-            return RecordRefused(f"Kafka refuses a record for topic {message.topic()}: {cause.name()}")
-        cause = self._failed[0] if self._failed is not None else error.args[0]
+        return self._failed[0] if self._failed is not None else error.args[0]
+
+    def _doubt(self, error: KafkaException) -> PublishUncertain | RecordRefused | BrokerRefuses:
+        cause = self._cause(error)
+        if self._failed is not None and cause.code() in RECORD_REFUSALS:
+            return RecordRefused(f"Kafka refuses a record for topic {self._failed[1].topic()}: {cause.name()}")
         refusal = self._refusal or cause
         if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
             return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=RIGHTS)
@@ -246,11 +227,3 @@ class ShardProducer:
 def _produce(producer: Producer, record: Record) -> None:
     topic, key, value, headers, timestamp_ms = record
     producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)  # names would cost a quarter more
-
-
-def _batch_id(metadata: str | None) -> UUID | None:
-    """What we wrote with an offset; None where a tool has set the offset."""
-    try:
-        return UUID(metadata)
-    except (TypeError, ValueError):
-        return None

@@ -58,14 +58,9 @@ def transactional_properties(settings: Settings, shard: int) -> dict[str, Any]:
     }
 
 
-def offset_properties(settings: Settings) -> dict[str, Any]:
-    """For the consumer that only asks for a committed offset."""
-    return {
-        "group.id": settings.relay.name,
-        "isolation.level": "read_committed",  # waits for a transaction that is still being ended
-        "enable.auto.commit": False,
-        **CONNECT_AT_ONCE,
-    }
+def control_properties(settings: Settings) -> dict[str, Any]:
+    """For the consumer that looks for a shard's last control record, and joins no group."""
+    return {**_reader(settings), **CONNECT_AT_ONCE}
 
 
 def reader_properties(settings: Settings) -> dict[str, Any]:
@@ -73,12 +68,8 @@ def reader_properties(settings: Settings) -> dict[str, Any]:
     size = {"queued.max.messages.kbytes": 32_768}
     return {
         **{name: value for name, value in size.items() if name not in settings.kafka.properties},
-        "group.id": f"{settings.relay.name}.reader",  # librdkafka wants one; it is never joined
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
+        **_reader(settings),
         "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",  # retention may overtake us
     }
 
 
@@ -125,11 +116,21 @@ def _trouble_together(settings: Settings) -> str | None:
         AdminClient(shared)
         AdminClient(shared | producer)
         AdminClient(shared | producer | transactional_properties(settings, 0))
-        for consumer in (offset_properties(settings), reader_properties(settings)):
+        for consumer in (control_properties(settings), reader_properties(settings)):
             Consumer(shared | consumer).close()
     except KafkaException as error:
         return words(error).partition("client: ")[2] or words(error)
     return None
+
+
+def _reader(settings: Settings) -> dict[str, Any]:
+    return {
+        "group.id": f"{settings.relay.name}.reader",  # librdkafka wants one; it is never joined
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",  # retention or compaction may overtake us
+    }
 
 
 def _tuning(settings: Settings) -> dict[str, Any]:

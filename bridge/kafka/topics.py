@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 
 from bridge.errors import ConfigError
-from bridge.kafka.cluster import Cluster
+from bridge.kafka.cluster import COMPACTED, Cluster
 from bridge.settings import Settings
 
 
 def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
     """Make sure that every routed topic, the dead letters' and the control topic exist.
 
-    The control topic has a partition for each of `shard_count` shards. Returns the largest record in bytes by topic.
-    Raises ConfigError naming what is missing if we may not create it, BrokerUnavailable if no broker answers.
+    The control topic has a partition for each of `shard_count` shards, and must be compacted. Returns the largest
+    record in bytes by topic. Raises ConfigError naming what is missing if we may not create it, BrokerUnavailable if
+    no broker answers.
     """
     cluster = Cluster(settings)
     topics = settings.topics
@@ -26,7 +27,14 @@ def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
         cluster.create(missing)
     if found.get(topics.control, shard_count) < shard_count:
         cluster.extend(topics.control, found[topics.control], shard_count)
-    return cluster.max_bytes(sorted(wanted))
+    configs = cluster.topic_configs(sorted(wanted))
+    if (policy := configs[topics.control].cleanup_policy) != COMPACTED:
+        raise ConfigError(
+            f"the control topic {topics.control} has cleanup.policy={policy}: Kafka would forget which batches were"
+            " published",
+            hint=f"kafka-configs.sh --alter --topic {topics.control} --add-config cleanup.policy={COMPACTED}",
+        )
+    return {name: config.max_bytes for name, config in configs.items()}
 
 
 def topic_limits(settings: Settings) -> dict[str, int]:
@@ -38,7 +46,7 @@ def topic_limits(settings: Settings) -> dict[str, int]:
     limits: dict[str, int] = {}
     for name in sorted(_wanted(settings) & cluster.partition_counts().keys()):
         with contextlib.suppress(ConfigError):
-            limits |= cluster.max_bytes([name])
+            limits |= {name: config.max_bytes for name, config in cluster.topic_configs([name]).items()}
     return limits
 
 

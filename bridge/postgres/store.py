@@ -202,6 +202,7 @@ class Store:
             "known_scan_from": ours.scan_from,
             "batch_no": new.batch_no,
             "batch_id": new.batch_id,
+            "previous_id": new.previous_id,
             "scan_from": new.scan_from,
             "lease_seconds": self._relay.lease_seconds,
             "event_queue": _array(new.outcomes.event_queue.processed),
@@ -241,14 +242,15 @@ class Store:
             row = self.conn.execute(query("take_shard"), parameters, binary=True).fetchone()
         if row is None:
             raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
-        generation, batch_no, batch_id, event_queue, entity_events, dead, batch_from, batch_to, scan_from = row
+        generation, batch_no, batch_id, previous_id, *batch, scan_from = row
+        event_queue, entity_events, dead, batch_from, batch_to = batch
         outcomes = Outcomes(
             OfSource(tuple(event_queue), _dead_of(EVENT_QUEUE, dead)),
             OfSource(tuple(entity_events), _dead_of(ENTITY_EVENTS, dead)),
             batch_from,
             batch_to,
         )
-        return Ledger(self.shard, self._owner, generation, batch_no, batch_id, outcomes, scan_from)
+        return Ledger(self.shard, self._owner, generation, batch_no, batch_id, previous_id, outcomes, scan_from)
 
     def _lock_limit(self) -> AbstractContextManager[None]:
         """Below the time after which another relay takes this session for one that was left behind."""

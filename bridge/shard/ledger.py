@@ -63,10 +63,23 @@ NOTHING = Outcomes(OfSource(), OfSource())
 
 
 @dataclass(frozen=True, slots=True)
+class ControlRecord:
+    """Kafka's side of the ledger: which batch was published last, and which before it.
+
+    `batch_id` is None where the record was not written by bridge, `previous_id` at a shard's first act.
+    """
+
+    batch_no: int
+    batch_id: UUID | None
+    previous_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """One shard as this relay last wrote it. `outcomes` are those of batch `batch_no`, not applied yet.
 
-    `generation` counts takeovers and fences a former owner; `batch_id` is None until the shard's first act.
+    `generation` counts takeovers and fences a former owner; `batch_id` is None until the shard's first act, and
+    `previous_id` is that of the batch before.
     """
 
     shard: int
@@ -74,12 +87,20 @@ class Ledger:
     generation: int
     batch_no: int
     batch_id: UUID | None
+    previous_id: UUID | None
     outcomes: Outcomes
     scan_from: int
 
+    @property
+    def control(self) -> ControlRecord:
+        """What is committed to Kafka with the batch."""
+        return ControlRecord(self.batch_no, self.batch_id, self.previous_id)
+
     def claimed(self, batch_id: UUID, outcomes: Outcomes) -> Ledger:
         """The ledger with the next batch in flight; what was in flight before is to be applied with it."""
-        return replace(self, batch_no=self.batch_no + 1, batch_id=batch_id, outcomes=outcomes)
+        return replace(
+            self, batch_no=self.batch_no + 1, batch_id=batch_id, previous_id=self.batch_id, outcomes=outcomes
+        )
 
     def settled(self) -> Ledger:
         """The ledger with nothing in flight any more."""

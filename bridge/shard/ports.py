@@ -6,13 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from bridge.errors import TopicUnwritable
 from bridge.event import DeadLetter, Event, Record
-from bridge.shard.ledger import Ledger, Outcomes, Written
+from bridge.shard.ledger import ControlRecord, Ledger, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
-from bridge.shard.takeover import Committed
 
 
 class StorePort(Protocol):
@@ -32,9 +30,9 @@ class StorePort(Protocol):
 class ProducerPort(Protocol):
     """Kafka, as one shard needs it: `bridge.kafka.producer.ShardProducer`."""
 
-    def open(self) -> Committed | None: ...
-    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None: ...
-    def commit(self, number: int, batch_id: UUID) -> None: ...
+    def open(self) -> ControlRecord | None: ...
+    def publish(self, control: ControlRecord, records: Iterable[Record]) -> None: ...
+    def commit(self, control: ControlRecord) -> None: ...
 
 
 class EncoderPort(Protocol):

@@ -1,7 +1,7 @@
 """The protocol for one shard that was taken over: read, encode, claim, publish. ARCHITECTURE.md, "A batch".
 
 No Postgres transaction is open while Kafka is awaited. There is no second try here: whatever goes wrong is raised, and
-the shard is taken over anew, so that ledger and committed offset say what happened.
+the shard is taken over anew, so that ledger and control record say what happened.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bridge.failpoint import failpoint
 from bridge.settings import Delivery, OnDead, Settings
 from bridge.shard.batch import Batch, make_batch
 from bridge.shard.holds import Key, TopicHolds
-from bridge.shard.ledger import NOTHING, Ledger, Outcomes
+from bridge.shard.ledger import NOTHING, ControlRecord, Ledger, Outcomes
 from bridge.shard.ports import EncoderPort, ProducerPort, StorePort
 from bridge.shard.position import Position
 from bridge.shard.suspicion import Suspicion
-from bridge.shard.takeover import STOPPED_HINT, Committed, LastBatch, Resumption, resume
+from bridge.shard.takeover import STOPPED_HINT, LastBatch, Resumption, resume
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Shard:
         self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
         self._drawn = sys.maxsize  # the bound on numbers of the last read; before the first, it is looked for
         self._blocked: Mapping[Key, int] = {}  # keys that the dead events in flight block
-        self._next_sweep = self._next_sign_of_life = self._settle_at = 0.0
+        self._next_sweep = self._settle_at = 0.0
 
     @classmethod
     def take_over(
@@ -98,14 +98,13 @@ class Shard:
         """
         ours = store.take()
         failpoint("takeover_taken")
-        committed = producer.open()
+        found = producer.open()
         shard = cls(settings, ours, store, producer, encoder, holds, suspicion, now)
-        resumption = shard._resume(committed)
+        resumption = shard._resume(found)
         if resumption.last_batch is LastBatch.FIRST:
-            # A new shard's first act, so that a missing offset is never a guess; before the ledger names its id.
-            shard._commit_offset(resumption.ledger)
+            # A new shard's first act, so that a missing record is never a guess; before the ledger names its id.
+            producer.commit(resumption.ledger.control)
         shard._write(resumption.ledger, resumption.applied, drawn=None)
-        shard._commit_offset(shard._ledger)
         logger.info("shard %d is ours (generation %d): %s", ours.shard, ours.generation, resumption.last_batch.value)
         return shard
 
@@ -140,8 +139,6 @@ class Shard:
             self.in_hand = None
         elif now >= self._settle_at:
             self._settle(scan.drawn)
-        if now >= self._next_sign_of_life:
-            self._commit_offset(self._ledger)
         return Step(len(scan.events), len(batch.records) - len(batch.dead), batch.dead)
 
     def look(self) -> News:
@@ -157,11 +154,11 @@ class Shard:
         self._settle(None)
         self._store.release(self._ledger)
 
-    def _resume(self, committed: Committed | None) -> Resumption:
+    def _resume(self, found: ControlRecord | None) -> Resumption:
         try:
-            return resume(self._ledger, committed, uuid4())
+            return resume(self._ledger, found, uuid4())
         except ShardStopped as stopped:
-            # We may have slept since we took the lease; then the offset is our successor's, and all is well.
+            # We may have slept since we took the lease; then the record is our successor's, and all is well.
             self._stop(stopped.message)
             raise
 
@@ -184,29 +181,18 @@ class Shard:
         if not self._store.stop(self._ledger, reason, renumber=renumber):
             raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
-    def _commit_offset(self, ledger: Ledger) -> None:
-        """Commit the last batch's offset again: offsets and transactional ids expire after a week without use."""
-        assert ledger.batch_id is not None  # noqa: S101 - a takeover gives it one
-        self._producer.commit(ledger.batch_no, ledger.batch_id)
-        self._was_alive()
-
-    def _was_alive(self) -> None:
-        self._next_sign_of_life = self._now() + self._settings.relay.heartbeat_hours * 3600
-
     def _carry(self, batch: Batch, drawn: int) -> None:
         new = self._ledger.claimed(uuid4(), batch.outcomes)
-        assert new.batch_id is not None  # noqa: S101 - given in the line above
         if self._settings.relay.delivery is Delivery.AT_LEAST_ONCE:
-            self._producer.publish(new.batch_no, new.batch_id, batch.records)
+            self._producer.publish(new.control, batch.records)
             self._ledger = replace(self._ledger, outcomes=batch.outcomes)
             self._settle(drawn)
         else:
             self._write(new, self._ledger.outcomes, drawn)
             self._blocked = batch.blocked
             failpoint("claimed")
-            self._producer.publish(new.batch_no, new.batch_id, batch.records)
+            self._producer.publish(new.control, batch.records)
             failpoint("published")
-            self._was_alive()
             self._settle_at = self._now() + SETTLE_SECONDS
 
     def _settle(self, drawn: int | None) -> None:

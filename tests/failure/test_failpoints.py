@@ -29,9 +29,7 @@ def test_killed_at(site: Site, name: str) -> None:
 
 
 @pytest.mark.relay(QUICK)
-@pytest.mark.parametrize(
-    "name", ["read", "claiming", "claimed", "produced", "offsets_sent", "published", "takeover_fenced"]
-)
+@pytest.mark.parametrize("name", ["read", "claiming", "claimed", "produced", "flushed", "published", "takeover_fenced"])
 def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
     """The successor carries on; when the sleeper wakes it publishes nothing more of what it held."""
     site.publish(2000)
@@ -45,7 +43,7 @@ def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
 
 
 @pytest.mark.relay(QUICK)
-@pytest.mark.parametrize("name", ["produced", "offsets_sent"])
+@pytest.mark.parametrize("name", ["produced", "flushed"])
 def test_stopped_past_the_transaction_time_out_at(site: Site, name: str) -> None:
     """Alone: the broker ends its transaction and fences it, and it must find that out when it wakes."""
     site.publish(2000)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from fix_relay import Site, eventually
 
 from bridge.local.stack import Stack
@@ -175,22 +175,42 @@ def test_the_parent_of_workers_is_killed(site: Site) -> None:
     assert site.scalar("select count(*) from bridge.shard where owner is not null") == 0
 
 
-def test_a_transaction_hangs(site: Site) -> None:
-    """The shard's committed offset cannot be known while a transaction that would change it has no end."""
-    site.publish(100)
-    site.drain()
+def somebody_else_writes(site: Site) -> Producer:
+    """A transaction that is still open in the first shard's control partition."""
     hanging = Producer(
         {"bootstrap.servers": site.settings.kafka.bootstrap_servers, "transactional.id": f"{site.name}-hanging"}
     )
     hanging.init_transactions(10)
     hanging.begin_transaction()
-    group = Consumer({"bootstrap.servers": site.settings.kafka.bootstrap_servers, "group.id": site.name})
-    changed = TopicPartition(site.settings.topics.control, 0, 1_000_000)
-    hanging.send_offsets_to_transaction([changed], group.consumer_group_metadata(), 10)
-    group.close()
+    hanging.produce(site.settings.topics.control, b"{}", "somebody else", partition=0)
+    assert hanging.flush(30) == 0
+    return hanging
+
+
+def test_a_transaction_hangs(site: Site) -> None:
+    """A shard's last batch cannot be known while a transaction in its control partition has no end."""
+    site.publish(100)
+    site.drain()
+    hanging = somebody_else_writes(site)
     site.publish(100)
     relay = site.start()
     eventually(lambda: "a transaction hangs (docs/operations.md" in site.log(relay))
     assert site.pending() > 0
     hanging.abort_transaction(10)
     site.assert_exactly_once(relay)
+
+
+@pytest.mark.relay("batch_rows = 10")
+def test_a_transaction_of_somebody_else_hides_the_last_batch(site: Site) -> None:
+    """It was published, and no consumer can see that yet: its successor must not take the one before for the last."""
+    site.publish(100)
+    site.drain()
+    relay = site.start(failpoint="published:kill@4")
+    eventually(lambda: site.log(relay).count("is ours") == 2)
+    hanging = somebody_else_writes(site)
+    site.publish(100)
+    assert relay.wait(60) == -signal.SIGKILL
+    successor = site.start()
+    eventually(lambda: "a transaction hangs (docs/operations.md" in site.log(successor))
+    hanging.abort_transaction(10)
+    assert site.assert_exactly_once(successor).published == 200

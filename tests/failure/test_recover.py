@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource
 from fix_database import copy_of
 from fix_relay import Site, eventually, open_site
+from kafka_settings import configure
 
 from bridge.local.stack import Endpoints
 
@@ -79,32 +80,33 @@ def test_events_that_only_kafka_has(site: Site) -> None:
     assert "phantom" in verdict.stderr
 
 
-@pytest.mark.parametrize("what", ["group", "topic"])
-def test_offsets_that_were_deleted(site: Site, what: str) -> None:
-    """The consumer group, or the control topic, while a batch is published and not marked yet."""
+@pytest.mark.parametrize("what", ["topic", "records"])
+def test_control_records_that_were_deleted(site: Site, what: str) -> None:
+    """The control topic, or what it holds, while a batch is published and not marked yet."""
     site.publish(100)
     site.drain()
     site.publish(100)
     killed = site.start(failpoint="published:kill")
     killed.wait(60)
     delete(site, what)
-    site.assert_stops("has no committed offset")
+    site.assert_stops("has no control record")
     assert_recovers(site)
     audit = site.audit()
     assert audit.is_clean, audit
     assert audit.published == 200
 
 
-def test_offsets_that_were_set_with_kafkas_own_tool(site: Site) -> None:
-    """`kafka-consumer-groups --reset-offsets` leaves no batch id beside the number."""
+@pytest.mark.parametrize("value", [None, b"{}", b'{"batch_no": "x"}', b"\xff"], ids=repr)
+def test_a_control_record_that_somebody_else_wrote(site: Site, value: bytes | None) -> None:
+    """Nothing is concluded from it."""
     site.publish(100)
     site.drain()
-    group, control = site.settings.relay.name, site.settings.topics.control
-    reset = ConsumerGroupTopicPartitions(group, [TopicPartition(control, shard, 0) for shard in range(2)])
-    admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
-    admin.alter_consumer_group_offsets([reset])[group].result(30)
+    producer = Producer({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
+    for shard in range(2):
+        producer.produce(site.settings.topics.control, value, site.name, partition=shard)
+    producer.flush()
     site.publish(100)
-    site.assert_stops("offset")
+    site.assert_stops("not written by bridge")
     assert_recovers(site)
     audit = site.audit()
     assert audit.is_clean, audit
@@ -186,10 +188,14 @@ def test_two_bridges_of_one_name(site: Site) -> None:
 
 def delete(site: Site, what: str) -> None:
     admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
-    if what == "group":
-        group = site.settings.relay.name
-        admin.delete_consumer_groups([group], request_timeout=30)[group].result(30)
+    control = site.settings.topics.control
+    if what == "records":
+        configure(
+            admin, ConfigResource.Type.TOPIC, control, "cleanup.policy", "compact,delete"
+        )  # or it may not be done
+        for future in admin.delete_records([TopicPartition(control, shard, -1) for shard in range(2)]).values():
+            future.result(30)
+        configure(admin, ConfigResource.Type.TOPIC, control, "cleanup.policy", "compact")
     else:
-        control = site.settings.topics.control
         admin.delete_topics([control], operation_timeout=30)[control].result(30)
         eventually(lambda: control not in admin.list_topics(timeout=10).topics)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from confluent_kafka.admin import NewTopic
-from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right, SecuredBroker, User
+from fix_acl import TOPIC, TRANSACTIONS, Right, SecuredBroker, User
 from fix_relay import Site, eventually
 from reaction import assert_all_is_well, assert_calm, assert_flows, assert_says, assert_shown, end, running
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.hostile
 
 def needed(site: Site) -> list[Right]:
     """What docs/operations.md, "Roles and rights", lists for a relay. (WRITE implies DESCRIBE, which it names too.)"""
-    read_control: Right = (TOPIC, site.settings.topics.control, "READ")
-    return [*rights_beside(site), read_control, (GROUP, site.name, "READ"), (TRANSACTIONS, f"{site.name}-*", "WRITE")]
+    parts = rights_of_the_protocol(site)
+    return [*rights_beside(site), *(right for part in parts.values() for right in part)]
 
 
 def rights_beside(site: Site) -> list[Right]:
@@ -28,8 +28,9 @@ def rights_beside(site: Site) -> list[Right]:
 @pytest.fixture
 def strict_site(secured_site: Site, secured_broker: SecuredBroker) -> Site:
     """Its topics are there, and its relays may not create any."""
-    names = [*secured_site.topics, secured_site.settings.topics.control]
-    for future in secured_broker.admin.create_topics([NewTopic(name, 2, 1) for name in names]).values():
+    control = NewTopic(secured_site.settings.topics.control, 2, 1, config={"cleanup.policy": "compact"})
+    topics = [control, *(NewTopic(name, 2, 1) for name in secured_site.topics)]
+    for future in secured_broker.admin.create_topics(topics).values():
         future.result(30)
     text = secured_site.config.read_text()
     secured_site.config.write_text(text.replace("create_missing = true", "create_missing = false"))
@@ -88,12 +89,11 @@ def rights_of_the_protocol(site: Site) -> dict[str, Sequence[Right]]:
     control = site.settings.topics.control
     return {
         "control": [(TOPIC, control, "READ"), (TOPIC, control, "WRITE")],
-        "group": [(GROUP, site.name, "READ")],
         "transactions": [(TRANSACTIONS, f"{site.name}-*", "WRITE")],
     }
 
 
-@pytest.mark.parametrize("which", ["control", "group", "transactions"])
+@pytest.mark.parametrize("which", ["control", "transactions"])
 def test_a_right_that_no_shard_can_do_without(strict_site: Site, user: User, which: str) -> None:
     """Nothing can be published; that is said as what it is, once, and shown, and it heals by itself."""
     site = strict_site
@@ -115,7 +115,7 @@ def test_a_right_that_no_shard_can_do_without(strict_site: Site, user: User, whi
     assert audit.is_clean, audit
 
 
-@pytest.mark.parametrize("which", ["group", "transactions"])
+@pytest.mark.parametrize("which", ["control", "transactions"])
 def test_a_right_that_is_missing_from_the_start(strict_site: Site, user: User, which: str) -> None:
     """It is said for what it is then, too."""
     site = strict_site

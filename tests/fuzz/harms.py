@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from confluent_kafka.admin import ConfigResource
-from fix_acl import GROUP, TOPIC, TRANSACTIONS, Right
+from fix_acl import TOPIC, TRANSACTIONS, Right
 from fuzz.stage import Stage, disturbing
 from kafka_settings import configure
 from lying_registry import LIES
@@ -151,7 +151,7 @@ def harms(chance: random.Random) -> list[Harm]:
 
 RIGHTS: list[Callable[[str], Right]] = [
     lambda name: (TOPIC, f"{name}.shards", "READ"),
-    lambda name: (GROUP, f"{name}*", "READ"),
+    lambda name: (TOPIC, f"{name}.shards", "WRITE"),
     lambda name: (TRANSACTIONS, f"{name}-*", "WRITE"),
 ]
 

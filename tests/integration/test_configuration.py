@@ -41,7 +41,7 @@ def bridge(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ({"BRIDGE_KAFKA_PROPERTIES_LINGER_MS": "20000"}, "`message.timeout.ms` must be greater than `linger.ms`"),
         ({"BRIDGE_KAFKA_PROPERTIES_NO_SUCH": "1"}, 'No such configuration property: "no.such"'),
         ({"BRIDGE_RELAY_TRANSACTION_TIMEOUT_SECONDS": "400"}, "librdkafka waits no longer than that"),
-        ({"BRIDGE_RELAY_HEARTBEAT_HOURS": "0"}, "relay.heartbeat_hours must be from 0.001 to 144"),
+        ({"BRIDGE_RELAY_LEASE_SECONDS": "0"}, "relay.lease_seconds must be from"),
     ],
 )
 def test_what_no_producer_would_take_ends_a_relay_at_its_start(

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from kafka_settings import configure
 
 from bridge.errors import BrokerUnavailable, ConfigError
 from bridge.kafka.client import client_properties
@@ -82,6 +83,17 @@ def test_several_relays_may_extend_it_at_once(settings: Settings) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: ensure_topics(settings, 6), range(4)))
     assert mine(settings)["control"] == 6
+
+
+@pytest.mark.parametrize("policy", ["delete", "compact,delete"])
+def test_a_control_topic_that_forgets_is_refused(settings: Settings, kafka: str, policy: str) -> None:
+    """It would not know a shard that was idle for longer than its retention."""
+    ensure_topics(settings, 1)
+    control = settings.topics.control
+    configure(AdminClient({"bootstrap.servers": kafka}), ConfigResource.Type.TOPIC, control, "cleanup.policy", policy)
+    with pytest.raises(ConfigError, match=f"{control} has cleanup.policy={policy}") as refused:
+        ensure_topics(settings, 1)
+    assert "--add-config cleanup.policy=compact" in str(refused.value.hint)
 
 
 def test_limits_are_those_of_each_topic(settings: Settings, kafka: str) -> None:

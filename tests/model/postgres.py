@@ -44,7 +44,7 @@ class Postgres:
     aborted: set[int] = field(default_factory=set)
     next_xid: int = 10
     seq: int = 0
-    ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, NOTHING, 0))
+    ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, None, NOTHING, 0))
     lease_until: float = 0.0
     stopped: str = ""  # why the shard is
     renumber: bool = False  # because the sequence was set back

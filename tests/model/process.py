@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from enum import Enum
+from itertools import takewhile
 from types import TracebackType
 from typing import Any, TypeVar
-from uuid import UUID
 
 from greenlet import GreenletExit, getcurrent, greenlet
-from model.kafka import Fenced, Kafka
+from model.kafka import Arrival, Fenced, Kafka
 from model.postgres import Postgres
 
 from bridge.errors import (
@@ -33,10 +33,9 @@ from bridge.relay.shard_health import ShardHealth
 from bridge.relay.shard_thread import ShardThread
 from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
-from bridge.shard.ledger import Ledger, Outcomes, Written
+from bridge.shard.ledger import ControlRecord, Ledger, Outcomes, Written
 from bridge.shard.ports import Ports
 from bridge.shard.position import Scan, Snapshot, Start
-from bridge.shard.takeover import Committed
 
 T = TypeVar("T")
 
@@ -234,28 +233,37 @@ class ShardProducer:
     ) -> None:
         pass
 
-    def open(self) -> Committed | None:
+    def open(self) -> ControlRecord | None:
         self._epoch = self._ask("init_transactions", lambda kafka: kafka.init_transactions(), BrokerUnavailable)
-        self._ask("offset_fetch", lambda kafka: None, BrokerUnavailable)
-        if self._servers.kafka.unstable is not None:
-            raise BrokerUnavailable("UNSTABLE_OFFSET_COMMIT")
-        return self._servers.kafka.offset
+        arrival = Arrival(self._epoch)
+        try:
+            self._commit([], arrival)
+        except PublishUncertain as error:
+            raise BrokerUnavailable(str(error)) from error
+        seen = self._ask("read_control", lambda kafka: kafka.wait_for_marker(), BrokerUnavailable)
+        if arrival not in seen:
+            raise BrokerUnavailable("a transaction hangs")
+        before = [
+            record for record in takewhile(lambda record: record != arrival, seen) if isinstance(record, ControlRecord)
+        ]
+        return before[-1] if before else None
 
-    def publish(self, number: int, batch_id: UUID, records: Iterable[Record]) -> None:
-        self.commit(number, batch_id, records)
+    def publish(self, control: ControlRecord, records: Iterable[Record]) -> None:
+        self.commit(control, records)
 
-    def commit(self, number: int, batch_id: UUID, records: Iterable[Record] = ()) -> None:
-        epoch, sent = self._epoch, list(records)
+    def commit(self, control: ControlRecord, records: Iterable[Record] = ()) -> None:
+        self._commit(list(records), control)
+
+    def _commit(self, sent: list[Record], control: ControlRecord | Arrival) -> None:
+        epoch = self._epoch
         if any(record.topic in self._servers.forbidden for record in sent):
             raise PublishUncertain("a topic may not be written to")
         half = (len(sent) + 1) // 2
-        for part in (sent[:half], sent[half:]):
-            if part:
-                self._ask("produce", lambda kafka, part=part: kafka.produce(epoch, part))
+        if sent[:half]:
+            self._ask("produce", lambda kafka: kafka.produce(epoch, sent[:half], []))
+        self._ask("produce", lambda kafka: kafka.produce(epoch, sent[half:], [control]))
         if self._servers.limit_is_lowered and any(record.timestamp_ms for record in sent):
             raise RecordRefused("too large for its topic")
-        offset = Committed(number, batch_id)
-        self._ask("send_offsets", lambda kafka: kafka.send_offsets(epoch, offset))
         self._ask("end_transaction", lambda kafka: kafka.end_transaction(epoch))
         if self._was_sent_twice:
             raise PublishUncertain("a try of it may be on its way")
@@ -267,7 +275,7 @@ class ShardProducer:
         error: type[PublishUncertain | BrokerUnavailable] = PublishUncertain,
     ) -> T:
         fate = current().pause(name)
-        if fate in (Fate.LATE, Fate.TWICE) and name in ("send_offsets", "end_transaction"):
+        if fate in (Fate.LATE, Fate.TWICE) and name == "end_transaction":
             self._servers.wire.append(lambda: request(self._servers.kafka))
             self._was_sent_twice = True
         if fate in (Fate.CUT, Fate.LATE):

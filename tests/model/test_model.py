@@ -32,14 +32,14 @@ SETTINGS = Settings(
 PHASES = (Phase.generate, Phase.shrink)
 RELAYS = 2
 REQUESTS = (
-    "init_transactions", "offset_fetch", "read", "write", "write answered",
-    "produce", "send_offsets", "end_transaction", "end_transaction answered",
+    "init_transactions", "read_control", "read", "write", "write answered",
+    "produce", "end_transaction", "end_transaction answered",
 )  # fmt: skip
 totals: Counter[str] = Counter()  # over all histories: shows that they were worth the time
 
 which = st.integers(0, RELAYS - 1)
 keys = st.sampled_from("abc")
-CHANGES = ("time-out", "settle", "settle", "registry", "registry", "limit", "other.changed", "dead")
+CHANGES = ("time-out", "mark", "mark", "foreign", "registry", "registry", "limit", "other.changed", "dead")
 texts = st.sampled_from(["", "", "", "", "", "poison", "large", "bug"])
 types = st.sampled_from(["thing.changed", "thing.changed", "other.changed"])
 
@@ -171,14 +171,14 @@ class History(RuleBasedStateMachine):
         totals["late"] += 1
         arrive(self.servers.wire.pop(data.draw(st.integers(0, len(self.servers.wire) - 1))))
 
-    @rule(
-        what=st.sampled_from(["time-out", "settle", "settle", "registry", "registry", "limit", "other.changed", "dead"])
-    )
+    @rule(what=st.sampled_from(CHANGES))
     def change(self, what: str) -> None:
         if what == "time-out":
             self.servers.kafka.time_out()
-        elif what == "settle":
-            self.servers.kafka.settle()
+        elif what == "mark":
+            self.servers.kafka.mark()
+        elif what == "foreign":
+            self.servers.kafka.open_foreign()
         elif what == "registry":
             self.servers.registry_is_away = not self.servers.registry_is_away
         elif what == "limit":
@@ -241,7 +241,6 @@ class History(RuleBasedStateMachine):
         totals["recovered"] += 1
         kafka = self.servers.kafka
         kafka.init_transactions()
-        kafka.settle()
         dead_first = sorted(kafka.log, key=lambda record: record.topic != "dead")
         published = {record.value: record.topic for record in dead_first}
         for row in self.db.committed():
@@ -249,7 +248,7 @@ class History(RuleBasedStateMachine):
                 row.status = "DEAD" if topic == "dead" else "PROCESSED"
                 if row.status == "DEAD":
                     self.db.dead[row.id] = (row.seq, row.key)
-        self.db.ledger = adopt(self.db.ledger, kafka.offset, UUID(int=self.db.ledger.generation))
+        self.db.ledger = adopt(self.db.ledger, kafka.last, UUID(int=self.db.ledger.generation))
         self.db.ledger = replace(self.db.ledger, generation=self.db.ledger.generation + 1)
         self.db.stopped = ""
 
@@ -282,7 +281,8 @@ class History(RuleBasedStateMachine):
         """All is mended: whatever was written must be published now, by whoever is first."""
         while self.servers.wire:
             arrive(self.servers.wire.pop(0))
-        self.servers.kafka.settle()
+        self.servers.kafka.mark()
+        self.servers.kafka.foreign = None
         for xid in sorted(self.db.running):
             self.db.commit(xid)
         self.servers.registry_is_away = False
@@ -300,7 +300,7 @@ class History(RuleBasedStateMachine):
                 self.db.now += 2 if relay.at == "waiting" else 0.2
                 if any(other.owner == self.db.ledger.owner and other.at != "free" for other in self.relays):
                     self.db.lease_until = self.db.now + SETTINGS.relay.lease_seconds  # bridge.relay renews it
-                self.servers.kafka.settle()
+                self.servers.kafka.mark()
                 for id_ in list(self.db.dead):
                     self.db.skip_dead(id_)
                 if self.db.ledger.outcomes == NOTHING and all(row.status != "PENDING" for row in self.db.committed()):

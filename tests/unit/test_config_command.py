@@ -104,7 +104,7 @@ def test_check_lists_everything_that_is_wrong_at_once(config: Path, tmp_path: Pa
     (tmp_path / "schemas" / "bad.avsc").write_text('{"type": "canary"}')
     (tmp_path / "schemas" / "good.avsc").write_text('"string"')
     config.write_text(
-        "schemas = 'schemas'\n[kafka.properties]\nacks = '1'\n'linger.ms' = 'x'\n[relay]\nheartbeat_hours = 0\n"
+        "schemas = 'schemas'\n[kafka.properties]\nacks = '1'\n'linger.ms' = 'x'\n[relay]\nlease_seconds = 0\n"
         + ROUTE.format("a", "t", "good")
         + ROUTE.format("a", "t", "gone")
         + ROUTE.format("b", "t", "bad")

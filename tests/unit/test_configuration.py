@@ -127,7 +127,6 @@ def test_a_number_of_thousands_of_digits_is_no_toml(write: Write) -> None:
         ("relay.poll_max_seconds", ("0", "61", "nan", "inf")),
         ("relay.lease_seconds", ("0", "0.9", "1e9", "nan", "inf")),
         ("relay.transaction_timeout_seconds", ("0.9", "301", "nan", "inf")),
-        ("relay.heartbeat_hours", ("0", "-1", "168", "nan", "inf")),
         ("registry.timeout_seconds", ("0", "nan", "inf", "1e300")),
         ("topics.partitions", ("0", "-1", "1000000")),
         ("topics.replication_factor", ("0", "-1", "32768")),

@@ -17,7 +17,7 @@ from bridge.errors import ConfigError
 from bridge.kafka.client import client_properties
 from bridge.kafka.properties import (
     TUNING,
-    offset_properties,
+    control_properties,
     producer_properties,
     property_troubles,
     reader_properties,
@@ -47,7 +47,7 @@ def with_properties(**properties: str) -> Settings:
 def all_sets(settings: Settings) -> dict[str, Any]:
     """All properties that bridge gives to any client."""
     producer = producer_properties(settings, TopicLimits({"t": 1000})) | transactional_properties(settings, 0)
-    return client_properties(settings) | offset_properties(settings) | reader_properties(settings) | producer
+    return client_properties(settings) | control_properties(settings) | reader_properties(settings) | producer
 
 
 def test_whatever_bridge_sets_is_reserved_or_gives_way() -> None:

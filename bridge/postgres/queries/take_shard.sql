@@ -16,5 +16,5 @@ update bridge.shard
             or lease_until not between clock_timestamp()
                                    and clock_timestamp() + make_interval(secs => 2 * %(lease_seconds)s))
        for update)
-returning generation, batch_no, batch_id, batch_event_queue, batch_entity_events, batch_dead, batch_from, batch_to,
+returning generation, batch_no, batch_id, previous_id, batch_event_queue, batch_entity_events, batch_dead, batch_from, batch_to,
           scan_from

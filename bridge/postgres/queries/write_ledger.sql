@@ -3,6 +3,7 @@
 update bridge.shard
    set batch_no = %(batch_no)s,
        batch_id = %(batch_id)s,
+       previous_id = %(previous_id)s,
        batch_event_queue = %(event_queue)s::bigint[],
        batch_entity_events = %(entity_events)s::bigint[],
        batch_dead = %(dead)s,
