@@ -78,6 +78,12 @@ def eventually(check: Callable[[], T], seconds: float = 60.0) -> T:
     return result
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was sent SIGSTOP."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"
+
+
 @dataclass
 class Site:
     """One bridge: configuration, and the means to write events, run relays and audit the result."""

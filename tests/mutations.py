@@ -43,6 +43,19 @@ MUTATIONS = (
         "if False:",
     ),
     Mutation(
+        "the model's claim needs no witness",
+        "tests/model/postgres.py",
+        "if self.witness != held.generation:",
+        "if False:",
+    ),
+    Mutation(
+        "a claim needs no witness",
+        "bridge/postgres/queries/write_ledger.sql",
+        "   and exists (select from bridge.witness as w where w.shard = %(shard)s and w.generation = %(generation)s)\n",
+        "",
+        "tests/failure/test_pgbouncer.py -k hides",
+    ),
+    Mutation(
         "a claim may be lost by a crash of Postgres",
         "tests/model/postgres.py",
         "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",

@@ -85,10 +85,17 @@ class ControlPartition:
             try:
                 low, high = self._consumer.get_watermark_offsets(self._partition, ANSWER_SECONDS)
                 return low, high
-            except KafkaException as error:  # it was made just now, or its leader moves
-                if error.args[0].code() not in (*UNSETTLED, KafkaError._UNKNOWN_PARTITION) or time.monotonic() > ends:
-                    raise
-                self._consumer.poll(0.05)
+            except KafkaException as error:
+                told = self._trouble() or error.args[0]
+                if told.code() not in (*UNSETTLED, KafkaError._UNKNOWN_PARTITION) or time.monotonic() > ends:
+                    raise KafkaException(told) from error
+                self._consumer.poll(0.05)  # it was made just now, or its leader moves
+
+    def _trouble(self) -> KafkaError | None:
+        """What is wrong with the topic: to one that may not see it, librdkafka says that there is no such partition."""
+        topic = self._partition.topic
+        error: KafkaError | None = self._consumer.list_topics(topic, ANSWER_SECONDS).topics[topic].error
+        return error
 
     def last_before(self, arrival: bytes, bounds: tuple[int, int]) -> ControlRecord | None:
         """The last control record that was committed before the arrival record of this value; None: there is none.
@@ -110,9 +117,11 @@ class ControlPartition:
         ends = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < ends:
             for message in self._consumer.consume(1000, 0.05):
-                ends = time.monotonic() + ANSWER_SECONDS
                 if (error := message.error()) is not None:
+                    if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:  # librdkafka asks after it all the same
+                        continue
                     raise KafkaException(error)
+                ends = time.monotonic() + ANSWER_SECONDS
                 key = message.key()
                 if key == arrival_key(self._name) and message.value() == arrival:
                     return last

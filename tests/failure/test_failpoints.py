@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from fix_relay import Site, eventually
+from fix_relay import Site, eventually, is_stopped
 
 from bridge.failpoint import NAMES
 
@@ -34,7 +34,7 @@ def test_stopped_past_its_lease_at(site: Site, name: str) -> None:
     """The successor carries on; when the sleeper wakes it publishes nothing more of what it held."""
     site.publish(2000)
     sleeper = site.start(failpoint=f"{name}:stop@2")
-    eventually(lambda: _is_stopped(sleeper.pid))
+    eventually(lambda: is_stopped(sleeper.pid))
     successor = site.start()
     eventually(lambda: site.pending() == 0)
     sleeper.send_signal(signal.SIGCONT)
@@ -48,13 +48,8 @@ def test_stopped_past_the_transaction_time_out_at(site: Site, name: str) -> None
     """Alone: the broker ends its transaction and fences it, and it must find that out when it wakes."""
     site.publish(2000)
     relay = site.start(failpoint=f"{name}:stop@2")
-    eventually(lambda: _is_stopped(relay.pid))
+    eventually(lambda: is_stopped(relay.pid))
     eventually(lambda: not site.audit().hanging)
     relay.send_signal(signal.SIGCONT)
     site.publish(500)
     assert site.assert_exactly_once(relay).published == 2500
-
-
-def _is_stopped(pid: int) -> bool:
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "T"

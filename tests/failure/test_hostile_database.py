@@ -31,7 +31,7 @@ RIGHTS = """
 grant usage on schema bridge to {role};
 grant select, update on bridge.event_queue, bridge.entity_events, bridge.shard to {role};
 grant select, insert, update, delete on bridge.relay to {role};
-grant select, insert, update on bridge.publisher to {role};
+grant select, insert, update on bridge.publisher, bridge.witness to {role};
 grant select, insert on bridge.dead_event to {role};
 grant select on bridge.event_seq, bridge.unfinished, bridge.schema_migration to {role};
 """

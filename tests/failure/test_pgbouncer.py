@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fix_relay import Site, eventually
+from fix_relay import Site, eventually, is_stopped
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from reaction import assert_says, publish_everywhere, running
+
+from bridge.local.stack import Stack
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIGURATION = """
@@ -111,6 +114,20 @@ def test_transaction_mode(site: Site, pgbouncer: None) -> None:
     audit = site.audit()
     assert audit.is_clean, audit
     assert audit.published == 4500
+
+
+@pytest.mark.relay("batch_rows = 100")
+def test_a_crash_that_the_pooler_hides(site: Site, stack: Stack, pgbouncer: None) -> None:
+    """What was read before it may be gone, and its numbers given to others: it is not claimed, but read again."""
+    site.publish(300)
+    relay = site.start(failpoint="read:stop@3")
+    eventually(lambda: is_stopped(relay.pid))
+    stack.postgres.kill()
+    stack.postgres.start()
+    relay.send_signal(signal.SIGCONT)
+    site.publish(100)
+    assert site.assert_exactly_once(relay).published == 400
+    assert "is not ours any more" in site.log(relay)
 
 
 def test_a_lock_that_somebody_keeps_on_a_lease(site: Site, pgbouncer: None) -> None:

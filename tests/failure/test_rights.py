@@ -115,7 +115,7 @@ def test_a_right_that_no_shard_can_do_without(strict_site: Site, user: User, whi
     assert audit.is_clean, audit
 
 
-@pytest.mark.parametrize("which", ["control", "transactions"])
+@pytest.mark.parametrize("which", ["transactions"])
 def test_a_right_that_is_missing_from_the_start(strict_site: Site, user: User, which: str) -> None:
     """It is said for what it is then, too."""
     site = strict_site

@@ -47,6 +47,7 @@ class Postgres:
     ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, None, NOTHING, 0))
     lease_until: float = 0.0
     stopped: str = ""  # why the shard is
+    witness: int = 0  # the generation that was taken since the server began; a crash and a failover empty it
     renumber: bool = False  # because the sequence was set back
     dead: dict[str, tuple[int, str]] = field(default_factory=dict)  # dead_event: id to seq and key
     session: int = 0  # a restart ends all sessions
@@ -82,9 +83,9 @@ class Postgres:
     def committed(self) -> list[Row]:
         return [row for row in self.rows if row.xid not in self.running and row.xid not in self.aborted]
 
-    def crashed(self) -> Postgres:
+    def crashed(self, *, is_hidden: bool) -> Postgres:
         """The database after a restart: what was not durable yet is gone."""
-        return self.restored(self.on_disk or self)
+        return self.restored(self.on_disk or self, is_hidden=is_hidden)
 
     def retry_dead(self, id_: str) -> None:
         (row,) = (row for row in self.rows if row.id == id_)
@@ -104,12 +105,16 @@ class Postgres:
         seq, _ = self.dead.pop(id_)
         self.ledger = replace(self.ledger, scan_from=min(self.ledger.scan_from, seq) - 1)
 
-    def restored(self, backup: Postgres) -> Postgres:
-        """The database as it was when `backup` was taken; open transactions are gone, and so are all sessions."""
+    def restored(self, backup: Postgres, *, is_hidden: bool = False) -> Postgres:
+        """The database as it was when `backup` was taken; open transactions are gone, and so are all sessions.
+
+        `is_hidden`: but those of a pooler, whose clients notice nothing.
+        """
         new = copy.deepcopy(backup)
+        new.witness = 0
         new.aborted |= set(new.running)
         new.running = {}
-        new.session, new.now, new.on_disk = self.session + 1, self.now, None
+        new.session, new.now, new.on_disk = self.session + (not is_hidden), self.now, None
         return new
 
     # The relay: bridge.postgres.store.Store
@@ -120,6 +125,7 @@ class Postgres:
         self.on_disk = None
         self.ledger = replace(self.ledger, owner=owner, generation=self.ledger.generation + 1)
         self.lease_until = self.now + lease_seconds
+        self.witness = self.ledger.generation
         return self.ledger
 
     def stop(self, held: Ledger, reason: str, *, renumber: bool) -> bool:
@@ -184,6 +190,8 @@ class Postgres:
     def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float) -> Written:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):
             raise LeaseLost("not ours any more")
+        if self.witness != held.generation:
+            raise LeaseLost("not the server that was taken")
         if new.outcomes == NOTHING and new.batch_id == held.batch_id:
             self.on_disk = self.on_disk or copy.deepcopy(self)
         else:

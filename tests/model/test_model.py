@@ -199,20 +199,20 @@ class History(RuleBasedStateMachine):
         else:
             self.db.skip_dead(id_)
 
-    @rule(action=st.integers(0, 4))
-    def crash(self, action: int) -> None:
+    @rule(action=st.integers(0, 4), is_hidden=st.booleans())
+    def crash(self, action: int, is_hidden: bool) -> None:
         """Postgres loses its marks, never a claim."""
         if action == 0:
             totals["crashed"] += 1
             totals["marks lost"] += self.db.on_disk is not None
-            self.servers.postgres = self.db.crashed()
+            self.servers.postgres = self.db.crashed(is_hidden=is_hidden)
 
-    @rule(action=st.integers(0, 9))
-    def restore(self, action: int) -> None:
+    @rule(action=st.integers(0, 9), is_hidden=st.booleans())
+    def restore(self, action: int, is_hidden: bool) -> None:
         """Now and then the database goes back in time."""
         if action == 0 and self.backup is not None:
             totals["restored"] += 1
-            self.servers.postgres = self.db.restored(self.backup)
+            self.servers.postgres = self.db.restored(self.backup, is_hidden=is_hidden)
             self.was_restored = True
             drawn, highest = self.db.numbers()
             self.given_again_below = highest if drawn < highest else 0

@@ -1,4 +1,5 @@
--- The claim: fence, ledger and lease in one update. No row: the lease is lost or the database has gone back in time.
+-- The claim: fence, ledger and lease in one update. No row: the lease is lost, the database has gone back in time, or the
+-- server has crashed or is another one since the takeover, which a pooler hides.
 -- scan_from is moved only from the value we know, so that a retry that set it back meanwhile is not overwritten.
 update bridge.shard
    set batch_no = %(batch_no)s,
@@ -20,4 +21,5 @@ update bridge.shard
  where shard = %(shard)s
    and generation = %(generation)s
    and batch_id is not distinct from %(known_batch_id)s
+   and exists (select from bridge.witness as w where w.shard = %(shard)s and w.generation = %(generation)s)
 returning scan_from, pg_current_xact_id()::text
