@@ -30,7 +30,7 @@ from bridge.shard.ledger import NOTHING, Ledger, OfSource, Outcomes, Written
 from bridge.shard.position import Scan, Snapshot, Start
 
 LOCK_SECONDS = 3  # to wait for the shard's row at most
-FIRST_ROWS = 256  # of the first read, whose rows may be large
+FIRST_ROWS = 16  # of the first read, whose rows may be large
 
 
 class Store:
@@ -159,9 +159,11 @@ class Store:
             pending = self.conn.execute(query("read_pending"), parameters, prepare=True)
             self.conn.execute("commit")
         rows = pending.fetchall()
-        is_cut_by_bytes = bool(rows and rows[-1][9] >= self._relay.batch_bytes)
-        # Postgres measures as many rows as are asked for, however few of them a batch has room for.
-        self._rows_at_most = 2 * len(rows) if is_cut_by_bytes else min(4 * rows_at_most, self._relay.batch_rows)
+        size, most = (rows[-1][9] if rows else 0), self._relay.batch_bytes
+        is_cut_by_bytes = size >= most
+        # Postgres makes text of as many rows as are asked for, however few of them a batch has room for.
+        room = 2 * most * len(rows) // size if size else self._relay.batch_rows
+        self._rows_at_most = max(min(4 * rows_at_most, self._relay.batch_rows, room), 1)
         snapshot = seen.fetchone()
         assert snapshot is not None  # noqa: S101 - the statement always gives one row
         return Scan(
