@@ -90,7 +90,7 @@ class RegistryUnavailable(Unavailable):
 
 
 class LeaseLost(BridgeError):
-    """Another relay owns the shard now: drop the batch, mark nothing."""
+    """Another relay owns the shard now, or the database is not what was taken: drop the batch, mark nothing."""
 
 
 class PublishUncertain(BridgeError):

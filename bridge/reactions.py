@@ -31,7 +31,7 @@ class Reaction(Enum):
     WAIT = "said once for what it is, shown by status, and tried again with back-off, for ever"
     REFRESH = "the topics' limits are read again, and the events, too"
     RECONCILE = "new connections; Kafka's last batch says what happened; smaller batches after three in a row"
-    LEAVE = "the shard is another relay's: nothing more is done with it"
+    LEAVE = "the shard is not ours any more: what was read is dropped, and it is taken anew if nobody else has it"
     STOP = "the shard stays stopped, in the database, until a person has looked (bridge recover)"
     END = "the command ends with the message and the error's exit code"
     BACK_OFF = (

@@ -186,7 +186,7 @@ def open_debezium(scene: Scene, delivery: Delivery) -> Iterator[Debezium]:
     try:
         _await(lambda: _answers(url), "Kafka Connect does not start")
         debezium = Debezium(scene, url, Measured(process), delivery)
-        Cluster(scene.settings).create({debezium.topic: PARTITIONS})
+        Cluster(scene.settings).create({debezium.topic: PARTITIONS}, {})
         yield debezium
     finally:
         kill(family(process))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -32,7 +32,6 @@ ANSWER_SECONDS = 6.0  # for all brokers together; one of them answers in millise
 REFUSAL_SECONDS = 2.0  # where every one of them refuses the connection
 REQUEST_SECONDS = 10.0
 
-COMPACTED = "compact"
 UNSETTLED = (  # of a topic that was created just now, or whose leader moves
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -40,8 +39,6 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 )
 
 
-# Only a shard's last control record counts: segments are small, so that compaction soon removes the others.
-CONTROL_CONFIG = {"cleanup.policy": COMPACTED, "segment.bytes": str(16 << 20)}
 # What is wrong with one topic, and not with the cluster.
 TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
 PROBE_SECONDS = 3.0
@@ -79,8 +76,8 @@ class Cluster:
                 if self._is_refused() or time.monotonic() - begun > patience:
                     raise self._unreachable(error) from error
 
-    def create(self, missing: dict[str, int]) -> None:
-        """Create topics with these numbers of partitions, if the settings allow it."""
+    def create(self, missing: Mapping[str, int], configs: Mapping[str, dict[str, str]]) -> None:
+        """Create topics with these numbers of partitions and configurations, if the settings allow it."""
         topics = self._settings.topics
         if not topics.create_missing:
             listed = ", ".join(f"{name} ({count} partitions)" for name, count in missing.items())
@@ -89,7 +86,7 @@ class Cluster:
                 hint="Create them, grant DESCRIBE, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING)",
             )
         new = [
-            NewTopic(name, count, topics.replication_factor, config=CONTROL_CONFIG if name == topics.control else {})
+            NewTopic(name, count, topics.replication_factor, config=configs.get(name, {}))
             for name, count in missing.items()
         ]
         for name, future in self._admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
@@ -126,7 +123,7 @@ class Cluster:
             for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
                 try:
                     found = future.result()
-                    max_bytes, policy = (found[name].value for name in ("max.message.bytes", "cleanup.policy"))
+                    max_bytes, policy = (found[knob].value for knob in ("max.message.bytes", "cleanup.policy"))
                     configs[resource.name] = TopicConfig(int(max_bytes), policy)
                 except KafkaException as error:
                     if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:

@@ -9,8 +9,8 @@ and costs a transaction two round trips. Materialize's sink and Connect keep the
 
 from __future__ import annotations
 
-import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -18,10 +18,9 @@ from uuid import UUID
 import orjson
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from bridge.errors import BrokerUnavailable
+from bridge.errors import BrokerRefuses
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import UNSETTLED
-from bridge.kafka.deadline import within
 from bridge.kafka.properties import control_properties
 from bridge.settings import Settings
 from bridge.shard.ledger import ControlRecord
@@ -56,9 +55,11 @@ def decode(value: bytes | None) -> ControlRecord:
     try:
         found = orjson.loads(value or b"")
         previous = found["previous_id"]
-        return ControlRecord(int(found["batch_no"]), UUID(found["batch_id"]), UUID(previous) if previous else None)
+        if type(found["batch_no"]) is int:
+            return ControlRecord(found["batch_no"], UUID(found["batch_id"]), UUID(previous) if previous else None)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return ControlRecord(0, None, None)
+        pass
+    return ControlRecord(0, None, None)
 
 
 class ControlPartition:
@@ -75,11 +76,15 @@ class ControlPartition:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(TimeoutError):  # it is not used any more
-            within(ANSWER_SECONDS, self._consumer.close)
+        closing = threading.Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(ANSWER_SECONDS)  # it is not used any more, and may never return
 
     def bounds(self) -> tuple[int, int]:
-        """The first offset, and one that no record written from now on is below. Raises KafkaException."""
+        """The first offset, and the last stable one: no record that is written from now on is below it.
+
+        Raises KafkaException.
+        """
         ends = time.monotonic() + ANSWER_SECONDS
         while True:
             try:
@@ -100,7 +105,7 @@ class ControlPartition:
     def last_before(self, arrival: bytes, bounds: tuple[int, int]) -> ControlRecord | None:
         """The last control record that was committed before the arrival record of this value; None: there is none.
 
-        `bounds` from before that was written. Raises BrokerUnavailable, KafkaException.
+        `bounds` from before that was written. Raises BrokerRefuses, KafkaException.
         """
         low, high = bounds
         window = WINDOW
@@ -118,7 +123,7 @@ class ControlPartition:
         while time.monotonic() < ends:
             for message in self._consumer.consume(1000, 0.05):
                 if (error := message.error()) is not None:
-                    if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:  # librdkafka asks after it all the same
+                    if message.topic() is None:  # of the group, which librdkafka asks after although none is joined
                         continue
                     raise KafkaException(error)
                 ends = time.monotonic() + ANSWER_SECONDS
@@ -127,7 +132,7 @@ class ControlPartition:
                     return last
                 if key == control_key(self._name):
                     last = decode(message.value())
-        raise BrokerUnavailable(
-            f"Kafka has not told shard {self._shard}'s last batch within {ANSWER_SECONDS:.0f} s: it is away, or"
-            ' a transaction hangs (docs/operations.md, "A hanging transaction")'
+        raise BrokerRefuses(  # for it has just taken the arrival
+            f"Kafka has not shown shard {self._shard}'s last batch within {ANSWER_SECONDS:.0f} s: a transaction hangs",
+            hint='docs/operations.md, "A hanging transaction"',
         )

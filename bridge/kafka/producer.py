@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -43,12 +44,23 @@ RECORD_REFUSALS = (
     KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
     KafkaError._INVALID_ARG,
 )
-OF_THE_CONTROL_TOPIC = (  # what concerns it, if it is said while no event is published
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+TOPICS = "docs/operations.md, What Kafka holds for a bridge"
+# What a broker says of the control topic, which is the only one while a shard is taken over, and will say again;
+CONTROL_REFUSALS = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
     *RECORD_REFUSALS,
+)
+# and what else is about it then.
+OF_THE_CONTROL_TOPIC = (
+    *CONTROL_REFUSALS,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError._MSG_TIMED_OUT,
 )
 RIGHTS = "Rights: docs/operations.md, Roles and rights"
 NETWORK_SECONDS = 5.0  # for an answer while taking over; then it begins anew
@@ -118,16 +130,21 @@ class ShardProducer:
         if self._producer is None:
             raise PublishUncertain(f"shard {self._shard} has no producer")
         with self._raising(self._doubt):
-            self._commit(self._producer, records, control_key(self._settings.relay.name), encode(control))
+            key = control_key(self._settings.relay.name)
+            self._commit(self._producer, records, key, encode(control), self._seconds)
 
-    def _commit(self, producer: Producer, records: Iterable[Record], key: bytes, value: bytes) -> None:
+    def _commit(self, producer: Producer, records: Iterable[Record], key: bytes, value: bytes, seconds: float) -> None:
         producer.begin_transaction()
         self._send(producer, records)
-        producer.produce(self._settings.topics.control, value, key, self._shard)
-        producer.flush(self._seconds)
+        record = (self._settings.topics.control, value, key, self._shard)
+        try:
+            producer.produce(*record)
+        except BufferError:
+            self._produce_later(producer, *record)
+        producer.flush(seconds)
         self._raise_trouble()
         failpoint("flushed")
-        producer.commit_transaction(self._seconds)
+        producer.commit_transaction(seconds)
         producer.poll(0)
         self._raise_trouble()
 
@@ -144,7 +161,7 @@ class ShardProducer:
         with ControlPartition(self._settings, self._shard, self._note) as partition:
             bounds = partition.bounds()
             try:
-                self._commit(producer, (), arrival_key(self._settings.relay.name), arrival)
+                self._commit(producer, (), arrival_key(self._settings.relay.name), arrival, NETWORK_SECONDS)
             except PublishUncertain as error:  # no event was published that could be in doubt
                 raise BrokerUnavailable(f"cannot start publishing: {error}") from error
             failpoint("takeover_arrived")
@@ -155,19 +172,23 @@ class ShardProducer:
             raise PublishUncertain(f"shard {self._shard}: a request may have been sent twice: {self._watch.trouble}")
 
     def _send(self, producer: Producer, records: Iterable[Record]) -> None:
-        for sent, record in enumerate(records):
-            try:
-                _produce(producer, record)
-            except BufferError:  # the queue is full: once librdkafka has sent what it holds, there is room
-                producer.flush(self._seconds)
-                try:
-                    _produce(producer, record)
-                except BufferError as error:
-                    raise PublishUncertain(f"shard {self._shard}: Kafka accepts no more records") from error
+        for sent, (topic, key, value, headers, timestamp_ms) in enumerate(records):
+            try:  # names of parameters would cost a quarter more
+                producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)
+            except BufferError:
+                self._produce_later(producer, topic, value, key, -1, None, None, timestamp_ms, headers)
             if sent % 1000 == 100:
                 producer.poll(0)
                 failpoint("produced_some")
         failpoint("produced")
+
+    def _produce_later(self, producer: Producer, *record: Any) -> None:
+        """The queue is full: once librdkafka has sent what it holds, there is room."""
+        producer.flush(self._seconds)
+        try:
+            producer.produce(*record)
+        except BufferError as error:
+            raise PublishUncertain(f"shard {self._shard}: Kafka accepts no more records") from error
 
     def _refused(self, error: KafkaError, message: Message) -> None:
         if error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
@@ -184,7 +205,9 @@ class ShardProducer:
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
             hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
             return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)
-        return BrokerRefuses(what, hint=RIGHTS) if cause.code() in REFUSALS else BrokerUnavailable(what)
+        if cause.code() in REFUSALS:
+            return BrokerRefuses(what, hint=RIGHTS)
+        return BrokerRefuses(what, hint=TOPICS) if cause.code() in CONTROL_REFUSALS else BrokerUnavailable(what)
 
     def _told(self, cause: KafkaError) -> str:
         """What Kafka said, with the name of what it is about, which it does not say."""
@@ -222,8 +245,3 @@ class ShardProducer:
         if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
             return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=RIGHTS)
         return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")
-
-
-def _produce(producer: Producer, record: Record) -> None:
-    topic, key, value, headers, timestamp_ms = record
-    producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)  # names would cost a quarter more

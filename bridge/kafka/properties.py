@@ -60,7 +60,9 @@ def transactional_properties(settings: Settings, shard: int) -> dict[str, Any]:
 
 def control_properties(settings: Settings) -> dict[str, Any]:
     """For the consumer that looks for a shard's last control record, and joins no group."""
-    return {**_reader(settings), **CONNECT_AT_ONCE}
+    # From the leader: a follower that lags would show the arrival late.
+    rack = {"client.rack": ""} if "client.rack" in settings.kafka.properties else {}
+    return {**_reader(settings), **CONNECT_AT_ONCE, **rack}
 
 
 def reader_properties(settings: Settings) -> dict[str, Any]:

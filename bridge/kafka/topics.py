@@ -5,8 +5,13 @@ from __future__ import annotations
 import contextlib
 
 from bridge.errors import ConfigError
-from bridge.kafka.cluster import COMPACTED, Cluster
+from bridge.kafka.cluster import Cluster
 from bridge.settings import Settings
+
+COMPACTED = "compact"
+# Only a shard's last control record counts: compaction removes the others, but in full segments only. 50 MB are the
+# least that some hosted Kafkas let one ask for.
+CONTROL_CONFIG = {"cleanup.policy": COMPACTED, "segment.bytes": str(50 << 20)}
 
 
 def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
@@ -24,7 +29,7 @@ def ensure_topics(settings: Settings, shard_count: int) -> dict[str, int]:
     if topics.control in missing:
         missing[topics.control] = max(shard_count, 1)
     if missing:
-        cluster.create(missing)
+        cluster.create(missing, {topics.control: CONTROL_CONFIG})
     if found.get(topics.control, shard_count) < shard_count:
         cluster.extend(topics.control, found[topics.control], shard_count)
     configs = cluster.topic_configs(sorted(wanted))

@@ -1,7 +1,8 @@
 """One shard's Postgres: reads its pending events, and reads and writes its ledger.
 
 A claim applies the outcomes of the last batch and writes the next one, in one short transaction that is void unless
-the row still carries our generation and the batch id that we wrote last. No transaction is open between two calls.
+the row still carries our generation and the batch id that we wrote last, and our takeover's witness is there. No
+transaction is open between two calls.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, datetime
 from types import TracebackType
 from typing import Any, LiteralString
+from uuid import UUID, uuid4
 
 import orjson
 import psycopg
@@ -48,6 +50,7 @@ class Store:
         self._relay = relay
         self._limits = limits
         self._rows_at_most = FIRST_ROWS
+        self._nonce: UUID | None = None  # of our takeover
         self._is_pooled = is_pooled(conn)
         if not self._is_pooled:
             conn.execute(query("set_session"), {"is_local": False})
@@ -200,6 +203,7 @@ class Store:
         parameters = {
             "shard": ours.shard,
             "generation": ours.generation,
+            "nonce": self._nonce,
             "known_batch_id": ours.batch_id,
             "known_scan_from": ours.scan_from,
             "batch_no": new.batch_no,
@@ -227,16 +231,19 @@ class Store:
             self.conn.execute("commit")
         row = claim.fetchone()
         if row is None:
-            raise LeaseLost(f"shard {ours.shard} is not ours any more (generation {ours.generation})")
+            else_ = "; or Postgres crashed, or is another server, behind the pooler" if self._is_pooled else ""
+            raise LeaseLost(f"shard {ours.shard} is not ours any more (generation {ours.generation}){else_}")
         scan_from, xid = row
         return Written(replace(new, scan_from=scan_from), int(xid), sum(mark.rowcount for mark in marks))
 
     def _take(self, *, is_stopped: bool) -> Ledger:
+        self._nonce = uuid4()
         parameters = {
             "shard": self.shard,
             "owner": self._owner,
             "lease_seconds": self._relay.lease_seconds,
             "is_stopped": is_stopped,
+            "nonce": self._nonce,
         }
         name = {"name": _application_name(self._relay.name, self.shard)}
         self.conn.execute(query("end_stale_sessions"), parameters | name)

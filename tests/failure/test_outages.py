@@ -176,13 +176,14 @@ def test_the_parent_of_workers_is_killed(site: Site) -> None:
 
 
 def somebody_else_writes(site: Site) -> Producer:
-    """A transaction that is still open in the first shard's control partition."""
+    """A transaction that is still open in both shards' control partitions."""
     hanging = Producer(
         {"bootstrap.servers": site.settings.kafka.bootstrap_servers, "transactional.id": f"{site.name}-hanging"}
     )
     hanging.init_transactions(10)
     hanging.begin_transaction()
-    hanging.produce(site.settings.topics.control, b"{}", "somebody else", partition=0)
+    for shard in range(2):
+        hanging.produce(site.settings.topics.control, b"{}", "somebody else", partition=shard)
     assert hanging.flush(30) == 0
     return hanging
 
@@ -194,7 +195,7 @@ def test_a_transaction_hangs(site: Site) -> None:
     hanging = somebody_else_writes(site)
     site.publish(100)
     relay = site.start()
-    eventually(lambda: "a transaction hangs (docs/operations.md" in site.log(relay))
+    eventually(lambda: "a transaction hangs. docs/operations.md" in site.log(relay))
     assert site.pending() > 0
     hanging.abort_transaction(10)
     site.assert_exactly_once(relay)
@@ -211,6 +212,6 @@ def test_a_transaction_of_somebody_else_hides_the_last_batch(site: Site) -> None
     site.publish(100)
     assert relay.wait(60) == -signal.SIGKILL
     successor = site.start()
-    eventually(lambda: "a transaction hangs (docs/operations.md" in site.log(successor))
+    eventually(lambda: "a transaction hangs. docs/operations.md" in site.log(successor))
     hanging.abort_transaction(10)
     assert site.assert_exactly_once(successor).published == 200

@@ -47,7 +47,7 @@ class Postgres:
     ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, None, NOTHING, 0))
     lease_until: float = 0.0
     stopped: str = ""  # why the shard is
-    witness: int = 0  # the generation that was taken since the server began; a crash and a failover empty it
+    witness: int = 0  # of the last takeover since the server began; a crash and a failover empty it
     renumber: bool = False  # because the sequence was set back
     dead: dict[str, tuple[int, str]] = field(default_factory=dict)  # dead_event: id to seq and key
     session: int = 0  # a restart ends all sessions
@@ -119,13 +119,13 @@ class Postgres:
 
     # The relay: bridge.postgres.store.Store
 
-    def take(self, owner: str, lease_seconds: float) -> Ledger:
+    def take(self, owner: str, lease_seconds: float, nonce: int) -> Ledger:
         if self.stopped or (self.ledger.owner not in ("", owner) and self.lease_until >= self.now):
             raise LeaseLost("held by another relay")
         self.on_disk = None
         self.ledger = replace(self.ledger, owner=owner, generation=self.ledger.generation + 1)
         self.lease_until = self.now + lease_seconds
-        self.witness = self.ledger.generation
+        self.witness = nonce
         return self.ledger
 
     def stop(self, held: Ledger, reason: str, *, renumber: bool) -> bool:
@@ -187,10 +187,10 @@ class Postgres:
     def numbers(self) -> tuple[int, int]:
         return self.seq, max([self.ledger.scan_from, *(row.seq for row in self.committed())])
 
-    def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float) -> Written:
+    def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float, nonce: int) -> Written:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):
             raise LeaseLost("not ours any more")
-        if self.witness != held.generation:
+        if self.witness != nonce:
             raise LeaseLost("not the server that was taken")
         if new.outcomes == NOTHING and new.batch_id == held.batch_id:
             self.on_disk = self.on_disk or copy.deepcopy(self)

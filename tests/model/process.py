@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from enum import Enum
-from itertools import takewhile
+from itertools import count, takewhile
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ from bridge.shard.ports import Ports
 from bridge.shard.position import Scan, Snapshot, Start
 
 T = TypeVar("T")
+nonces = count(1)
 
 
 class Fate(Enum):
@@ -180,7 +181,8 @@ class Store:
         pass
 
     def take(self) -> Ledger:
-        return self._ask("take", lambda db: db.take(self._owner, self._lease_seconds))
+        self._nonce = next(nonces)
+        return self._ask("take", lambda db: db.take(self._owner, self._lease_seconds, self._nonce))
 
     def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool:
         return self._ask("stop", lambda db: db.stop(held, reason, renumber=renumber))
@@ -195,7 +197,7 @@ class Store:
         return self._ask("numbers", lambda db: db.numbers())
 
     def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
-        return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds))
+        return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds, self._nonce))
 
     def release(self, held: Ledger) -> None:
         self._ask("release", lambda db: db.release(held))

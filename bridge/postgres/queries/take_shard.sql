@@ -21,9 +21,9 @@ update bridge.shard
 returning shard, generation, batch_no, batch_id, previous_id, batch_event_queue, batch_entity_events, batch_dead,
           batch_from, batch_to, scan_from
 ), witnessed as (
-    insert into bridge.witness (shard, generation)
-    select shard, generation from taken
-        on conflict (shard) do update set generation = excluded.generation
+    insert into bridge.witness (shard, nonce)
+    select shard, %(nonce)s from taken
+        on conflict (shard) do update set nonce = excluded.nonce
 )
 select generation, batch_no, batch_id, previous_id, batch_event_queue, batch_entity_events, batch_dead,
        batch_from, batch_to, scan_from

@@ -21,5 +21,5 @@ update bridge.shard
  where shard = %(shard)s
    and generation = %(generation)s
    and batch_id is not distinct from %(known_batch_id)s
-   and exists (select from bridge.witness as w where w.shard = %(shard)s and w.generation = %(generation)s)
+   and exists (select from bridge.witness as w where w.shard = %(shard)s and w.nonce = %(nonce)s)
 returning scan_from, pg_current_xact_id()::text

@@ -3,6 +3,6 @@
 -- and transaction ids others have now. An unlogged table is emptied by a crash and is empty on a promoted standby, so a
 -- claim that finds no witness is void, and the shard is taken over anew.
 create unlogged table bridge.witness (
-    shard      smallint primary key,
-    generation bigint   not null
+    shard smallint primary key,
+    nonce uuid     not null     -- the takeover's; the generation could be given once more after a failover
 );
