@@ -153,19 +153,20 @@ MUTATIONS = (
     Mutation(
         "the last batch is taken for published",
         "bridge/shard/takeover.py",
-        "    if found == ours.control:\n",
+        "    if (found.batch_no, found.batch_id) == (ours.batch_no, ours.batch_id):\n",
         "    if True:\n",
     ),
     Mutation(
         "the last batch is taken for unpublished",
         "bridge/shard/takeover.py",
-        "    if found == ours.control:\n        return LastBatch.PUBLISHED\n",
+        "    if (found.batch_no, found.batch_id) == (ours.batch_no, ours.batch_id):\n"
+        "        return LastBatch.PUBLISHED\n",
         "",
     ),
     Mutation(
         "the batch id is not compared",
         "bridge/shard/takeover.py",
-        "    if found == ours.control:\n",
+        "    if (found.batch_no, found.batch_id) == (ours.batch_no, ours.batch_id):\n",
         "    if found.batch_no == ours.batch_no:\n",
         TAKEOVER,
     ),

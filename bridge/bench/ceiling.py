@@ -47,7 +47,9 @@ def carry(store: Store, batches: int | None = None) -> int:
         ledger = store.write(ledger, ledger.claimed(uuid4(), Outcomes.of(scan.events, [])), ledger.outcomes).ledger
         done += len(scan.events)
         batches = None if batches is None else batches - 1
-    settled = replace(ledger, batch_no=held.batch_no, batch_id=held.batch_id, outcomes=NOTHING)
+    settled = replace(
+        ledger, batch_no=held.batch_no, batch_id=held.batch_id, previous_id=held.previous_id, outcomes=NOTHING
+    )
     store.release(store.write(ledger, settled, ledger.outcomes).ledger)
     return done
 

@@ -76,7 +76,7 @@ def reconcile(ours: Ledger, found: ControlRecord | None) -> LastBatch:
             f"Kafka says {found.batch_no} batches were published by a bridge of this name: "
             "the database is new or was restored, or two bridges share a relay.name",
         )
-    if found == ours.control:
+    if (found.batch_no, found.batch_id) == (ours.batch_no, ours.batch_id):
         return LastBatch.PUBLISHED
     in_flight = ours.outcomes != NOTHING
     if in_flight and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):

@@ -26,6 +26,7 @@ def ledger(batch_no: int, batch_id: UUID | None, previous_id: UUID | None, outco
         (ledger(0, None, None, NOTHING), ControlRecord(0, OTHER, None), LastBatch.NOT_PUBLISHED),
         (ledger(7, MINE, BEFORE), ControlRecord(7, MINE, BEFORE), LastBatch.PUBLISHED),
         (ledger(7, MINE, BEFORE, NOTHING), ControlRecord(7, MINE, BEFORE), LastBatch.PUBLISHED),
+        (ledger(7, MINE, None), ControlRecord(7, MINE, BEFORE), LastBatch.PUBLISHED),  # its own id says enough
         (ledger(7, MINE, BEFORE), ControlRecord(6, BEFORE, OTHER), LastBatch.NOT_PUBLISHED),
         (ledger(1, MINE, BEFORE), ControlRecord(0, BEFORE, None), LastBatch.NOT_PUBLISHED),
     ],
