@@ -146,7 +146,7 @@ MUTATIONS = (
     Mutation(
         "another bridge's control record is taken for ours",
         "bridge/kafka/control.py",
-        "if key == control_key(self._name):",
+        "if key == ours:",
         "if True:",
         "tests/integration/test_control.py",
     ),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from uuid import uuid4
 
 from bridge.bench.scene import EVENT_TYPE, Scene
@@ -17,7 +16,7 @@ from bridge.event import EVENT_QUEUE, Event, Record
 from bridge.kafka.producer import ShardProducer
 from bridge.postgres.store import Store
 from bridge.relay.equipment import Equipment
-from bridge.shard.ledger import NOTHING, ControlRecord, Outcomes
+from bridge.shard.ledger import ControlRecord, Outcomes
 from bridge.shard.position import Position
 
 
@@ -47,10 +46,7 @@ def carry(store: Store, batches: int | None = None) -> int:
         ledger = store.write(ledger, ledger.claimed(uuid4(), Outcomes.of(scan.events, [])), ledger.outcomes).ledger
         done += len(scan.events)
         batches = None if batches is None else batches - 1
-    settled = replace(
-        ledger, batch_no=held.batch_no, batch_id=held.batch_id, previous_id=held.previous_id, outcomes=NOTHING
-    )
-    store.release(store.write(ledger, settled, ledger.outcomes).ledger)
+    store.release(store.write(ledger, ledger.at(held.control), ledger.outcomes).ledger)
     return done
 
 

@@ -119,6 +119,7 @@ class ControlPartition:
     def _search(self, start: int, arrival: bytes) -> ControlRecord | None:
         self._consumer.assign([TopicPartition(self._partition.topic, self._shard, start)])
         last: ControlRecord | None = None
+        ours, arrivals = control_key(self._name), arrival_key(self._name)
         ends = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < ends:
             for message in self._consumer.consume(1000, 0.05):
@@ -128,9 +129,9 @@ class ControlPartition:
                     raise KafkaException(error)
                 ends = time.monotonic() + ANSWER_SECONDS
                 key = message.key()
-                if key == arrival_key(self._name) and message.value() == arrival:
+                if key == arrivals and message.value() == arrival:
                     return last
-                if key == control_key(self._name):
+                if key == ours:
                     last = decode(message.value())
         raise BrokerRefuses(  # for it has just taken the arrival
             f"Kafka has not shown shard {self._shard}'s last batch within {ANSWER_SECONDS:.0f} s: a transaction hangs",

@@ -212,12 +212,12 @@ class ShardProducer:
     def _told(self, cause: KafkaError) -> str:
         """What Kafka said, with the name of what it is about, which it does not say."""
         name = self._settings.relay.name
-        forbidden = {
+        about = {
             **dict.fromkeys(OF_THE_CONTROL_TOPIC, f"the control topic {self._settings.topics.control}"),
             KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: f"{name}-{self._shard}",
         }.get(cause.code())
         text = words(KafkaException(cause)).rstrip(".")
-        return text if forbidden is None else f"{text} ({forbidden})"
+        return text if about is None else f"{text} ({about})"
 
     @contextlib.contextmanager
     def _raising(self, translate: Callable[[KafkaException], BridgeError]) -> Iterator[None]:

@@ -102,6 +102,16 @@ class Ledger:
             self, batch_no=self.batch_no + 1, batch_id=batch_id, previous_id=self.batch_id, outcomes=outcomes
         )
 
+    def at(self, control: ControlRecord) -> Ledger:
+        """The ledger with this as its last batch, and nothing in flight."""
+        return replace(
+            self,
+            batch_no=control.batch_no,
+            batch_id=control.batch_id,
+            previous_id=control.previous_id,
+            outcomes=NOTHING,
+        )
+
     def settled(self) -> Ledger:
         """The ledger with nothing in flight any more."""
         return replace(self, outcomes=NOTHING)

@@ -5,7 +5,7 @@ The only place where a batch's fate is decided; everything else follows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
@@ -54,10 +54,8 @@ def adopt(ours: Ledger, found: ControlRecord | None, new_id: UUID) -> Ledger:
     record, with `new_id`, must be committed to it before the ledger is written.
     """
     if found is None or found.batch_id is None:
-        return replace(ours, batch_id=new_id, previous_id=None, outcomes=NOTHING)
-    return replace(
-        ours, batch_no=found.batch_no, batch_id=found.batch_id, previous_id=found.previous_id, outcomes=NOTHING
-    )
+        return ours.at(ControlRecord(ours.batch_no, new_id, None))
+    return ours.at(found)
 
 
 def reconcile(ours: Ledger, found: ControlRecord | None) -> LastBatch:
