@@ -13,6 +13,7 @@ from typing import NamedTuple
 EVENT_QUEUE = "event_queue"
 ENTITY_EVENTS = "entity_events"
 SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
+CHANGED = "entity.changed"  # the event type of all of entity_events, and of nothing else
 
 # Of a row's texts, no more than this is read: characters. What is as long is refused.
 MAX_TYPE = 10_000
@@ -27,7 +28,9 @@ class Event(NamedTuple):
     `payload` is JSON text; for `entity_events` it holds the row's columns as an object. It is empty where Postgres
     cannot make that text: it would be longer than a gigabyte, or is damaged.
     `headers` is JSON text of an object, or None where the writer gave none. `created_us` is the time it was written,
-    in microseconds since 1970 (UTC).
+    in microseconds since 1970 (UTC); `key_hash` is Postgres' `hashtextextended(key, 0)`.
+
+    `event_type` is empty where the row is gone: an event has one, and what was parked must not vanish in silence.
     """
 
     source: str
@@ -38,6 +41,7 @@ class Event(NamedTuple):
     payload: str
     headers: str | None
     created_us: int
+    key_hash: int = 0
 
 
 class Record(NamedTuple):

@@ -21,8 +21,8 @@ NAMES = (
     "produced_some",  # in the middle of producing
     "produced",  # all handed to librdkafka
     "flushed",  # all records are with the brokers, the transaction not committed
-    "published",  # Kafka transaction committed, outcomes not applied
-    "marked",  # outcomes applied
+    "published",  # Kafka transaction committed, not settled
+    "settled",
 )
 
 _ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

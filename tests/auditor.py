@@ -23,8 +23,8 @@ from fastavro import parse_schema, schemaless_reader
 from bridge.settings import Settings
 
 ROWS = """
-select id::text, seq, event_key, status, payload::text, shard from bridge.event_queue union all
-select id::text, seq, entity_type || ':' || entity_id, status, null, shard from bridge.entity_events
+select id::text, seq, event_key, status, payload::text, available_at is null from bridge.event_queue union all
+select id::text, seq, entity_type || ':' || entity_id, status, null, true from bridge.entity_events
 """
 LEDGERS = "select shard, batch_no, batch_id::text from bridge.shard where batch_id is not null"
 
@@ -39,20 +39,20 @@ class Found(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One event as its table has it."""
+    """One event as people see it; one that was to wait for a time of its own (not `is_ordered`) holds up no other."""
 
     seq: int
     key: str
     status: str
     payload: str | None
-    shard: int
+    is_ordered: bool
 
 
 @dataclass(frozen=True)
 class Audit:
     """What was found, by the ids of events; all but `published` are empty when all is well.
 
-    lost: written, or marked as processed or dead, but not where it should be. duplicated: more than one record.
+    lost: written, or said to be processed or dead, but not where it should be. duplicated: more than one record.
     reordered: behind a later event of its key. phantom: no committed row. changed: another key or body than the row's.
     hanging: partitions whose last stable offset does not reach the end. unsettled: shards whose ledger is not what the
     last control record says.
@@ -90,7 +90,7 @@ def audit(settings: Settings, routed: Sequence[str], dead_letters: str, written:
             row = rows.get(id_)
             if id_ in seen:
                 duplicated.add(id_)
-            elif row is not None:
+            elif row is not None and row.is_ordered:
                 if row.seq <= last[record.key]:
                     reordered.add(id_)
                 last[record.key] = max(last[record.key], row.seq)

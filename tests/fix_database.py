@@ -75,7 +75,10 @@ def copy_of(url: str) -> Iterator[Backup]:
 
 @contextmanager
 def unstamped(db: psycopg.Connection) -> Iterator[None]:
-    """Rows are kept as they are inserted, as in a restore: numbers, times and states are the test's own."""
+    """Rows are kept as they are inserted, as in a restore: numbers, transaction ids and times are the test's own.
+
+    Only in tables: into the views nothing is inserted meanwhile.
+    """
     db.execute("set session_replication_role = replica")
     yield
     db.execute("reset session_replication_role")

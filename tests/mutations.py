@@ -20,7 +20,6 @@ ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "build", "dist")
 MODEL = "tests/model"
 SEEDS = (1, 2, 3)  # for the model, which a rare removal needs more histories to notice
-POSITION = "tests/unit/test_position.py"
 TAKEOVER = "tests/unit/test_takeover.py"
 
 
@@ -56,19 +55,6 @@ MUTATIONS = (
         "tests/failure/test_pgbouncer.py -k hides",
     ),
     Mutation(
-        "a claim may be lost by a crash of Postgres",
-        "tests/model/postgres.py",
-        "if new.outcomes == NOTHING and new.batch_id == held.batch_id:",
-        "if True:",
-    ),
-    Mutation(
-        "a claim's transaction may be lost by a crash of Postgres",
-        "bridge/postgres/store.py",
-        "if new.outcomes == NOTHING and new.batch_id == ours.batch_id:",
-        "if True:",
-        "tests/integration/test_store.py",
-    ),
-    Mutation(
         "the SQL of a claim is not fenced by the generation",
         "bridge/postgres/queries/write_ledger.sql",
         "   and generation = %(generation)s\n",
@@ -79,14 +65,6 @@ MUTATIONS = (
         "the SQL of a claim is not fenced by the batch id",
         "bridge/postgres/queries/write_ledger.sql",
         "   and batch_id is not distinct from %(known_batch_id)s\n",
-        "",
-        "tests/integration/test_store.py",
-    ),
-    Mutation(
-        "a mark is not fenced",
-        "bridge/postgres/queries/mark_event_queue_processed.sql",
-        "   and exists (select from bridge.shard\n"
-        "                where shard = %(shard)s and generation = %(generation)s and batch_id = %(batch_id)s)\n",
         "",
         "tests/integration/test_store.py",
     ),
@@ -171,26 +149,6 @@ MUTATIONS = (
         TAKEOVER,
     ),
     Mutation(
-        "an applied batch may be unpublished",
-        "bridge/shard/takeover.py",
-        "if in_flight and (found",
-        "if (found",
-        TAKEOVER,
-    ),
-    Mutation(
-        "a contradiction does not stop the shard",
-        "bridge/shard/takeover.py",
-        "if in_flight and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):",
-        "if True:",
-    ),
-    Mutation(
-        "the id of the batch before is not compared",
-        "bridge/shard/takeover.py",
-        "if in_flight and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):",
-        "if in_flight and found.batch_no == ours.batch_no - 1:",
-        TAKEOVER,
-    ),
-    Mutation(
         "a producer that lost a connection goes on (R1)",
         "bridge/kafka/producer.py",
         "        if self._watch.trouble is not None:\n",
@@ -208,193 +166,10 @@ MUTATIONS = (
     ),
     # The order of a batch's steps
     Mutation(
-        "events are published before the claim",
-        "bridge/shard/shard.py",
-        "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
-        "            self._producer.publish(new.control, batch.records)\n"
-        "            self._write(new, self._ledger.outcomes, drawn)\n            return\n            self._blocked",
-    ),
-    Mutation(
-        "events are marked before they are published",
-        "bridge/shard/shard.py",
-        "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
-        "            self._write(new, new.outcomes, drawn)\n            self._blocked",
-    ),
-    Mutation(
-        "outcomes are forgotten by the next claim",
-        "bridge/shard/shard.py",
-        "            self._write(new, self._ledger.outcomes, drawn)\n            self._blocked",
-        "            self._write(new, NOTHING, drawn)\n            self._blocked",
-    ),
-    Mutation(
-        "what is in flight is read again",
-        "bridge/shard/shard.py",
-        "self._suspicion.limit, self._ledger.outcomes.seqs",
-        "self._suspicion.limit, []",
-    ),
-    Mutation(
         "a new shard's first control record is not committed",
         "bridge/shard/shard.py",
         "            producer.commit(resumption.ledger.control)\n",
         "            pass\n",
-    ),
-    Mutation(
-        "status is not the truth: processed events are read",
-        "bridge/postgres/queries/read_pending.sql",
-        "            and seq <= %(last)s::bigint\n            and status = 'PENDING'\n"
-        "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
-        "            and seq <= %(last)s::bigint\n"
-        "            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all\n",
-        "tests/failure/test_failpoints.py -k killed_at",
-    ),
-    # Dead events
-    Mutation(
-        "a dead event's key is not blocked in its own batch",
-        "bridge/shard/shard.py",
-        ".on_dead is OnDead.HOLD",
-        ".on_dead is None",
-        "tests/integration/test_dead.py -k later_events",
-    ),
-    Mutation(
-        "a dead event in flight holds nothing",
-        "bridge/shard/shard.py",
-        "            self._blocked = batch.blocked\n",
-        "",
-    ),
-    Mutation(
-        "a marked dead event holds nothing",
-        "tests/model/postgres.py",
-        " and row.seq <= dead.get(row.key, row.seq)",
-        "",
-    ),
-    Mutation(
-        "a marked dead event holds nothing in SQL",
-        "bridge/postgres/queries/mark_event_queue_dead.sql",
-        "event_key, error_message, %(hold)s from dead",
-        "event_key, error_message, false from dead",
-        "tests/integration/test_dead.py -k later_events",
-    ),
-    Mutation(
-        "what precedes a dead event waits, too",
-        "bridge/shard/batch.py",
-        "event.seq > blocked.get(key, event.seq)",
-        "key in blocked",
-        "tests/unit/test_batch.py",
-    ),
-    Mutation(
-        "a retry sets scans back to where they are",
-        "tests/model/postgres.py",
-        "min(self.ledger.scan_from, seq) - 1",
-        "min(self.ledger.scan_from, seq - 1)",
-    ),
-    Mutation(
-        "a retry sets scans back to where they are, in SQL",
-        "sql/engine/functions/skip_dead.sql",
-        "least(s.scan_from, dead.seq) - 1",
-        "least(s.scan_from, dead.seq - 1)",
-        "tests/integration/test_dead.py -k wherever",
-    ),
-    Mutation(
-        "a retry is overwritten by a claim",
-        "tests/model/postgres.py",
-        "new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from",
-        "new.scan_from",
-    ),
-    Mutation(
-        "a retry is overwritten by a claim, in SQL",
-        "bridge/postgres/queries/write_ledger.sql",
-        "case scan_from when %(known_scan_from)s then %(scan_from)s else scan_from end",
-        "case when %(known_scan_from)s is not null then %(scan_from)s end",
-        "tests/integration/test_store.py",
-    ),
-    Mutation(
-        "a scan does not notice a retry",
-        "tests/model/postgres.py",
-        "if self.ledger.scan_from < start.scan_from:",
-        "if False:",
-    ),
-    Mutation(
-        "what is in flight is read again after a retry, in SQL",
-        "bridge/postgres/store.py",
-        "if scan.scan_from < start.scan_from and in_flight:",
-        "if False:",
-        "tests/integration/test_store.py",
-    ),
-    # Where scans start
-    Mutation(
-        "scans go on from the last event read",
-        "bridge/shard/position.py",
-        "        open_floors = [",
-        "        return Start(self.cursor, self.scan_from, [], [], 2**62, 2**62)\n        open_floors = [",
-    ),
-    Mutation(
-        "transactions that began after the last scan are passed",
-        "bridge/shard/position.py",
-        "            self._floor(self.seen.xmax),\n",
-        "            2**62,\n",
-        POSITION,
-    ),
-    Mutation(
-        "scan_from moves past open transactions",
-        "bridge/shard/position.py",
-        "done = min(self.cursor, self.watermark())",
-        "done = self.cursor",
-    ),
-    Mutation(
-        "the watermark is too high",
-        "bridge/shard/position.py",
-        "return self._floor(self.seen.xmin)",
-        "return self._floor(self.seen.xmax)",
-    ),
-    Mutation(
-        "a floor is one checkpoint too high",
-        "bridge/shard/position.py",
-        "return self._seqs[max(bisect_left(self._xids, xid) - 1, 0)]",
-        "return self._seqs[min(bisect_left(self._xids, xid), len(self._seqs) - 1)]",
-    ),
-    Mutation(
-        "scan_from moves past what is in flight",
-        "bridge/shard/position.py",
-        "            done = min(done, lowest_unfinished - 1)\n",
-        "            pass\n",
-    ),
-    Mutation(
-        "a full scan is taken for a whole one",
-        "bridge/shard/position.py",
-        "scan.last_seq if scan.full else max(self.cursor, scan.last_seq)",
-        "max(self.cursor, scan.last_seq)",
-    ),
-    Mutation(
-        "scan_from moves while a topic is held",
-        "bridge/shard/shard.py",
-        "if self._holds.current:  #",
-        "if False:  #",
-    ),
-    Mutation(
-        "events for later are forgotten",
-        "bridge/shard/shard.py",
-        "if self._deferred_from is None else",
-        "if True else",
-    ),
-    Mutation(
-        "a checkpoint stands above its transaction",
-        "bridge/shard/shard.py",
-        "self._position.checkpoint(drawn, written.xid)",
-        "self._position.checkpoint(drawn + 1, written.xid)",
-    ),
-    # Numbers
-    Mutation(
-        "a sequence that was set back is not noticed",
-        "bridge/shard/shard.py",
-        "        if scan.drawn < self._drawn:\n",
-        "        if False:\n",
-    ),
-    Mutation(
-        "a takeover does not look where the sequence stands",
-        "bridge/shard/shard.py",
-        "self._drawn = sys.maxsize",
-        "self._drawn = 0",
-        "tests/failure/test_numbers.py -k no_relay",
     ),
     Mutation(
         "pending events keep numbers that were given twice",
@@ -411,35 +186,12 @@ MUTATIONS = (
         "tests/integration/test_store.py",
     ),
     Mutation(
-        "what is in flight gets a new number",
-        "sql/engine/functions/repair_numbers.sql",
-        "            or p.at not between s.batch_from and s.batch_to\n",
-        "            or true\n",
-        "tests/integration/test_store.py",
-    ),
-    # A stopped shard
-    Mutation(
-        "a recovery does not mark what Kafka has",
-        "bridge/admin/recover.py",
-        "                    published.add(id)\n",
-        "                    pass\n",
-        "tests/failure/test_recover.py -k restored",
-    ),
-    Mutation(
         "a recovery commits no control record where there is none",
         "bridge/admin/recover.py",
         "        case.producer.commit(new.control)\n",
         "",
         "tests/failure/test_recover.py -k deleted",
     ),
-    Mutation(
-        "what waits for the dead letters' topic is forgotten while that is still refused",
-        "bridge/shard/holds.py",
-        "        if due:  # only",
-        "        if True:  # only",
-        "tests/unit/test_holds.py",
-    ),
-    # Liveness
     Mutation(
         "a former owner's session keeps the row's lock",
         "bridge/postgres/store.py",
@@ -460,20 +212,6 @@ MUTATIONS = (
         "        self._limits_are_stale = True\n",
         "        pass\n",
     ),
-    Mutation(
-        "held topics are not read again",
-        "bridge/shard/shard.py",
-        "if self._holds.release_due() or now >= self._next_sweep:",
-        "if now >= self._next_sweep and not self._holds.release_due():",
-        MODEL,
-    ),
-    Mutation(
-        "events that come due are not looked for",
-        "bridge/shard/shard.py",
-        "if self._holds.release_due() or now >= self._next_sweep:",
-        "if self._holds.release_due():",
-    ),
-    # What comes from outside: values, headers, records, text
     Mutation(
         "a time is not asked whether it is text",
         "bridge/encoding/avro/logical.py",
@@ -635,6 +373,328 @@ MUTATIONS = (
         "return super().render_str(printable(text), **options)",
         "return super().render_str(text, **options)",
         "tests/unit/test_terminal.py",
+    ),
+    # The last batch
+    Mutation(
+        "a settled batch may be unpublished",
+        "bridge/shard/takeover.py",
+        "if ours.in_flight is not None and (found",
+        "if (found",
+        "tests/unit/test_takeover.py",
+    ),
+    Mutation(
+        "a contradiction does not stop the shard",
+        "bridge/shard/takeover.py",
+        "if ours.in_flight is not None and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):",
+        "if True:",
+    ),
+    Mutation(
+        "the id of the batch before is not compared",
+        "bridge/shard/takeover.py",
+        "if ours.in_flight is not None and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):",
+        "if ours.in_flight is not None and found.batch_no == ours.batch_no - 1:",
+        "tests/unit/test_takeover.py",
+    ),
+    # The order of a batch's steps
+    Mutation(
+        "events are published before the claim",
+        "bridge/shard/shard.py",
+        '            self._write(new, self._ledger.in_flight, lazily=False)\n            failpoint("claimed")\n',
+        "            self._producer.publish(new.control, batch.records)\n"
+        "            self._write(new, self._ledger.in_flight, lazily=False)\n"
+        "            return\n",
+    ),
+    Mutation(
+        "a batch is settled before it is published",
+        "bridge/shard/shard.py",
+        '            self._write(new, self._ledger.in_flight, lazily=False)\n            failpoint("claimed")\n',
+        '            self._write(new, in_flight, lazily=False)\n            failpoint("claimed")\n',
+    ),
+    Mutation(
+        "what a batch parked is forgotten by the next claim",
+        "bridge/shard/shard.py",
+        '            self._write(new, self._ledger.in_flight, lazily=False)\n            failpoint("claimed")\n',
+        '            self._write(new, None, lazily=False)\n            failpoint("claimed")\n',
+    ),
+    Mutation(
+        "a claim settles its own read",
+        "bridge/shard/shard.py",
+        "new = self._ledger.claimed(uuid4(), before, in_flight)",
+        "new = self._ledger.claimed(uuid4(), in_flight.position, in_flight)",
+    ),
+    Mutation(
+        "a claim may be lost by a crash of Postgres",
+        "bridge/shard/shard.py",
+        '            self._write(new, self._ledger.in_flight, lazily=False)\n            failpoint("claimed")\n',
+        '            self._write(new, self._ledger.in_flight, lazily=True)\n            failpoint("claimed")\n',
+    ),
+    Mutation(
+        "what is settled on its own may be lost behind a pooler",
+        "bridge/shard/shard.py",
+        "is_lazy = self._settings.relay.delivery is Delivery.AT_LEAST_ONCE",
+        "is_lazy = True",
+    ),
+    # What was read: the position
+    Mutation(
+        "scans go on from the last event read",
+        "bridge/shard/position.py",
+        "        seen, cursor = self.position.seen, self.position.cursor\n",
+        "        seen, cursor = self.position.seen, self.position.cursor\n"
+        "        return Start(self.position, (), (), 2**62, 2**62)\n",
+    ),
+    Mutation(
+        "transactions that began after the last scan are passed",
+        "bridge/shard/position.py",
+        "return Start(self.position, xids, floors, seen.xmax, self._floor(seen.xmax))",
+        "return Start(self.position, xids, floors, 2**62, 2**62)",
+    ),
+    Mutation(
+        "a catch-up takes its own snapshot for the late one",
+        "bridge/shard/position.py",
+        "return Pair(old.pair.cursor, late.snapshot), None",
+        "return Pair(old.pair.cursor, scan.snapshot), None",
+    ),
+    Mutation(
+        "a catch-up that is cut takes its own snapshot",
+        "bridge/shard/position.py",
+        "return old.pair, Pair(scan.last_seq, late.snapshot)",
+        "return old.pair, Pair(scan.last_seq, scan.snapshot)",
+    ),
+    Mutation(
+        "a cut below the cursor forgets the older pair",
+        "bridge/shard/position.py",
+        "return old.pair, Pair(last, scan.snapshot)",
+        "return Pair(last, scan.snapshot), None",
+    ),
+    Mutation(
+        "a cut scan is taken for a whole one",
+        "bridge/shard/position.py",
+        "        if not scan.cut:\n",
+        "        if True:\n",
+    ),
+    Mutation(
+        "scan_from moves past open transactions",
+        "bridge/shard/position.py",
+        "min(lowest, self._floor(seen.xmin))",
+        "lowest",
+    ),
+    Mutation(
+        "scan_from is a newer snapshot's",
+        "bridge/shard/position.py",
+        "self._floor(seen.xmin))",
+        "self._floor(seen.xmax))",
+    ),
+    Mutation(
+        "a floor is one checkpoint too high",
+        "bridge/shard/position.py",
+        "return self._seqs[max(bisect_left(self._xids, xid) - 1, 0)]",
+        "return self._seqs[min(bisect_left(self._xids, xid), len(self._seqs) - 1)]",
+    ),
+    Mutation(
+        "a checkpoint stands above its transaction",
+        "bridge/shard/shard.py",
+        "self._scanner.claimed(self._scanner.drawn, xid)",
+        "self._scanner.claimed(self._scanner.drawn + 1, xid)",
+    ),
+    Mutation(
+        "read events are read again, in SQL",
+        "bridge/postgres/queries/read_pending.sql",
+        "           from bridge.outbox\n"
+        "          where shard = %(shard)s\n"
+        "            and seq > (select start from bounds)\n"
+        "            and seq <= (select upto from bounds)\n"
+        "            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))\n",
+        "           from bridge.outbox\n"
+        "          where shard = %(shard)s\n"
+        "            and seq > (select start from bounds)\n"
+        "            and seq <= (select upto from bounds)\n",
+        "tests/integration/test_position.py",
+    ),
+    Mutation(
+        "a late scan reads what its snapshot did not see, in SQL",
+        "bridge/postgres/queries/read_pending.sql",
+        "           from bridge.outbox\n"
+        "          where shard = %(shard)s\n"
+        "            and seq > (select start from bounds)\n"
+        "            and seq <= (select upto from bounds)\n"
+        "            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))\n"
+        "            and pg_visible_in_snapshot(xid, %(late_snapshot)s::pg_snapshot)\n",
+        "           from bridge.outbox\n"
+        "          where shard = %(shard)s\n"
+        "            and seq > (select start from bounds)\n"
+        "            and seq <= (select upto from bounds)\n"
+        "            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))\n",
+        "tests/integration/test_position.py",
+    ),
+    Mutation(
+        "a transaction of another database's is carried",
+        "bridge/shard/shard.py",
+        "            if obstacle.is_foreign:\n",
+        "            if False:\n",
+        "tests/failure/test_copied.py",
+    ),
+    Mutation(
+        "a copied database is carried",
+        "bridge/shard/shard.py",
+        "        if ours.is_copied:",
+        "        if False:",
+        "tests/failure/test_copied.py",
+    ),
+    # What was read and not published: parked events
+    Mutation(
+        "a dead event's key is not blocked in its own batch",
+        "bridge/shard/shard.py",
+        ".on_dead is OnDead.HOLD",
+        ".on_dead is None",
+        "tests/integration/test_dead.py -k later_events",
+    ),
+    Mutation(
+        "what a batch in flight parks is not laid over the next read",
+        "bridge/shard/batch.py",
+        "self._parking = Parking(blocked, unsettled)",
+        "self._parking = Parking(blocked, ())",
+    ),
+    Mutation(
+        "parked events in the database block nothing",
+        "bridge/shard/batch.py",
+        "self._parking = Parking(blocked, unsettled)",
+        "self._parking = Parking({}, unsettled)",
+    ),
+    Mutation(
+        "what is stuck is overtaken by what was released",
+        "bridge/shard/parked.py",
+        "if row.seq in self._in_flight or self._stuck.get(row.place, row.seq) < row.seq:",
+        "if row.seq in self._in_flight:",
+    ),
+    Mutation(
+        "new events go before released ones",
+        "bridge/shard/batch.py",
+        "        for event, row in released:\n"
+        "            self._take_released(event, row)\n"
+        "        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or unsettled))\n",
+        "        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or unsettled))\n"
+        "        for event, row in released:\n"
+        "            self._take_released(event, row)\n",
+    ),
+    Mutation(
+        "a release does not unblock its place",
+        "bridge/shard/parked.py",
+        "            del self._blocked[change.before.place]\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "a held topic's events are tried all the same",
+        "bridge/shard/batch.py",
+        "if topic in holds.current or parking.new(",
+        "if parking.new(",
+    ),
+    Mutation(
+        "a dead event waits for the letters' topic, and blocks nothing",
+        "bridge/shard/batch.py",
+        "        row = Parked.of(event, topic, State.WAITING, blocks=True)\n"
+        "        self._parking.park(row._replace(waits_for=letters), before)",
+        "        row = Parked.of(event, topic, State.WAITING, blocks=False)\n"
+        "        self._parking.park(row._replace(waits_for=letters), before)",
+        "tests/unit/test_batch.py",
+    ),
+    Mutation(
+        "what is in flight is released again",
+        "bridge/shard/shard.py",
+        "in_flight = [change.seq for change in self._ledger.unsettled]",
+        "in_flight: list[int] = []",
+    ),
+    Mutation(
+        "nobody looks again behind a batch in flight",
+        "bridge/shard/releases.py",
+        "        if found or is_blind:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "a decision is not noticed",
+        "bridge/shard/shard.py",
+        "if read is not None and read.decisions != self._decisions:",
+        "if False:",
+    ),
+    Mutation(
+        "held topics' events are not looked for again",
+        "bridge/shard/shard.py",
+        "            self._releases.expect()\n        settled_no",
+        "            pass\n        settled_no",
+    ),
+    Mutation(
+        "events that come due are not looked for",
+        "bridge/shard/shard.py",
+        "            self._releases.looked(len(free.released), *numbers, is_full=free.is_full, due_at=due_at)",
+        "            self._releases.looked(len(free.released), *numbers, is_full=free.is_full, due_at=None)",
+    ),
+    Mutation(
+        "a deferred event's time is not asked for",
+        "bridge/shard/shard.py",
+        "                self._releases.expect_behind(self._ledger.batch_no)\n",
+        "                pass\n",
+    ),
+    Mutation(
+        "parking is not fenced, in SQL",
+        "bridge/postgres/queries/park_events.sql",
+        " where c.state <> 'published'\n"
+        "   and exists (select from bridge.shard\n"
+        "                where shard = %(shard)s and generation = %(generation)s and batch_id = %(batch_id)s)\n",
+        " where c.state <> 'published'\n",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "unparking is not fenced, in SQL",
+        "bridge/postgres/queries/unpark_events.sql",
+        "     where c.state = 'published'\n"
+        "       and exists (select from bridge.shard\n"
+        "                    where shard = %(shard)s and generation = %(generation)s and batch_id = %(batch_id)s)\n",
+        "     where c.state = 'published'\n",
+        "tests/integration/test_store.py",
+    ),
+    Mutation(
+        "later events of a dead one are released, in SQL",
+        "bridge/postgres/queries/read_parked.sql",
+        "                and (waits_for is null or waits_for <> all (%(held)s::text[]))\n"
+        "                and (select true from",
+        "                and (waits_for is null or waits_for <> all (%(held)s::text[]))\n"
+        "                and true or false and (select true from",
+        "tests/integration/test_dead.py",
+    ),
+    Mutation(
+        "parked ones do not block, in SQL",
+        "bridge/postgres/queries/read_pending.sql",
+        "                 and (select true from",
+        "                 and false and (select true from",
+        "tests/integration/test_dead.py",
+    ),
+    # Numbers
+    Mutation(
+        "a sequence that was set back is not noticed",
+        "bridge/shard/shard.py",
+        "if read.scan.drawn < self._scanner.drawn or not self._are_numbers_checked:",
+        "if not self._are_numbers_checked:",
+    ),
+    Mutation(
+        "a takeover does not look where the sequence stands",
+        "bridge/shard/shard.py",
+        "        self._are_numbers_checked = False\n",
+        "        self._are_numbers_checked = True\n",
+        "tests/failure/test_numbers.py -k no_relay",
+    ),
+    # A recovery
+    Mutation(
+        "a recovery does not count what Kafka has",
+        "bridge/admin/recover.py",
+        "                    published.add(id)\n",
+        "                    pass\n",
+        "tests/failure/test_recover.py -k restored",
+    ),
+    Mutation(
+        "a recovery does not wait for open transactions",
+        "bridge/admin/recover.py",
+        '    while _one(conn, "is_past", xid=xid) != (True,):\n',
+        "    while False:\n",
+        "tests/failure/test_copied.py -k waits",
     ),
 )
 

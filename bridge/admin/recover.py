@@ -1,24 +1,32 @@
-"""Lets stopped shards go on: what Kafka has is marked as published, and the ledger takes over Kafka's last batch.
+"""Lets stopped shards go on: what Kafka has is published, all else is tried, and reading begins anew behind it.
 
 A shard stops when its ledger and the last control record contradict each other: the database or Kafka went back in
 time, or the control topic was deleted. Then only the topics can tell which of the pending events were published, so
-they are read whole. Nothing is guessed: an event that is in its topic is marked, any other stays pending. It also stops
-when the sequence of event numbers was set back: then all pending events get new numbers first.
+they are read whole. Nothing is guessed: an event that is in its topic counts as published, any other is parked, to be
+published first. The shard of a copied database stops, too: its position names transactions of another one. And when
+the sequence of event numbers was set back: then all events that were not read yet get new numbers first.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+import psycopg
+
 from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, ce_source
 from bridge.encoding.limits import TopicLimits
-from bridge.event import SOURCES, DeadLetter, Event
+from bridge.encoding.routing import all_topics
+from bridge.errors import LeaseLost
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader, headers_of
@@ -28,25 +36,30 @@ from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
 from bridge.postgres.queries import query
 from bridge.postgres.store import Store
-from bridge.settings import Settings
-from bridge.shard.ledger import ControlRecord, Ledger, Outcomes
+from bridge.settings import OnDead, Settings
+from bridge.shard.ledger import ControlRecord, Ledger
 from bridge.shard.takeover import adopt
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.1  # between two looks whether transactions have ended
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One stopped shard: why it is, and which of its pending events Kafka has.
 
-    `published` are in their topics, `dead` only among the dead letters; `left` stay pending. `last_batch` is the number
-    of Kafka's last batch, None when it knows of none. `renumber`: numbers were given twice.
+    `published` are the ids of those in their topics, `dead` of those that are only among the dead letters, with the
+    reason; `left` are to be published. `last_batch` is the number of Kafka's last batch, None when it knows of none.
+    `renumber`: numbers were given twice.
     """
 
     shard: int
     reason: str
     renumber: bool
     last_batch: int | None
-    published: Sequence[Event]
-    dead: Sequence[DeadLetter]
+    published: Sequence[str]
+    dead: Mapping[str, str]
     left: int
 
 
@@ -60,7 +73,7 @@ class _Case:
     producer: ShardProducer
     ours: Ledger
     found: ControlRecord | None
-    pending: dict[str, Event]
+    pending: dict[str, str]  # ids, and their sources
 
 
 def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bool]) -> list[Finding]:
@@ -80,7 +93,7 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
             cases = _renumbered(cases)
         for case, finding, is_to_go_on in zip(cases, findings, decided, strict=True):
             if is_to_go_on:
-                _let_go_on(case, finding)
+                _let_go_on(settings, case, finding)
             case.store.release(case.ours)
         return findings
 
@@ -99,25 +112,27 @@ def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources
     producer = resources.enter_context(ShardProducer(settings, shard, TopicLimits({})))
     ours = store.take_stopped()
     found = producer.open()
+    if ours.in_flight is not None and found == ours.control:  # what it was stopped for is another matter
+        store.write(ours, ours.settled(), ours.in_flight)
+        ours = ours.settled()
     return _Case(reason, renumber, store, producer, ours, found, _pending(store))
 
 
-def _pending(store: Store) -> dict[str, Event]:
-    rows = store.conn.execute(query("pending_ids"), {"shard": store.shard})
-    return {id: Event(source, seq, id, type_, key, "", None, us) for source, seq, id, type_, key, us in rows}
+def _pending(store: Store) -> dict[str, str]:
+    return dict(store.conn.execute(query("pending_ids"), {"shard": store.shard}).fetchall())
 
 
 def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
-    """The cases, once the events that are pending have new numbers; that ends all claims, ours too."""
+    """The cases, once the events that were not read have new numbers; that ends all claims, ours too."""
     cases[0].store.conn.execute(query("repair_numbers"))
-    return [replace(case, ours=case.store.take_stopped(), pending=_pending(case.store)) for case in cases]
+    return [replace(case, ours=case.store.take_stopped()) for case in cases]
 
 
 def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
     """Which of `ids` are in the topics, and which among the dead letters with what reason."""
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
-    topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    topics = [topic for topic in all_topics(settings) if topic in exist]
     ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
     published: set[str] = set()
     dead: dict[str, str] = {}
@@ -141,8 +156,8 @@ def _text(header: bytes | None) -> str:
 
 
 def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
-    done = [event for id, event in case.pending.items() if id in published]
-    given_up = [DeadLetter(event, dead[id]) for id, event in case.pending.items() if id in dead.keys() - published]
+    done = [id for id in case.pending if id in published]
+    given_up = {id: dead[id] for id in case.pending if id in dead.keys() - published}
     return Finding(
         case.ours.shard,
         case.reason,
@@ -154,11 +169,54 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     )
 
 
-def _let_go_on(case: _Case, finding: Finding) -> None:
+def _let_go_on(settings: Settings, case: _Case, finding: Finding) -> None:
     new = adopt(case.ours, case.found, uuid4())
     if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
         case.producer.commit(new.control)
-    pending = case.pending  # by their numbers of now
-    published = [pending[event.id] for event in finding.published if event.id in pending]
-    dead = [replace(d, event=pending[d.event.id]) for d in finding.dead if d.event.id in pending]
-    case.store.write(case.ours, new, Outcomes.of(published, dead))
+    conn = case.store.conn
+    counts = Counter(case.pending[id] for id in finding.published)
+    dead_counts = Counter(case.pending[id] for id in finding.dead)
+    parameters = {
+        "shard": new.shard,
+        "generation": new.generation,
+        "owner": new.owner,
+        "bound": _bound(conn),
+        "published": list(finding.published),
+        "dead_ids": list(finding.dead),
+        "reasons": list(finding.dead.values()),
+        "hold": settings.relay.on_dead is OnDead.HOLD,
+        "event_types": [route.event_type for route in settings.routes],
+        "topics": [route.topic for route in settings.routes],
+        "dead_letters": settings.topics.dead_letters,
+        "batch_no": new.batch_no,
+        "batch_id": new.batch_id,
+        "previous_id": new.previous_id,
+        "event_queue": counts[EVENT_QUEUE],
+        "entity_events": counts[ENTITY_EVENTS],
+        "event_queue_dead": dead_counts[EVENT_QUEUE],
+        "entity_events_dead": dead_counts[ENTITY_EVENTS],
+    }
+    with conn.transaction():
+        conn.execute(query("park_unread"), parameters)
+        conn.execute(query("unpark_found"), parameters)
+        if conn.execute(query("adopt_ledger"), parameters).fetchone() is None:
+            raise LeaseLost(f"shard {new.shard} is not ours any more (generation {new.generation})")
+
+
+def _bound(conn: psycopg.Connection) -> int:
+    """A number up to which no event can appear any more: all transactions that may have drawn one have ended."""
+    (bound,) = _one(conn, "bound")
+    (xid,) = _one(conn, "own_xid")
+    began = time.monotonic()
+    while _one(conn, "is_past", xid=xid) != (True,):
+        if began and time.monotonic() - began > 1:
+            logger.warning("waiting for transactions that are older than this command: see pg_stat_activity.xact_start")
+            began = 0.0
+        time.sleep(WAIT_SECONDS)
+    return int(bound)
+
+
+def _one(conn: psycopg.Connection, name: str, **parameters: object) -> tuple[Any, ...]:
+    row = conn.execute(query(name), parameters).fetchone()
+    assert row is not None  # noqa: S101 - each of these gives one row
+    return row

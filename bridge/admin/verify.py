@@ -18,6 +18,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from bridge.encoding.headers import CE_ID, CE_SOURCE, ce_source
+from bridge.encoding.routing import all_topics
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.reader import Reader, headers_of
@@ -103,7 +104,7 @@ def _read_topics(settings: Settings, audit: sqlite3.Connection) -> tuple[str, ..
     """Returns the topics that no longer have their first records."""
     exist = Cluster(settings).partition_counts()
     dead_letters = settings.topics.dead_letters
-    topics = sorted(({route.topic for route in settings.routes} | {dead_letters}) & exist.keys())
+    topics = [topic for topic in all_topics(settings) if topic in exist]
     ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}
     with Reader(settings, topics) as reader:
         audit.execute("begin")

@@ -1,4 +1,4 @@
-"""What bounds any relay: the same rows through Postgres alone (read, mark), the same bytes through librdkafka alone.
+"""What bounds any relay: the same rows through Postgres alone (read), the same bytes through librdkafka alone.
 
 Both use the relay's own statements and settings, its number of shards and its batches, and nothing in between: rows
 are not decoded, records not encoded, and nobody waits for the other server.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 from bridge.bench.scene import EVENT_TYPE, Scene
@@ -16,12 +17,12 @@ from bridge.event import EVENT_QUEUE, Event, Record
 from bridge.kafka.producer import ShardProducer
 from bridge.postgres.store import Store
 from bridge.relay.equipment import Equipment
-from bridge.shard.ledger import ControlRecord, Outcomes
-from bridge.shard.position import Position
+from bridge.shard.ledger import ControlRecord, InFlight
+from bridge.shard.position import Scanner
 
 
-def read_and_mark(scene: Scene) -> float:
-    """Events a second that Postgres gives out and marks, with all shards at once, claims included."""
+def read(scene: Scene) -> float:
+    """Events a second that Postgres gives out, with all shards at once, claims included."""
 
     def work(shard: int) -> int:
         with Store.open(scene.settings, shard, "bridge bench") as store:
@@ -31,22 +32,27 @@ def read_and_mark(scene: Scene) -> float:
 
 
 def carry(store: Store, batches: int | None = None) -> int:
-    """Read, claim and mark what is pending in one shard, or so many batches of it; returns the number of events.
+    """Read and claim what is pending in one shard, or so many batches of it; returns the number of events.
 
-    The ledger says at the end what it said before, because Kafka has heard nothing of all this.
+    The ledger names the batch at the end that it named before, because Kafka has heard nothing of all this.
     """
     held = ledger = store.take()
     done = 0
-    position = Position(ledger.scan_from)
+    scanner = Scanner(ledger.position)
     while batches is None or batches > 0:
-        scan = store.read(position.start(), ledger.outcomes.seqs, [])
-        if not scan.events:
+        seen = store.reader.read(scanner.start(), None)
+        if not seen.events:
             break
-        position.scanned(scan)
-        ledger = store.write(ledger, ledger.claimed(uuid4(), Outcomes.of(scan.events, [])), ledger.outcomes).ledger
-        done += len(scan.events)
+        before = scanner.position
+        in_flight = InFlight(scanner.scanned(seen.scan), len(seen.events), 0, ())
+        new = ledger.claimed(uuid4(), before, in_flight)
+        scanner.claimed(seen.scan.drawn, store.write(ledger, new, ledger.in_flight))
+        ledger = new
+        done += len(seen.events)
         batches = None if batches is None else batches - 1
-    store.release(store.write(ledger, ledger.at(held.control), ledger.outcomes).ledger)
+    last = replace(ledger.at(held.control), position=scanner.position)
+    store.write(ledger, last, ledger.in_flight)
+    store.release(last)
     return done
 
 

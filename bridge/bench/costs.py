@@ -1,9 +1,11 @@
-"""What an event costs Postgres: WAL, dead tuples; and a batch: transactions, round trips."""
+"""What an event costs Postgres: WAL, disk, dead tuples, its writer's time; and a batch: transactions, round trips."""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import dataclass
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -14,16 +16,24 @@ from bridge.bench.scene import WRITE, Scene, text_length
 from bridge.postgres.store import Store
 
 TUPLES = """
-select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint, coalesce(sum(n_tup_hot_upd), 0)::bigint
-  from pg_stat_user_tables where schemaname = 'bridge'
+select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint
+  from pg_stat_user_tables where schemaname = 'bridge' and relname ~ '^(outbox|history)'
 """
+DISK = "select sum(pg_total_relation_size(relid)) from pg_partition_tree('bridge.outbox')"
+PROCEDURES = {  # of sql/fill.sql
+    "a plain table with a uuid key": "fill_debezium",
+    "bridge.event_queue": "fill_bridge",
+    "bridge.publish_event()": "fill_function",
+}
+WRITER_ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Costs:
     """Bytes of WAL and dead tuples are per event, written in a transaction of its own; the rest is per batch.
 
-    `wal_left`: for leaving, with the whole table partition. `hot`: the share of updates that touch no index.
+    `wal_left`: for leaving, with the whole table partition. `dead_tuples`: of the outbox itself. `writer_us`: what a
+    writer pays for an event in a transaction of its own that waits for no disk, in microseconds, one figure a round.
     """
 
     events: int
@@ -32,9 +42,10 @@ class Costs:
     wal_carried: float
     wal_left: float
     dead_tuples: float
-    hot: float
+    disk: float
     transactions: float
     round_trips: float
+    writer_us: dict[str, list[float]]
 
     @property
     def wal(self) -> float:
@@ -45,18 +56,19 @@ def measure(scene: Scene, events: int, payload_bytes: int) -> Costs:
     """Write `events` one by one, let a relay carry them, and drop their table partitions."""
     scene.clear()
     with scene.connect() as db:
-        start = _position(db)
+        start, disk_before = _position(db), _number(db, DISK)
         db.execute("set synchronous_commit = off")  # as much WAL, sooner
         first = scene.reserve(events) + 1
         for n in range(first, first + events):
             db.execute(WRITE, {"n": n, "text": text_length(payload_bytes)}, prepare=True)
         written = _position(db)
-        tuples_before = _tuples(db)
+        tuples_before = _number(db, TUPLES)
         published = scene.counter(scene.topic)
         with scene.relay() as process:
             drain(process, published, events)
         carried = _position(db)
-        tuples, hot = (after - before for after, before in zip(_tuples(db), tuples_before, strict=True))
+        tuples = _number(db, TUPLES) - tuples_before
+        disk = _number(db, DISK) - disk_before
         transactions, round_trips = _by_batch(scene, payload_bytes)
         left = _leave(db)
         (level,) = db.execute("show wal_level").fetchone() or ("",)
@@ -67,9 +79,10 @@ def measure(scene: Scene, events: int, payload_bytes: int) -> Costs:
         (carried - written) / events,
         left / events,
         tuples / events,
-        hot / tuples,
+        disk / events,
         transactions,
         round_trips,
+        _writers(scene, events, payload_bytes),
     )
 
 
@@ -78,9 +91,26 @@ def _position(db: psycopg.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _tuples(db: psycopg.Connection) -> tuple[int, int]:
+def _number(db: psycopg.Connection, statement: LiteralString) -> int:
     db.execute("select pg_stat_clear_snapshot()")
-    return db.execute(TUPLES).fetchone() or (0, 0)
+    row = db.execute(statement).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _writers(scene: Scene, events: int, payload_bytes: int) -> dict[str, list[float]]:
+    """The procedures take turns; nobody carries what they write."""
+    found: dict[str, list[float]] = {name: [] for name in PROCEDURES}
+    with scene.connect() as db:
+        db.execute("set synchronous_commit = off")
+        for _ in range(WRITER_ROUNDS):
+            for name, procedure in PROCEDURES.items():
+                scene.clear()
+                began = time.monotonic()
+                call = sql.SQL("call {}(%s, %s, %s)").format(sql.Identifier("public", procedure))
+                db.execute(call, (scene.reserve(events), events, text_length(payload_bytes)))
+                found[name].append((time.monotonic() - began) / events * 1e6)
+    scene.clear()
+    return found
 
 
 def _by_batch(scene: Scene, payload_bytes: int) -> tuple[float, float]:
@@ -98,7 +128,7 @@ def _by_batch(scene: Scene, payload_bytes: int) -> tuple[float, float]:
 
 def _leave(db: psycopg.Connection) -> int:
     """The WAL of dropping the table partitions that hold events, which are made anew."""
-    rows = db.execute("select distinct tableoid::regclass::text from bridge.event_queue").fetchall()
+    rows = db.execute("select distinct tableoid::regclass::text from bridge.outbox").fetchall()
     before = _position(db)
     for (leaf,) in rows:
         db.execute(sql.SQL("drop table {}").format(sql.SQL(leaf)))

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from bridge.bench.drain import Drained, drain_backlog
 from bridge.bench.scene import Scene, text_length
 
-STAMP = "alter table bridge.event_queue {} trigger bridge_stamp"  # it would make the history's events pending
+STAMP = "alter table bridge.outbox {} trigger bridge_stamp"  # it would take half of the time
 HISTORY = """
-insert into bridge.event_queue (id, seq, shard, event_type, event_key, payload, status, processed_at)
-select bridge.new_event_id(), nextval('bridge.event_seq'), bridge.shard_of('key ' || g), 'bench.happened', 'key ' || g,
-       jsonb_build_object('n', g, 'text', repeat('x', %(text)s)), 'PROCESSED', clock_timestamp()
+insert into bridge.outbox (id, seq, xid, shard, event_type, event_key, payload)
+select bridge.new_event_id(), nextval('bridge.event_seq'), pg_current_xact_id(), bridge.shard_of('key ' || g),
+       'bench.happened', 'key ' || g, jsonb_build_object('n', g, 'text', repeat('x', %(text)s))
   from generate_series(1, %(count)s) g
+"""
+PROCESSED = """
+update bridge.shard set all_to = last_value, scan_from = last_value, cursor = last_value from bridge.event_seq
 """
 CHUNK = 500_000
 LOAD_ROWS = 500  # written at once, so many times a second
@@ -77,14 +80,15 @@ def by_bytes(
 
 def _grow(scene: Scene, size: int, payload_bytes: int) -> None:
     with scene.connect() as db:
-        row = db.execute("select count(*) from bridge.event_queue where status = 'PROCESSED'").fetchone()
+        row = db.execute("select count(*) from bridge.outbox").fetchone()
         have = int(row[0]) if row else 0
         for start in range(have, size, CHUNK):
             with db.transaction():
                 db.execute(STAMP.format("disable"))
                 db.execute(HISTORY, {"count": min(CHUNK, size - start), "text": text_length(payload_bytes)})
                 db.execute(STAMP.format("enable"))
-        db.execute("vacuum analyze bridge.event_queue")
+                db.execute(PROCESSED)
+        db.execute("vacuum analyze bridge.outbox")
         db.execute("checkpoint")
 
 

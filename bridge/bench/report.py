@@ -85,7 +85,7 @@ def _drains(plan: Plan, results: Results) -> list[str]:
             ]
         )
     for name, rates in (
-        ("Postgres alone: read and mark", results.read_and_mark),
+        ("Postgres alone: read", results.read),
         ("librdkafka alone: transactions", results.publish),
         ("the ceiling: one after the other", results.ceilings()),
     ):
@@ -131,14 +131,18 @@ def _costs(found: Costs) -> list[str]:
     rows = [
         ["an event, or a batch", ""],
         ["bytes of WAL: written", f"{found.wal_written:,.0f}"],
-        ["bytes of WAL: read, claimed, marked", f"{found.wal_carried:,.0f}"],
+        ["bytes of WAL: read and claimed", f"{found.wal_carried:,.0f}"],
         ["bytes of WAL: dropped with its table partition", f"{found.wal_left:,.1f}"],
         ["bytes of WAL: all", f"{found.wal:,.0f}"],
         ["dead tuples", f"{found.dead_tuples:.2f}"],
-        ["updates that touch no index", f"{found.hot:.1%}"],
+        ["bytes of disk", f"{found.disk:,.0f}"],
         ["transactions a batch", f"{found.transactions:.1f}"],
         ["round trips a batch", f"{found.round_trips:.1f}"],
     ]
+    plain, *_ = found.writer_us.values()
+    for name, times in found.writer_us.items():
+        of_plain = statistics.median(mine / other for mine, other in zip(times, plain, strict=True))
+        rows.append([f"microseconds to insert into {name}", f"{statistics.median(times):.1f} ({of_plain:.2f} x)"])
     return [f"What it costs Postgres (`wal_level = {found.wal_level}`):", "", *_table(rows)]
 
 

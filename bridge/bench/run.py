@@ -37,7 +37,7 @@ class Results:
     """By system and delivery, for example `bridge exactly_once`; one entry a round."""
 
     drained: dict[str, list[Drained]] = field(default_factory=dict)
-    read_and_mark: list[float] = field(default_factory=list)
+    read: list[float] = field(default_factory=list)
     publish: list[float] = field(default_factory=list)
     latencies: dict[str, list[Latency]] = field(default_factory=dict)
     sustained: dict[str, list[Sustained]] = field(default_factory=dict)  # all rates tried, the best last
@@ -50,7 +50,7 @@ class Results:
 
     def ceilings(self) -> list[float]:
         """Events a second of both alone, one after the other, by round."""
-        return [1 / (1 / read + 1 / send) for read, send in zip(self.read_and_mark, self.publish, strict=True)]
+        return [1 / (1 / read + 1 / send) for read, send in zip(self.read, self.publish, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,10 @@ def _drain_all(
             f" {found.memory_bytes / 1e6:,.0f} MB"
         )
     scene.fill(plan.events, plan.payload_bytes)
-    results.read_and_mark.append(ceiling.read_and_mark(scene))
+    results.read.append(ceiling.read(scene))
     results.publish.append(ceiling.publish(scene, plan.events))
     say(
-        f"alone: Postgres {results.read_and_mark[-1]:,.0f}, librdkafka {results.publish[-1]:,.0f},"
+        f"alone: Postgres {results.read[-1]:,.0f}, librdkafka {results.publish[-1]:,.0f},"
         f" one after the other {results.ceilings()[-1]:,.0f} events/s"
     )
 

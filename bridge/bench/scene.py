@@ -93,12 +93,12 @@ class Scene:
     def clear(self) -> None:
         """Empty the outboxes, or what was measured before would be vacuumed during what comes now."""
         with self.connect() as db:
-            db.execute("truncate bridge.event_queue, public.outbox")
+            db.execute("truncate bridge.outbox, public.outbox")
             db.execute("checkpoint")
 
     def pending(self) -> int:
         with self.connect() as db:
-            row = db.execute("select count(*) from bridge.event_queue where status = 'PENDING'").fetchone()
+            row = db.execute("select count(*) from bridge.unread").fetchone()
         return int(row[0]) if row else 0
 
     def counter(self, topic: str) -> Callable[[], int]:

@@ -85,7 +85,7 @@ def _settle(db: psycopg.Connection, statement: str) -> None:
     """What was written before must neither be vacuumed, flushed nor published while the next arm runs."""
     for part in statement.split("; "):
         db.execute(part)
-    db.execute("truncate bridge.entity_events, bridge.activity_log")
+    db.execute("truncate bridge.history, bridge.activity_log")
     db.execute("vacuum (analyze) public.customer")
     db.execute("checkpoint")
 

@@ -24,15 +24,16 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
     """Let stopped shards go on.
 
     A shard stops when its ledger and Kafka contradict each other, because the database or Kafka went back in time, or
-    because the control topic was deleted; or when the sequence of event numbers was set back. This reads the topics
-    whole, marks the pending events that they hold as published, and lets the ledger begin behind Kafka's last batch.
+    because the control topic was deleted; when the database is a copy of another one; or when the sequence of event
+    numbers was set back. This reads the topics whole, counts the pending events that they hold as published, and lets
+    the ledger begin behind Kafka's last batch.
     Relays may run meanwhile. Run `bridge verify` afterwards: it names the events that only one side still has.
     """
     from bridge.admin.recover import recover
 
     def decide(finding: Finding) -> bool:
         _print(finding)
-        return not dry_run and (yes or click.confirm("Mark them, and let the shard go on?", err=True))
+        return not dry_run and (yes or click.confirm("Write that down, and let the shard go on?", err=True))
 
     found = recover(load_routed(config), shard, decide)
     if not found:
@@ -45,8 +46,8 @@ def _print(finding: Finding) -> None:
     last = "Kafka knows of no batch" if finding.last_batch is None else f"Kafka's last batch is {finding.last_batch}"
     echo(finding.reason)
     echo(f"    {last}")
-    echo(f"    {len(finding.published):,} pending events are in Kafka: to be marked as processed")
-    echo(f"    {len(finding.dead):,} pending events are among the dead letters: to be marked as dead")
+    echo(f"    {len(finding.published):,} pending events are in Kafka: they count as processed")
+    echo(f"    {len(finding.dead):,} pending events are among the dead letters: they count as dead")
     echo(f"    {finding.left:,} pending events are not in Kafka: they will be published")
     if finding.renumber:
-        echo("    numbers were given twice: all pending events get new ones, in the order of writing")
+        echo("    numbers were given twice: all events that no batch has read get new ones, in the order of writing")

@@ -13,7 +13,7 @@ from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
-from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
+from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable, UnroutableEvent
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Settings
 
@@ -61,7 +61,10 @@ class Encoder:
         first event, cannot be had. The next event asks again.
         """
         ready = self._ready.get(event.event_type) or self.prepare(event.event_type)
-        headers = [*ready.headers[event.source], *event_headers(event)]
+        shared = ready.headers.get(event.source)
+        if shared is None:
+            raise UnroutableEvent(f"the event type {event.event_type!r} is reserved for tracked changes")
+        headers = [*shared, *event_headers(event)]
         if event.headers is not None:
             headers += writer_headers(event.headers)
         try:

@@ -7,19 +7,23 @@ keeps the zeros of 1e131071 as their count.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import psycopg
 
-from bridge.shard.position import Scan
+from bridge.shard.ports import Free, Read
 
 EVERY = (1 << 63) - 1  # no seq is higher
 
 
-class ScanRows(Protocol):
+T = TypeVar("T", Read, Free)
+T_co = TypeVar("T_co", Read, Free, covariant=True)
+
+
+class ScanRows(Protocol[T_co]):
     """Reads at most `rows` events up to the seq `last`, with their content where the seq is below `whole_below`."""
 
-    def __call__(self, rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> Scan: ...
+    def __call__(self, rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> T_co: ...
 
 
 def is_about_a_row(error: psycopg.Error) -> bool:
@@ -30,13 +34,13 @@ def is_about_a_row(error: psycopg.Error) -> bool:
     return code[:2] in ("54", "XX") or code == "22P05"
 
 
-def read_around(scan: ScanRows, rows: int) -> Scan:
+def read_around(scan: ScanRows[T], rows: int) -> T:
     """Read the events before the first one that cannot be read, and that one with an empty payload.
 
     Where a scan of as many `rows` has failed. Raises psycopg.Error where no row is to blame.
     """
     listed = scan(rows, whole_below=0)
-    seqs = sorted([*(event.seq for event in listed.events), *listed.deferred])
+    seqs = listed.seqs
 
     def fails(count: int) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -71,6 +72,14 @@ def without_passwords(url: str) -> str:
 def is_pooled(conn: psycopg.Connection) -> bool:
     """Whether a pooler is in between, so that each transaction may have another session; `connect()` found out."""
     return conn.prepare_threshold is None
+
+
+def begin(conn: psycopg.Connection, statement: LiteralString) -> None:
+    """Begin a transaction of a relay's. Behind a pooler each has another session, which is set up each time."""
+    conn.execute(statement)
+    if is_pooled(conn):
+        conn.execute(query("pin_session"), {"is_local": True})
+        conn.execute(query("set_session"), {"is_local": True})
 
 
 @contextmanager

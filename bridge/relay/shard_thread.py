@@ -40,7 +40,7 @@ class ShardThread:
         self.shard = shard
         self.published = 0
         self.dead = 0
-        self.idle = False  # the last scan found nothing, and all outcomes are applied
+        self.idle = False  # the last read found nothing
         self.health = health
         self._settings = settings
         self._ports = ports
@@ -99,7 +99,7 @@ class ShardThread:
                     self.health.moved_on()
             elif self._ports.now() - began > QUIET_SECONDS:
                 self.health.got_on()
-            self.idle = moved.read == 0
+            self.idle = moved.is_idle
             if not self.idle:
                 pause = relay.poll_min_seconds
                 continue
@@ -178,4 +178,4 @@ class ShardThread:
 
 def _in_hand(shard: Shard | None) -> Sequence[int]:
     """The seqs of the batch that is being claimed and published."""
-    return sorted(shard.in_hand.outcomes.seqs) if shard is not None and shard.in_hand is not None else []
+    return shard.in_hand.seqs if shard is not None and shard.in_hand is not None else []

@@ -1,112 +1,162 @@
-"""What becomes of a scan's events: records to publish, and each event's outcome, decided before the claim."""
+"""What becomes of a read's events: records to publish, and each event's outcome, decided before the claim."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import BridgeError, EventFailed
-from bridge.event import DeadLetter, Event, Record
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.reactions import OF_AN_EVENT, Reaction, reaction
-from bridge.shard.holds import Key, TopicHolds
-from bridge.shard.ledger import Outcomes
-from bridge.shard.ports import EncoderPort
+from bridge.shard.holds import TopicHolds
+from bridge.shard.ledger import InFlight
+from bridge.shard.parked import Change, Parked, Parking, Place, Released, State, Verdict
+from bridge.shard.ports import EncoderPort, Obstacle
+from bridge.shard.position import Position
 from bridge.shard.suspicion import Suspicion
 from bridge.text import place
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The records of one Kafka transaction, dead letters included, and the outcomes that the claim writes down.
+    """The records of one Kafka transaction, dead letters included, and what the claim writes down.
 
-    `blocked` are the keys of its `dead` events with their seqs: later events wait.
+    `published` are the events of its records, without the `dead`; `changes` what it parks and unparks.
     """
 
     records: Sequence[Record]
+    published: Sequence[Event]
     dead: Sequence[DeadLetter]
-    outcomes: Outcomes
-    blocked: Mapping[Key, int]
+    changes: tuple[Change, ...]
 
     @property
     def topics(self) -> frozenset[str]:
         """All topics that it publishes to."""
         return frozenset(record.topic for record in self.records)
 
+    @property
+    def seqs(self) -> list[int]:
+        """All events that it carries, in order."""
+        return sorted([event.seq for event in self.published] + [letter.event.seq for letter in self.dead])
 
-def make_batch(
-    events: Sequence[Event],
-    encoder: EncoderPort,
-    holds: TopicHolds,
-    suspicion: Suspicion,
-    blocked: Mapping[Key, int],
-    *,
-    block_keys: bool,
-) -> Batch:
-    """Encode `events`; one that can never be published becomes a dead letter, one whose topic is held is left out.
+    def in_flight(self, position: Position) -> InFlight:
+        """What is settled when it was published; `position` is behind its read."""
+        of = Counter([event.source for event in self.published])
+        return InFlight(position, of[EVENT_QUEUE], of[ENTITY_EVENTS], self.changes)
 
-    With `block_keys`, events behind a dead one of their key are left out too. `blocked` are the keys of dead events
-    that are not marked yet; for those that are, the scan leaves them out. Only later ones: an earlier event can come
-    last, when its topic was held, and it must not wait behind what it precedes. (If outcomes were decided after the
-    claim, a crash in between would let the takeover mark as processed an event that was never published.)
 
-    Raises EventFailed for what nobody foresaw, and LimitsUnsure.
+class BatchMaker:
+    """Makes one batch: of what parked events release, first, and then of new events; each in order of seq.
+
+    (If outcomes were decided after the claim, a crash in between would let the takeover count as published what never
+    was.) Each method raises EventFailed for what nobody foresaw, and LimitsUnsure.
     """
-    records: list[Record] = []
-    good: list[Event] = []
-    dead: list[DeadLetter] = []
-    newly_blocked: dict[Key, int] = {}
-    for event in events:
-        key = (event.source, event.key)
-        if key in newly_blocked or event.seq > blocked.get(key, event.seq):
-            continue
-        if holds.current and holds.holds(event):
-            if holds.topic_of(event) == holds.dead_letters:
-                holds.wait(event)
-            continue
-        try:
-            letter = suspicion.letter(event)
-            if letter is None:
-                records.append(encoder.record(event))
-                good.append(event)
-                continue
-        except Exception as error:
-            letter = _react(error, event, holds)
+
+    def __init__(self, encoder: EncoderPort, holds: TopicHolds, suspicion: Suspicion, *, block_keys: bool) -> None:
+        """With `block_keys`, later events of a dead one's topic and key wait."""
+        self._encoder = encoder
+        self._holds = holds
+        self._suspicion = suspicion
+        self._block_keys = block_keys
+        self._records: list[Record] = []
+        self._published: list[Event] = []
+        self._dead: list[DeadLetter] = []
+
+    def make(
+        self,
+        released: Sequence[Released],
+        events: Sequence[Event],
+        obstacles: Mapping[int, Obstacle],
+        unsettled: Sequence[Change],
+    ) -> Batch:
+        """`unsettled` are the changes of the batch in flight, which the reads did not see."""
+        blocked: dict[Place, int] = {}
+        hashes = {event.seq: event.key_hash for event in events} if obstacles else {}
+        for seq, obstacle in obstacles.items():
+            blocked |= {Place(topic, hashes[seq]): last for topic, last in obstacle.blocked.items()}
+        self._parking = Parking(blocked, unsettled)
+        for event, row in released:
+            self._take_released(event, row)
+        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or unsettled))
+        return Batch(self._records, self._published, self._dead, tuple(self._parking.changes.values()))
+
+    def _take_released(self, event: Event, row: Parked) -> None:
+        topic = self._holds.topic_of(event)
+        if self._parking.released(row) is Verdict.LEAVE or topic in self._holds.current:
+            self._parking.leave(row)
+            return
+        letter = self._try(event)
         if letter is None:
-            continue
-        if holds.holds_dead_letters():
-            holds.wait(event)
-            continue
+            self._parking.published(row)
+        elif isinstance(letter, DeadLetter):
+            self._bury(letter, row.place.topic, row)
+        else:
+            self._parking.leave(row)
+
+    def _take_new(self, events: Sequence[Event], obstacles: Mapping[int, Obstacle], *, is_careful: bool) -> None:
+        holds, parking = self._holds, self._parking
+        for event in events:
+            if is_careful or parking.changes or holds.current:
+                topic = holds.topic_of(event)
+                obstacle = obstacles.get(event.seq)
+                if obstacle is not None and obstacle.due_us is not None:
+                    row = Parked.of(event, topic, State.DEFERRED, blocks=False)
+                    parking.park(row._replace(due_us=obstacle.due_us))
+                    continue
+                if topic in holds.current or parking.new(Place(topic, event.key_hash)) is Verdict.WAIT:
+                    parking.park(Parked.of(event, topic, State.WAITING, blocks=True))
+                    continue
+            letter = self._try(event)
+            if isinstance(letter, DeadLetter):
+                self._bury(letter, holds.topic_of(event), None)
+            elif letter is not None:
+                parking.park(Parked.of(event, letter, State.WAITING, blocks=True))
+
+    def _try(self, event: Event) -> DeadLetter | str | None:
+        """None if its record is in the batch now, the letter if it is dead, the topic if that is held now."""
         try:
-            records.append(encoder.dead_letter(letter))
+            letter = self._suspicion.letter(event)
+            if letter is not None:
+                return letter
+            self._records.append(self._encoder.record(event))
         except Exception as error:
-            _react_to_letter(error, event, holds)
-            continue
-        dead.append(letter)
-        if block_keys:
-            newly_blocked[key] = event.seq
-    return Batch(records, dead, Outcomes.of(good, dead), newly_blocked)
+            match reaction(error, OF_AN_EVENT):
+                case Reaction.PARK:
+                    return DeadLetter(event, str(error))
+                case Reaction.HOLD if isinstance(error, BridgeError):
+                    topic = self._holds.topic_of(event)
+                    self._holds.hold(topic, error)
+                    return topic
+                case Reaction.REFRESH:
+                    raise
+                case _:
+                    raise EventFailed(place(error), event.seq) from error
+        self._published.append(event)
+        return None
 
-
-def _react(error: Exception, event: Event, holds: TopicHolds) -> DeadLetter | None:
-    """The letter if the event is dead, None if its topic is held now."""
-    match reaction(error, OF_AN_EVENT):
-        case Reaction.PARK:
-            return DeadLetter(event, str(error))
-        case Reaction.HOLD if isinstance(error, BridgeError):
-            holds.hold(holds.topic_of(event), error)
-            return None
-        case Reaction.REFRESH:
-            raise error
-        case _:
-            raise EventFailed(place(error), event.seq) from error
-
-
-def _react_to_letter(error: Exception, event: Event, holds: TopicHolds) -> None:
-    match reaction(error, OF_AN_EVENT):
-        case Reaction.HOLD if isinstance(error, BridgeError):
-            holds.hold(holds.dead_letters, error)
-            holds.wait(event)
-        case Reaction.REFRESH:
-            raise error
-        case _:
-            raise EventFailed(place(error), event.seq) from error
+    def _bury(self, letter: DeadLetter, topic: str, before: Parked | None) -> None:
+        """Park a dead event, whose letter goes with this batch; while no letter can be published, it waits for that."""
+        event, letters = letter.event, self._holds.dead_letters
+        if letters not in self._holds.current:
+            try:
+                record = self._encoder.dead_letter(letter)
+            except Exception as error:
+                match reaction(error, OF_AN_EVENT):
+                    case Reaction.HOLD if isinstance(error, BridgeError):
+                        self._holds.hold(letters, error)
+                    case Reaction.REFRESH:
+                        raise
+                    case _:
+                        raise EventFailed(place(error), event.seq) from error
+            else:
+                self._records.append(record)
+                self._dead.append(letter)
+                row = Parked.of(event, topic, State.DEAD, blocks=self._block_keys)
+                self._parking.park(row._replace(reason=letter.reason), before)
+                return
+        if before is not None and before.waits_for == letters:
+            self._parking.leave(before)
+            return
+        row = Parked.of(event, topic, State.WAITING, blocks=True)
+        self._parking.park(row._replace(waits_for=letters), before)

@@ -1,8 +1,8 @@
 """Topics that cannot be published to now: their schema cannot be had, or Kafka does not take their records.
 
 What is held is the whole topic, not one event type: order is promised for a key within a topic, so a later event of
-another type must not overtake. Dead letters go to a topic, too: while that is held, an event that would become one
-waits, and the later events of its key with it.
+another type must not overtake. Its events are parked meanwhile (`parked.py`). Dead letters go to a topic, too: while
+that is held, an event that would become one is parked, and the later events of its key with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 HOLD_SECONDS = 5.0  # before a held topic is tried again
 
 Unwritable = Callable[[Collection[str]], Mapping[str, TopicUnwritable]]
-Key = tuple[str, str]  # source and event key
 
 
 class Hold(NamedTuple):
@@ -43,7 +42,6 @@ class TopicHolds:
         self._unwritable = unwritable
         self.dead_letters = settings.topics.dead_letters
         self._topic_of = {route.event_type: route.topic for route in settings.routes}
-        self._waiting: dict[Key, int] = {}  # keys, and seqs of events that would be dead letters, but must wait
         self._said: set[tuple[str, str]] = set()
         self._on_trial: set[str] = set()  # topics that were let go, and were not published to since
 
@@ -59,24 +57,8 @@ class TopicHolds:
             self._said.add((topic, str(why)))
             logger.warning("topic %s is held, its events wait; others go on: %s", topic, printable(str(why)))
 
-    def holds(self, event: Event) -> bool:
-        """Whether the event's topic is held, or an earlier one of its key waits for the dead letters' topic."""
-        if not self.current:
-            return False
-        waits_since = self._waiting.get((event.source, event.key))
-        return self.topic_of(event) in self.current or (waits_since is not None and event.seq >= waits_since)
-
-    def holds_dead_letters(self) -> bool:
-        """Whether no dead letter can be published now."""
-        return self.dead_letters in self.current
-
-    def wait(self, event: Event) -> None:
-        """Let an event that would be a dead letter wait until its topic is held no more."""
-        key = (event.source, event.key)
-        self._waiting[key] = min(event.seq, self._waiting.get(key, event.seq))
-
     def release_due(self) -> bool:
-        """Let go of topics whose time is up; True when there were any, so that their events are read again."""
+        """Let go of topics whose time is up; True when there were any, so that their events are tried again."""
         due = {topic: hold for topic, hold in self.current.items() if self._now() >= hold.until}
         if not due:
             return False
@@ -86,8 +68,6 @@ class TopicHolds:
             del due[topic]
         self.current = {topic: hold for topic, hold in self.current.items() if topic not in due}
         self._on_trial |= due.keys()
-        if due:  # only then is all read again, which finds anew what must wait
-            self._waiting.clear()
         return bool(due)
 
     def published(self, records: Sequence[Record]) -> None:
@@ -98,10 +78,6 @@ class TopicHolds:
             self._on_trial.discard(topic)
             self._said = {said for said in self._said if said[0] != topic}
             logger.info("topic %s is not held any more", topic)
-
-    def event_types(self) -> list[str]:
-        """All event types that are routed to held topics."""
-        return [event_type for event_type, topic in self._topic_of.items() if topic in self.current]
 
     def _still_unwritable(self, topics: Collection[str]) -> Mapping[str, BridgeError]:
         try:

@@ -6,60 +6,29 @@ and their transitions only; `store.py` reads and writes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-INEXACT = timedelta(milliseconds=1)  # a time is read as a double, which is some microseconds off in far years
-
-
-class OfSource(NamedTuple):
-    """What becomes of a batch's events of one source: seqs to mark processed, and the dead with their reasons."""
-
-    processed: tuple[int, ...] = ()
-    dead: tuple[tuple[int, str], ...] = ()
+from bridge.shard.parked import Change, State
+from bridge.shard.position import Position
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What becomes of the events of one batch.
+class InFlight:
+    """What is settled once a batch is known to be published: where reading stands behind it, and what it parked.
 
-    `first_at` and `last_at` bound the events' times, so that marking touches only their table partitions.
+    `published` counts the events that it publishes, by source.
     """
 
-    event_queue: OfSource
-    entity_events: OfSource
-    first_at: datetime | None = None
-    last_at: datetime | None = None
+    position: Position
+    event_queue: int
+    entity_events: int
+    changes: tuple[Change, ...]
 
-    @classmethod
-    def of(cls, events: Sequence[Event], dead: Sequence[DeadLetter]) -> Outcomes:
-        """Outcomes of a batch that publishes `events` and gives up `dead`."""
-        times = [event.created_us for event in events] + [letter.event.created_us for letter in dead]
-        first = EPOCH + timedelta(microseconds=min(times)) - INEXACT if times else None
-        last = EPOCH + timedelta(microseconds=max(times)) + INEXACT if times else None
-        return cls(_of_source(EVENT_QUEUE, events, dead), _of_source(ENTITY_EVENTS, events, dead), first, last)
-
-    @property
-    def seqs(self) -> list[int]:
-        """All seqs of the batch."""
-        both = (self.event_queue, self.entity_events)
-        return [seq for of in both for seq in of.processed] + [seq for of in both for seq, _ in of.dead]
-
-
-def _of_source(source: str, events: Sequence[Event], dead: Sequence[DeadLetter]) -> OfSource:
-    return OfSource(
-        tuple([event.seq for event in events if event.source == source]),
-        tuple([(letter.event.seq, letter.reason) for letter in dead if letter.event.source == source]),
-    )
-
-
-NOTHING = Outcomes(OfSource(), OfSource())
+    def dead(self, source: str) -> int:
+        """How many events of a source die."""
+        parked = [change.after for change in self.changes if change.after is not None]
+        return sum(row.source == source and row.state is State.DEAD for row in parked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +45,11 @@ class ControlRecord:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One shard as this relay last wrote it. `outcomes` are those of batch `batch_no`, not applied yet.
+    """One shard as this relay last wrote it. `position` is settled, `in_flight` is batch `batch_no` until it is, too.
 
     `generation` counts takeovers and fences a former owner; `batch_id` is None until the shard's first act, and
-    `previous_id` is that of the batch before.
+    `previous_id` is that of the batch before. `decisions` counts what people have decided about dead events.
+    `is_copied`: the position's transaction ids are another database's.
     """
 
     shard: int
@@ -88,18 +58,35 @@ class Ledger:
     batch_no: int
     batch_id: UUID | None
     previous_id: UUID | None
-    outcomes: Outcomes
-    scan_from: int
+    position: Position
+    in_flight: InFlight | None = None
+    decisions: int = 0
+    is_copied: bool = False
 
     @property
     def control(self) -> ControlRecord:
         """What is committed to Kafka with the batch."""
         return ControlRecord(self.batch_no, self.batch_id, self.previous_id)
 
-    def claimed(self, batch_id: UUID, outcomes: Outcomes) -> Ledger:
-        """The ledger with the next batch in flight; what was in flight before is to be applied with it."""
+    @property
+    def settled_no(self) -> int:
+        """The last batch that is settled."""
+        return self.batch_no if self.in_flight is None else self.batch_no - 1
+
+    @property
+    def unsettled(self) -> tuple[Change, ...]:
+        """What the batch in flight parks and unparks."""
+        return () if self.in_flight is None else self.in_flight.changes
+
+    def claimed(self, batch_id: UUID, position: Position, in_flight: InFlight) -> Ledger:
+        """The ledger with the next batch in flight; what was in flight before is settled at `position` with it."""
         return replace(
-            self, batch_no=self.batch_no + 1, batch_id=batch_id, previous_id=self.batch_id, outcomes=outcomes
+            self,
+            batch_no=self.batch_no + 1,
+            batch_id=batch_id,
+            previous_id=self.batch_id,
+            position=position,
+            in_flight=in_flight,
         )
 
     def at(self, control: ControlRecord) -> Ledger:
@@ -109,17 +96,9 @@ class Ledger:
             batch_no=control.batch_no,
             batch_id=control.batch_id,
             previous_id=control.previous_id,
-            outcomes=NOTHING,
+            in_flight=None,
         )
 
     def settled(self) -> Ledger:
-        """The ledger with nothing in flight any more."""
-        return replace(self, outcomes=NOTHING)
-
-
-class Written(NamedTuple):
-    """A claim: the ledger as it stands now (a retry may have set scan_from back), its transaction id, rows marked."""
-
-    ledger: Ledger
-    xid: int
-    marked: int
+        """The ledger with nothing in flight any more, because that was published."""
+        return replace(self, position=self.in_flight.position, in_flight=None) if self.in_flight else self

@@ -5,25 +5,74 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bridge.errors import TopicUnwritable
 from bridge.event import DeadLetter, Event, Record
-from bridge.shard.ledger import ControlRecord, Ledger, Outcomes, Written
+from bridge.shard.ledger import ControlRecord, InFlight, Ledger
+from bridge.shard.parked import Released
 from bridge.shard.position import Scan, Snapshot, Start
+
+
+class Obstacle(NamedTuple):
+    """Why a new event may have to be parked, which few have; from one that is `is_foreign` the shard must stop.
+
+    `due_us`: its time, which has not come. `blocked`: the last parked event of its key that blocks, by topic.
+    `is_foreign`: its transaction is none that the reading snapshot sees, so ids are another database's.
+    """
+
+    due_us: int | None
+    blocked: Mapping[str, int]
+    is_foreign: bool
+
+
+class Read(NamedTuple):
+    """One read of new events, in order of seq, with the obstacles of some; `decisions` is as in the ledger."""
+
+    scan: Scan
+    events: tuple[Event, ...]
+    obstacles: Mapping[int, Obstacle]
+    decisions: int
+
+    @property
+    def seqs(self) -> list[int]:
+        return [event.seq for event in self.events]
+
+
+class Free(NamedTuple):
+    """Parked events that may be tried, in order of seq; `is_full`: there may be more.
+
+    `due_in`: seconds until the next deferred one is due, None where there is none.
+    """
+
+    released: tuple[Released, ...] = ()
+    is_full: bool = False
+    due_in: float | None = None
+
+    @property
+    def seqs(self) -> list[int]:
+        return [event.seq for event, _ in self.released]
+
+
+class ReaderPort(Protocol):
+    """The outbox, as one shard reads it: `bridge.postgres.reading.Reader`."""
+
+    def read(self, start: Start, limit: int | None) -> Read: ...
+    def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free: ...
+    def numbers(self) -> tuple[int, int]: ...
+    def look(self) -> tuple[int, Snapshot]: ...
 
 
 class StorePort(Protocol):
     """Postgres, as one shard needs it: `bridge.postgres.store.Store`."""
 
+    @property
+    def reader(self) -> ReaderPort: ...
     def take(self) -> Ledger: ...
     def stop(self, ours: Ledger, reason: str, *, renumber: bool = False) -> bool: ...
-    def read(
-        self, start: Start, in_flight: Collection[int], held_types: Collection[str], limit: int | None
-    ) -> Scan: ...
-    def numbers(self) -> tuple[int, int]: ...
-    def look(self) -> tuple[int, Snapshot]: ...
-    def write(self, ours: Ledger, new: Ledger, applied: Outcomes) -> Written: ...
+    def write(
+        self, ours: Ledger, new: Ledger, settled: InFlight | None, *, with_tick: bool = False, lazily: bool = False
+    ) -> int: ...
     def release(self, ours: Ledger) -> None: ...
 
 

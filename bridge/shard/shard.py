@@ -7,8 +7,7 @@ the shard is taken over anew, so that ledger and control record say what happene
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
@@ -18,25 +17,28 @@ from bridge.errors import LeaseLost, ShardStopped
 from bridge.event import DeadLetter
 from bridge.failpoint import failpoint
 from bridge.settings import Delivery, OnDead, Settings
-from bridge.shard.batch import Batch, make_batch
-from bridge.shard.holds import Key, TopicHolds
-from bridge.shard.ledger import NOTHING, ControlRecord, Ledger, Outcomes
-from bridge.shard.ports import EncoderPort, ProducerPort, StorePort
-from bridge.shard.position import Position
+from bridge.shard.batch import Batch, BatchMaker
+from bridge.shard.holds import TopicHolds
+from bridge.shard.ledger import ControlRecord, InFlight, Ledger
+from bridge.shard.parked import State
+from bridge.shard.ports import EncoderPort, Free, ProducerPort, Read, StorePort
+from bridge.shard.position import Position, Scanner
+from bridge.shard.releases import Releases
 from bridge.shard.suspicion import Suspicion
 from bridge.shard.takeover import STOPPED_HINT, LastBatch, Resumption, resume
 
 logger = logging.getLogger(__name__)
 
-SETTLE_SECONDS = 0.1  # after the last batch; sooner the next claim applies its outcomes, for nothing
-SWEEP_SECONDS = 1.0  # at least this between two sweeps, and
-SWEEP_SHARE = 50  # this many times what the last one took, so that they cost 2 % at most
+SETTLE_SECONDS = 0.1  # after the last batch; sooner the next claim settles it, for nothing
+TICK_SECONDS = 1.0  # between two notes of where the shard stands
+IDLE_NUMBERS = 10_000  # that an idle shard has passed before it writes down that it did; and
+IDLE_SECONDS = 60.0  # at least this between two such notes
 
 
 class Step(NamedTuple):
-    """What one step moved; `read` 0 says that there is nothing to do now."""
+    """What one step moved; `is_idle` says that there is nothing to do now."""
 
-    read: int
+    is_idle: bool
     published: int
     dead: Sequence[DeadLetter]
 
@@ -46,7 +48,7 @@ class News(Enum):
 
     NONE = "another read would find the same"
     ENDED = "a transaction has ended, maybe one that drew its number before"
-    WRITTEN = "a number was drawn"
+    WRITTEN = "a number was drawn, or something that is parked may go"
 
 
 class Shard:
@@ -75,11 +77,11 @@ class Shard:
         self._holds = holds
         self._suspicion = suspicion
         self._now = now
-        self._position = Position(ours.scan_from)
-        self._deferred_from: int | None = None  # lowest seq read since the last rewind that was not due yet
-        self._drawn = sys.maxsize  # the bound on numbers of the last read; before the first, it is looked for
-        self._blocked: Mapping[Key, int] = {}  # keys that the dead events in flight block
-        self._next_sweep = self._settle_at = 0.0
+        self._scanner = Scanner(ours.position)
+        self._releases = Releases()
+        self._decisions = ours.decisions
+        self._are_numbers_checked = False
+        self._settle_at = self._ticked_at = self._noted_at = 0.0
 
     @classmethod
     def take_over(
@@ -98,61 +100,90 @@ class Shard:
         """
         ours = store.take()
         failpoint("takeover_taken")
-        found = producer.open()
         shard = cls(settings, ours, store, producer, encoder, holds, suspicion, now)
-        resumption = shard._resume(found)
+        if ours.is_copied:  # before it fences the relay of the database that it was copied from
+            shard._stop_for("its transaction ids are another database's, of which this one is a copy")
+        resumption = shard._resume(producer.open())
         if resumption.last_batch is LastBatch.FIRST:
             # A new shard's first act, so that a missing record is never a guess; before the ledger names its id.
             producer.commit(resumption.ledger.control)
-        shard._write(resumption.ledger, resumption.applied, drawn=None)
+        shard._write(resumption.ledger, resumption.settled, lazily=False)  # durable before the first read
+        shard._scanner = Scanner(resumption.ledger.position)
         logger.info("shard %d is ours (generation %d): %s", ours.shard, ours.generation, resumption.last_batch.value)
         return shard
 
     def step(self) -> Step:
         """Move one batch. Raises as `take_over()`, EventFailed, LimitsUnsure, and RecordRefused."""
         now = self._now()
-        if self._holds.release_due() or now >= self._next_sweep:
-            self._rewind()
-        limit, in_flight = self._suspicion.limit, self._ledger.outcomes.seqs
-        scan = self._store.read(self._position.start(), in_flight, self._holds.event_types(), limit)
-        if scan.scan_from < self._position.scan_from:  # a retry set it back
-            self._encoder.expect_change()
-        if self._position.cursor == self._position.scan_from:
-            self._next_sweep = now + max(SWEEP_SECONDS, SWEEP_SHARE * (self._now() - now))
-        if scan.drawn < self._drawn:
-            self._check_numbers()
-        self._position.scanned(scan)
-        self._drawn = scan.drawn
-        self._ledger = replace(self._ledger, scan_from=self._position.scan_from)
-        if scan.deferred:
-            self._deferred_from = min(scan.deferred[0], self._deferred_from or scan.deferred[0])
+        if self._holds.release_due():
+            self._releases.expect()
+        settled_no = self._ledger.settled_no  # as a look sees it
+        looks = self._releases.is_time(now, settled_no)
+        free = self._look_for_parked() if looks else Free()
+        before = self._scanner.position
+        read = None if free.is_full else self._read(len(free.released))  # else there is no room
         failpoint("read")
-        block_keys = self._settings.relay.on_dead is OnDead.HOLD
-        batch = make_batch(
-            scan.events, self._encoder, self._holds, self._suspicion, self._blocked, block_keys=block_keys
-        )
-        if batch.records:
+        batch = self._make_batch(free, read)
+        if batch.records or batch.changes:
             self.in_hand = batch
-            self._carry(batch, scan.drawn)
-            self._suspicion.passed(sorted(batch.outcomes.seqs))
+            self._carry(batch, before)
+            self._suspicion.passed(batch.seqs)
             self._holds.published(batch.records)
             self.in_hand = None
+            if any(change.after is not None and change.after.state is State.DEFERRED for change in batch.changes):
+                self._releases.expect_behind(self._ledger.batch_no)
         elif now >= self._settle_at:
-            self._settle(scan.drawn)
-        return Step(len(scan.events), len(batch.records) - len(batch.dead), batch.dead)
+            self._settle(now)
+        if looks:
+            due_at = None if free.due_in is None else now + free.due_in
+            numbers = (settled_no, self._ledger.batch_no)
+            self._releases.looked(len(free.released), *numbers, is_full=free.is_full, due_at=due_at)
+        if read is not None and read.decisions != self._decisions:
+            self._decisions = read.decisions
+            self._encoder.expect_change()  # somebody has mended before what the event died of
+            self._releases.expect()
+        is_whole = read is not None and not read.scan.cut and before.late is None  # a catch-up reads no further
+        is_idle = not free.released and read is not None and not read.events and is_whole
+        return Step(is_idle, len(batch.published), batch.dead)
 
     def look(self) -> News:
-        """Whether a step would find anything to do, as far as that can be told cheaply; what has become due cannot."""
-        drawn, seen = self._store.look()
-        if drawn > self._drawn:
+        """Whether a step would find anything to do, as far as that can be told cheaply."""
+        now = self._now()
+        drawn, seen = self._store.reader.look()
+        if drawn > self._scanner.drawn or self._releases.is_time(now, self._ledger.settled_no):
             return News.WRITTEN
-        has_to_settle = self._ledger.outcomes != NOTHING and self._now() >= self._settle_at
-        return News.ENDED if seen != self._position.seen or has_to_settle else News.NONE
+        has_to_settle = self._ledger.in_flight is not None and now >= self._settle_at
+        return News.ENDED if seen != self._scanner.position.seen or has_to_settle else News.NONE
 
     def hand_back(self) -> None:
-        """Apply what is in flight and give the lease back."""
+        """Settle what is in flight and give the lease back."""
         self._settle(None)
         self._store.release(self._ledger)
+
+    def _look_for_parked(self) -> Free:
+        in_flight = [change.seq for change in self._ledger.unsettled]
+        return self._store.reader.free(self._holds.current.keys(), in_flight, self._suspicion.limit)
+
+    def _read(self, released: int) -> Read:
+        """As many as there is room for beside those that were released."""
+        limit = self._suspicion.limit or self._settings.relay.batch_rows
+        read = self._store.reader.read(self._scanner.start(), max(limit - released, 1))
+        if read.scan.drawn < self._scanner.drawn or not self._are_numbers_checked:
+            self._check_numbers()
+        for seq, obstacle in read.obstacles.items():
+            if obstacle.is_foreign:
+                self._stop_for(
+                    f"event number {seq} belongs to a transaction that this database has not seen yet: its "
+                    "transaction ids are another database's, of which this one is a copy"
+                )
+        self._scanner.scanned(read.scan)
+        return read
+
+    def _make_batch(self, free: Free, read: Read | None) -> Batch:
+        block_keys = self._settings.relay.on_dead is OnDead.HOLD
+        maker = BatchMaker(self._encoder, self._holds, self._suspicion, block_keys=block_keys)
+        events, obstacles = ((), {}) if read is None else (read.events, read.obstacles)
+        return maker.make(free.released, events, obstacles, self._ledger.unsettled)
 
     def _resume(self, found: ControlRecord | None) -> Resumption:
         try:
@@ -167,64 +198,61 @@ class Shard:
 
         A crash of Postgres may set it back, too, but never behind a number that an event has.
         """
-        drawn, highest = self._store.numbers()
+        drawn, highest = self._store.reader.numbers()
         if drawn < highest:
             reason = (
-                f"shard {self._ledger.shard} is stopped: the sequence bridge.event_seq stands at {drawn}, but an event "
-                f"has the number {highest}: the sequence was set back"
+                f"the sequence bridge.event_seq stands at {drawn}, but an event has the number {highest}: the sequence "
+                "was set back"
             )
-            self._stop(reason, renumber=True)
-            raise ShardStopped(reason, hint=STOPPED_HINT)
+            self._stop_for(reason, renumber=True)
+        self._are_numbers_checked = True
+
+    def _stop_for(self, why: str, *, renumber: bool = False) -> None:
+        reason = f"shard {self._ledger.shard} is stopped: {why}"
+        self._stop(reason, renumber=renumber)
+        raise ShardStopped(reason, hint=STOPPED_HINT)
 
     def _stop(self, reason: str, *, renumber: bool = False) -> None:
         """Raises LeaseLost where the shard is not ours to stop any more."""
         if not self._store.stop(self._ledger, reason, renumber=renumber):
             raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
-    def _carry(self, batch: Batch, drawn: int) -> None:
-        new = self._ledger.claimed(uuid4(), batch.outcomes)
+    def _carry(self, batch: Batch, before: Position) -> None:
+        """`before` is where reading stood before this batch: all that was settled."""
+        in_flight = batch.in_flight(self._scanner.position)
+        new = self._ledger.claimed(uuid4(), before, in_flight)
         if self._settings.relay.delivery is Delivery.AT_LEAST_ONCE:
-            self._producer.publish(new.control, batch.records)
-            self._ledger = replace(self._ledger, outcomes=batch.outcomes)
-            self._settle(drawn)
+            if batch.records:
+                self._producer.publish(new.control, batch.records)
+            self._ledger = replace(self._ledger, in_flight=in_flight)
+            self._settle(self._now())
         else:
-            self._write(new, self._ledger.outcomes, drawn)
-            self._blocked = batch.blocked
+            self._write(new, self._ledger.in_flight, lazily=False)
             failpoint("claimed")
             self._producer.publish(new.control, batch.records)
             failpoint("published")
             self._settle_at = self._now() + SETTLE_SECONDS
 
-    def _settle(self, drawn: int | None) -> None:
-        """Apply the outcomes of the last batch on their own, because no next claim will."""
-        if self._ledger.outcomes != NOTHING:
-            self._write(self._ledger.settled(), self._ledger.outcomes, drawn)
-            self._blocked = {}
-            failpoint("marked")
+    def _settle(self, now: float | None) -> None:
+        """Settle the last batch on its own, because no next claim will; `now` is None at the end.
 
-    def _write(self, new: Ledger, applied: Outcomes, drawn: int | None) -> None:
-        """Claim `new` and apply `applied`; `drawn` is the scan's bound on numbers, for a checkpoint."""
-        new = replace(new, scan_from=self._new_scan_from(new.outcomes))
-        written = self._store.write(self._ledger, new, applied)
-        if written.marked != len(applied.seqs):
-            logger.warning(
-                "shard %d: %d of %d published events could not be marked: their rows were changed or removed meanwhile",
-                new.shard, len(applied.seqs) - written.marked, len(applied.seqs),
-            )  # fmt: skip
-        self._ledger = written.ledger
-        self._position.scan_from = written.ledger.scan_from
-        if drawn is not None:
-            self._position.checkpoint(drawn, written.xid)
-        if written.ledger.scan_from != new.scan_from:  # a retry set it back
-            self._rewind()
+        An idle shard writes down from time to time what it has passed, so that a taker need not pass it again.
+        """
+        passed = self._scanner.position.scan_from - self._ledger.position.scan_from
+        is_due = now is None or passed >= IDLE_NUMBERS or now - self._noted_at >= IDLE_SECONDS
+        if self._ledger.in_flight is not None or (passed and is_due):
+            new = replace(self._ledger, position=self._scanner.position, in_flight=None)
+            # Behind a pooler nobody notices a crash that loses it; the events count as pending until the next claim.
+            is_lazy = self._settings.relay.delivery is Delivery.AT_LEAST_ONCE
+            self._ticked_at = self._ticked_at if is_lazy else 0.0  # the last tick before a rest covers all
+            self._write(new, self._ledger.in_flight, lazily=is_lazy)
+            self._noted_at = self._now()
+            failpoint("settled")
 
-    def _new_scan_from(self, in_flight: Outcomes) -> int:
-        if self._holds.current:  # scans leave out what is held, so they cannot tell where it begins
-            return self._position.scan_from
-        unfinished = in_flight.seqs if self._deferred_from is None else [*in_flight.seqs, self._deferred_from]
-        return self._position.finished(min(unfinished, default=None))
-
-    def _rewind(self) -> None:
-        """Scan from scan_from again: finds what was retried, released or has become due."""
-        self._position.rewind()
-        self._deferred_from = None
+    def _write(self, new: Ledger, settled: InFlight | None, *, lazily: bool) -> None:
+        now = self._now()
+        with_tick = settled is not None and now - self._ticked_at >= TICK_SECONDS
+        xid = self._store.write(self._ledger, new, settled, with_tick=with_tick, lazily=lazily)
+        self._ticked_at = now if with_tick else self._ticked_at
+        self._ledger = new
+        self._scanner.claimed(self._scanner.drawn, xid)

@@ -69,11 +69,11 @@ class Suspicion:
         self.limit = max(len(seqs) // SHRINKING, 1)
 
     def passed(self, seqs: Sequence[int]) -> None:
-        """A batch of the events `seqs` (ascending) was published."""
+        """A batch of the events `seqs` (ascending; none where it only parked some) was published."""
         for seq in seqs if self._treatments else ():
             self._treatments.pop(seq, None)
             self._reasons.pop(seq, None)
-        if self.limit is not None and seqs[-1] >= max(self._last, self._doubted_to):
+        if self.limit is not None and seqs and seqs[-1] >= max(self._last, self._doubted_to):
             self.limit = None
         if self.limit is None:
             self._failures = self._doubts = 0

@@ -10,9 +10,9 @@ from enum import Enum
 from uuid import UUID
 
 from bridge.errors import ShardStopped
-from bridge.shard.ledger import NOTHING, ControlRecord, Ledger, Outcomes
+from bridge.shard.ledger import ControlRecord, InFlight, Ledger
 
-STOPPED_HINT = "Nothing was published or marked. What can be done: bridge recover --dry-run"
+STOPPED_HINT = "Nothing was published. What can be done: bridge recover --dry-run"
 
 
 class LastBatch(Enum):
@@ -25,14 +25,14 @@ class LastBatch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """How a taker goes on: the ledger to write, and the outcomes to apply in the same transaction.
+    """How a taker goes on: the ledger to write, and what is to be settled in the same transaction.
 
     After LastBatch.FIRST the ledger's control record must be committed to Kafka before it is written.
     """
 
     last_batch: LastBatch
     ledger: Ledger
-    applied: Outcomes
+    settled: InFlight | None
 
 
 def resume(ours: Ledger, found: ControlRecord | None, first_id: UUID) -> Resumption:
@@ -43,14 +43,14 @@ def resume(ours: Ledger, found: ControlRecord | None, first_id: UUID) -> Resumpt
     """
     last_batch = reconcile(ours, found)
     if last_batch is LastBatch.PUBLISHED:
-        return Resumption(last_batch, ours.settled(), ours.outcomes)
-    return Resumption(last_batch, adopt(ours, found, first_id), NOTHING)
+        return Resumption(last_batch, ours.settled(), ours.in_flight)
+    return Resumption(last_batch, adopt(ours, found, first_id), None)
 
 
 def adopt(ours: Ledger, found: ControlRecord | None, new_id: UUID) -> Ledger:
     """The ledger with which a stopped shard goes on: Kafka's last batch, and nothing in flight.
 
-    Only right once every pending event that Kafka has is marked. Where Kafka has no batch id, the ledger's control
+    Only right once no event that Kafka has counts as pending. Where Kafka has no batch id, the ledger's control
     record, with `new_id`, must be committed to it before the ledger is written.
     """
     if found is None or found.batch_id is None:
@@ -76,8 +76,7 @@ def reconcile(ours: Ledger, found: ControlRecord | None) -> LastBatch:
         )
     if (found.batch_no, found.batch_id) == (ours.batch_no, ours.batch_id):
         return LastBatch.PUBLISHED
-    in_flight = ours.outcomes != NOTHING
-    if in_flight and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):
+    if ours.in_flight is not None and (found.batch_no, found.batch_id) == (ours.batch_no - 1, ours.previous_id):
         return LastBatch.NOT_PUBLISHED
     raise _stopped(
         ours,

@@ -205,6 +205,6 @@ def test_a_link_too_slow_for_a_whole_batch(cluster: Cluster, cluster_site: Site)
     assert_decided(site, ids, 200)
     for broker in cluster.brokers:
         broker.proxy.heal()
-    assert site.scalar("select count(*) from bridge.dead_event") == 0
+    assert site.scalar("select count(*) from bridge.parked where state = 'dead'") == 0
     assert_all_is_well(site)
     site.assert_exactly_once(relay)

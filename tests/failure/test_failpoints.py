@@ -10,11 +10,19 @@ from fix_relay import Site, eventually, is_stopped
 from bridge.failpoint import NAMES
 
 QUICK = "batch_rows = 150"
+BEHIND = 5
+# Of each of 20 keys one that is dead, and some that wait behind it; of 20 others one that is not due yet.
+PARKED = """insert into bridge.event_queue (event_type, event_key, payload, available_at)
+            select 'thing.changed', case when n = 1 then 'later' else 'k' end || k,
+                   jsonb_build_object('n', case when n = 0 then '"no number"' else to_jsonb(n) end),
+                   case when n = 1 then clock_timestamp() + interval '2 seconds' end
+              from generate_series(0, %s) n, generate_series(1, 20) k
+             order by n, k returning id::text"""
 
 
 def count(name: str) -> int:
-    """So that a batch is reached: the arrivals and the first acts of two new shards are transactions, too."""
-    return 6 if name in ("produced", "flushed") else 2
+    """So that a batch is reached: takeovers claim, too, and arrivals and first acts of two shards are transactions."""
+    return {"produced": 6, "flushed": 6, "claiming": 4}.get(name, 2)
 
 
 @pytest.mark.relay(QUICK)
@@ -31,6 +39,29 @@ def test_killed_at(site: Site, name: str) -> None:
     assert audit.is_clean, audit
     assert audit.published == 3000
     assert site.pending() == 0
+
+
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("name", ["read", "claiming", "claimed", "flushed", "published", "settled"])
+def test_killed_at_while_it_parks_and_releases(site: Site, name: str) -> None:
+    """What a batch parks and releases is settled with it, or not at all."""
+    with site.connect() as db:
+        site.written.update(id_ for (id_,) in db.execute(PARKED, (BEHIND,)).fetchall())
+    first = site.start(failpoint=f"{name}:kill@{count(name)}")
+    assert first.wait(60) == -signal.SIGKILL, site.log(first)
+    second = site.start("--until-empty")
+    assert second.wait(60) == 5, site.log(second)
+    assert len(site.bridge("dead", "list", "--json").stdout.splitlines()) == 20
+    assert site.pending() == 20 * (BEHIND - 1)
+    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    third = site.start(failpoint=f"{name}:kill@{4 if name in ('flushed', 'claiming') else 2}")
+    assert third.wait(60) == -signal.SIGKILL, site.log(third)
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == len(site.written)
+    assert site.bridge("verify").returncode == 0
+    assert site.scalar("select count(*) from bridge.parked where state <> 'skipped'") == 0
 
 
 @pytest.mark.relay(QUICK)

@@ -29,12 +29,16 @@ from reaction import (
 # docs/operations.md, "Roles and rights"
 RIGHTS = """
 grant usage on schema bridge to {role};
-grant select, update on bridge.event_queue, bridge.entity_events, bridge.shard to {role};
-grant select, insert, update, delete on bridge.relay to {role};
+grant select on bridge.outbox, bridge.history, bridge.unread, bridge.event_seq, bridge.schema_migration to {role};
+grant select, update on bridge.shard to {role};
+grant select, insert, update, delete on bridge.parked, bridge.relay to {role};
 grant select, insert, update on bridge.publisher, bridge.witness to {role};
-grant select, insert on bridge.dead_event to {role};
-grant select on bridge.event_seq, bridge.unfinished, bridge.schema_migration to {role};
+grant insert on bridge.tick to {role};
 """
+
+
+DUE_SOON = """insert into bridge.event_queue (event_type, payload, available_at)
+              values ('thing.changed', '{"n": 1}', clock_timestamp() + interval '1 second')"""
 
 
 @pytest.fixture
@@ -78,14 +82,15 @@ def test_the_documented_rights_are_enough(site: Site, role: str) -> None:
 @pytest.mark.parametrize(
     ("right", "on"),
     [
-        ("update", "event_queue"), ("select", "event_queue"), ("update", "shard"), ("select", "entity_events"),
-        ("insert", "relay"), ("select", "event_seq"), ("insert", "dead_event"),
+        ("select", "outbox"), ("select", "history"), ("select", "event_seq"), ("update", "shard"), ("insert", "relay"),
+        ("select", "parked"), ("insert", "parked"), ("update", "parked"), ("delete", "parked"), ("insert", "tick"),
     ],
 )  # fmt: skip
 def test_a_right_is_taken_away_for_a_while(site: Site, role: str, right: str, on: str) -> None:
     with running(site) as relay:
         with site.connect() as db:
             db.execute(f"revoke {right} on bridge.{on} from {role}")
+            db.execute(DUE_SOON)
         site.publish(20)
         site.publish(5, event_type="unknown.type")
         assert_says(site, relay, "WARNING|ERROR", "permission denied", on)
@@ -226,7 +231,7 @@ def test_a_lease_that_somebody_else_keeps_locked(site: Site) -> None:
     assert audit.is_clean, audit
 
 
-@pytest.mark.parametrize("table", ["bridge.shard", "bridge.relay"])
+@pytest.mark.parametrize("table", ["bridge.shard", "bridge.relay", "bridge.outbox", "bridge.parked"])
 def test_sigterm_while_a_table_is_locked(site: Site, table: str) -> None:
     with site.connect() as db, running(site):  # which at its end asks the relay to end, before the lock is gone
         db.execute("begin")
@@ -234,16 +239,17 @@ def test_sigterm_while_a_table_is_locked(site: Site, table: str) -> None:
 
 
 def test_a_trigger_of_the_applications_raises_an_exception(site: Site) -> None:
-    """It is named, once; what it says is the application's, and may hold values."""
+    """It is named, once; what it says is the application's, and may hold values. This one tells about dead events."""
     with running(site) as relay, site.connect() as db:
         db.execute("create function public.no() returns trigger language plpgsql as"
-                   " $$ begin raise exception 'S3CR3T % at %', new.payload, clock_timestamp(); end $$")  # fmt: skip
-        db.execute("create trigger no before update on bridge.event_queue for each row execute function public.no()")
-        ids = publish_everywhere(site)
+                   " $$ begin raise exception 'S3CR3T % at %', new.reason, clock_timestamp(); end $$")  # fmt: skip
+        db.execute("create trigger no before insert on bridge.parked for each row execute function public.no()")
+        ids = publish_everywhere(site, "unknown.type")
         assert_says(site, relay, "WARNING|ERROR", "an exception was raised in", "public.no()")
         assert_shown(site, "public.no()")
         assert_calm(site, relay)
         db.execute("drop function public.no() cascade")
         assert_decided(site, ids)
         assert "S3CR3T" not in site.log(relay)
+        assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
         assert_all_is_well(site)

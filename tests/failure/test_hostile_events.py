@@ -43,7 +43,8 @@ def test_values_in_places_where_they_do_not_belong(site: Site) -> None:
         assert_calm(site, relay)
     with site.connect() as db:
         dead = db.execute(
-            "select event_id::text, reason from bridge.dead_event where event_id = any(%s::uuid[])", (list(ids),)
+            "select event_id::text, reason from bridge.parked where state = 'dead' and event_id = any(%s::uuid[])",
+            (list(ids),),
         )
         reasons = dict(dead.fetchall())
     assert len(reasons) > len(ids) / 2
@@ -79,9 +80,9 @@ def test_long_keys_that_do_not_compress(site: Site, event_type: str) -> None:
 
 
 SOURCES = {
-    "event_queue": "insert into bridge.event_queue (event_type, event_key, payload, created_at)"
-    " values ('thing.changed', %s, '{\"n\": 1}', %s)",
-    "entity_events": "insert into bridge.entity_events (entity_type, entity_id, action, new_state, occurred_at)"
+    "outbox": "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
+    " select bridge.shard_of(k), 'thing.changed', k, '{\"n\": 1}', t from (values (%s, %s::timestamptz)) as v (k, t)",
+    "history": "insert into bridge.history (entity_type, entity_id, action, new_state, occurred_at)"
     " values ('thing', %s, 'INSERT', '{}', %s)",
 }
 
@@ -147,7 +148,7 @@ def test_a_payload_that_postgres_cannot_make_text_of(site: Site) -> None:
         assert_flows(site)
         assert_decided(site, [row[0]], 4 * SECONDS)
         assert status_of(site, row[0]) == "DEAD"
-        assert "cannot make text" in site.scalar("select reason from bridge.dead_event")
+        assert "cannot make text" in site.scalar("select reason from bridge.parked where state = 'dead'")
         assert_calm(site, relay)
         assert_small(relay)
     verified = site.bridge("verify")

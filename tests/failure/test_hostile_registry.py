@@ -9,7 +9,17 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from fix_relay import THING, Site, eventually
 from lying_registry import LyingRegistry
-from reaction import assert_all_is_well, assert_decided, assert_flows, assert_says, left, publish_everywhere, running
+from reaction import (
+    BOTH_DELIVERIES,
+    assert_all_is_well,
+    assert_calm,
+    assert_decided,
+    assert_flows,
+    assert_says,
+    left,
+    publish_everywhere,
+    running,
+)
 
 pytestmark = pytest.mark.hostile
 
@@ -71,6 +81,30 @@ def test_lies_about_one_subject_to_a_relay_that_starts(site: Site, lying: LyingR
         lying.end()
         assert_decided(site, waiting)
         assert_all_is_well(site)
+
+
+@BOTH_DELIVERIES
+def test_much_waits_for_a_topic_and_its_relay_is_killed(site: Site) -> None:
+    """What is parked for it is no load on the others, survives the relay, and is published in its order."""
+    break_others(site)
+    first = site.start()
+    site.publish(3000, event_type="other.changed")
+    eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'waiting'") == 3000)
+    assert_flows(site)
+    first.kill()
+    with running(site) as relay:
+        site.publish(3000, event_type="other.changed")
+        assert_flows(site)
+        assert_calm(site, relay)
+        with SchemaRegistryClient({"url": site.settings.registry.url, "timeout": 10}) as client:
+            client.set_compatibility(f"{site.name}.others-test.Thing", "NONE")
+        site.publish(100, event_type="other.changed")
+        eventually(lambda: site.pending() == 0)
+        assert_all_is_well(site)
+    assert site.scalar("select count(*) from bridge.parked") == 0
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert len(site.records()[f"{site.name}.others"]) == 6100
 
 
 def test_a_schema_that_is_mended_on_disk(site: Site) -> None:

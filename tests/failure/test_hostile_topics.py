@@ -126,7 +126,7 @@ def test_a_topic_refuses_each_record(site: Site) -> None:
         assert_flows(site)
         assert_decided(site, refused)
         assert {status_of(site, id_) for id_ in refused} == {"DEAD"}
-        assert "TIMESTAMP" in site.scalar("select min(reason) from bridge.dead_event")
+        assert "TIMESTAMP" in site.scalar("select min(reason) from bridge.parked where state = 'dead'")
         assert_calm(site, relay)
         kafka.configure(topic, "message.timestamp.before.max.ms", None)
         assert site.bridge("dead", "retry", "--all").returncode == 0

@@ -57,7 +57,7 @@ def test_what_takeovers_leave_of_large_events_is_freed(site: Site) -> None:
         db.execute(LARGE)
     most = []
     for _ in range(4):
-        eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 10, 60)
+        eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'dead'") == 10, 60)
         most.append(most_memory(relay.pid))
         seen = site.log(relay).count("is dead, see")
         site.bridge("dead", "retry", "--all")

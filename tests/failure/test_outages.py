@@ -143,7 +143,7 @@ def test_a_held_topic_goes_on_where_it_stopped(site: Site) -> None:
     schema.write_text(schema.read_text().replace('"string"', '"long"'))
     site.publish(20, event_type="other.changed")
     relay = site.start()
-    for _ in range(20):  # several sweeps
+    for _ in range(20):  # many batches
         site.publish(20)
         eventually(lambda: site.pending() <= 20)
     assert site.pending() == 20

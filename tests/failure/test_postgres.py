@@ -107,7 +107,7 @@ def test_the_schema_is_changed_meanwhile(site: Site) -> None:
     for number in range(5):
         site.publish(500)
         with site.connect() as db:
-            db.execute(f"alter table bridge.event_queue add column of_the_operator_{number} text default 'x'")
+            db.execute(f"alter table bridge.outbox add column of_the_operator_{number} text default 'x'")
     site.publish(100)
     site.assert_exactly_once(relay)
 
@@ -117,7 +117,7 @@ def test_a_table_is_locked_for_longer_than_the_relay_waits(site: Site) -> None:
     relay = site.start()
     site.publish(1000)
     eventually(lambda: site.pending() < 900)
-    with lock(site, "bridge.event_queue"):
+    with lock(site, "bridge.outbox"):
         eventually(lambda: "lock timeout" in site.log(relay))
     site.publish(100)
     site.assert_exactly_once(relay)

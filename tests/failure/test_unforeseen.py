@@ -46,9 +46,9 @@ for owner in [kind for kind in vars(module).values() if isinstance(kind, type) a
     if "record" in vars(owner):
         wrap(owner, "record", lambda self, event, *_: {condition})
 """
-IN_STORE = """
-from bridge.postgres.store import Store
-wrap(Store, "read", lambda self, *_, **__: self.shard == 1 and pathlib.Path({switch!r}).exists())
+IN_READER = """
+from bridge.postgres.reading import Reader
+wrap(Reader, "read", lambda self, *_, **__: self._shard == 1 and pathlib.Path({switch!r}).exists())
 """
 IN_PRODUCER = """
 from bridge.kafka.producer import ShardProducer
@@ -88,7 +88,7 @@ def test_events_that_meet_a_bug(site: Site, tmp_path: Path, count: int) -> None:
     assert_flows(site)
     listed = site.bridge("dead", "list").stdout
     assert listed.count("ZeroDivisionError") == count, listed
-    reason = site.scalar("select min(reason) from bridge.dead_event")
+    reason = site.scalar("select min(reason) from bridge.parked where state = 'dead'")
     assert "bridge/" in reason  # the place
     assert CANARY not in reason
     assert CANARY not in listed
@@ -100,7 +100,7 @@ def test_events_that_meet_a_bug(site: Site, tmp_path: Path, count: int) -> None:
 
 
 @BOTH_DELIVERIES
-@pytest.mark.parametrize("body", [IN_STORE, IN_PRODUCER, IN_THREAD], ids=["store", "producer", "thread"])
+@pytest.mark.parametrize("body", [IN_READER, IN_PRODUCER, IN_THREAD], ids=["reader", "producer", "thread"])
 def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None:
     """It waits with a growing pause, says why once, and is shown; the other shard flows; SIGTERM is answered."""
     switch = tmp_path / "switch"
@@ -129,7 +129,7 @@ def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None
 def test_sigterm_while_a_shard_meets_a_bug(site: Site, tmp_path: Path) -> None:
     switch = tmp_path / "switch"
     switch.touch()
-    plant(site, tmp_path, IN_STORE.format(switch=str(switch)))
+    plant(site, tmp_path, IN_READER.format(switch=str(switch)))
     relay = site.start()
     assert_says(site, relay, "WARNING|ERROR", "shard 1", "ZeroDivisionError")
     assert end(site, relay) in (0, 5)
@@ -138,7 +138,7 @@ def test_sigterm_while_a_shard_meets_a_bug(site: Site, tmp_path: Path) -> None:
 def test_until_empty_ends_and_says_that_it_is_not(site: Site, tmp_path: Path) -> None:
     switch = tmp_path / "switch"
     switch.touch()
-    plant(site, tmp_path, IN_STORE.format(switch=str(switch)))
+    plant(site, tmp_path, IN_READER.format(switch=str(switch)))
     publish_everywhere(site)
     relay = site.start("--until-empty")
     assert relay.wait(2 * SECONDS) not in (0, 1), site.log(relay)

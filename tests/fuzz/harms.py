@@ -25,7 +25,10 @@ SETTINGS = {
     "plan_cache_mode": "force_custom_plan", "array_nulls": "off", "quote_all_identifiers": "on", "work_mem": "64kB",
     "transform_null_equals": "on", "synchronous_commit": "off", "client_min_messages": "debug1",
 }  # fmt: skip
-PRIVILEGES = [("update", "shard"), ("select", "event_queue"), ("select", "event_seq"), ("insert", "dead_event")]
+PRIVILEGES = [
+    ("update", "shard"), ("select", "outbox"), ("select", "history"), ("select", "event_seq"), ("select", "parked"),
+    ("insert", "parked"), ("update", "parked"), ("delete", "parked"), ("insert", "tick"),
+]  # fmt: skip
 
 HELD = {
     "others": ("other.changed", '{"n": 1}'),

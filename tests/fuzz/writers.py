@@ -15,10 +15,12 @@ from psycopg import sql
 MOST_HUGE = 5  # times in a run
 PAUSE_SECONDS = 0.1  # between two rows of a writer, at most
 PUBLISH = "select bridge.publish_event(%s, %s, %s, %s)::text"
-INSERT = """insert into bridge.event_queue (event_type, event_key, payload, headers, created_at, available_at)
-            values (%s, %s, %s, %s, coalesce(%s::timestamptz, now()), now() + %s * interval '1 second')
+INSERT = """insert into bridge.{name} (shard, event_type, event_key, payload, headers, created_at, available_at)
+            select bridge.shard_of(k), t, k, p::jsonb, h::jsonb, coalesce(c::timestamptz, now()),
+                   now() + d * interval '1 second'
+              from (values (%s, %s, %s, %s, %s, %s)) as v (t, k, p, h, c, d)
             returning id::text"""
-HISTORY = """insert into bridge.entity_events (entity_type, entity_id, action, new_state, headers, occurred_at)
+HISTORY = """insert into bridge.{name} (entity_type, entity_id, action, new_state, headers, occurred_at)
              values (%s, %s, 'INSERT', %s, %s, coalesce(%s::timestamptz, now())) returning id::text"""
 TABLES = ['Ünï "Tåble"', "select", "a:b", "%s", "\x1b[2J", "x" * 63]
 COLUMNS = ["id", "r", "new", "Old", "select", 'q"q', "\x1b", "ключ", "state", "key"]
@@ -102,20 +104,23 @@ class Writer(threading.Thread):
         return self._publish(db, self._random.choice(values.EVENT_TYPES), values.payload(self._random, "n"))
 
     def inserted(self, db: psycopg.Connection) -> str | None:
-        """Past the function, with times of its own. What is due later has its own key: its successors pass it."""
+        """Past the function, into the table or the view, with times of its own.
+
+        What is due later has its own key: its successors pass it.
+        """
         chance = self._random
         delay = chance.choice([0, 3])
         key = f"later {self.done['inserted']} {values.letters(chance, 20)}" if delay else values.key(chance)
         event_type = chance.choice(["thing.changed", "other.changed", "odd.at", *values.EVENT_TYPES])
         time = chance.choice([None, *values.TIMES])
         row = (event_type, key, values.payload(chance, "n"), values.headers(chance), time, delay)
-        return told(db.execute(INSERT, row))
+        return told(db.execute(INSERT.format(name=chance.choice(["outbox", "event_queue"])), row))
 
     def history(self, db: psycopg.Connection) -> str | None:
         chance = self._random
         time = chance.choice([None, *values.TIMES])
         row = ("thing", values.key(chance), values.payload(chance, "n"), values.headers(chance), time)
-        return told(db.execute(HISTORY, row))
+        return told(db.execute(HISTORY.format(name=chance.choice(["history", "entity_events"])), row))
 
     def tracked(self, db: psycopg.Connection) -> None:
         """A row of a table with an odd name; its event has an id that only the database knows."""

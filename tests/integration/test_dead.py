@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -26,6 +27,14 @@ def published(site: Site, key: str) -> list[str]:
     return [headers["ce_id"] for _, record_key, headers, _ in records if record_key == key.encode()]
 
 
+def dead_ones(site: Site) -> int:
+    return int(site.scalar("select count(*) from bridge.parked where state = 'dead'"))
+
+
+def status(site: Site) -> dict[str, Any]:
+    return dict(json.loads(site.bridge("status", "--json").stdout))
+
+
 def drain_held(site: Site) -> str:
     relay = site.start("--until-empty")
     assert relay.wait(60) == 5, site.log(relay)
@@ -35,7 +44,7 @@ def drain_held(site: Site) -> str:
 def retry_with_number(site: Site, event_id: str) -> None:
     """What was wrong with the event is mended, and it is retried."""
     with site.connect() as db:
-        db.execute("update bridge.event_queue set payload = '{\"n\": 1}' where id = %s", (event_id,))
+        db.execute("update bridge.outbox set payload = '{\"n\": 1}' where id = %s", (event_id,))
     assert site.bridge("dead", "retry", event_id).returncode == 0
 
 
@@ -53,14 +62,14 @@ def test_later_events_of_the_key_wait_until_it_is_retried(site: Site, gap: int) 
     retry_with_number(site, dead)
     site.drain()
     assert published(site, "k") == [first, dead, *later]
-    assert site.scalar("select count(*) from bridge.dead_event") == 0
+    assert dead_ones(site) == 0
 
 
 @pytest.mark.relay(QUICK)
 def test_an_idle_relay_notices_a_retry(site: Site) -> None:
     (dead,) = write(site, "k", TOO_LATE)
     relay = site.start()
-    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1)
+    eventually(lambda: dead_ones(site) == 1)
     later = write(site, "k", '{"n": 2}')
     site.publish(100)
     eventually(lambda: site.pending() == 1)
@@ -72,15 +81,15 @@ def test_an_idle_relay_notices_a_retry(site: Site) -> None:
 
 @pytest.mark.relay(QUICK)
 def test_events_written_around_a_retry_stay_in_order(site: Site) -> None:
-    """What was held and what is new become visible in one snapshot; the scan must not begin with the new."""
+    """What waits and what is new become visible in one snapshot; the new one must not go first."""
     (dead,) = write(site, "k", TOO_LATE)
     relay = site.start()
-    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1)
+    eventually(lambda: dead_ones(site) == 1)
     ids = write(site, "k", *['{"n": 1}'] * 20)
     site.publish(50)
     eventually(lambda: site.pending() == 20)
     with site.connect() as db, db.transaction():
-        db.execute("update bridge.event_queue set payload = '{\"n\": 1}' where id = %s", (dead,))
+        db.execute("update bridge.outbox set payload = '{\"n\": 1}' where id = %s", (dead,))
         db.execute("select bridge.retry_dead(%s)", (dead,))
         (new,) = db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": 9}')::text").fetchone()
     eventually(lambda: site.pending() == 0)
@@ -133,7 +142,7 @@ def test_on_dead_skip_holds_nothing(site: Site) -> None:
 
 
 @pytest.mark.relay(QUICK)
-@pytest.mark.parametrize("name", ["claimed", "produced", "published", "marked"])
+@pytest.mark.parametrize("name", ["claimed", "produced", "published", "settled"])
 def test_a_key_stays_held_when_the_relay_is_killed(site: Site, name: str) -> None:
     first, _ = write(site, "k", '{"n": 1}', TOO_LATE)
     write(site, "k", '{"n": 3}')
@@ -174,6 +183,37 @@ def test_shards_are_not_changed_while_events_wait(site: Site) -> None:
         db.execute("select bridge.set_shard_count(7)")
 
 
+@pytest.mark.relay(QUICK)
+@pytest.mark.parametrize("shards", [1, 7])
+@pytest.mark.parametrize("decision", ["retry", "skip"])
+def test_a_dead_event_goes_to_its_keys_new_shard(site: Site, shards: int, decision: str) -> None:
+    """It still goes first when the number of shards was changed meanwhile, also before what was written since."""
+    ids = {key: write(site, key, TOO_LATE)[0] for key in ("a", "b", "c", "d")}
+    site.drain()
+    with site.connect() as db:
+        db.execute("select bridge.set_shard_count(%s)", (shards,))
+    for key in ids:
+        assert site.scalar("select shard from bridge.parked where event_id = %s", ids[key]) == site.scalar(
+            "select bridge.shard_of(%s)", key
+        )
+    later = {key: write(site, key, '{"n": 2}')[0] for key in ids}
+    drain_held(site)
+    assert site.pending() == len(later)
+    for event_id in ids.values():
+        if decision == "retry":
+            retry_with_number(site, event_id)
+        else:
+            assert site.bridge("dead", "skip", event_id, "--reason", "test").returncode == 0
+    site.drain()
+    for key, event_id in ids.items():
+        assert published(site, key) == ([event_id, later[key]] if decision == "retry" else [later[key]])
+    (total,) = [total for total in status(site)["sources"] if total["source"] == "event_queue"]
+    assert total == {"source": "event_queue", "pending": 0} | (
+        {"processed": 8, "dead": 0} if decision == "retry" else {"processed": 4, "dead": 4}
+    )
+    assert site.audit().is_clean
+
+
 def test_what_is_not_dead_cannot_be_decided_about(site: Site) -> None:
     unknown = str(uuid4())
     result = site.bridge("dead", "retry", unknown)
@@ -186,26 +226,27 @@ def test_what_is_not_dead_cannot_be_decided_about(site: Site) -> None:
     assert site.bridge("dead", "list").stderr == "No dead events.\n"
 
 
-def test_an_earlier_event_that_comes_last_does_not_wait(site: Site) -> None:
-    (first,) = write(site, "k", '{"n": 1}')
-    with site.connect() as db:
-        db.execute("update bridge.event_queue set available_at = now() + interval '1 hour'")
-    write(site, "k", TOO_LATE)
+@pytest.mark.relay(QUICK)
+def test_an_event_that_comes_due_does_not_wait_behind_a_later_one(site: Site) -> None:
+    """Earlier than the dead one of its key, and read together with it; published when its time has come."""
     relay = site.start()
-    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1)
-    with site.connect() as db:
-        db.execute("update bridge.event_queue set available_at = now() where id = %s", (first,))
+    eventually(lambda: site.scalar("select count(owner) from bridge.shard") == 2)
+    with site.connect() as db, db.transaction():
+        (first,) = db.execute(
+            "insert into bridge.event_queue (event_type, event_key, payload, available_at) "
+            "values ('thing.changed', 'k', '{\"n\": 1}', now() + interval '10 seconds') returning id::text"
+        ).fetchone()
+        db.execute("select bridge.publish_event('thing.changed', 'k', %s)", (TOO_LATE,))
+    eventually(lambda: dead_ones(site) == 1)
+    assert site.scalar("select state from bridge.parked where event_id = %s", first) == "deferred"
     eventually(lambda: site.pending() == 0)
     assert published(site, "k") == [first]
     site.end(relay)
 
 
 @pytest.mark.relay(QUICK)
-def test_a_skip_is_noticed_wherever_scans_begin(site: Site) -> None:
-    """An event for later keeps the start of scans before the dead one; it must be set back all the same.
-
-    (A relay that noticed nothing could pass what waited, if a claim came before its next sweep: `tests/model`.)
-    """
+def test_an_idle_relay_notices_a_skip(site: Site) -> None:
+    """An event for later, of the same shard and before the dead one, changes nothing about it."""
     with site.connect() as db:
         db.execute("select bridge.set_shard_count(1)")
         db.execute(
@@ -215,11 +256,8 @@ def test_a_skip_is_noticed_wherever_scans_begin(site: Site) -> None:
     relay = site.start()
     (dead,) = write(site, "k", TOO_LATE)
     later = write(site, "k", '{"n": 2}')
-    eventually(lambda: site.scalar("select count(*) from bridge.dead_event") == 1 and site.pending() == 2)
-    with site.connect() as db, db.transaction():
-        (before,) = db.execute("select scan_from from bridge.shard for update").fetchone()
-        db.execute("select bridge.skip_dead(%s, 'test')", (dead,))
-        assert db.execute("select scan_from from bridge.shard").fetchone() < (before,)
+    eventually(lambda: dead_ones(site) == 1 and site.pending() == 2)
+    assert site.scalar("select bridge.skip_dead(%s, 'test')", dead) is True
     eventually(lambda: site.pending() == 1)
     assert published(site, "k") == later
     site.end(relay)

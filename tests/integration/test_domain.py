@@ -464,7 +464,7 @@ def test_a_contact_an_address_and_their_link_in_one_transaction(crm: Crm) -> Non
     query = "select entity_type from bridge.entity_events order by seq"
     changed = [name for (name,) in crm.conn.execute(query)]
     assert changed == ["entities", "contacts", "entities", "addresses", "address_contacts"]
-    assert crm.value("select count(distinct xmin::text) from bridge.event_queue") == 1
+    assert crm.value("select count(distinct xid) from bridge.outbox") == 1
     assert crm.value("select count(*) from bridge.activity_log") == 5
 
 

@@ -81,7 +81,7 @@ def test_die_and_are_decided_about(site: Site, decision: str) -> None:
     assert len(text) < 2_000, "a key is cut for the terminal"
 
     with site.connect() as db:
-        db.execute("update bridge.event_queue set payload = '{\"n\": 1}' where id = %s", (dead,))
+        db.execute("update bridge.outbox set payload = '{\"n\": 1}' where id = %s", (dead,))
     options = ["--reason", "test"] if decision == "skip" else []
     assert site.bridge("dead", decision, dead, *options).returncode == 0
     site.drain()
@@ -106,7 +106,7 @@ def test_dead_events_of_tracked_tables_hold_their_keys(site: Site) -> None:
     relay = site.start("--until-empty")
     assert relay.wait(60) == 5, site.log(relay)
     assert published(site, "entity_events") == [f"thing:{key[:-1]}"]
-    assert site.scalar("select count(*) from bridge.dead_event where event_key = 'thing:' || %s", key) == 1
+    assert site.scalar("select count(*) from bridge.parked where state = 'dead'") == 1
     assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
     site.drain()
     assert published(site, "entity_events").count(f"thing:{key}") == 1

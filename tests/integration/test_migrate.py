@@ -106,21 +106,6 @@ def test_a_changed_migration_is_refused(database: str) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("before", "has_events", "shards"), [(4, False, 2), (4, True, 4), (1, False, 1)])
-def test_four_shards_become_two_where_nothing_was_written(
-    database: str, before: int, has_events: bool, shards: int
-) -> None:
-    with psycopg.connect(database) as conn:
-        conn.execute("select bridge.set_shard_count(%s)", (before,))
-        conn.execute("delete from bridge.schema_migration where file = 'migrations/0008_two_shards.sql'")
-        if has_events:
-            conn.execute("select bridge.publish_event('a.b', 'k', '{}')")
-    assert migrate(database) == ["engine/migrations/0008_two_shards.sql"]
-    with psycopg.connect(database) as conn:
-        row = conn.execute("select bridge.shard_count(), array_agg(shard order by shard) from bridge.shard").fetchone()
-    assert row == (shards, list(range(shards)))
-
-
 def test_a_newer_database_is_refused(database: str) -> None:
     with psycopg.connect(database) as conn:
         conn.execute("insert into bridge.schema_migration values ('engine', 'migrations/9999_future.sql', 'x')")

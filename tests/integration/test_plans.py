@@ -1,23 +1,26 @@
-"""The relay's statements keep their plans, whatever ANALYZE saw last, and marks are HOT."""
+"""The relay's statements keep their plans, whatever ANALYZE saw last, and rows of the outbox are never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from bridge.postgres.around import EVERY
 from bridge.postgres.connection import connect
 from bridge.postgres.queries import query
+from bridge.postgres.reading import ALL_SEEN, PASSED_NUMBERS
 from bridge.postgres.store import Store
 from bridge.settings import RelaySettings
-from bridge.shard.ledger import NOTHING, Outcomes
-from bridge.shard.position import Position
+from bridge.shard.ledger import InFlight
+from bridge.shard.position import Scanner
 
 EVENTS = 20_000
+MANY = 400_000  # parked events
 
 
 @pytest.fixture
@@ -34,64 +37,98 @@ def fill(db: psycopg.Connection) -> None:
         (EVENTS,),
     )
     db.execute(
-        "insert into bridge.entity_events (entity_type, entity_id, action, new_state)"
+        "insert into bridge.history (entity_type, entity_id, action, new_state)"
         " select 'thing', g::text, 'INSERT', jsonb_build_object('n', g) from generate_series(1, %s) g",
         (EVENTS // 10,),
     )
 
 
+def park(db: psycopg.Connection, count: int, state: str, *, key: str = "'key' || g", **columns: str) -> None:
+    """Events of shard 1, whose rows are gone; `key` and columns are expressions over 1..count."""
+    given = {"blocks": "true", "due_at": "null", "waits_for": "null"} | columns
+    names = "seq, source, event_id, at, shard, topic, key_hash, state, blocks, due_at, waits_for"
+    db.execute(
+        f"insert into bridge.parked ({names}) select coalesce((select max(seq) from bridge.parked), 1000000) + g,"
+        f" 'event_queue', gen_random_uuid(), now(), 1, 'topic', hashtextextended({key}, 0), '{state}',"
+        f" {given['blocks']}, {given['due_at']}, {given['waits_for']} from generate_series(1, {count}) as g".encode()
+    )
+
+
 def carry(db: psycopg.Connection, shard: int) -> int:
-    """Read and mark all of a shard as a relay does, without Kafka."""
+    """Read and settle all of a shard as a relay does, without Kafka."""
     store = Store(db, shard, "test", RelaySettings(batch_rows=1000))
     held = store.take()
-    held = store.write(held, replace(held, batch_id=uuid4()), NOTHING).ledger
-    position, marked = Position(held.scan_from), 0
-    while True:
-        scan = store.read(position.start(), held.outcomes.seqs, [])
-        position.scanned(scan)
-        written = store.write(held, held.claimed(uuid4(), Outcomes.of(scan.events, [])), held.outcomes)
-        held = written.ledger
-        position.checkpoint(scan.drawn, written.xid)
-        marked += written.marked
-        if not scan.events:
-            return marked
+    scanner, carried, is_cut = Scanner(held.position), 0, True
+    while is_cut:
+        before = scanner.position
+        read = store.reader.read(scanner.start(), None)
+        is_cut = read.scan.cut
+        new = held.claimed(uuid4(), before, InFlight(scanner.scanned(read.scan), len(read.events), 0, ()))
+        scanner.claimed(read.scan.drawn, store.write(held, new, held.in_flight))
+        held = new
+        carried += len(read.events)
+    store.write(held, held.settled(), held.in_flight)
+    return carried
 
 
-def read_plan(db: psycopg.Connection, **changes: object) -> tuple[str, int]:
-    """The generic plan of the scan, as text, and how many buffers it touches."""
-    start = Position(0).start()
-    parameters = {
-        **start._asdict(),
-        "xids": [],
-        "next_xid": "0",
-        "shard": 1,
-        "rows": 100,
-        "bytes": 1 << 20,
-        "cut": 1 << 24,
-        "headers_cut": 100_000,
-        "type_cut": 10_000,
-        "floors": [],
-        "in_flight": "{}",
-        "held": [],
-        "whole_below": EVERY,
-        "last": EVERY,
-        **changes,
-    }
-    lines = db.execute(
-        "explain (analyze, buffers, costs off, timing off) " + query("read_pending"), parameters
-    ).fetchall()
+def generic_plan(
+    db: psycopg.Connection, statement: str, parameters: dict[str, object], options: str = ""
+) -> tuple[str, int]:
+    """The plan that a relay's prepared statement has, as text, and how many buffers it touches."""
+    names: list[str] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    text = re.sub(r"%\((\w+)\)s", numbered, query(statement)).replace("%%", "%")
+    db.execute(f"prepare a_statement as {text}".encode(), prepare=False)
+    values = sql.SQL(", ").join([sql.Literal(parameters[name]) for name in names])
+    explain = f"explain (analyze, buffers, costs off, timing off {options}) execute a_statement"
+    lines = db.execute(sql.SQL("{} ({})").format(sql.SQL(explain), values), prepare=False).fetchall()
+    db.execute("deallocate a_statement", prepare=False)
     plan = "\n".join(line for (line,) in lines)
-    first = next(line for line in plan.splitlines() if "Buffers:" in line)
-    return plan, sum(int(part.split("=")[1]) for part in first.split() if "=" in part)
+    return plan, buffers(plan)
+
+
+def buffers(plan: str) -> int:
+    """The buffers that the whole statement touches."""
+    first = next((line for line in plan.splitlines() if "Buffers:" in line), "")
+    return sum(int(part.split("=")[1]) for part in first.split() if "=" in part)
+
+
+BOUNDS = {
+    "shard": 1, "bytes": 1 << 24, "cut": 1 << 24, "headers_cut": 100_000, "type_cut": 10_000, "whole_below": EVERY,
+    "last": EVERY,
+}  # fmt: skip
+
+
+def read_plan(db: psycopg.Connection, options: str = "", **changes: object) -> tuple[str, int]:
+    parameters = {
+        **BOUNDS, "rows": 100, "cursor": 0, "xids": "{}", "floors": "{}", "next_xid": str(EVERY), "next_floor": 0,
+        "read_to": 0, "pass": PASSED_NUMBERS, "snapshot": "1:1:", "late_snapshot": ALL_SEEN, "topics": ["topic", "t"],
+        **changes,
+    }  # fmt: skip
+    return generic_plan(db, "read_pending", parameters, options)
+
+
+def look_plan(db: psycopg.Connection, **changes: object) -> tuple[str, int]:
+    parameters = {**BOUNDS, "rows": 5000, "held": "{}", "in_flight": "{}", **changes}
+    return generic_plan(db, "read_parked", parameters)
 
 
 def check_scan(plan: str) -> None:
     assert "Seq Scan" not in plan, plan
     assert "Bitmap" not in plan, plan
     assert "->  Sort" not in plan, plan
-    assert plan.replace("shard_pkey on shard", "").count("pkey") == 0, plan
-    assert "hashed SubPlan" in plan, plan
-    assert "shard_seq_idx" in plan, plan
+    assert "pkey" not in plan, plan
+    assert "hashed SubPlan" not in plan, plan
+    assert "Gather" not in plan, plan
+    assert set(re.findall(r"using (?:outbox|history)_(?:y\w+d\d\d|default)_(\w+)", plan)) == {"shard_seq_idx"}, plan
+    probes = re.findall(r"using (parked_\w+) on parked.*\n +Index Cond: (.*)", plan)
+    assert {name for name, _ in probes} == {"parked_place_idx"}, plan
+    assert sum("key_hash = " in condition for _, condition in probes) == len(probes) - 1, plan  # one asks for any
 
 
 @pytest.mark.parametrize("moment", ["never", "empty", "all pending", "half processed", "all processed"])
@@ -105,25 +142,35 @@ def test_the_scan_follows_shard_and_seq_whenever_analyze_ran(db: psycopg.Connect
     fill(db)
     analyze("all pending")
     check_scan(read_plan(db)[0])
-    carry(db, 0)
-    carry(db, 1)
+    assert carry(db, 0) + carry(db, 1) > 0
     analyze("half processed")
     check_scan(read_plan(db, shard=2)[0])
-    carry(db, 2)
-    carry(db, 3)
+    assert carry(db, 2) + carry(db, 3) > 0
     analyze("all processed")
     check_scan(read_plan(db)[0])
 
 
-def test_the_keys_of_many_dead_events_are_hashed(db: psycopg.Connection) -> None:
-    """Looked up one by one, 400,000 of them made a read of 5,000 rows take minutes."""
+def test_a_change_becomes_text_without_a_call(db: psycopg.Connection) -> None:
+    """bridge.change_payload() is inlined where it is read: a call for each row would cost more than all the rest."""
+    plan, _ = read_plan(db, ", verbose")
+    assert "json_build_object('id', h" in plan, plan
+    assert "change_payload" not in plan, plan
+
+
+@pytest.mark.parametrize("analyzed", ["never", "empty", "full"])
+def test_many_parked_events_of_other_keys_cost_a_probe_each(db: psycopg.Connection, analyzed: str) -> None:
     fill(db)
-    db.execute(
-        "insert into bridge.dead_event (event_id, source, seq, shard, event_type, event_key, reason, holds_key)"
-        " select gen_random_uuid(), 'event_queue', g, 1, 't', 'dead' || g, 'r', true from generate_series(1, 400000) g"
-    )
-    db.execute("analyze bridge.dead_event")
-    check_scan(read_plan(db)[0])
+    db.execute("select bridge.set_shard_count(2)")
+    _, before = read_plan(db, rows=5000)
+    if analyzed == "empty":
+        db.execute("analyze bridge.parked")
+    park(db, MANY, "dead", key="'another' || g")
+    if analyzed == "full":
+        db.execute("analyze bridge.parked")
+    plan, after = read_plan(db, rows=5000)
+    check_scan(plan)
+    assert "(actual rows=5000" in plan.splitlines()[0]
+    assert after - before <= 5000 * 4, plan  # as deep as the index is
 
 
 def test_a_scan_from_the_position_costs_the_same_after_much_was_processed(db: psycopg.Connection) -> None:
@@ -131,35 +178,112 @@ def test_a_scan_from_the_position_costs_the_same_after_much_was_processed(db: ps
     fill(db)
     assert carry(db, 1) > 0
     cursor = db.execute("select last_value from bridge.event_seq").fetchone()[0]
-    plan, later = read_plan(db, cursor=cursor, next_floor=cursor)
+    plan, later = read_plan(db, cursor=cursor, next_floor=cursor, read_to=cursor)
     assert later < fresh + 30, plan
 
 
-@pytest.mark.parametrize("shards", [1, 4])
-def test_marks_are_hot(db: psycopg.Connection, shards: int) -> None:
-    """With one shard, a batch marks all rows of a page in one transaction, and needs room for all of them."""
-    db.execute("select bridge.set_shard_count(%s)", (shards,))
-    fill(db)
-    total = sum(carry(db, shard) for shard in range(shards))
-    assert total == EVENTS + EVENTS // 10
-    db.execute("select pg_stat_force_next_flush()")
-    updates, hot = db.execute(
-        "select sum(n_tup_upd)::bigint, sum(n_tup_hot_upd)::bigint from pg_stat_user_tables"
-        " where relname ~ '^(event_queue|entity_events)'"
-    ).fetchone()
-    assert updates == total
-    assert hot > 0.99 * updates, f"{hot} of {updates} updates were HOT"
+# A look for parked events that may go
+
+PARKED: dict[str, Callable[[psycopg.Connection], object]] = {
+    "one dead, the rest behind it": lambda db: (park(db, 1, "dead", key="'k'"), park(db, MANY, "waiting", key="'k'")),
+    "all dead, of different keys": lambda db: park(db, MANY, "dead"),
+    "all waiting, of different keys": lambda db: park(db, MANY, "waiting"),
+    "all waiting, of one key": lambda db: park(db, MANY, "waiting", key="'k'"),
+    "all skipped": lambda db: park(db, MANY, "skipped", blocks="false"),
+    "all deferred": lambda db: park(db, MANY, "deferred", blocks="false", due_at="now() + interval '1 day'"),
+    "all due": lambda db: park(db, MANY, "deferred", blocks="false", due_at="now() - interval '1 day'"),
+}
+SOME = 5000  # a batch
 
 
-def test_marking_touches_only_the_table_partitions_of_the_batch(db: psycopg.Connection) -> None:
-    fill(db)
-    seqs = [seq for (seq,) in db.execute("select seq from bridge.event_queue where shard = 1 limit 100").fetchall()]
-    first, last = db.execute("select min(created_at), max(created_at) from bridge.event_queue").fetchone()
-    seqs_text = "{" + ",".join(map(str, seqs)) + "}"
-    parameters = {
-        "shard": 1, "seqs": seqs_text, "batch_from": first, "batch_to": last, "generation": 0, "batch_id": uuid4(),
-    }  # fmt: skip
-    lines = db.execute("explain (costs off) " + query("mark_event_queue_processed"), parameters).fetchall()
-    plan = "\n".join(line for (line,) in lines)
+def check_look(plan: str, *, are_all_open: bool = False) -> None:
+    """Where all that is parked is open, the primary key leads to the same rows in the same order."""
     assert "Seq Scan" not in plan, plan
-    assert plan.count("shard_seq_idx") <= 2, plan
+    assert "Bitmap" not in plan, plan
+    assert "Gather" not in plan, plan
+    used = re.findall(r"using (parked_\w+) on parked.*\n +Index Cond: (.*)", plan)
+    of_open = {"parked_open_idx"} | ({"parked_pkey"} if are_all_open else set())
+    names = {name for name, _ in used}
+    assert len(names & of_open) == 1, plan
+    assert names - of_open == {"parked_due_idx", "parked_stuck_idx"}, plan
+    for name, condition in used:
+        assert name != "parked_stuck_idx" or "key_hash = " in condition, plan
+        assert name != "parked_due_idx" or "due_at <= " in condition, plan
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["never analyzed", "analyzed"])
+@pytest.mark.parametrize("parked", PARKED)
+def test_a_look_goes_by_its_indexes(db: psycopg.Connection, parked: str, analyzed: bool) -> None:
+    """Whatever is parked: each open event is asked for what it waits for by its own key."""
+    PARKED[parked](db)
+    if analyzed:
+        db.execute("analyze bridge.parked")
+    are_all_open = "waiting" in parked or "behind" in parked
+    check_look(look_plan(db)[0], are_all_open=are_all_open)
+    check_look(look_plan(db, held=["another"])[0], are_all_open=are_all_open)
+
+
+@pytest.mark.parametrize("others", ["dead", "skipped", "deferred"])
+def test_a_look_costs_no_more_than_what_it_finds(db: psycopg.Connection, others: str) -> None:
+    """Not what is parked beside it, and stays so."""
+    blocks, due_at = str(others == "dead"), "now() + interval '1 day'" if others == "deferred" else "null"
+    park(db, MANY, others, key="'another' || g", blocks=blocks, due_at=due_at)
+    db.execute("analyze bridge.parked")
+    assert look_plan(db)[1] < 100
+    park(db, 100_000, "waiting")
+    for analyzed in (False, True):
+        if analyzed:
+            db.execute("analyze bridge.parked")
+        plan, found = look_plan(db, rows=SOME)
+        assert f"(actual rows={SOME}" in plan.splitlines()[0]
+        leaves = plan.count("outbox_")  # each is asked for a row that is not there
+        assert found < SOME * (8 + 2 * leaves), plan
+
+
+def test_a_look_is_not_slower_when_many_have_died_since_analyze_ran(db: psycopg.Connection) -> None:
+    """With all dead ones of the shard compared to each that waits, this look would touch 10 million rows."""
+    park(db, 1, "dead", key="'k'")
+    park(db, 10_000, "waiting", key="'k'")
+    db.execute("analyze bridge.parked")
+    _, before = look_plan(db)
+    park(db, 1000, "dead", key="'another' || g")
+    plan, after = look_plan(db)
+    check_look(plan, are_all_open=True)
+    assert after < before + 20_000, plan
+
+
+# What people ask
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["never analyzed", "analyzed"])
+def test_one_event_by_its_id(db: psycopg.Connection, database: str, analyzed: bool) -> None:
+    fill(db)
+    park(db, 50_000, "dead")
+    db.execute(
+        "insert into bridge.tick (shard, batch_no, scan_from, cursor, snapshot, event_queue_processed,"
+        " entity_events_processed) select s, g, 0, g, pg_current_snapshot(), 0, 0"
+        " from generate_series(0, 1) s, generate_series(1, %s) g",
+        (EVENTS * 2,),
+    )
+    db.execute("update bridge.shard set cursor = %s, snapshot = pg_current_snapshot()", (EVENTS * 2,))
+    if analyzed:
+        db.execute("analyze")
+    with connect(database) as reader:
+        for view, table in (("event_queue", "outbox"), ("entity_events", "history")):
+            (id_,) = reader.execute(f"select id from bridge.{table} order by seq desc limit 1".encode()).fetchone()
+            select = f"select * from bridge.{view} where id = '{id_}'"
+            lines = reader.execute(f"explain (analyze, buffers, costs off, timing off) {select}".encode()).fetchall()
+            plan = "\n".join(line for (line,) in lines)
+            assert "(actual rows=1" in plan.splitlines()[0]
+            assert buffers(plan) < 60, plan
+
+
+def test_counts_by_status(db: psycopg.Connection) -> None:
+    fill(db)
+    carried = carry(db, 0)
+    for view, total in (("event_queue", EVENTS), ("entity_events", EVENTS // 10)):
+        found = dict(db.execute(f"select status, count(*) from bridge.{view} group by 1".encode()).fetchall())
+        assert found.keys() == {"PROCESSED", "PENDING"}
+        assert sum(found.values()) == total
+        carried -= found["PROCESSED"]
+    assert carried == 0

@@ -1,42 +1,87 @@
-"""Where scans start: no event is passed, and no key is read out of order, whatever commits when."""
+"""Where scans start: no event is passed, none is read twice, and no key out of order, whatever commits when."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+
 import psycopg
 import pytest
+from fix_database import unstamped
 
 from bridge.event import Event
 from bridge.postgres.connection import connect
+from bridge.postgres.row import position_columns
 from bridge.postgres.store import Store
 from bridge.settings import RelaySettings
-from bridge.shard.position import Position
+from bridge.shard.ports import Read
+from bridge.shard.position import Position, Scanner
 
 RELAY = RelaySettings(batch_rows=1000, batch_bytes=1_000_000)
 
 
 class Reader:
-    """Scans one database as a relay does, without marking: what was read before counts as in flight."""
+    """Scans one database as a relay does, without publishing."""
 
     def __init__(self, url: str) -> None:
         self.conn = connect(url)
-        shards = self.conn.execute("select shard from bridge.shard").fetchall()
-        self.positions = {shard: Position(0) for (shard,) in shards}
-        self.read: list[int] = []
+        shards = [shard for (shard,) in self.conn.execute("select shard from bridge.shard order by shard").fetchall()]
+        self.stores = {shard: Store(self.conn, shard, "test", RELAY) for shard in shards}
+        self.scanners = {shard: Scanner(Position.first()) for shard in shards}
+        self.seqs: set[int] = set()  # of all that was read
 
-    def scan(self, relay: RelaySettings = RELAY) -> list[Event]:
-        events: list[Event] = []
-        for shard, position in self.positions.items():
-            scan = Store(self.conn, shard, "test", relay).read(position.start(), self.read, [])
-            position.scanned(scan)
-            xid = int(self.conn.execute("select pg_current_xact_id()::text").fetchone()[0])  # as a claim does
-            position.checkpoint(scan.drawn, xid)
-            events += scan.events
-        self.read += [event.seq for event in events]
-        return events
+    def scan(self, limit: int | None = None) -> list[Event]:
+        return [event for shard in self.stores for event in self.read(shard, limit).events]
+
+    def read(self, shard: int, limit: int | None = None) -> Read:
+        scanner = self.scanners[shard]
+        read = self.stores[shard].reader.read(scanner.start(), limit)
+        scanner.scanned(read.scan)
+        xid = int(self.conn.execute("select pg_current_xact_id()::text").fetchone()[0])  # as a claim does
+        scanner.claimed(read.scan.drawn, xid)
+        assert read.seqs == sorted(read.seqs)
+        assert not self.seqs.intersection(read.seqs), "read twice"
+        self.seqs.update(read.seqs)
+        return read
+
+    def drain(self, shard: int) -> list[Read]:
+        """Scan to the end, which is not where a scan ends that only went up to the cursor of the one before."""
+        reads: list[Read] = []
+        is_at_end = False
+        while not is_at_end:
+            is_catching_up = self.scanners[shard].position.late is not None
+            reads.append(self.read(shard))
+            is_at_end = not reads[-1].scan.cut and not is_catching_up
+        return reads
+
+    def starts(self) -> dict[int, int]:
+        """Where each shard's next scan starts, if it begins now."""
+        found = {}
+        for shard, scanner in self.scanners.items():
+            start = scanner.start()
+            row = self.conn.execute(
+                "select bridge.scan_start(%s, %s::text[], %s, %s, %s)",
+                (start.position.cursor, list(start.xids), list(start.floors), str(start.next_xid), start.next_floor),
+            ).fetchone()
+            found[shard] = row[0]
+        return found
+
+    def hand_over(self) -> None:
+        """To a taker, who knows the positions and nothing else."""
+        self.scanners = {shard: Scanner(scanner.position) for shard, scanner in self.scanners.items()}
+
+    def settle(self) -> None:
+        """Write the positions down."""
+        for shard, scanner in self.scanners.items():
+            columns = position_columns(scanner.position)
+            assignments = ", ".join(f"{name} = %({name})s" for name in columns)
+            statement = f"update bridge.shard set {assignments} where shard = %(shard)s"
+            self.conn.execute(statement, columns | {"shard": shard})
 
 
 @pytest.fixture
-def reader(database: str):
+def reader(database: str) -> Iterator[Reader]:
     reader = Reader(database)
     yield reader
     reader.conn.close()
@@ -76,15 +121,16 @@ def test_an_open_transaction_does_not_make_scans_start_lower(database: str, read
         for _ in range(3):
             write(other, "k")
             assert keys(reader.scan()) == ["k"]
-            position = next(p for p in reader.positions.values() if p.cursor)
-            assert position.cursor > 0
-        assert all(position.finished(None) <= 1 for position in reader.positions.values()), "passed an open writer"
+            assert min(scanner.position.cursor for scanner in reader.scanners.values()) > 1
+        assert min(reader.starts().values()) > 1, "each scan passes everything since the open writer began"
+        assert all(scanner.position.scan_from <= 1 for scanner in reader.scanners.values()), "passed an open writer"
         late.execute("commit")
+        assert min(reader.starts().values()) <= 1
         assert keys(reader.scan()) == ["late"]
         write(other, "k")
         reader.scan()
         reader.scan()
-        assert max(position.finished(None) for position in reader.positions.values()) > 1
+        assert max(scanner.position.scan_from for scanner in reader.scanners.values()) > 1
 
 
 def test_a_transaction_with_an_early_id_that_draws_late(database: str, reader: Reader) -> None:
@@ -128,9 +174,11 @@ def test_a_savepoint_does_not_hide_events(database: str, reader: Reader) -> None
         assert keys(reader.scan()) == ["kept"]
 
 
-def test_a_late_commit_longer_than_a_batch_is_read_before_what_follows(database: str, reader: Reader) -> None:
+@pytest.mark.parametrize("is_taken_over", [False, True])
+def test_a_late_commit_longer_than_a_batch_is_read_before_what_follows(
+    database: str, reader: Reader, is_taken_over: bool
+) -> None:
     """When the scan is cut off below the old cursor, the next one goes on from there, not from the cursor."""
-    small = RelaySettings(batch_rows=3)
     with connect(database) as late, connect(database) as other:
         write(other, "before")
         reader.scan()
@@ -142,17 +190,120 @@ def test_a_late_commit_longer_than_a_batch_is_read_before_what_follows(database:
         late.execute("commit")
         write(other, "late")
         seqs: list[int] = []
-        while events := reader.scan(small):
+        while events := reader.scan(3):
             seqs += [event.seq for event in events]
+            if is_taken_over:
+                reader.hand_over()
         assert len(seqs) == 11
         assert seqs == sorted(seqs)
 
 
-def test_events_that_are_not_due_are_kept_for_later(database: str, reader: Reader) -> None:
+def test_no_statement_passes_more_numbers_than_it_may(
+    database: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One long transaction among many events that were read is found in several scans, some of which find nothing."""
+    monkeypatch.setattr("bridge.postgres.reading.PASSED_NUMBERS", 10)
+    with connect(database) as late, connect(database) as other:
+        shard = other.execute("select bridge.shard_of('late')").fetchone()[0]
+        late.execute("begin")
+        late.execute("select pg_current_xact_id()")
+        for number in range(50):
+            write(other, f"k{number}")
+        write(late, "late")
+        for number in range(50):
+            write(other, f"k{number}")
+        for each in reader.stores:
+            reader.drain(each)
+        assert len(reader.seqs) == 100
+        late.execute("commit")
+        write(other, "late")
+        reads = reader.drain(shard)
+        assert [len(read.events) for read in reads if read.events] == [1, 1]
+        assert [read.events == () for read in reads[:3]] == [True] * 3
+        assert keys([event for read in reads for event in read.events]) == ["late", "late"]
+
+
+def test_events_that_are_not_due_are_told_from_the_others(database: str, reader: Reader) -> None:
     with connect(database) as other:
-        write(other, "k")
-        other.execute("update bridge.event_queue set available_at = now() + interval '1 hour'")
-        shard = other.execute("select shard, seq from bridge.event_queue").fetchone()
-        scan = Store(reader.conn, shard[0], "test", RELAY).read(Position(0).start(), [], [])
-        assert scan.events == ()
-        assert scan.deferred == (shard[1],)
+        insert = (
+            "insert into bridge.event_queue (event_type, event_key, payload, available_at)"
+            " values ('thing.changed', 'k', '{}', now() + %s::interval)"
+            " returning seq, shard, extract(epoch from available_at)"
+        )
+        later, shard, due = other.execute(insert, ("1 hour",)).fetchone()
+        now, *_ = other.execute(insert, ("0",)).fetchone()
+        read = reader.read(shard)
+        assert read.seqs == [later, now]
+        assert read.obstacles.keys() == {later}
+        assert read.obstacles[later].due_us == int(due * 1_000_000)
+
+
+@pytest.mark.parametrize("source", ["event_queue", "entity_events"])
+def test_an_event_of_another_databases_transaction_is_noticed(database: str, reader: Reader, source: str) -> None:
+    with connect(database) as db:
+        write(db, "k")
+        rest = {
+            "event_queue": "outbox (id, seq, xid, shard, event_type, event_key, payload)"
+            " select id, seq, '4000000000003', bridge.shard_of('far'), 't', 'far', '{}'",
+            "entity_events": "history (id, seq, xid, shard, entity_type, entity_id, action)"
+            " select id, seq, '4000000000003', bridge.shard_of('t:far'), 't', 'far', 'INSERT'",
+        }[source]
+        with unstamped(db):
+            db.execute(
+                f"insert into bridge.{rest}"
+                " from (select bridge.new_event_id() as id, nextval('bridge.event_seq') as seq) as new"
+            )
+        foreign = [obstacle.is_foreign for shard in reader.stores for obstacle in reader.read(shard).obstacles.values()]
+        assert foreign == [True]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_views_know_what_was_read(database: str, reader: Reader, seed: int) -> None:
+    """Whatever commits when, and wherever scans are cut off; and each event is read once, in the order of its key."""
+    chance = random.Random(seed)
+    told = "select array_agg(seq) filter (where status = 'PROCESSED'), array_agg(seq) filter (where status = 'PENDING')"
+    views = "(select seq, status from bridge.event_queue union all select seq, status from bridge.entity_events) as v"
+    change = "insert into bridge.history (entity_type, entity_id, action) values ('thing', %s, 'INSERT')"
+    with ExitStack() as stack:
+        writers = [stack.enter_context(connect(database)) for _ in range(4)]
+        db = stack.enter_context(connect(database))
+
+        def end(writer: psycopg.Connection) -> None:
+            writer.execute(chance.choice(["commit", "commit", "rollback"]))
+
+        def check() -> None:
+            reader.settle()
+            read, unread = (set(seqs or ()) for seqs in db.execute(f"{told} from {views}").fetchone())
+            assert read == reader.seqs
+            assert unread == {seq for (seq,) in db.execute("select seq from bridge.unread").fetchall()}
+            assert not read & unread
+
+        last = dict.fromkeys(range(4), 0)
+        for _ in range(150):
+            number = chance.randrange(4)
+            writer = writers[number]
+            step = chance.random()
+            if step < 0.5:
+                if writer.info.transaction_status == psycopg.pq.TransactionStatus.IDLE and chance.random() < 0.7:
+                    writer.execute("begin")
+                for _ in range(chance.randrange(6)):
+                    if chance.random() < 0.5:
+                        writer.execute(change, (str(number),))
+                    else:
+                        write(writer, f"thing:{number}")  # a key that no other writer has
+            elif step < 0.7:
+                end(writer)
+            else:
+                for event in reader.scan(chance.choice([1, 2, 5, None])):
+                    writer_no = int(event.key[-1])
+                    assert event.seq > last[writer_no]
+                    last[writer_no] = event.seq
+                check()
+                if chance.random() < 0.2:
+                    reader.hand_over()
+        for writer in writers:
+            end(writer)
+        for _ in range(100):
+            reader.scan(5)
+        check()
+        assert db.execute("select count(*) from bridge.unread").fetchone() == (0,)

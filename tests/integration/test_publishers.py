@@ -54,16 +54,63 @@ def test_a_publisher_can_publish_and_nothing_else(roles: tuple[str, str]) -> Non
         for forbidden in (
             "insert into bridge.event_queue (event_type, event_key, payload) values ('a', 'k', '{}')",
             "insert into bridge.entity_events (entity_type, entity_id, action) values ('t', '1', 'TRUNCATE')",
-            "update bridge.event_queue set status = 'DEAD'",
+            "insert into bridge.outbox (shard, event_type, event_key, payload) values (0, 'a', 'k', '{}')",
+            "insert into bridge.history (entity_type, entity_id, action) values ('t', '1', 'TRUNCATE')",
+            "select from bridge.event_queue",
+            "select from bridge.parked",
+            "update bridge.shard set cursor = 0",
+            "delete from bridge.outbox",
             "select nextval('bridge.event_seq')",
             "select setval('bridge.event_seq', 1)",
             "select bridge.record_change('{}', null, null)",
             "select bridge.repair_numbers()",
             "select bridge.highest_seq()",
-            "create trigger t after insert on bridge.event_queue execute function bridge.stamp_event()",
+            "select bridge.retry_dead(bridge.new_event_id())",
+            "select bridge.refuse_event('', '', '{}', '{}')",
+            "create trigger t after insert on bridge.outbox execute function bridge.stamp_change()",
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 db.execute(forbidden)
+
+
+@pytest.mark.parametrize("granted", ["insert", "insert, select", "all"])
+def test_who_may_insert_into_a_view_needs_no_other_right(roles: tuple[str, str], database: str, granted: str) -> None:
+    """But to draw a number; and can change nothing that was written, whatever else is granted on the view."""
+    with psycopg.connect(database, autocommit=True) as db, session(roles[1]) as writer:
+        db.execute(f"grant usage on schema bridge to {writer.info.user}")
+        db.execute(f"grant usage on sequence bridge.event_seq to {writer.info.user}")
+        inserts = {
+            "event_queue": "(event_type, event_key, payload) values ('a', %s, '{}')",
+            "entity_events": "(entity_type, entity_id, action) values ('t', %s, 'INSERT')",
+        }
+        for view, columns in inserts.items():
+            db.execute(f"grant {granted} on bridge.{view} to {writer.info.user}")
+            insert = f"insert into bridge.{view} {columns}"
+            assert writer.execute(insert, ("k",)).rowcount == 1
+            if granted == "insert":
+                with pytest.raises(errors.InsufficientPrivilege):
+                    writer.execute(f"{insert} returning seq", ("k",))
+            else:
+                assert writer.execute(f"{insert} returning status", ("k",)).fetchone() == ("PENDING",)
+            names = columns[: columns.index(")") + 1]
+            with writer.cursor().copy(f"copy bridge.{view} {names} from stdin") as copy:
+                copy.write_row(("a", "1", "{}" if view == "event_queue" else "INSERT"))
+            refused = (errors.ObjectNotInPrerequisiteState, errors.InsufficientPrivilege)  # whichever comes first
+            for statement in (f"update bridge.{view} set status = 'DEAD'", f"delete from bridge.{view}"):
+                with pytest.raises(refused):
+                    writer.execute(statement)
+            with pytest.raises(errors.InsufficientPrivilege):
+                writer.execute("truncate bridge.outbox")
+            count = db.execute(f"select count(*), count(*) filter (where status = 'PENDING') from bridge.{view}")
+            assert count.fetchone() == ((2, 2) if granted == "insert" else (3, 3))
+
+
+@pytest.mark.parametrize("view", ["event_queue", "entity_events"])
+def test_nobody_can_change_what_was_written_through_a_view(database: str, view: str) -> None:
+    with psycopg.connect(database, autocommit=True) as db:
+        for statement in (f"update bridge.{view} set status = 'PROCESSED'", f"delete from bridge.{view}"):
+            with pytest.raises(errors.ObjectNotInPrerequisiteState):
+                db.execute(statement)
 
 
 def test_a_publishers_own_functions_are_not_called(roles: tuple[str, str], database: str) -> None:
@@ -80,9 +127,12 @@ def test_a_publishers_own_functions_are_not_called(roles: tuple[str, str], datab
             )
         publisher.execute("set search_path = evil, pg_catalog")
         publisher.execute(PUBLISH)
-        db.execute(f"grant insert on bridge.event_queue to {publisher.info.user}")
-        db.execute(f"grant usage on bridge.event_seq to {publisher.info.user}")
+        db.execute(f"grant insert on bridge.event_queue, bridge.entity_events to {publisher.info.user}")
+        db.execute(f"grant usage on sequence bridge.event_seq to {publisher.info.user}")
         publisher.execute("insert into bridge.event_queue (event_type, event_key, payload) values ('a', 'k', '{}')")
+        publisher.execute(
+            "insert into bridge.entity_events (entity_type, entity_id, action) values ('a', 'k', 'INSERT')"
+        )
         assert db.execute("select count(*) from bridge.event_queue").fetchone() == (2,)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from fix_relay import Site
+from fix_relay import Site, eventually
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -81,7 +81,7 @@ def test_every_setting_of_a_connection_is_pinned(hostile: Site, monkeypatch: pyt
 
 
 def test_the_whole_path(hostile: Site) -> None:
-    """Written, read, published, marked, dead, retried, shown, verified and migrated."""
+    """Written, read, published, settled, dead, retried, shown, verified and migrated."""
     with psycopg.connect(hostile.settings.database.url, client_encoding="UTF8", autocommit=True) as db:
         publish = "select bridge.publish_event('thing.changed', %s, %s)::text"
         db.execute(publish, ("ключ-鍵-🔑", '{"n": 1, "text": "ключ-鍵-🔑"}'))
@@ -110,12 +110,25 @@ def test_the_whole_path(hostile: Site) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_batch_in_flight_is_read_back(site: Site, style: str) -> None:
-    """The ledger holds times."""
+    """The ledger holds times, and so does what is parked."""
+    with site.connect() as db:
+        db.execute("select bridge.set_shard_count(1)")
+        later = "insert into bridge.event_queue (event_type, event_key, payload, available_at) values (%s, %s, %s, %s)"
+        db.execute(later, ("thing.changed", "later", '{"n": 1}', "9999-02-03 04:05:06"))
+        db.execute(later, ("thing.changed", "dead", '{"n": "no number"}', None))
     site.publish(100)
     site.start(failpoint="published:kill").wait(60)
+    assert site.scalar("select jsonb_array_length(in_flight -> 'changes') from bridge.shard") == 2
     with site.connect() as db:
         set_for_all(db, "DateStyle", style)
-    site.drain()
+    relay = site.start()
+    eventually(lambda: site.pending() == 1)
+    site.end(relay)
+    with site.connect() as db:
+        db.execute("set DateStyle = ISO; set TimeZone = UTC")
+        due = db.execute("select due_at::text from bridge.parked where state = 'deferred'").fetchone()
+    assert due == ("9999-02-03 04:05:06+00",)
+    assert site.bridge("dead", "list").stdout.count("dead since") == 1
     assert site.audit().is_clean
 
 

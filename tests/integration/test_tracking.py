@@ -584,7 +584,7 @@ def test_enable_refuses(db: Db) -> None:
         ("'heap'", errors.InvalidTableDefinition, "table public.heap has no primary key"),
         ("'v'", errors.WrongObjectType, "public.v is not a table"),
         ("'part_high'", errors.WrongObjectType, "public.part_high is a partition"),
-        ("'bridge.event_queue'", errors.WrongObjectType, "belongs to bridge itself"),
+        ("'bridge.outbox'", errors.WrongObjectType, "belongs to bridge itself"),
         ("'nope'", errors.UndefinedTable, '"nope" does not exist'),
         ("'item', exclude => '{nope,name}'", errors.UndefinedColumn, "table public.item has no column nope"),
         ("'item', mask => '{Name}'", errors.UndefinedColumn, 'has no column "Name"'),

@@ -46,7 +46,7 @@ def test_dry_run_prints_all_migrations(bridge: Path) -> None:
     printed = run(bridge, "migrate", "--dry-run")
 
     assert (printed.returncode, printed.stderr) == (0, "")
-    assert "create table bridge.event_queue" in printed.stdout
+    assert "create table bridge.outbox" in printed.stdout
     assert "crm" in printed.stdout
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from bridge.errors import LeaseLost
 from bridge.event import EVENT_QUEUE, Event
-from bridge.shard.ledger import EPOCH, NOTHING, Ledger, Outcomes, Written
-from bridge.shard.position import Scan, Snapshot, Start
+from bridge.shard.ledger import ControlRecord, InFlight, Ledger
+from bridge.shard.parked import Change, Parked, Released, State
+from bridge.shard.ports import Free, Obstacle, Read
+from bridge.shard.position import Pair, Position, Scan, Snapshot, Start, sees
 
 BATCH_ROWS = 3
+PASSED_NUMBERS = 5
+OPEN = (State.WAITING, State.DEFERRED, State.RETRIED)
+NO_LEDGER = Ledger(0, "", 0, 0, None, None, Position.first())
 
 
 @dataclass
@@ -28,11 +32,14 @@ class Row:
     xid: int
     event_type: str
     key: str
-    written_us: int
+    number: int  # in the order of writing
     text: str = ""
     due_at: float = 0.0
-    status: str = "PENDING"
-    deaths: int = 0
+
+    @property
+    def event(self) -> Event:
+        key_hash = sum(map(ord, self.key)) % 97
+        return Event(EVENT_QUEUE, self.seq, self.id, self.event_type, self.key, self.text, None, self.number, key_hash)
 
 
 @dataclass
@@ -44,14 +51,17 @@ class Postgres:
     aborted: set[int] = field(default_factory=set)
     next_xid: int = 10
     seq: int = 0
-    ledger: Ledger = field(default=Ledger(0, "", 0, 0, None, None, NOTHING, 0))
+    ledger: Ledger = NO_LEDGER
+    all_to: int = 0  # up to here all is read, whatever its transaction
     lease_until: float = 0.0
     stopped: str = ""  # why the shard is
     witness: int = 0  # of the last takeover since the server began; a crash and a failover empty it
     renumber: bool = False  # because the sequence was set back
-    dead: dict[str, tuple[int, str]] = field(default_factory=dict)  # dead_event: id to seq and key
+    parked: dict[str, Parked] = field(default_factory=dict)  # by id
+    given_up: set[str] = field(default_factory=set)  # skipped: they stay dead
+    deaths: dict[str, int] = field(default_factory=dict)
     session: int = 0  # a restart ends all sessions
-    on_disk: Postgres | None = None  # what a crash leaves, if marks were written since the last durable commit
+    on_disk: Postgres | None = None  # what a crash leaves, if something was settled since the last durable commit
     now: float = 0.0
 
     # Writers
@@ -66,8 +76,7 @@ class Postgres:
         assert not self.is_locked(key, but_by=xid), "the key's row lock was not awaited"
         self.running[xid].add(key)
         self.seq += 1
-        written_us = 10_000 * len(self.rows)  # further apart than times are inexact
-        self.rows.append(Row(id_, self.seq, xid, event_type, key, written_us, text, due_at))
+        self.rows.append(Row(id_, self.seq, xid, event_type, key, len(self.rows), text, due_at))
 
     def is_locked(self, key: str, *, but_by: int = 0) -> bool:
         return any(key in keys for xid, keys in self.running.items() if xid != but_by)
@@ -83,27 +92,41 @@ class Postgres:
     def committed(self) -> list[Row]:
         return [row for row in self.rows if row.xid not in self.running and row.xid not in self.aborted]
 
+    # People: what they see, and decide
+
+    def status(self, row: Row) -> str:
+        """As the view bridge.event_queue has it."""
+        parked = self.parked.get(row.id)
+        if row.id in self.given_up or (parked is not None and parked.state is State.DEAD):
+            return "DEAD"
+        if parked is not None:
+            return "PENDING"
+        return "PROCESSED" if self._is_read(row) else "PENDING"
+
+    def pending(self) -> list[Row]:
+        return [row for row in self.committed() if self.status(row) == "PENDING"]
+
+    def dead(self) -> list[str]:
+        return [id_ for id_, parked in self.parked.items() if parked.state is State.DEAD]
+
+    def retry_dead(self, id_: str) -> None:
+        self.parked[id_] = self.parked[id_]._replace(state=State.RETRIED)
+        self._decided()
+
+    def skip_dead(self, id_: str) -> None:
+        del self.parked[id_]
+        self.given_up.add(id_)
+        self._decided()
+
+    def _decided(self) -> None:
+        self.on_disk = None
+        self.ledger = replace(self.ledger, decisions=self.ledger.decisions + 1)
+
+    # What befalls the server
+
     def crashed(self, *, is_hidden: bool) -> Postgres:
         """The database after a restart: what was not durable yet is gone."""
         return self.restored(self.on_disk or self, is_hidden=is_hidden)
-
-    def retry_dead(self, id_: str) -> None:
-        (row,) = (row for row in self.rows if row.id == id_)
-        row.status = "PENDING"
-        self.skip_dead(id_)
-
-    @staticmethod
-    def _is_in_time(row: Row, outcomes: Outcomes) -> bool:
-        at = EPOCH + timedelta(microseconds=row.written_us)
-        return outcomes.first_at is not None and outcomes.first_at <= at <= outcomes.last_at
-
-    def _is_held(self, held: Ledger) -> bool:
-        return (self.ledger.owner, self.ledger.generation) == (held.owner, held.generation)
-
-    def skip_dead(self, id_: str) -> None:
-        self.on_disk = None
-        seq, _ = self.dead.pop(id_)
-        self.ledger = replace(self.ledger, scan_from=min(self.ledger.scan_from, seq) - 1)
 
     def restored(self, backup: Postgres, *, is_hidden: bool = False) -> Postgres:
         """The database as it was when `backup` was taken; open transactions are gone, and so are all sessions.
@@ -117,7 +140,54 @@ class Postgres:
         new.session, new.now, new.on_disk = self.session + (not is_hidden), self.now, None
         return new
 
-    # The relay: bridge.postgres.store.Store
+    # bridge recover
+
+    def repair_numbers(self) -> None:
+        """While nobody writes: the real one locks the tables."""
+        assert not self.running
+        self.seq = max(self.seq, self.numbers()[1])
+        self.next_xid += 1
+        for row in sorted(self._unread(), key=lambda row: row.number):
+            self.seq += 1
+            row.seq, row.xid = self.seq, self.next_xid - 1
+        self.renumber = False
+
+    def settle_found(self, found: ControlRecord | None) -> None:
+        """What is in flight, if Kafka has it."""
+        if self.ledger.in_flight is not None and found == self.ledger.control:
+            for change in self.ledger.in_flight.changes:
+                self._settle(change)
+            self.ledger = self.ledger.settled()
+
+    def begin_anew(self, ledger: Ledger, topics: dict[str, str]) -> None:
+        """Park all that was not read, but for what Kafka has (`topics` by id), and read on behind it."""
+        assert not self.running, "they are waited for"
+        for row in [*self._unread(), *(row for row in self.committed() if row.id in self.parked)]:
+            parked = self.parked.get(row.id, Parked.of(row.event, row.event_type, State.WAITING, blocks=True))
+            if parked.state is State.DEAD:
+                continue
+            if row.id not in topics or (topics[row.id] == "dead" and parked.state is State.RETRIED):
+                self.parked[row.id] = parked
+            elif topics[row.id] == "dead":
+                self.deaths[row.id] = self.deaths.get(row.id, 0) + 1
+                self.parked[row.id] = parked._replace(state=State.DEAD, waits_for=None, blocks=True)
+            else:
+                self.parked.pop(row.id, None)
+        position = Position(self.seq, Pair(self.seq, Snapshot(1, 1, ())))
+        self.all_to = self.seq
+        self.ledger = replace(ledger, position=position, generation=ledger.generation + 1)
+        self.stopped = ""
+
+    def _unread(self) -> list[Row]:
+        return [row for row in self.committed() if not self._is_read(row)]
+
+    def _is_read(self, row: Row) -> bool:
+        return row.seq <= self.all_to or self.ledger.position.has_read(row.seq, row.xid)
+
+    # The relay: bridge.postgres.store.Store and bridge.postgres.reading.Reader
+
+    def _is_held(self, held: Ledger) -> bool:
+        return (self.ledger.owner, self.ledger.generation) == (held.owner, held.generation)
 
     def take(self, owner: str, lease_seconds: float, nonce: int) -> Ledger:
         if self.stopped or (self.ledger.owner not in ("", owner) and self.lease_until >= self.now):
@@ -135,80 +205,98 @@ class Postgres:
         self.ledger, self.stopped, self.renumber = replace(self.ledger, owner=""), reason, renumber
         return True
 
-    def repair_numbers(self) -> None:
-        """While nobody writes: the real one locks the tables."""
-        assert not self.running
-        self.seq = max(self.seq, self.numbers()[1])
-        in_flight = self.ledger.outcomes
-        for row in sorted(self.committed(), key=lambda row: row.written_us):
-            if row.status == "PENDING" and not (row.seq in in_flight.seqs and self._is_in_time(row, in_flight)):
-                self.seq += 1
-                row.seq = self.seq
-        self.renumber = False
-
     def release(self, held: Ledger) -> None:
         if self._is_held(held):
             self.on_disk = None
             self.ledger = replace(self.ledger, owner="")
 
-    def read(self, start: Start, in_flight: Collection[int], held: Collection[str], limit: int | None) -> Scan:
+    def read(self, start: Start, limit: int | None) -> Read:
         _, snapshot = self.look()
-        starts = [start.cursor]
-        starts += [floor for xid, floor in zip(start.xids, start.floors, strict=True) if xid not in self.running]
-        if snapshot.xmax > start.next_xid:
-            starts.append(start.next_floor)
-        if self.ledger.scan_from < start.scan_from:
-            starts.append(self.ledger.scan_from)
-        dead: dict[str, int] = {}  # the lowest seq of each key
-        for seq, key in self.dead.values():
-            dead[key] = min(seq, dead.get(key, seq))
+        position, late = start.position, start.position.late
+        first, upto = position.cursor, position.pair.cursor
+        if late is None:
+            floors = [floor for xid, floor in zip(start.xids, start.floors, strict=True) if sees(snapshot, xid)]
+            first = min([first, *floors, *([start.next_floor] if snapshot.xmax > start.next_xid else [])])
+            upto = self.seq + 1
+        is_passing = first < position.pair.cursor - PASSED_NUMBERS
+        if is_passing:
+            upto = first + PASSED_NUMBERS
         most = min(BATCH_ROWS, limit or BATCH_ROWS)
         rows = [
             row
             for row in sorted(self.committed(), key=lambda row: row.seq)
-            if row.seq > min(starts) and row.status == "PENDING" and row.seq not in in_flight
-            and row.event_type not in held and row.seq <= dead.get(row.key, row.seq)
+            if first < row.seq <= upto and not position.pair.has(row.seq, row.xid)
+            and (late is None or sees(late.snapshot, row.xid))
         ][:most]  # fmt: skip
-        return Scan(
-            tuple(Event(EVENT_QUEUE, row.seq, row.id, row.event_type, row.key, row.text, None, row.written_us)
-             for row in rows if row.due_at <= self.now),
-            tuple(row.seq for row in rows if row.due_at > self.now),
-            rows[-1].seq if rows else None,
-            len(rows) == most,
-            snapshot,
-            self.seq,
-            self.ledger.scan_from,
-        )  # fmt: skip
+        last = rows[-1].seq if rows else None
+        is_full = len(rows) == most
+        if is_passing and not is_full:
+            last = upto
+        scan = Scan(last, is_full or is_passing, snapshot, self.seq)
+        obstacles = {row.seq: found for row in rows if (found := self._obstacle(row, snapshot)) is not None}
+        return Read(scan, tuple(row.event for row in rows), obstacles, self.ledger.decisions)
+
+    def _obstacle(self, row: Row, snapshot: Snapshot) -> Obstacle | None:
+        blocked: dict[str, int] = {}
+        for parked in self.parked.values():
+            if parked.blocks and parked.place.key_hash == row.event.key_hash:
+                blocked[parked.place.topic] = max(parked.seq, blocked.get(parked.place.topic, 0))
+        due_us = int(row.due_at * 1e6) if row.due_at > self.now else None
+        is_foreign = not sees(snapshot, row.xid)
+        return Obstacle(due_us, blocked, is_foreign) if blocked or due_us or is_foreign else None
+
+    def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
+        def is_free(parked: Parked) -> bool:
+            is_due = parked.due_us is None or parked.due_us <= self.now * 1e6
+            return (
+                parked.state in OPEN
+                and is_due
+                and parked.seq not in in_flight
+                and not {parked.place.topic, parked.waits_for} & set(held)
+                and not any(
+                    other.blocks and other.place == parked.place and other.seq < parked.seq
+                    and (other.state is State.DEAD or other.waits_for in held)
+                    for other in self.parked.values()
+                )
+            )  # fmt: skip
+
+        most = min(BATCH_ROWS, limit or BATCH_ROWS)
+        events = {row.id: row.event for row in self.committed()}
+        rows = sorted(filter(is_free, self.parked.values()), key=lambda parked: parked.seq)[:most]
+        due = [parked.due_us / 1e6 - self.now for parked in self.parked.values() if parked.due_us is not None]
+        due_in = min((seconds for seconds in due if seconds > 0), default=None)
+        is_full = len(rows) == most
+        return Free(tuple(Released(events[row.id], row) for row in rows), is_full, None if is_full else due_in)
 
     def look(self) -> tuple[int, Snapshot]:
         running = tuple(sorted(self.running))
         return self.seq, Snapshot(min(running, default=self.next_xid), self.next_xid, running)
 
     def numbers(self) -> tuple[int, int]:
-        return self.seq, max([self.ledger.scan_from, *(row.seq for row in self.committed())])
+        position = self.ledger.position
+        return self.seq, max([position.scan_from, position.pair.cursor, *(row.seq for row in self.committed())])
 
-    def write(self, held: Ledger, new: Ledger, applied: Outcomes, lease_seconds: float, nonce: int) -> Written:
+    def write(
+        self, held: Ledger, new: Ledger, settled: InFlight | None, lease_seconds: float, nonce: int, *, lazily: bool
+    ) -> int:
         if (self.ledger.generation, self.ledger.batch_id) != (held.generation, held.batch_id):
             raise LeaseLost("not ours any more")
         if self.witness != nonce:
             raise LeaseLost("not the server that was taken")
-        if new.outcomes == NOTHING and new.batch_id == held.batch_id:
-            self.on_disk = self.on_disk or copy.deepcopy(self)
-        else:
-            self.on_disk = None
-        scan_from = new.scan_from if self.ledger.scan_from == held.scan_from else self.ledger.scan_from
-        self.ledger = replace(new, owner=self.ledger.owner, generation=self.ledger.generation, scan_from=scan_from)
+        self.on_disk = (self.on_disk or copy.deepcopy(self)) if lazily else None
+        known = self.ledger
+        self.ledger = replace(new, owner=known.owner, generation=known.generation, decisions=known.decisions)
         self.lease_until = self.now + lease_seconds
-        reasons = dict(applied.event_queue.dead)
-        marked = [
-            row
-            for row in self.committed()
-            if row.seq in applied.seqs and self._is_in_time(row, applied) and row.status == "PENDING"
-        ]
-        for row in marked:
-            row.status = "DEAD" if row.seq in reasons else "PROCESSED"
-            if row.seq in reasons:
-                row.deaths += 1
-                self.dead[row.id] = (row.seq, row.key)
+        for change in settled.changes if settled is not None else ():
+            self._settle(change)
         self.next_xid += 1
-        return Written(replace(new, scan_from=scan_from), self.next_xid - 1, len(marked))
+        return self.next_xid - 1
+
+    def _settle(self, change: Change) -> None:
+        if change.after is None:
+            for id_ in [id_ for id_, parked in self.parked.items() if parked.seq == change.seq]:
+                del self.parked[id_]
+            return
+        after = change.after
+        self.deaths[after.id] = self.deaths.get(after.id, 0) + (after.state is State.DEAD)
+        self.parked[after.id] = after

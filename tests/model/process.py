@@ -33,9 +33,9 @@ from bridge.relay.shard_health import ShardHealth
 from bridge.relay.shard_thread import ShardThread
 from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
-from bridge.shard.ledger import ControlRecord, Ledger, Outcomes, Written
-from bridge.shard.ports import Ports
-from bridge.shard.position import Scan, Snapshot, Start
+from bridge.shard.ledger import ControlRecord, InFlight, Ledger
+from bridge.shard.ports import Free, Ports, Read
+from bridge.shard.position import Snapshot, Start
 
 T = TypeVar("T")
 nonces = count(1)
@@ -165,7 +165,7 @@ class Encoder:
 
 
 class Store:
-    """bridge.postgres.store.Store over the model's Postgres."""
+    """bridge.postgres.store.Store over the model's Postgres, and its Reader."""
 
     def __init__(self, servers: Servers, owner: str, lease_seconds: float) -> None:
         self._servers = servers
@@ -187,8 +187,16 @@ class Store:
     def stop(self, held: Ledger, reason: str, *, renumber: bool = False) -> bool:
         return self._ask("stop", lambda db: db.stop(held, reason, renumber=renumber))
 
-    def read(self, start: Start, in_flight: Collection[int], held: Collection[str], limit: int | None) -> Scan:
-        return self._ask("read", lambda db: db.read(start, in_flight, held, limit))
+    @property
+    def reader(self) -> Store:
+        return self
+
+    def read(self, start: Start, limit: int | None) -> Read:
+        return self._ask("read", lambda db: db.read(start, limit))
+
+    def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
+        held = set(held)
+        return self._ask("free", lambda db: db.free(held, in_flight, limit))
 
     def look(self) -> tuple[int, Snapshot]:
         return self._servers.postgres.look()
@@ -196,8 +204,11 @@ class Store:
     def numbers(self) -> tuple[int, int]:
         return self._ask("numbers", lambda db: db.numbers())
 
-    def write(self, held: Ledger, new: Ledger, applied: Outcomes) -> Written:
-        return self._ask("write", lambda db: db.write(held, new, applied, self._lease_seconds, self._nonce))
+    def write(
+        self, held: Ledger, new: Ledger, settled: InFlight | None, *, with_tick: bool = False, lazily: bool = False
+    ) -> int:
+        nonce, seconds = self._nonce, self._lease_seconds
+        return self._ask("write", lambda db: db.write(held, new, settled, seconds, nonce, lazily=lazily))
 
     def release(self, held: Ledger) -> None:
         self._ask("release", lambda db: db.release(held))

@@ -10,7 +10,6 @@ import copy
 import logging
 import os
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from model.postgres import Postgres
 from model.process import Fate, Process, Servers, arrive
 
 from bridge.settings import RelaySettings, Route, Settings
-from bridge.shard.ledger import NOTHING
 from bridge.shard.takeover import adopt
 
 SETTINGS = Settings(
@@ -32,7 +30,7 @@ SETTINGS = Settings(
 PHASES = (Phase.generate, Phase.shrink)
 RELAYS = 2
 REQUESTS = (
-    "init_transactions", "read_control", "read", "write", "write answered",
+    "init_transactions", "read_control", "read", "free", "write", "write answered",
     "produce", "end_transaction", "end_transaction answered",
 )  # fmt: skip
 totals: Counter[str] = Counter()  # over all histories: shows that they were worth the time
@@ -186,11 +184,11 @@ class History(RuleBasedStateMachine):
         else:
             self.servers.forbidden ^= {what}
 
-    @precondition(lambda self: self.db.dead)
+    @precondition(lambda self: self.db.dead())
     @rule(data=st.data(), mend=st.booleans(), retry=st.booleans())
     def decide(self, data: Any, mend: bool, retry: bool) -> None:
         """A person retries or skips a dead event."""
-        id_ = data.draw(st.sampled_from(sorted(self.db.dead)))
+        id_ = data.draw(st.sampled_from(sorted(self.db.dead())))
         if mend:
             next(row for row in self.db.rows if row.id == id_).text = ""
         if retry:
@@ -201,10 +199,10 @@ class History(RuleBasedStateMachine):
 
     @rule(action=st.integers(0, 4), is_hidden=st.booleans())
     def crash(self, action: int, is_hidden: bool) -> None:
-        """Postgres loses its marks, never a claim."""
+        """Postgres loses what was settled lazily, never a claim."""
         if action == 0:
             totals["crashed"] += 1
-            totals["marks lost"] += self.db.on_disk is not None
+            totals["settled in vain"] += self.db.on_disk is not None
             self.servers.postgres = self.db.crashed(is_hidden=is_hidden)
 
     @rule(action=st.integers(0, 9), is_hidden=st.booleans())
@@ -230,27 +228,21 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        """A person lets a stopped shard go on, as `bridge.recover` does: what Kafka has is marked, and it is right."""
-        if not self.db.stopped or (self.db.renumber and self.db.running):
+        """A person lets a stopped shard go on, as `bridge recover` does: what Kafka has counts as published."""
+        if not self.db.stopped or self.db.running:
             return
         assert self.was_restored or self.db.renumber, self.db.stopped
+        kafka = self.servers.kafka
+        kafka.init_transactions()
+        self.db.settle_found(kafka.last)
         if self.db.renumber:
             totals["renumbered"] += 1
             self.db.repair_numbers()
             self.given_again_below = 0
         totals["recovered"] += 1
-        kafka = self.servers.kafka
-        kafka.init_transactions()
         dead_first = sorted(kafka.log, key=lambda record: record.topic != "dead")
-        published = {record.value: record.topic for record in dead_first}
-        for row in self.db.committed():
-            if row.status == "PENDING" and (topic := published.get(row.id.encode())) is not None:
-                row.status = "DEAD" if topic == "dead" else "PROCESSED"
-                if row.status == "DEAD":
-                    self.db.dead[row.id] = (row.seq, row.key)
-        self.db.ledger = adopt(self.db.ledger, kafka.last, UUID(int=self.db.ledger.generation))
-        self.db.ledger = replace(self.db.ledger, generation=self.db.ledger.generation + 1)
-        self.db.stopped = ""
+        topics = {record.value.decode(): record.topic for record in dead_first if record.value is not None}
+        self.db.begin_anew(adopt(self.db.ledger, kafka.last, UUID(int=self.db.ledger.generation)), topics)
 
     # What must hold
 
@@ -273,9 +265,9 @@ class History(RuleBasedStateMachine):
         self.checked = len(self.servers.kafka.log)
         assert self.was_restored or not self.db.stopped or (self.was_set_back and self.db.renumber), self.db.stopped
         for row in rows.values():
-            assert row.status != "PROCESSED" or self.seen[row.id], f"event {row.id} is lost"
-            letters = self.seen[f"{row.id}+"]
-            assert self.was_restored or row.deaths <= letters <= row.deaths + 1, f"dead letters of {row.id}: {letters}"
+            assert self.db.status(row) != "PROCESSED" or self.seen[row.id], f"event {row.id} is lost"
+            letters, deaths = self.seen[f"{row.id}+"], self.db.deaths.get(row.id, 0)
+            assert self.was_restored or deaths <= letters <= deaths + 1, f"dead letters of {row.id}: {letters}"
 
     def teardown(self) -> None:
         """All is mended: whatever was written must be published now, by whoever is first."""
@@ -301,12 +293,12 @@ class History(RuleBasedStateMachine):
                 if any(other.owner == self.db.ledger.owner and other.at != "free" for other in self.relays):
                     self.db.lease_until = self.db.now + SETTINGS.relay.lease_seconds  # bridge.relay renews it
                 self.servers.kafka.mark()
-                for id_ in list(self.db.dead):
+                for id_ in self.db.dead():
                     self.db.skip_dead(id_)
-                if self.db.ledger.outcomes == NOTHING and all(row.status != "PENDING" for row in self.db.committed()):
+                if self.db.ledger.in_flight is None and not self.db.pending():
                     break
         else:
-            raise AssertionError(f"not published: {[row for row in self.db.committed() if row.status == 'PENDING']}")
+            raise AssertionError(f"not published: {self.db.pending()}, {self.db.parked}, {self.db.ledger}")
         totals["histories"] += 1
         totals["takeovers"] += self.db.ledger.generation
         for relay in self.relays:

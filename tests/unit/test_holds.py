@@ -1,4 +1,4 @@
-"""Held topics: which events wait, for how long, and that others do not."""
+"""Held topics: which, for how long, and what is said of it; `test_batch.py` has what becomes of their events."""
 
 from __future__ import annotations
 
@@ -32,20 +32,42 @@ class World:
         return {topic: TopicUnwritable("still") for topic in topics if topic in self.unwritable}
 
 
-def event(event_type: str, key: str = "k", seq: int = 1) -> Event:
-    return Event(EVENT_QUEUE, seq, str(seq), event_type, key, "{}", None, 0)
+def event(event_type: str) -> Event:
+    return Event(EVENT_QUEUE, 1, "1", event_type, "k", "{}", None, 0)
 
 
 def test_one_topic_is_held_and_the_others_are_not() -> None:
     world = World()
-    world.holds.hold("topic a", IncompatibleSchema("old"))
-    assert world.holds.holds(event("a"))
-    assert not world.holds.holds(event("b"))
-    assert world.holds.event_types() == ["a"]
+    why = IncompatibleSchema("old")
+    world.holds.hold("topic a", why)
+    assert world.holds.current.keys() == {"topic a"}
+    assert world.holds.current["topic a"].why is why
     assert not world.holds.release_due()
     world.now = HOLD_SECONDS
     assert world.holds.release_due()
-    assert not world.holds.holds(event("a"))
+    assert not world.holds.current
+    assert not world.holds.release_due()  # nothing more to try
+
+
+def test_where_an_event_goes() -> None:
+    """Without a route, to the dead letters: it waits for their topic."""
+    holds = World().holds
+    assert [holds.topic_of(event(kind)) for kind in ("a", "b", "no such type", "")] == [
+        "topic a", "topic b", "dead", "dead"
+    ]  # fmt: skip
+
+
+def test_a_hold_that_is_found_again_began_when_it_began() -> None:
+    world = World()
+    world.holds.hold("topic a", IncompatibleSchema("old"))
+    since = world.holds.current["topic a"].since
+    world.now = 3.0
+    world.holds.hold("topic a", TopicUnwritable("no"))
+    assert world.holds.current["topic a"].since == since
+    world.now = HOLD_SECONDS
+    assert not world.holds.release_due()
+    world.now = HOLD_SECONDS + 3.0
+    assert world.holds.release_due()
 
 
 @pytest.mark.parametrize("is_away", [False, True])
@@ -56,24 +78,10 @@ def test_a_topic_that_kafka_refused_is_asked_for_before_it_is_tried(is_away: boo
     world.holds.hold("topic b", IncompatibleSchema("old"))
     world.now, world.is_away = HOLD_SECONDS, is_away
     assert world.holds.release_due()
-    assert world.holds.event_types() == ["a"]
+    assert world.holds.current.keys() == {"topic a"}
     world.now, world.unwritable, world.is_away = 2 * HOLD_SECONDS, set(), False
     assert world.holds.release_due()
-    assert world.holds.event_types() == []
-
-
-def test_an_event_that_would_be_a_dead_letter_waits_for_their_topic_and_its_key_with_it() -> None:
-    world = World()
-    world.holds.hold("dead", TopicUnwritable("no"))
-    assert world.holds.holds(event("no such type"))
-    assert not world.holds.holds(event("a", seq=4))
-    world.holds.wait(event("a", seq=5))
-    assert world.holds.holds(event("a", seq=6))
-    assert not world.holds.holds(event("a", seq=4))
-    assert not world.holds.holds(event("a", "other", seq=6))
-    world.now = HOLD_SECONDS
-    assert world.holds.release_due()
-    assert not world.holds.holds(event("a", seq=6))
+    assert not world.holds.current
 
 
 def test_it_is_said_once_and_again_after_it_was_mended(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,26 +102,13 @@ def test_it_is_said_once_and_again_after_it_was_mended(caplog: pytest.LogCapture
     ]
 
 
-def test_what_waits_for_the_dead_letters_goes_on_waiting_while_they_are_refused() -> None:
-    """Nothing is read again then, so nothing would find out anew that a later event of the key must wait."""
+def test_a_topic_that_goes_on_being_refused_releases_nothing() -> None:
+    """Or its events would be looked for every few seconds, for nothing."""
     world = World()
     world.unwritable = {"dead"}
     world.holds.hold("dead", TopicUnwritable("no"))
-    world.holds.wait(event("a", seq=7))
     world.now = HOLD_SECONDS
     assert not world.holds.release_due()
-    assert world.holds.holds(event("a", seq=8))
+    assert world.holds.current.keys() == {"dead"}
     world.now, world.unwritable = 2 * HOLD_SECONDS, set()
     assert world.holds.release_due()
-    assert not world.holds.holds(event("a", seq=8))
-
-
-def test_the_earliest_event_that_waits_counts() -> None:
-    """It may be read after a later one, when it was retried."""
-    world = World()
-    world.holds.hold("dead", TopicUnwritable("no"))
-    world.holds.wait(event("a", seq=7))
-    world.holds.wait(event("a", seq=5))
-    world.holds.wait(event("a", seq=9))
-    assert not world.holds.holds(event("a", seq=4))
-    assert world.holds.holds(event("a", seq=6))

@@ -36,11 +36,14 @@ def test_one_module_speaks_to_the_registry() -> None:
     assert importers("httpx2") == {"registry.http"}
 
 
-def test_only_the_store_touches_event_rows() -> None:
-    """Each statement on event rows that the relay sends is loaded by this module."""
-    for statement in ("read_pending", "write_ledger", "mark_event_queue_processed"):
-        found = {place(p) for p in PACKAGE.rglob("*.py") if f'"{statement}"' in p.read_text("utf-8")}
-        assert found == {"postgres.store"}
+def test_one_module_reads_events_and_one_settles_them() -> None:
+    """Each statement on event rows, and on what is parked, that the relay sends is loaded by these alone."""
+    reader = ("read_snapshot", "read_pending", "read_parked", "next_due")
+    store = ("take_shard", "write_ledger", "park_events", "unpark_events", "write_tick")
+    for module, statements in (("postgres.reading", reader), ("postgres.store", store)):
+        for statement in statements:
+            found = {place(p) for p in PACKAGE.rglob("*.py") if f'"{statement}"' in p.read_text("utf-8")}
+            assert found == {module}
 
 
 def test_every_module_stands_in_the_table_of_architecture() -> None:

@@ -1,119 +1,136 @@
-"""The arithmetic of scan positions, against a model of Postgres' snapshots with random schedules."""
+"""Positions, a few of them by hand; `tests/model/test_reading.py` has the arithmetic against random schedules."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
-
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
-from bridge.shard.position import Position, Scan, Snapshot, Start
+from bridge.shard.position import (
+    MOST_CHECKPOINTS,
+    Pair,
+    Position,
+    Scan,
+    Scanner,
+    Snapshot,
+    Start,
+    sees,
+)
 
-
-@dataclass
-class Model:
-    """Just enough of Postgres: transaction ids in order, numbers drawn before commit, snapshots."""
-
-    next_xid: int = 10
-    next_seq: int = 1
-    open: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # xid -> (seq, key)
-    rows: list[tuple[int, str, int]] = field(default_factory=list)  # seq, key, xid of what is committed
-    latest_completed: int = 9
-
-    def begin(self) -> int:
-        self.next_xid += 1
-        self.open[self.next_xid] = []
-        return self.next_xid
-
-    def write(self, xid: int, key: str) -> None:
-        self.open[xid].append((self.next_seq, key))
-        self.next_seq += 1
-
-    def locked(self, key: str) -> bool:
-        return any(key == k for rows in self.open.values() for _, k in rows)
-
-    def commit(self, xid: int) -> None:
-        self.rows += [(seq, key, xid) for seq, key in self.open.pop(xid)]
-        self.latest_completed = max(self.latest_completed, xid)
-
-    def snapshot(self) -> Snapshot:
-        """As GetSnapshotData: ids from the latest completed on count as running without being listed."""
-        xmax = self.latest_completed + 1
-        running = tuple(sorted(xid for xid in self.open if xid < xmax))
-        return Snapshot(min(self.open, default=xmax) if self.open and min(self.open) < xmax else xmax, xmax, running)
+XIDS = st.integers(1, 1 << 62)
 
 
-def first_seq(start: Start, now: Snapshot) -> int:
-    """`read_pending.sql`'s CTE."""
-    visible = [f for x, f in zip(start.xids, start.floors, strict=True) if x < now.xmax and x not in now.running]
-    ahead = [start.next_floor] if now.xmax > start.next_xid else []
-    return min([start.cursor, *visible, *ahead])
-
-
-def scan(now: Snapshot, batch: list[tuple[int, str, int]], *, full: bool) -> Scan:
-    last = batch[-1][0] if batch else None
-    return Scan([], [], last, full, now, drawn=0, scan_from=1 << 60)
-
-
-def run(seed: int, steps: int = 300) -> None:
-    rng = random.Random(seed)
-    model, position = Model(), Position(0)
-    read: set[int] = set()
-    last: dict[str, int] = {}
-    for _ in range(steps):
-        action = rng.random()
-        if action < 0.25:
-            model.begin()
-        elif action < 0.55 and model.open:
-            xid, key = rng.choice(list(model.open)), rng.choice("abcde")
-            if not model.locked(key) or any(key == k for _, k in model.open[xid]):
-                model.write(xid, key)
-        elif action < 0.75 and model.open:
-            model.commit(rng.choice(list(model.open)))
-        else:
-            start, now, drawn = position.start(), model.snapshot(), model.next_seq - 1
-            first, limit = first_seq(start, now), rng.choice((1, 2, 5, 1000))
-            assert first >= start.lowest
-            batch = sorted(row for row in model.rows if row[0] > first and row[0] not in read)[:limit]
-            position.scanned(scan(now, batch, full=len(batch) == limit))
-            for seq, key, _ in batch:
-                assert seq > last.get(key, 0), f"seed {seed}: {key} out of order"
-                last[key] = seq
-                read.add(seq)
-            unfinished = [seq for rows in model.open.values() for seq, _ in rows]
-            unfinished += [seq for seq, _, _ in model.rows if seq not in read]
-            finished = position.finished(None)
-            assert finished < min(unfinished, default=finished + 1), f"seed {seed}: passed an event"
-            claim = model.begin()
-            model.commit(claim)
-            position.checkpoint(drawn, claim)
-    for xid in list(model.open):
-        model.commit(xid)
-    for _ in range(2):
-        first = first_seq(position.start(), model.snapshot())
-        batch = sorted(row for row in model.rows if row[0] > first and row[0] not in read)
-        position.scanned(scan(model.snapshot(), batch, full=False))
-        read.update(seq for seq, _, _ in batch)
-    assert read == {seq for seq, _, _ in model.rows}, f"seed {seed}: events were passed"
-
-
-def run_many(seeds: int) -> None:
-    for seed in range(seeds):
-        run(seed)
-
-
-def test_no_schedule_loses_or_reorders() -> None:
-    run_many(1500)
-
-
-def test_a_cursor_alone_would_reorder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model notices when the protection is gone."""
-    cursor_only = lambda self: Start(self.cursor, self.scan_from, [], [], 1 << 60, self.cursor)  # noqa: E731
-    monkeypatch.setattr(Position, "start", cursor_only)
-    with pytest.raises(AssertionError, match=r"out of order|passed"):
-        run_many(200)
+def everything_to(xid: int) -> Snapshot:
+    """All up to this id are done."""
+    return Snapshot(xid + 1, xid + 1, ())
 
 
 def test_snapshot_is_read_from_its_text() -> None:
     assert Snapshot.parse("10:20:11,15") == Snapshot(10, 20, (11, 15))
     assert Snapshot.parse("10:10:") == Snapshot(10, 10, ())
+
+
+@given(st.builds(Snapshot, XIDS, XIDS, st.lists(XIDS).map(tuple)))
+def test_its_text_is_postgres_own(snapshot: Snapshot) -> None:
+    assert Snapshot.parse(str(snapshot)) == snapshot
+
+
+def test_it_sees_what_has_ended() -> None:
+    snapshot = Snapshot(10, 20, (10, 15))
+    assert [xid for xid in range(8, 23) if not sees(snapshot, xid)] == [10, 15, 20, 21, 22]
+
+
+@pytest.mark.parametrize(
+    ("seq", "xid", "is_read"),
+    [
+        (30, 14, True),
+        (30, 15, False),  # was running
+        (31, 14, False),  # above the cursor
+        (12, 15, True),  # of the newer scan
+        (13, 15, False),  # where that was cut off
+        (12, 25, False),  # not even that has seen it
+        (30, 22, False),
+    ],
+)
+def test_read_is_what_one_of_its_pairs_has(seq: int, xid: int, is_read: bool) -> None:
+    position = Position(5, Pair(30, Snapshot(15, 20, (15,))), Pair(12, Snapshot(25, 25, ())))
+    assert position.has_read(seq, xid) is is_read
+
+
+def test_at_first_nothing_is_read() -> None:
+    assert not Position.first().has_read(1, 3)
+    assert Scanner(Position.first()).start() == Start(Position.first(), (), (), 1, 0)
+
+
+def test_a_scan_that_is_not_cut_moves_the_cursor_to_what_was_drawn() -> None:
+    """Also where it has found nothing: an idle shard's next scan does not pass all that was read before."""
+    scanner = Scanner(Position.first())
+    behind = scanner.scanned(Scan(None, False, everything_to(10), 40))
+    assert behind == scanner.position == Position(0, Pair(40, everything_to(10)))
+    assert scanner.scanned(Scan(50, False, everything_to(20), 60)).pair.cursor == 60
+
+
+def test_a_scan_that_is_cut_moves_the_cursor_to_its_last_row() -> None:
+    """Not to what was drawn: the rest is not read."""
+    scanner = Scanner(Position.first())
+    assert scanner.scanned(Scan(7, True, everything_to(10), 40)).pair == Pair(7, everything_to(10))
+    assert scanner.scanned(Scan(9, True, everything_to(12), 41)).pair == Pair(9, everything_to(12))
+
+
+def test_a_scan_that_is_cut_below_the_cursor_keeps_two_pairs() -> None:
+    """And the rest is read as the newer snapshot saw it, up to the older cursor, before anything else."""
+    old, newer = Pair(30, Snapshot(5, 10, (5,))), everything_to(12)
+    scanner = Scanner(Position(0, old))
+    cut = scanner.scanned(Scan(9, True, newer, 35))
+    assert (cut.pair, cut.late) == (old, Pair(9, newer))
+    assert (cut.cursor, cut.seen) == (9, newer)
+    further = scanner.scanned(Scan(12, True, everything_to(20), 36))  # a catch-up's own snapshot counts for nothing
+    assert (further.pair, further.late) == (old, Pair(12, newer))
+    done = scanner.scanned(Scan(None, False, everything_to(25), 37))
+    assert (done.pair, done.late) == (Pair(30, newer), None)
+
+
+def test_a_scan_that_passed_only_what_was_read_keeps_two_pairs_too() -> None:
+    """Its snapshot has begun; nothing was returned."""
+    old = Pair(300, Snapshot(5, 10, (5,)))
+    assert Scanner(Position(0, old)).scanned(Scan(200, True, everything_to(12), 300)).late == Pair(
+        200, everything_to(12)
+    )
+
+
+def test_the_next_scan_starts_at_the_floor_of_what_may_have_ended() -> None:
+    scanner = Scanner(Position.first())
+    scanner.claimed(10, 100)
+    scanner.claimed(20, 200)
+    scanner.scanned(Scan(30, False, Snapshot(50, 300, (50, 150, 250)), 40))
+    start = scanner.start()
+    assert dict(zip(start.xids, start.floors, strict=True)) == {50: 0, 150: 10, 250: 20}
+    assert (start.next_xid, start.next_floor) == (300, 20)
+    assert start.position.scan_from == 0
+    assert scanner.scanned(Scan(None, False, Snapshot(250, 300, (250,)), 40)).scan_from == 20
+
+
+def test_a_claim_that_drew_nothing_is_no_checkpoint() -> None:
+    """It would say what the one before says, of fewer transactions."""
+    scanner = Scanner(Position.first())
+    for xid in (100, 200, 300):
+        scanner.claimed(10, xid)
+    assert len(scanner._seqs) == 2
+    scanner.scanned(Scan(None, False, Snapshot(150, 400, (150,)), 40))
+    assert scanner.start().floors == (10,)
+
+
+def test_checkpoints_beside_a_long_transaction_are_thinned() -> None:
+    """Floors are never too high, and the newest and the oldest are kept."""
+    scanner = Scanner(Position.first())
+    scanner.scanned(Scan(None, False, Snapshot(3, 3, ()), 0))
+    for number in range(1, 20 * MOST_CHECKPOINTS):
+        scanner.claimed(10 * number, 5 * number)
+        assert len(scanner._seqs) <= MOST_CHECKPOINTS + 1
+    running = (3, *range(7, 100 * MOST_CHECKPOINTS, 5))
+    scanner.scanned(Scan(None, False, Snapshot(3, running[-1] + 5, running), 200 * MOST_CHECKPOINTS))
+    start = scanner.start()
+    assert start.floors[0] == 0
+    for xid, floor in zip(start.xids, start.floors, strict=True):
+        assert floor <= 10 * (xid // 5)
+    assert start.next_floor == 10 * (20 * MOST_CHECKPOINTS - 1)

@@ -1,4 +1,4 @@
--- Both procedures write the events `first` + 1 to `first` + `amount`, each in a transaction of its own, as applications do.
+-- Each procedure writes the events `first` + 1 to `first` + `amount`, each in a transaction of its own, as applications do.
 create procedure public.fill_bridge(first bigint, amount integer, text_length integer)
     language plpgsql
 as $$
@@ -6,6 +6,17 @@ begin
     for n in first + 1..first + amount loop
         insert into bridge.event_queue (event_type, event_key, payload)
         values ('bench.happened', 'key ' || n, jsonb_build_object('n', n, 'text', repeat('x', text_length)));
+        commit;
+    end loop;
+end $$;
+
+create procedure public.fill_function(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    for n in first + 1..first + amount loop
+        perform bridge.publish_event('bench.happened', 'key ' || n,
+                                     jsonb_build_object('n', n, 'text', repeat('x', text_length)));
         commit;
     end loop;
 end $$;

@@ -1,79 +1,76 @@
--- The next events of a shard in order of seq, bounded by rows and bytes. Where it starts: bridge/shard/position.py.
+-- The next events of a shard in order of seq, bounded by rows, bytes and numbers passed. Where it starts, and what was
+-- read before: bridge/shard/position.py.
 -- Each source is ordered and limited by itself, or there would be a sort of all that is pending instead of a merge.
--- A scan_from that was set back comes with events that were released, in the same snapshot: they are read first.
--- What waits behind a dead event of its key is left out; the hashed set of keys' hashes decides for nearly all.
--- Times beyond the years 1 to 9999, infinity among them, become the ends of these years: bridge/postgres/store.py.
--- From whole_below on, rows come without their content (bridge/postgres/around.py). Keys count twice, because a header repeats them. In the bytes' running total the last event counts as nothing, so an
--- event above the bound still comes, alone.
-with start as materialized (
-    select least(
-        %(cursor)s::bigint,
-        (select min(u.floor)
-           from unnest(%(xids)s::text[], %(floors)s::bigint[]) as u (xid, floor)
-          where pg_visible_in_snapshot(u.xid::xid8, pg_current_snapshot())),
-        case when pg_snapshot_xmax(pg_current_snapshot()) > (%(next_xid)s::text)::xid8 then %(next_floor)s::bigint end,
-        (select scan_from from bridge.shard where shard = %(shard)s and scan_from < %(scan_from)s)
-    ) as seq
+-- What is larger than anything that Kafka could take is cut, and refused by the encoder, so that nobody's value fills the
+-- relay's memory. Times beyond the years 1 to 9999, infinity among them, become the ends of these years.
+-- From whole_below on, rows come without their content (bridge/postgres/around.py). Keys count twice, because a header
+-- repeats them. In the bytes' running total the last event counts as nothing, so an event above the bound still comes,
+-- alone.
+-- An obstacle is what few events have: a time that has not come, parked ones of its key (by topic, the last of them), or
+-- a transaction that this very snapshot does not see: then ids are another database's.
+with bounds as materialized (
+    select start, least(%(last)s::bigint, case when start < %(read_to)s::bigint - %(pass)s::bigint
+                                               then start + %(pass)s::bigint end) as upto
+      from (select bridge.scan_start(%(cursor)s::bigint, %(xids)s::text[], %(floors)s::bigint[], %(next_xid)s::text,
+                               %(next_floor)s::bigint) as start) as s
+), shard_now as materialized (
+    select pg_current_snapshot() as snapshot, clock_timestamp() as now,
+           exists (select from bridge.parked where shard = %(shard)s and blocks) as blocks_any
 )
--- What is larger than anything that Kafka could take is cut here, and refused by the encoder, so that nobody's value
--- fills the relay's memory.
 select source, seq, id, left(event_type, %(type_cut)s) as event_type,
        case when octet_length(event_key) > %(cut)s then left(event_key, %(cut)s) else event_key end as event_key,
        case when octet_length(payload) > %(cut)s then left(payload, %(cut)s) else payload end as payload,
        case when octet_length(headers) > %(headers_cut)s then left(headers, %(headers_cut)s) else headers end as headers,
-       created_us, is_due, bytes
+       created_us, key_hash,
+       case when available_at > (select now from shard_now)
+              or not pg_visible_in_snapshot(xid, (select snapshot from shard_now))
+              or (select blocks_any from shard_now)
+                 and (select true from bridge.parked as p
+                       where p.shard = %(shard)s and p.key_hash = numbered.key_hash and p.blocks
+                       limit 1)
+            then json_build_object(
+                'due_us', case when available_at > (select now from shard_now)
+                               then (date_part('epoch', least(available_at, '9999-12-30Z')) * 1000000)::bigint end,
+                'is_foreign', not pg_visible_in_snapshot(xid, (select snapshot from shard_now)),
+                'blocked', (select json_object_agg(t.topic, last.seq)
+                              from unnest(%(topics)s::text[]) as t (topic)
+                             cross join lateral (select p.seq from bridge.parked as p
+                                                  where p.shard = %(shard)s and p.key_hash = numbered.key_hash
+                                                    and p.topic = t.topic and p.blocks
+                                                  order by p.shard desc, p.key_hash desc, p.topic desc, p.seq desc
+                                                  limit 1) as last))::text end as obstacle,
+       bytes
   from (
     select *, sum(own_bytes) over (order by seq rows unbounded preceding) as bytes
       from (
     select *, least(octet_length(payload), %(cut)s) + 2 * least(octet_length(event_key), %(cut)s)
               + least(coalesce(octet_length(headers), 0), %(headers_cut)s) as own_bytes
       from (
-        (select 'event_queue' as source, seq, id::text, event_type, event_key,
+        (select 'event_queue' as source, seq, xid, id::text, event_type, event_key,
                 case when seq < %(whole_below)s::bigint then payload::text else '' end as payload,
                 case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end as headers,
                 (date_part('epoch', least(greatest(created_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint as created_us,
-                available_at is null or available_at <= clock_timestamp() as is_due
-           from bridge.event_queue q
+                hashtextextended(event_key, 0) as key_hash, available_at
+           from bridge.outbox
           where shard = %(shard)s
-            and seq > (select seq from start)
-            and seq <= %(last)s::bigint
-            and status = 'PENDING'
-            and seq not in (select unnest(%(in_flight)s::bigint[]))  -- hashed, unlike <> all
-            and event_type <> all (%(held)s::text[])
-            and (hashtextextended(event_key, 0) not in (select hashtextextended(event_key, 0) from bridge.dead_event
-                                                         where holds_key)
-                 or not exists (select from bridge.dead_event d
-                                 where hashtextextended(d.event_key, 0) = hashtextextended(q.event_key, 0)
-                                   and d.event_key = q.event_key and d.source = 'event_queue' and d.holds_key
-                                   and d.seq < q.seq))
+            and seq > (select start from bounds)
+            and seq <= (select upto from bounds)
+            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))
+            and pg_visible_in_snapshot(xid, %(late_snapshot)s::pg_snapshot)
           order by seq
           limit %(rows)s)
         union all
-        (select 'entity_events', seq, id::text, 'entity.changed', entity_type || ':' || entity_id,
-                case when seq < %(whole_below)s::bigint then json_build_object(
-                    'id', id, 'seq', seq, 'entity_type', entity_type, 'entity_id', entity_id,
-                    'entity_type_id', entity_type_id, 'entity_event_type', entity_event_type, 'action', action,
-                    'performed_by', performed_by, 'actor_status', actor_status,
-                    'previous_state', previous_state::text, 'new_state', new_state::text,
-                    'changed_fields', changed_fields, 'change_summary', change_summary,
-                    'occurred_at', occurred_at)::text else '' end,
+        (select 'entity_events', seq, xid, id::text, 'entity.changed', entity_type || ':' || entity_id,
+                case when seq < %(whole_below)s::bigint then bridge.change_payload(h) else '' end,
                 case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end,
                 (date_part('epoch', least(greatest(occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint,
-                available_at is null or available_at <= clock_timestamp()
-           from bridge.entity_events e
+                hashtextextended(entity_type || ':' || entity_id, 0), null::timestamptz
+           from bridge.history as h
           where shard = %(shard)s
-            and seq > (select seq from start)
-            and seq <= %(last)s::bigint
-            and status = 'PENDING'
-            and seq not in (select unnest(%(in_flight)s::bigint[]))
-            and 'entity.changed' <> all (%(held)s::text[])
-            and (hashtextextended(entity_type || ':' || entity_id, 0)
-                 not in (select hashtextextended(event_key, 0) from bridge.dead_event where holds_key)
-                 or not exists (select from bridge.dead_event d
-                                 where hashtextextended(d.event_key, 0)
-                                       = hashtextextended(e.entity_type || ':' || e.entity_id, 0)
-                                   and d.event_key = e.entity_type || ':' || e.entity_id and d.source = 'entity_events'
-                                   and d.holds_key and d.seq < e.seq))
+            and seq > (select start from bounds)
+            and seq <= (select upto from bounds)
+            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))
+            and pg_visible_in_snapshot(xid, %(late_snapshot)s::pg_snapshot)
           order by seq
           limit %(rows)s)
          order by seq

@@ -1,5 +1,7 @@
--- What the scan in this transaction can see, a bound on the numbers drawn so far (for the next checkpoint), and where
--- the ledger says that scans begin: a retry may have set it back.
+-- What the scan in this transaction can see, a bound on the numbers drawn so far, where the scan starts, and how often
+-- people have decided about dead events.
 select pg_current_snapshot()::text, case when is_called then last_value else 0 end,
-       (select scan_from from bridge.shard where shard = %(shard)s)
+       bridge.scan_start(%(cursor)s::bigint, %(xids)s::text[], %(floors)s::bigint[], %(next_xid)s::text,
+                               %(next_floor)s::bigint),
+       (select decisions from bridge.shard where shard = %(shard)s)
   from bridge.event_seq

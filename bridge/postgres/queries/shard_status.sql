@@ -1,10 +1,10 @@
 -- One row a shard; `stopped` also where the next relay will stop it. Pending events are counted only where they can be,
--- and never more than a bounded number; `behind_dead` of them wait behind a dead event of their key.
+-- and never more than a bounded number; `behind_dead` of them wait behind a dead event of their topic and key.
 select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock_timestamp())::float8 as lease_seconds,
-       s.generation, s.batch_no, coalesce(s.stopped, n.set_back) as stopped, p.pending, p.behind_dead, p.oldest_at,
-       extract(epoch from clock_timestamp() - p.oldest_at)::float8 as oldest_age_seconds
+       s.generation, s.batch_no, coalesce(s.stopped, n.set_back) as stopped, u.unread + p.open as pending, p.behind_dead,
+       least(u.oldest_at, p.oldest_at) as oldest_at,
+       extract(epoch from clock_timestamp() - least(u.oldest_at, p.oldest_at))::float8 as oldest_age_seconds
   from bridge.shard s
-  join bridge.unfinished u on u.shard = s.shard
  cross join (
     select case when drawn < highest
                 then format('the sequence bridge.event_seq stands at %%s, but an event has the number %%s: it was set back, and'
@@ -13,26 +13,17 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
            bridge.highest_seq() as highest
  ) as n
  cross join lateral (
-    select count(*) as pending, count(*) filter (where is_behind_dead) as behind_dead,
+    select count(*) as unread, case when count(*) > 0 then least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') end as oldest_at
+      from (select at from bridge.unread where shard = s.shard limit %(most)s) as waiting
+ ) as u
+ cross join lateral (
+    select count(*) as open, count(*) filter (where is_behind_dead) as behind_dead,
            case when count(*) > 0 then least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') end as oldest_at
-      from (
-        (select created_at as at,
-                exists (select from bridge.dead_event d
-                         where hashtextextended(d.event_key, 0) = hashtextextended(q.event_key, 0)
-                           and d.event_key = q.event_key and d.source = 'event_queue' and d.holds_key and d.seq < q.seq)
-                    as is_behind_dead
-           from bridge.event_queue q
-          where q.shard = s.shard and q.seq > u.seq and q.status = 'PENDING'
-          order by q.seq limit %(most)s)
-        union all
-        (select occurred_at,
-                exists (select from bridge.dead_event d
-                         where hashtextextended(d.event_key, 0) = hashtextextended(e.entity_type || ':' || e.entity_id, 0)
-                           and d.source = 'entity_events' and d.event_key = e.entity_type || ':' || e.entity_id
-                           and d.holds_key and d.seq < e.seq)
-           from bridge.entity_events e
-          where e.shard = s.shard and e.seq > u.seq and e.status = 'PENDING'
-          order by e.seq limit %(most)s)
-      ) as waiting
+      from (select w.at, exists (select from bridge.parked as d
+                                  where d.shard = w.shard and d.key_hash = w.key_hash and d.topic = w.topic
+                                    and d.blocks and d.state = 'dead' and d.seq < w.seq) as is_behind_dead
+              from bridge.parked as w
+             where w.shard = s.shard and w.state in ('waiting', 'deferred', 'retried')
+             limit %(most)s) as waiting
  ) as p
  order by s.shard

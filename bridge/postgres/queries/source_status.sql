@@ -1,11 +1,15 @@
 -- Totals by source and status: processed and dead from the ledger's counters, pending by walking where
 -- they can be (bounded). Nothing counts whole tables.
-select 'event_queue' as source, sum(s.event_queue_processed)::bigint as processed, sum(s.event_queue_dead)::bigint as dead,
-       (select count(*) from (select from bridge.event_queue q join bridge.unfinished u on u.shard = q.shard
-                               where q.seq > u.seq and q.status = 'PENDING' limit %(most)s) as w) as pending
-  from bridge.shard s
-union all
-select 'entity_events', sum(s.entity_events_processed)::bigint, sum(s.entity_events_dead)::bigint,
-       (select count(*) from (select from bridge.entity_events e join bridge.unfinished u on u.shard = e.shard
-                               where e.seq > u.seq and e.status = 'PENDING' limit %(most)s) as w)
-  from bridge.shard s
+select source, sum(processed)::bigint as processed, sum(dead)::bigint as dead,
+       (select count(*) from (select from bridge.unread as u where u.source = t.source limit %(most)s) as w)
+       + (select count(*) from (select from bridge.parked as p
+                                 where p.source = t.source and p.state in ('waiting', 'deferred', 'retried')
+                                 limit %(most)s) as w) as pending
+  from (select event_queue_processed, event_queue_dead, entity_events_processed, entity_events_dead from bridge.shard
+        union all
+        select event_queue_processed, event_queue_dead, entity_events_processed, entity_events_dead
+          from bridge.retired_shard) as s
+ cross join lateral (values ('event_queue', event_queue_processed, event_queue_dead),
+                            ('entity_events', entity_events_processed, entity_events_dead)) as t (source, processed, dead)
+ group by source
+ order by source desc

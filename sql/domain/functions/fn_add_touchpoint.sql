@@ -5,7 +5,7 @@
 --             summary     what it was about, or null
 --             direction   OUTBOUND or INBOUND
 -- Returns:    the touchpoint's id
--- Writes:     crm.entity_touchpoints; bridge.event_queue (touchpoint.added)
+-- Writes:     crm.entity_touchpoints; bridge.outbox (touchpoint.added)
 -- Errors:     P0002 no_data_found (no such entity), the table's constraints
 create or replace function crm.fn_add_touchpoint(
     entity_id uuid,

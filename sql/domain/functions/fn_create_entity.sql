@@ -3,7 +3,7 @@
 -- Parameters: entity_type_id   of crm.entity_types
 --             specific_data    an object: columns of the type's table, and status; {"first_name": "Ada", ...}
 -- Returns:    the entity's id
--- Writes:     crm.entities; crm.contacts, addresses, opportunities or territories; bridge.event_queue (<type>.created)
+-- Writes:     crm.entities; crm.contacts, addresses, opportunities or territories; bridge.outbox (<type>.created)
 -- Errors:     P0002 no_data_found (no such type), those of crm.check_entity_data, and the tables' constraints
 create or replace function crm.fn_create_entity(entity_type_id uuid, specific_data jsonb) returns uuid
     language plpgsql

@@ -2,7 +2,7 @@
 --
 -- Parameters: entity_id
 -- Returns:    nothing
--- Writes:     crm.entities and what refers to them; bridge.event_queue (<type>.deleted)
+-- Writes:     crm.entities and what refers to them; bridge.outbox (<type>.deleted)
 -- Errors:     P0002 no_data_found
 create or replace function crm.fn_delete_entity(entity_id uuid) returns void
     language plpgsql

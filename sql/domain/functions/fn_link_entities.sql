@@ -4,7 +4,7 @@
 --             relationship_type   1 to 50 characters, for example RESIDENCE, DECISION_MAKER, LOCATED_IN
 -- Returns:    nothing
 -- Writes:     crm.address_contacts for a contact and an address, in whichever order they are given, otherwise
---             crm.entity_relationships; bridge.event_queue (entity.linked)
+--             crm.entity_relationships; bridge.outbox (entity.linked)
 -- Errors:     P0002 no_data_found (no such entity), 23505 unique_violation (they are linked), 22023
 --             invalid_parameter_value (relationship_type; both the same)
 create or replace function crm.fn_link_entities(

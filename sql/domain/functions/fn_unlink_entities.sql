@@ -3,7 +3,7 @@
 -- Parameters: entity1_id, entity2_id, relationship_type   as they were given to fn_link_entities; a contact and an
 --             address may come in either order
 -- Returns:    nothing
--- Writes:     crm.address_contacts or crm.entity_relationships; bridge.event_queue (entity.unlinked)
+-- Writes:     crm.address_contacts or crm.entity_relationships; bridge.outbox (entity.unlinked)
 -- Errors:     P0002 no_data_found (no such entity; no such link), 22023 invalid_parameter_value (both the same)
 create or replace function crm.fn_unlink_entities(
     entity1_id        uuid,

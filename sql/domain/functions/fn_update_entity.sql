@@ -3,7 +3,7 @@
 -- Parameters: entity_id
 --             specific_data   an object: columns of the type's table, and status; null empties a column
 -- Returns:    true where something changed; if nothing differs, nothing is written and no event is published
--- Writes:     crm.entities; crm.contacts, addresses, opportunities or territories; bridge.event_queue (<type>.updated)
+-- Writes:     crm.entities; crm.contacts, addresses, opportunities or territories; bridge.outbox (<type>.updated)
 -- Errors:     P0002 no_data_found (no such entity), those of crm.check_entity_data, and the tables' constraints
 create or replace function crm.fn_update_entity(entity_id uuid, specific_data jsonb) returns boolean
     language plpgsql

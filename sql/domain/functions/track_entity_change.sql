@@ -1,5 +1,5 @@
 -- track_entity_change: trigger function for a table of one's own whose key is `id`: every row that is inserted, changed
--- or deleted goes to bridge.entity_events and bridge.activity_log, without further settings.
+-- or deleted goes to bridge.history and bridge.activity_log, without further settings.
 --
 --     create trigger entity_change_tracker after insert or update or delete on my_table
 --         for each row execute function crm.track_entity_change();
@@ -7,7 +7,7 @@
 -- The tables of this application use bridge.enable_tracking, which is cheaper for bulk work, sees TRUNCATE, takes any
 -- key, and can leave columns out.
 --
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function crm.track_entity_change() returns trigger
     language plpgsql

@@ -1,4 +1,4 @@
--- Every change of these tables goes to bridge.entity_events and bridge.activity_log.
+-- Every change of these tables goes to bridge.history and bridge.activity_log.
 select bridge.enable_tracking('crm.entities', activity => true);
 select bridge.enable_tracking('crm.contacts', activity => true);
 select bridge.enable_tracking('crm.addresses', activity => true);

@@ -1,6 +1,6 @@
 -- activity_meta: what bridge.activity_log.meta holds for a change of a tracked table.
 --
--- Parameters: event_id   of bridge.entity_events; the others as there
+-- Parameters: event_id   of bridge.history; the others as there
 --             details    the row: after an INSERT or UPDATE, before a DELETE
 -- Returns:    an object
 -- Writes:     nothing

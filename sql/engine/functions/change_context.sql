@@ -1,7 +1,7 @@
 -- change_context: who acts in this transaction and from where, as far as the settings tell.
 --
 -- Returns:    performed_by   null unless the status is 'ok' or 'unverified': nobody is blamed on a doubtful setting
---             status         as in bridge.entity_events.actor_status
+--             status         as in bridge.history.actor_status
 --             origin         ip_address, user_agent, device and geo as bridge.set_actor() was told in this transaction
 --             headers        {"traceparent": ...} where the setting bridge.traceparent is set
 -- Writes:     nothing

@@ -1,6 +1,6 @@
 -- change_summary: a change in a few words.
 --
--- Parameters: action, entity_type, changed_fields   as in bridge.entity_events
+-- Parameters: action, entity_type, changed_fields   as in bridge.history
 --             is_update   true for the DELETE and the INSERT that an UPDATE of the key gives
 -- Returns:    text: UPDATE of contacts: email, phone
 -- Writes:     nothing

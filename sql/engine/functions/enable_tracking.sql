@@ -1,4 +1,4 @@
--- enable_tracking: record every change of a table in bridge.entity_events, which the relay publishes.
+-- enable_tracking: record every change of a table in bridge.history, which the relay publishes.
 --
 -- Parameters: tracked            the table; it needs a primary key
 --             entity_type        its name in events; null: the table's

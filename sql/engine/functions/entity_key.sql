@@ -1,4 +1,4 @@
--- entity_key: the key of a row, as bridge.entity_events.entity_id holds it.
+-- entity_key: the key of a row, as bridge.history.entity_id holds it.
 --
 -- Parameters: state   a row as JSON;  columns   the key's columns
 -- Returns:    text

@@ -8,8 +8,8 @@ create or replace function bridge.highest_seq() returns bigint
     set search_path = pg_catalog, pg_temp
 as $$
     select max(greatest(
-               s.scan_from,
-               (select max(q.seq) from bridge.event_queue as q where q.shard = s.shard),
-               (select max(e.seq) from bridge.entity_events as e where e.shard = s.shard), 0))
+               s.scan_from, s.cursor,
+               (select max(o.seq) from bridge.outbox as o where o.shard = s.shard),
+               (select max(h.seq) from bridge.history as h where h.shard = s.shard), 0))
       from bridge.shard as s
 $$;

@@ -1,4 +1,4 @@
--- partition_name: what a table partition of a range is called: event_queue_y2025m01d31, activity_log_y2025m01.
+-- partition_name: what a table partition of a range is called: outbox_y2025m01d31, activity_log_y2025m01.
 --
 -- Parameters: parent, step ('day' or 'month'), range_from, range_to
 -- Returns:    the qualified, quoted name. A range that is not one whole step has its first moment in its name, too

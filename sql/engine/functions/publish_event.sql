@@ -8,7 +8,7 @@
 --                         order. false: for a caller that holds a row lock behind the key, or needs no order. Each
 --                         key takes one advisory lock until commit: pass false for thousands of keys at once
 -- Returns:    the event's id
--- Writes:     bridge.event_queue
+-- Writes:     bridge.outbox
 -- Errors:     22023 invalid_parameter_value, naming the parameter; 42939 reserved_name for tracking's own event type
 --
 -- Advisory locks belong to nobody: a role that may only connect can take the same one, and make a key's publishers
@@ -25,37 +25,25 @@ create or replace function bridge.publish_event(
     security definer
     set search_path = pg_catalog, pg_temp
 as $$
-#variable_conflict use_column
+#variable_conflict use_variable
 declare
-    trace_parent text := current_setting('bridge.traceparent', true);
-    event_id uuid;
+    event_id constant uuid := bridge.new_event_id();
+    trace_parent constant text := current_setting('bridge.traceparent', true);
 begin
-    if coalesce(publish_event.event_type, '') = '' then
-        raise exception 'event_type is missing' using errcode = 'invalid_parameter_value';
-    elsif length(publish_event.event_type) > 128 then
-        raise exception 'event_type is longer than 128 characters: %...', left(publish_event.event_type, 40)
-            using errcode = 'invalid_parameter_value';
-    elsif coalesce(publish_event.event_key, '') = '' then
-        raise exception 'event_key of % is missing', publish_event.event_type
-            using errcode = 'invalid_parameter_value',
-                  hint = 'Pass what the event is about, for example the row''s id.';
-    elsif jsonb_typeof(publish_event.payload) is distinct from 'object' then
-        raise exception 'payload of % must be a JSON object, not %', publish_event.event_type,
-            coalesce(jsonb_typeof(publish_event.payload), 'null') using errcode = 'invalid_parameter_value';
-    elsif jsonb_typeof(publish_event.headers) is distinct from 'object' then
-        raise exception 'headers of % must be a JSON object, not %', publish_event.event_type,
-            coalesce(jsonb_typeof(publish_event.headers), 'null') using errcode = 'invalid_parameter_value';
+    if event_type is null or event_key is null or event_type = '' or event_key = '' or length(event_type) > 128
+            or event_type = 'entity.changed' or jsonb_typeof(payload) is distinct from 'object'
+            or jsonb_typeof(headers) is distinct from 'object' then  -- one expression for those that are right
+        perform bridge.refuse_event(event_type, event_key, payload, headers);
     end if;
     if serialize then
-        perform pg_advisory_xact_lock(hashtextextended(publish_event.event_key, 4711));
+        perform pg_advisory_xact_lock(hashtextextended(event_key, 4711));
     end if;
     if trace_parent <> '' then
-        headers := jsonb_build_object('traceparent', trace_parent) || publish_event.headers;
+        headers := jsonb_build_object('traceparent', trace_parent) || headers;
     end if;
-    -- id, seq and shard are set by bridge.stamp_event().
-    insert into bridge.event_queue (event_type, event_key, payload, headers)
-    values (publish_event.event_type, publish_event.event_key, publish_event.payload, publish_event.headers)
-    returning id into event_id;
+    insert into bridge.outbox (id, shard, event_type, event_key, payload, headers)
+    values (event_id, (hashtextextended(publish_event.event_key, 0) & 9223372036854775807) % bridge.shard_count(),
+            publish_event.event_type, publish_event.event_key, publish_event.payload, publish_event.headers);
     return event_id;
 end $$;
 

@@ -5,7 +5,7 @@
 --             before, after   the row as JSON; null for INSERT and DELETE
 -- Returns:    nothing. A row of which nothing, or only excluded columns, changed gives no event. Where the key changed,
 --             there are two: a DELETE of the old key and an INSERT of the new one
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function bridge.record_change(arguments text[], before jsonb, after jsonb) returns void
     language plpgsql
@@ -51,7 +51,7 @@ begin
         event_id := bridge.new_event_id();
         occurred_at := clock_timestamp();
         entity_id := case action when 'DELETE' then old_key else new_key end;
-        insert into bridge.entity_events (id, entity_type, entity_id, entity_type_id, entity_event_type, action,
+        insert into bridge.history (id, entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, previous_state, new_state, changed_fields,
                                           change_summary, headers, occurred_at)
         values (event_id, entity_type, entity_id, entity_type_id, entity_event_type, action,

@@ -2,7 +2,7 @@
 --
 -- Parameters: shards   from 1 to 1024
 -- Returns:    nothing
--- Writes:     bridge.shard_count(), bridge.shard, bridge.retired_shard; the shard of dead events
+-- Writes:     bridge.shard_count(), bridge.shard, bridge.retired_shard, bridge.parked
 -- Errors:     55006 object_in_use while events are pending, a relay holds a lease, a shard is stopped, or the sequence
 --             of event numbers was set back; 55P03 lock_not_available while writers are at work,
 --             22023 invalid_parameter_value
@@ -26,7 +26,7 @@ begin
         return;
     end if;
     -- Writers finish or wait, and no relay can take a shard.
-    lock table bridge.event_queue, bridge.entity_events, bridge.shard in share row exclusive mode;
+    lock table bridge.outbox, bridge.history, bridge.shard in share row exclusive mode;
     select s.shard, s.owner into holder from bridge.shard as s where s.lease_until > clock_timestamp() limit 1;
     if found then
         raise exception 'the relay % holds shard %', holder.owner, holder.shard
@@ -38,12 +38,9 @@ begin
             using errcode = 'object_in_use', hint = 'Run bridge recover first.';
     end if;
     select count(*) into pending
-      from (select from bridge.unfinished as u join bridge.event_queue as q on q.shard = u.shard and q.seq > u.seq
-             where q.status = 'PENDING'
+      from (select from bridge.unread
             union all
-            select from bridge.unfinished as u
-              join bridge.entity_events as e on e.shard = u.shard and e.seq > u.seq
-             where e.status = 'PENDING'
+            select from bridge.parked where state in ('waiting', 'deferred', 'retried')
             limit 1000) as counted;
     if pending > 0 then
         raise exception '% events are still to be published',
@@ -61,10 +58,8 @@ begin
 
     execute format('create or replace function bridge.shard_count() returns integer'
                    ' language sql immutable parallel safe return %s', shards);
-    -- Dead events may be retried later.
-    update bridge.event_queue set shard = bridge.shard_of(event_key) where status = 'DEAD';
-    update bridge.entity_events set shard = bridge.shard_of(entity_type || ':' || entity_id) where status = 'DEAD';
-    update bridge.dead_event set shard = bridge.shard_of(event_key);
+    -- Dead events may be retried later; their hash is the one that bridge.shard_of() takes.
+    update bridge.parked set shard = (key_hash & 9223372036854775807) % shards;
 
     with retired as (
         delete from bridge.shard where shard >= shards returning *
@@ -75,7 +70,9 @@ begin
     )
     insert into bridge.shard select * from returning_shard;
     insert into bridge.shard (shard) select generate_series(0, shards - 1) on conflict do nothing;
-    update bridge.shard set scan_from = last_seq;   -- everything so far is finished
+    update bridge.shard    -- everything so far is read
+       set all_to = last_seq, scan_from = last_seq, cursor = last_seq, snapshot = pg_current_snapshot(),
+           late_cursor = null, late_snapshot = null, in_flight = null;
 end $$;
 
 revoke execute on function bridge.set_shard_count(integer) from public;

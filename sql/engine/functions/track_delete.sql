@@ -1,7 +1,7 @@
 -- track_delete: trigger function; an event for each row that a statement deleted. See bridge.enable_tracking.
 --
 -- Parameters: as of bridge.track_insert
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function bridge.track_delete() returns trigger
     language plpgsql
@@ -38,7 +38,7 @@ begin
 
     context := bridge.change_context();
     with event as (
-        insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+        insert into bridge.history (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, previous_state, change_summary, headers)
         select entity_type, bridge.entity_key(state, key_columns), (state ->> type_column)::uuid, entity_event_type,
                'DELETE', context.performed_by, context.status, state || masked,

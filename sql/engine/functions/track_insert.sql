@@ -2,7 +2,7 @@
 --
 -- Parameters: the trigger's arguments, in the order of the constants below; bridge.enable_tracking froze them, so that
 --             no catalogue is read per statement
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 --
 -- id and occurred_at are left to their defaults, seq and shard to bridge.stamp_change(): it numbers the rows in the
@@ -42,7 +42,7 @@ begin
 
     context := bridge.change_context();
     with event as (
-        insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+        insert into bridge.history (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, new_state, change_summary, headers)
         select entity_type, bridge.entity_key(state, key_columns), (state ->> type_column)::uuid, entity_event_type,
                'INSERT', context.performed_by, context.status, state || masked,

@@ -1,7 +1,7 @@
 -- track_row: trigger function; an event for one inserted, changed or deleted row. See bridge.enable_tracking.
 --
 -- Parameters: as of bridge.track_insert
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function bridge.track_row() returns trigger
     language plpgsql

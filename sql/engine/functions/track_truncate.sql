@@ -1,7 +1,7 @@
 -- track_truncate: trigger function, before TRUNCATE, while the rows can still be read. See bridge.enable_tracking.
 --
 -- Parameters: as of bridge.track_insert, and the number of rows up to which each gets a DELETE event of its own
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own. Where the rows cannot be read, only the TRUNCATE event is written
 create or replace function bridge.track_truncate() returns trigger
     language plpgsql
@@ -34,7 +34,7 @@ begin
     if row_count <= row_limit then
         summary := format('%s: %s rows, each with a DELETE event', summary, row_count);
         execute format($sql$
-            insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+            insert into bridge.history (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                               performed_by, actor_status, previous_state, change_summary, headers)
             select $1, bridge.entity_key(state, $2), (state ->> $3)::uuid, $4, 'DELETE', $5, $6, state || $7,
                    'DELETE of ' || $1 || ' (TRUNCATE)', $8
@@ -45,7 +45,7 @@ begin
     else
         summary := summary || ': rows without events of their own; read the table anew';
     end if;
-    insert into bridge.entity_events (entity_type, entity_id, entity_event_type, action, performed_by, actor_status,
+    insert into bridge.history (entity_type, entity_id, entity_event_type, action, performed_by, actor_status,
                                       change_summary, headers)
     values (entity_type, '*', entity_event_type, 'TRUNCATE', context.performed_by, context.status, summary,
             context.headers);

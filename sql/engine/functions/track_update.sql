@@ -1,7 +1,7 @@
 -- track_update: trigger function; an event for each row that a statement changed. See bridge.enable_tracking.
 --
 -- Parameters: as of bridge.track_insert
--- Writes:     bridge.entity_events, bridge.activity_log
+-- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 --
 -- The two transition tables hold the rows in the same order, so old and new are paired by position: that stays right
@@ -64,7 +64,7 @@ begin
                       where new_state -> name is distinct from old_state -> name) as fields
           from pair offset 0
     ), event as (
-        insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+        insert into bridge.history (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                           performed_by, actor_status, previous_state, new_state, changed_fields,
                                           change_summary, headers)
         select entity_type, key, (coalesce(new_state, old_state) ->> type_column)::uuid, entity_event_type, act,
@@ -89,7 +89,7 @@ begin
 
     if has_rekeyed then
         with event as (
-            insert into bridge.entity_events (entity_type, entity_id, entity_type_id, entity_event_type, action,
+            insert into bridge.history (entity_type, entity_id, entity_type_id, entity_event_type, action,
                                               performed_by, actor_status, new_state, change_summary, headers)
             select entity_type, bridge.entity_key(new_state, key_columns), (new_state ->> type_column)::uuid,
                    entity_event_type, 'INSERT', context.performed_by, context.status, new_state || masked,

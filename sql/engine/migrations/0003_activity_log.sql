@@ -3,7 +3,7 @@
 create table bridge.activity_log (
     id           uuid        not null default bridge.new_event_id(),
     user_id      uuid,
-    entity_id    text,                   -- as in bridge.entity_events
+    entity_id    text,                   -- as in bridge.history
     entity_type  text,
     action       text        not null,
     occurred_at  timestamptz not null default clock_timestamp(),
@@ -13,11 +13,12 @@ create table bridge.activity_log (
     device       jsonb,
     geo          jsonb,
     meta         jsonb,
-    primary key (id, occurred_at),
-    constraint actor_status_is_known check (actor_status in ('ok', 'unverified', 'stale', 'invalid', 'missing'))
+    primary key (id, occurred_at)
 ) partition by range (occurred_at);
 
-create index activity_log_entity_idx on bridge.activity_log (entity_id, occurred_at);
+comment on column bridge.activity_log.id is 'The event''s, in bridge.history, where a tracking trigger wrote the row';
+
+create index activity_log_entity_idx on bridge.activity_log (hashtextextended(entity_id, 0), occurred_at);
 create index activity_log_user_idx on bridge.activity_log (user_id, occurred_at) where user_id is not null;
 
 create table bridge.activity_log_default partition of bridge.activity_log default;
@@ -40,6 +41,7 @@ create table bridge.activity_log_archive (
     primary key (id, occurred_at)
 ) partition by range (occurred_at);
 
-create index activity_log_archive_entity_idx on bridge.activity_log_archive (entity_id, occurred_at);
+create index activity_log_archive_entity_idx
+    on bridge.activity_log_archive (hashtextextended(entity_id, 0), occurred_at);
 
 create table bridge.activity_log_archive_default partition of bridge.activity_log_archive default;

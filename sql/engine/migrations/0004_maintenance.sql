@@ -13,14 +13,12 @@ create table bridge.partition_policy (
     constraint max_move_rows_is_positive check (max_move_rows > 0)
 );
 
--- The outbox: every row is updated exactly once, soon after it was written. fillfactor 75 leaves room for the marked
--- version on the same page (HOT); vacuum and analyze need not come more often than per tenth of a leaf.
+-- Rows of the outbox and the history never change: there is nothing to vacuum but for freezing, once a leaf is full.
 insert into bridge.partition_policy (parent, control, step, premake, storage)
 select parent, control, 'day', 7,
-       'fillfactor = 75, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 10000,'
-       ' autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1'
-  from (values ('bridge.event_queue'::regclass, 'created_at'::name),
-               ('bridge.entity_events', 'occurred_at')) as outbox (parent, control);
+       'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1'
+  from (values ('bridge.outbox'::regclass, 'created_at'::name),
+               ('bridge.history', 'occurred_at')) as outbox (parent, control);
 
 insert into bridge.partition_policy (parent, control, step, premake) values
     ('bridge.activity_log', 'occurred_at', 'month', 3),
@@ -72,7 +70,3 @@ create table bridge.maintenance_log (
         'error'
     ))
 );
-
--- Shards taken away by bridge.set_shard_count(): if one comes back, it goes on with its batch number, because Kafka
--- still holds the offset committed for it.
-create table bridge.retired_shard (like bridge.shard including all);

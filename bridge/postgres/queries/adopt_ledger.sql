@@ -1,0 +1,15 @@
+-- Lets a stopped shard go on at Kafka's last batch, with everything up to a number read: see park_unread.sql. The
+-- transaction ids are this database's from now on.
+update bridge.shard as s
+   set batch_no = %(batch_no)s, batch_id = %(batch_id)s, previous_id = %(previous_id)s, in_flight = null,
+       all_to = %(bound)s, scan_from = %(bound)s, cursor = %(bound)s, snapshot = '1:1:', late_cursor = null, late_snapshot = null,
+       system_identifier = here.system_identifier, database = here.database,
+       event_queue_processed = event_queue_processed + %(event_queue)s,
+       entity_events_processed = entity_events_processed + %(entity_events)s,
+       event_queue_dead = event_queue_dead + %(event_queue_dead)s,
+       entity_events_dead = entity_events_dead + %(entity_events_dead)s,
+       stopped = null, updated_at = clock_timestamp()
+  from (select c.system_identifier, d.oid as database
+          from pg_control_system() as c, pg_database as d where d.datname = current_database()) as here
+ where s.shard = %(shard)s and s.generation = %(generation)s and s.owner = %(owner)s
+returning s.shard

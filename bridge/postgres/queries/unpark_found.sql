@@ -1,0 +1,15 @@
+-- What was parked is parked no more where Kafka has it, and dead where it is among the dead letters, if the claim in
+-- this transaction held. A letter of one that was retried may be the former one: it is tried again.
+with fence as (
+    select from bridge.shard where shard = %(shard)s and generation = %(generation)s
+), dead as (
+    update bridge.parked as p
+       set state = 'dead', blocks = %(hold)s, waits_for = null, deaths = p.deaths + 1, reason = d.reason,
+           since = clock_timestamp()
+      from unnest(%(dead_ids)s::uuid[], %(reasons)s::text[]) as d (id, reason), fence
+     where p.shard = %(shard)s and p.event_id = d.id and p.state in ('waiting', 'deferred')
+)
+delete from bridge.parked as p
+ using fence
+ where p.shard = %(shard)s and p.event_id in (select unnest(%(published)s::uuid[]))
+   and p.state in ('waiting', 'deferred', 'retried')

@@ -1,0 +1,204 @@
+"""Reads one shard's events: new ones as `position.py` says, and parked ones that may be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+import psycopg
+
+from bridge.encoding.limits import TopicLimits
+from bridge.event import MAX_HEADER_TEXT, MAX_TYPE, Event
+from bridge.postgres.around import EVERY, ScanRows, is_about_a_row, read_around
+from bridge.postgres.connection import begin
+from bridge.postgres.explained import explained
+from bridge.postgres.queries import query
+from bridge.settings import RelaySettings
+from bridge.shard.parked import Parked, Place, Released, State
+from bridge.shard.ports import Free, Obstacle, Read
+from bridge.shard.position import Scan, Snapshot, Start
+
+FIRST_ROWS = 16  # of the first read, whose rows may be large
+PASSED_NUMBERS = 200_000  # below the cursor that one statement may pass: some 40 ms
+ALL_SEEN = f"{EVERY}:{EVERY}:"  # a snapshot that sees every transaction
+
+T = TypeVar("T", Read, Free)
+
+
+class Reader:
+    """Over a shard's connection.
+
+    Every method raises DatabaseUnavailable, and psycopg.Error for what is not foreseen.
+    """
+
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        shard: int,
+        relay: RelaySettings,
+        limits: TopicLimits,
+        topics: Collection[str],
+    ) -> None:
+        """`topics`: all that an event may be parked for."""
+        self._conn = conn
+        self._shard = shard
+        self._relay = relay
+        self._limits = limits
+        self._topics = list(topics)
+        self._rows_at_most = FIRST_ROWS
+
+    @explained()
+    def read(self, start: Start, limit: int | None) -> Read:
+        """Read the next new events, at most `limit` of them where that is less than the settings say.
+
+        One snapshot, and one round trip.
+        """
+
+        def scan(rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> Read:
+            return self._read(start, rows, whole_below, last)
+
+        return self._around(scan, limit)
+
+    @explained()
+    def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
+        """Read parked events that may be tried, but for those `in_flight` and those that wait for topics `held`.
+
+        When the next one is due is told where these are all.
+        """
+
+        def scan(rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> Free:
+            return self._free(held, in_flight, rows, whole_below, last)
+
+        return self._around(scan, limit)
+
+    @explained()
+    def look(self) -> tuple[int, Snapshot]:
+        """The last number drawn for an event, of any shard, and what can be seen now: a fiftieth of a read."""
+        row = self._conn.execute(query("look"), prepare=True).fetchone()
+        assert row is not None  # noqa: S101 - a sequence has one row
+        return row[0], Snapshot.parse(row[1])
+
+    @explained()
+    def numbers(self) -> tuple[int, int]:
+        """The last number drawn for an event, of any shard, and the highest that this shard's events have."""
+        row = self._conn.execute(query("numbers"), {"shard": self._shard}).fetchone()
+        assert row is not None  # noqa: S101 - a sequence has one row
+        return row
+
+    def _around(self, scan: ScanRows[T], limit: int | None) -> T:
+        """`scan()`, past a row that cannot be read."""
+
+        def scan_or_roll_back(rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> T:
+            try:
+                return scan(rows, whole_below=whole_below, last=last)
+            except psycopg.Error as error:
+                if is_about_a_row(error):
+                    self._conn.rollback()
+                raise
+
+        rows = min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
+        try:
+            return scan_or_roll_back(rows)
+        except psycopg.Error as error:
+            if not is_about_a_row(error):
+                raise
+            return read_around(scan_or_roll_back, rows)
+
+    def _read(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> Read:
+        position, late = start.position, start.position.late
+        read_to = position.pair.cursor
+        parameters = self._bounds(rows_at_most, whole_below) | {
+            "cursor": position.cursor,
+            "read_to": read_to,
+            "pass": PASSED_NUMBERS,
+            "snapshot": str(position.pair.snapshot),
+            "late_snapshot": ALL_SEEN if late is None else str(late.snapshot),
+            # A late scan is read to its end as its own snapshot saw it: nothing that has ended since concerns it.
+            "xids": [] if late else [str(xid) for xid in start.xids],
+            "floors": [] if late else list(start.floors),
+            "next_xid": str(EVERY if late else start.next_xid),
+            "next_floor": start.next_floor,
+            "last": min(last, read_to) if late else last,
+            "topics": self._topics,
+        }
+        with self._conn.pipeline():
+            begin(self._conn, "begin isolation level repeatable read read only")
+            seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
+            pending = self._conn.execute(query("read_pending"), parameters, prepare=True)
+            self._conn.execute("commit")
+        rows = pending.fetchall()
+        snapshot, drawn, first, decisions = _one(seen)
+        upto = min(last, first + PASSED_NUMBERS if first < read_to - PASSED_NUMBERS else EVERY)
+        is_full = self._note_size(rows, rows_at_most)
+        last_seq = rows[-1][1] if rows else None
+        if not is_full and upto < EVERY:
+            last_seq = upto
+        return Read(
+            Scan(last_seq, is_full or upto < EVERY, Snapshot.parse(snapshot), drawn),
+            tuple([Event._make(row[:9]) for row in rows]),
+            {row[1]: _obstacle(row[9]) for row in rows if row[9] is not None},
+            decisions,
+        )
+
+    def _free(
+        self, held: Collection[str], in_flight: Collection[int], rows_at_most: int, whole_below: int, last: int
+    ) -> Free:
+        parameters = self._bounds(rows_at_most, whole_below) | {
+            "held": list(held),
+            "in_flight": _array(in_flight),
+            "last": last,
+        }
+        with self._conn.pipeline():
+            begin(self._conn, "begin isolation level read committed read only")
+            found = self._conn.execute(query("read_parked"), parameters)
+            due = self._conn.execute(query("next_due"), {"shard": self._shard})
+            self._conn.execute("commit")
+        rows = found.fetchall()
+        is_full = self._note_size(rows, rows_at_most) or last < EVERY
+        return Free(tuple([_released(row) for row in rows]), is_full, _one(due)[0])
+
+    def _bounds(self, rows_at_most: int, whole_below: int) -> dict[str, Any]:
+        return {
+            "shard": self._shard,
+            "rows": rows_at_most,
+            "bytes": self._relay.batch_bytes,
+            "cut": self._limits.cut,
+            "headers_cut": MAX_HEADER_TEXT,
+            "type_cut": MAX_TYPE,
+            "whole_below": whole_below,
+        }
+
+    def _note_size(self, rows: Sequence[tuple[Any, ...]], rows_at_most: int) -> bool:
+        """Whether there may be more rows; the next read asks for no more than there is room for.
+
+        Postgres makes text of as many rows as are asked for, however few of them a batch has room for.
+        """
+        size, most = (rows[-1][-1] if rows else 0), self._relay.batch_bytes
+        room = 2 * most * len(rows) // size if size else self._relay.batch_rows
+        self._rows_at_most = max(min(4 * rows_at_most, self._relay.batch_rows, room), 1)
+        return len(rows) == rows_at_most or size >= most
+
+
+def _one(cursor: psycopg.Cursor) -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    assert row is not None  # noqa: S101 - the statement always gives one row
+    return row
+
+
+def _obstacle(text: str) -> Obstacle:
+    given = orjson.loads(text)
+    return Obstacle(given["due_us"], given["blocked"] or {}, given["is_foreign"])
+
+
+def _released(row: Sequence[Any]) -> Released:
+    event = Event._make(row[:9])
+    topic, state, blocks, waits_for = row[9:13]
+    place = Place(topic, event.key_hash)
+    parked = Parked(event.seq, event.source, event.id, event.created_us, place, State(state), blocks, waits_for)
+    return Released(event, parked)
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """Postgres' text form of an integer array, for `%(name)s::bigint[]`; psycopg makes one element by element."""
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -1,0 +1,139 @@
+"""What was read and not published: parked events, and which of them a batch may carry.
+
+Every event that is read has an outcome in its batch: published, or parked. An event *waits* behind an earlier parked
+one of its topic and key, and while its topic is held. That it waits behind another is derived, never stored: it may go
+as soon as nothing earlier of its place stays parked. Deferred events block nobody; skipped ones stay, and block nobody
+either.
+
+A batch carries what `parked` releases first, then new events, so that a busy key does not keep its released ones for
+ever. A read does not see what batches that are not settled park and unpark: their changes are laid over what it
+returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from bridge.event import Event
+
+
+class State(StrEnum):
+    """Why an event is parked; people retry or skip dead ones, and nothing else."""
+
+    WAITING = "waiting"  # behind an earlier one of its place, or for a topic
+    DEFERRED = "deferred"  # not due yet
+    DEAD = "dead"
+    RETRIED = "retried"  # dead, but to be tried again
+
+
+class Place(NamedTuple):
+    """Where order is promised: a topic, and a hash of the event's key. Two keys of one hash wait for each other."""
+
+    topic: str
+    key_hash: int
+
+
+class Parked(NamedTuple):
+    """One row of `bridge.parked`; times in microseconds since 1970 (UTC).
+
+    `blocks`: later events of its place wait. `waits_for` is the topic that its dead letter could not be published to.
+    """
+
+    seq: int
+    source: str
+    id: str
+    at_us: int
+    place: Place
+    state: State
+    blocks: bool
+    waits_for: str | None = None
+    due_us: int | None = None
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, event: Event, topic: str, state: State, *, blocks: bool) -> Parked:
+        """An event that is parked now."""
+        place = Place(topic, event.key_hash)
+        return cls(event.seq, event.source, event.id, event.created_us, place, state, blocks)
+
+
+class Change(NamedTuple):
+    """What a batch does with one event: parks it anew (no `before`), or again, or publishes it (no `after`).
+
+    As read from a ledger, it has no `before` in any case.
+    """
+
+    seq: int
+    before: Parked | None
+    after: Parked | None
+
+
+class Released(NamedTuple):
+    """A parked event that may be tried."""
+
+    event: Event
+    row: Parked
+
+
+class Verdict(StrEnum):
+    """What is to become of an event that a batch might carry."""
+
+    TRY = "encode it"
+    LEAVE = "it stays parked as it is"
+    WAIT = "park it: something earlier of its place stays parked"
+
+
+class Parking:
+    """Decides, for one batch, in the order of its events: released ones by seq, then new ones by seq.
+
+    Of each place it keeps the last event that blocks it: earlier ones are released before.
+    """
+
+    def __init__(self, blocked: Mapping[Place, int], unsettled: Iterable[Change]) -> None:
+        """`blocked`: the last blocking seq of each place of the batch's new events, as the read saw it; `unsettled`:
+        what a batch since then has changed.
+        """
+        self.changes: dict[int, Change] = {}
+        self._blocked = dict(blocked)
+        self._in_flight: set[int] = set()
+        self._stuck: dict[Place, int] = {}  # the lowest seq that stays parked and blocks
+        for change in unsettled:
+            self._in_flight.add(change.seq)
+            self._note(change)
+
+    def released(self, row: Parked) -> Verdict:
+        """May an event be tried that was parked, and that nothing dead precedes, as the read saw it?"""
+        if row.seq in self._in_flight or self._stuck.get(row.place, row.seq) < row.seq:
+            return Verdict.LEAVE
+        return Verdict.TRY
+
+    def new(self, place: Place) -> Verdict:
+        """May an event be tried that was never read before?"""
+        return Verdict.WAIT if place in self._blocked else Verdict.TRY
+
+    def published(self, row: Parked) -> None:
+        """A released event is in the batch."""
+        self._decide(Change(row.seq, row, None))
+
+    def park(self, after: Parked, before: Parked | None = None) -> None:
+        """A new event is parked, or a released one again."""
+        self._decide(Change(after.seq, before, after))
+
+    def leave(self, row: Parked) -> None:
+        """A released event stays as it is, and so do later ones of its place."""
+        if row.blocks:
+            self._stuck[row.place] = min(row.seq, self._stuck.get(row.place, row.seq))
+
+    def _decide(self, change: Change) -> None:
+        self.changes[change.seq] = change
+        self._note(change)
+
+    def _note(self, change: Change) -> None:
+        if change.after is not None and change.after.blocks:
+            place = change.after.place
+            self._blocked[place] = max(change.seq, self._blocked.get(place, change.seq))
+            self.leave(change.after)
+        elif change.before is not None and self._blocked.get(change.before.place) == change.seq:
+            del self._blocked[change.before.place]

@@ -1,0 +1,76 @@
+"""When parked events are looked for: a look too few leaves them for ever, which the model of parking would see."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.shard.releases import Releases
+
+
+@pytest.fixture
+def releases() -> Releases:
+    """After the first look, which had nothing in flight and found nothing."""
+    releases = Releases()
+    assert releases.is_time(0.0, 4)
+    releases.looked(0, 4, 4, is_full=False, due_at=None)
+    return releases
+
+
+def test_a_takeover_looks_once(releases: Releases) -> None:
+    assert not releases.is_time(1e9, 1000)
+
+
+def test_what_may_have_released_something_makes_it_look(releases: Releases) -> None:
+    releases.expect()
+    assert releases.is_time(1.0, 4)
+    releases.looked(0, 4, 4, is_full=False, due_at=None)
+    assert not releases.is_time(1.0, 4)
+
+
+def test_it_looks_when_the_next_one_is_due(releases: Releases) -> None:
+    releases.expect()
+    releases.looked(0, 4, 4, is_full=False, due_at=7.5)
+    assert not releases.is_time(7.4, 4)
+    assert releases.is_time(7.5, 4)
+    releases.looked(0, 4, 4, is_full=False, due_at=None)
+    assert not releases.is_time(7.5, 4)
+
+
+def test_there_may_be_more_than_there_was_room_for(releases: Releases) -> None:
+    releases.expect()
+    releases.looked(3, 4, 5, is_full=True, due_at=None)
+    assert releases.is_time(1.0, 4)
+
+
+def test_what_was_parked_behind_what_it_found_is_found_too(releases: Releases) -> None:
+    """By the batch that carries it, too; it cannot be seen before that is settled."""
+    releases.expect()
+    releases.looked(3, 4, 6, is_full=False, due_at=None)
+    for settled_no in (4, 5):
+        assert not releases.is_time(1.0, settled_no)
+    assert releases.is_time(1.0, 6)
+    releases.looked(0, 6, 7, is_full=False, due_at=None)
+    assert not releases.is_time(1.0, 1000)
+
+
+def test_what_is_in_flight_while_it_looks_is_looked_at_when_it_is_settled(releases: Releases) -> None:
+    """Batch 5 was in flight; it may be settled by the end of that very step, and still was not seen."""
+    releases.expect()
+    releases.looked(0, 4, 5, is_full=False, due_at=None)
+    assert not releases.is_time(1.0, 4)
+    assert releases.is_time(1.0, 5)
+
+
+def test_an_event_that_is_for_later_is_looked_at_once_it_is_settled(releases: Releases) -> None:
+    """Before, nobody can tell when it is due."""
+    releases.expect_behind(5)
+    assert not releases.is_time(1.0, 4)
+    assert releases.is_time(1.0, 5)
+
+
+def test_events_for_later_in_each_batch_put_nothing_off(releases: Releases) -> None:
+    releases.expect_behind(5)
+    releases.expect_behind(6)
+    assert releases.is_time(1.0, 5)
+    releases.looked(0, 5, 6, is_full=False, due_at=9.0)
+    assert releases.is_time(1.0, 6)  # nor is the other forgotten
