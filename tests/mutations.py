@@ -630,8 +630,15 @@ MUTATIONS = (
     Mutation(
         "a deferred event's time is not asked for",
         "bridge/shard/shard.py",
-        "                self._releases.expect_behind(self._ledger.batch_no)\n",
-        "                pass\n",
+        "            self._releases.expect_behind(self._ledger.batch_no)  # after",
+        "            pass  # after",
+    ),
+    Mutation(
+        "a look forgets what its own step has put off",
+        "bridge/shard/shard.py",
+        "        if any(change.after is not None and change.after.state is State.DEFERRED",
+        "        if not looks and any(change.after is not None and change.after.state is State.DEFERRED",
+        "tests/model/test_parking.py",
     ),
     Mutation(
         "parking is not fenced, in SQL",

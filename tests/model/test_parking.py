@@ -45,7 +45,6 @@ totals: Counter[str] = Counter()
 
 keys = st.sampled_from("aab")
 types = st.sampled_from(["x", "x", "y", "other y"])
-amounts = st.integers(1, 3)
 
 
 class Died(Exception):
@@ -55,8 +54,8 @@ class Died(Exception):
 class Kafka:
     """One shard's producer, and what it has published, and when: at least once, without the ledger's numbers."""
 
-    def __init__(self, reached: Callable[[str], None], now: Callable[[], float], *, is_exact: bool) -> None:
-        self._is_exact, self._now = is_exact, now
+    def __init__(self, most: int, reached: Callable[[str], None], now: Callable[[], float], *, is_exact: bool) -> None:
+        self._most, self._is_exact, self._now = most, is_exact, now
         self.log: list[tuple[Record, float]] = []
         self.last: ControlRecord | None = None
         self._reached = reached
@@ -66,6 +65,8 @@ class Kafka:
 
     def publish(self, control: ControlRecord, records: Iterable[Record]) -> None:
         self._reached("publish")
+        records = list(records)
+        assert len(records) <= self._most, "more than a batch may have"
         self.log += [(record, self._now()) for record in records]
         if self._is_exact:
             self.last = control
@@ -123,7 +124,7 @@ class Parkings(RuleBasedStateMachine):
             routes=ROUTES,
         )
         self.db = Database(most=most, passes=passes, topics=all_topics(self.settings), reached=self.reached)
-        self.kafka, self.encoder = Kafka(self.reached, self.now, is_exact=self._is_exact), Encoder()
+        self.kafka, self.encoder = Kafka(most, self.reached, self.now, is_exact=self._is_exact), Encoder()
         self.checked = 0  # records
         self.seen: set[int] = set()
         self.last: dict[Place, int] = {}
@@ -180,18 +181,19 @@ class Parkings(RuleBasedStateMachine):
 
     # The relay
 
-    @rule(times=amounts)
-    def step(self, times: int) -> None:
-        """As it goes when nothing is in the way."""
+    @rule(times=st.integers(1, 4), is_busy=st.booleans())
+    def step(self, times: int, is_busy: bool) -> None:
+        """Some steps; there may be something for the busy key in each of them."""
         for _ in range(times):
+            if is_busy:
+                self.write([("a", "x")])
             self._step()
 
     @rule(rounds=st.integers(1, 2))
     def carry(self, rounds: int) -> None:
         """As its thread does: until it is idle, and then until a look has news, or a little later anyway."""
         for _ in range(rounds):
-            at_most = 30 + 10 * len(self.db.rows)
-            assert any(self._step() for _ in range(at_most)), "it never rests"
+            self._step_until_idle()
             if self.shard.look() is News.NONE:
                 self.db.now += 0.25
 
@@ -219,6 +221,9 @@ class Parkings(RuleBasedStateMachine):
         self.shard = Shard.take_over(
             self.settings, self.db, self.kafka, self.encoder, self.holds, Suspicion(), self.now
         )
+
+    def _step_until_idle(self) -> None:
+        assert any(self._step() for _ in range(30 + 10 * len(self.db.rows))), "it never rests"
 
     def _step(self) -> bool:
         """Whether it is idle now; it takes a moment."""
@@ -330,9 +335,17 @@ class Parkings(RuleBasedStateMachine):
             for seq in self.db.dead():  # one by one would find more, by looking more often
                 is_unknown = next(row for row in self.db.rows if row.seq == seq).event_type == "unknown"
                 self._decide(seq, mends=True, skips=is_unknown)
+        self._rest()
         totals["histories"] += 1
         totals["takeovers"] += self.db.ledger.generation
         totals["events"] += len(self.db.rows)
+
+    def _rest(self) -> None:
+        """When nothing is left to do, it does nothing."""
+        for _ in range(3):
+            self._step_until_idle()
+            self.db.now += 0.2
+        assert self.shard.look() is News.NONE, "it looks for nothing"
 
     def _wait_for_what_may_go(self) -> None:
         patience = 60 + 3 * len(self.db.rows)

@@ -44,7 +44,6 @@ def test_there_may_be_more_than_there_was_room_for(releases: Releases) -> None:
 
 def test_what_was_parked_behind_what_it_found_is_found_too(releases: Releases) -> None:
     """By the batch that carries it, too; it cannot be seen before that is settled."""
-    releases.expect()
     releases.looked(3, 4, 6, is_full=False, due_at=None)
     for settled_no in (4, 5):
         assert not releases.is_time(1.0, settled_no)
