@@ -12,7 +12,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth chaos hostile fuzz mutations lock clean
+.PHONY: help venv demo test check bench scaling growth chaos long model fuzz mutations lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ growth: .venv/dev.stamp  ## Measure after up to 20 million events, and under an 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m chaos -s
 
-hostile: .venv/dev.stamp  ## Whole relays against hostile rows, topics, rights, settings and registries (half an hour)
-	$(BIN)/pytest -m hostile --numprocesses 2 --dist loadfile
+long: .venv/dev.stamp  ## The cases that `make test` leaves out, because it has others of their kind (half an hour)
+	$(BIN)/pytest -m long --numprocesses 2 --dist loadfile
+
+model: .venv/dev.stamp  ## The protocol against disorder of all kinds, RUNS=10000 histories for each part
+	BRIDGE_TEST_MODEL_RUNS=$(or $(RUNS),10000) $(BIN)/pytest tests/model --timeout 0 --numprocesses 2 --dist loadfile
 
 fuzz: .venv/dev.stamp  ## Hostile rows, answers, rights and settings for MINUTES=30, from SEED; reports are in build/fuzz
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m fuzz -s

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "build", "dist")
 MODEL = "tests/model"
 SEEDS = (1, 2, 3)  # for the model, which a rare removal needs more histories to notice
+OF_THE_MODEL = {"BRIDGE_TEST_MODEL_SHRINK": "0", "BRIDGE_TEST_MODEL_RUNS": "2000"}
 TAKEOVER = "tests/unit/test_takeover.py"
 
 
@@ -158,11 +159,11 @@ MUTATIONS = (
     Mutation(
         "a failed commit is tried again with the same producer",
         "bridge/shard/shard.py",
-        '            self._producer.publish(new.control, batch.records)\n            failpoint("published")',
-        "            try:\n                self._producer.publish(new.control, batch.records)\n"
-        "            except Exception:\n"
-        "                self._producer.publish(new.control, batch.records)\n"
-        '            failpoint("published")',
+        "        self._producer.publish(control, batch.records)\n        if receive",
+        "        try:\n            self._producer.publish(control, batch.records)\n"
+        "        except Exception:\n"
+        "            self._producer.publish(control, batch.records)\n"
+        "        if receive",
     ),
     # The order of a batch's steps
     Mutation(
@@ -634,6 +635,37 @@ MUTATIONS = (
         "            pass  # after",
     ),
     Mutation(
+        "an event above the sequence is no sign that it was set back",
+        "bridge/shard/shard.py",
+        "        known = max(self._scanner.drawn, read.scan.last_seq or 0)\n",
+        "        known = self._scanner.drawn\n",
+    ),
+    # Reading ahead
+    Mutation(
+        "what was read ahead is carried with what was released",
+        "bridge/shard/shard.py",
+        "        if read is None or free.released:",
+        "        if read is None:",
+    ),
+    Mutation(
+        "at least once reads ahead of what it has still to park",
+        "bridge/shard/shard.py",
+        "has_more and not batch.changes",
+        "has_more",
+    ),
+    Mutation(
+        "it reads ahead of its claim",
+        "bridge/shard/shard.py",
+        "            self._write(new, self._ledger.in_flight, lazily=False)\n"
+        '            failpoint("claimed")\n'
+        "            self._publish(new.control, batch, reads_on=has_more)\n",
+        "            early = self._store.reader.read(self._scanner.start(), self._room) if has_more else None\n"
+        "            self._write(new, self._ledger.in_flight, lazily=False)\n"
+        '            failpoint("claimed")\n'
+        "            self._publish(new.control, batch, reads_on=False)\n"
+        "            self._ahead = early\n",
+    ),
+    Mutation(
         "a look forgets what its own step has put off",
         "bridge/shard/shard.py",
         "        if any(change.after is not None and change.after.state is State.DEFERRED",
@@ -678,7 +710,7 @@ MUTATIONS = (
     Mutation(
         "a sequence that was set back is not noticed",
         "bridge/shard/shard.py",
-        "if read.scan.drawn < self._scanner.drawn or not self._are_numbers_checked:",
+        "if read.scan.drawn < known or not self._are_numbers_checked:",
         "if not self._are_numbers_checked:",
     ),
     Mutation(
@@ -721,7 +753,11 @@ def run(mutation: Mutation) -> tuple[bool, str]:
         copy = Path(directory) / "copy"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
         mutate(copy, mutation)
-        environment = os.environ | {"PYTHONPATH": str(copy), "BRIDGE_TEST_MODEL_SHRINK": "0"}
+        environment = os.environ | {
+            "PYTHONPATH": str(copy),
+            "BRIDGE_TEST_MODEL_SHRINK": "0",
+            "BRIDGE_TEST_MODEL_RUNS": "2000",
+        }
         for seed in SEEDS if mutation.tests == MODEL else SEEDS[:1]:
             options = ["-x", "-q", "-p", "no:cacheprovider", f"--hypothesis-seed={seed}"]
             command = [sys.executable, "-m", "pytest", mutation.tests.split()[0], *_selection(mutation.tests), *options]

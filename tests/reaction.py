@@ -20,7 +20,7 @@ BOTH_DELIVERIES = pytest.mark.parametrize(
     "relay_lines",
     [
         pytest.param("", id="exactly_once"),
-        pytest.param('delivery = "at_least_once"', id="at_least_once", marks=pytest.mark.hostile),
+        pytest.param('delivery = "at_least_once"', id="at_least_once", marks=pytest.mark.long),
     ],
 )
 SECONDS = 30.0  # "within seconds", on a machine that has much else to do

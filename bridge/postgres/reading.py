@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import psycopg
@@ -24,6 +25,16 @@ PASSED_NUMBERS = 200_000  # below the cursor that one statement may pass: some 4
 ALL_SEEN = f"{EVERY}:{EVERY}:"  # a snapshot that sees every transaction
 
 T = TypeVar("T", Read, Free)
+
+
+class _Asked(NamedTuple):
+    """A read of new events that was sent: its bounds, and the answers to come."""
+
+    read_to: int
+    rows_at_most: int
+    last: int
+    seen: psycopg.Cursor
+    pending: psycopg.Cursor
 
 
 class Reader:
@@ -59,6 +70,27 @@ class Reader:
             return self._read(start, rows, whole_below, last)
 
         return self._around(scan, limit)
+
+    @explained()
+    def send(self, start: Start, limit: int | None) -> Callable[[], Read | None]:
+        """As `read()`, without waiting: the connection is the read's until what is returned was called.
+
+        That gives None where the read failed: another one tells why.
+        """
+        pipeline = ExitStack()
+        pipeline.enter_context(self._conn.pipeline())
+        asked = self._ask(start, self._most_rows(limit), EVERY, EVERY)
+
+        def receive() -> Read | None:
+            try:
+                pipeline.close()
+                return self._answer(asked)
+            except psycopg.Error:
+                if not self._conn.broken:
+                    self._conn.rollback()
+                return None
+
+        return receive
 
     @explained()
     def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
@@ -97,7 +129,7 @@ class Reader:
                     self._conn.rollback()
                 raise
 
-        rows = min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
+        rows = self._most_rows(limit)
         try:
             return scan_or_roll_back(rows)
         except psycopg.Error as error:
@@ -105,7 +137,16 @@ class Reader:
                 raise
             return read_around(scan_or_roll_back, rows)
 
+    def _most_rows(self, limit: int | None) -> int:
+        return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
+
     def _read(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> Read:
+        with self._conn.pipeline():
+            asked = self._ask(start, rows_at_most, whole_below, last)
+        return self._answer(asked)
+
+    def _ask(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> _Asked:
+        """Send the statements; a pipeline must be open."""
         position, late = start.position, start.position.late
         read_to = position.pair.cursor
         parameters = self._bounds(rows_at_most, whole_below) | {
@@ -122,15 +163,18 @@ class Reader:
             "last": min(last, read_to) if late else last,
             "topics": self._topics,
         }
-        with self._conn.pipeline():
-            begin(self._conn, "begin isolation level repeatable read read only")
-            seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
-            pending = self._conn.execute(query("read_pending"), parameters, prepare=True)
-            self._conn.execute("commit")
-        rows = pending.fetchall()
-        snapshot, drawn, first, decisions = _one(seen)
-        upto = min(last, first + PASSED_NUMBERS if first < read_to - PASSED_NUMBERS else EVERY)
-        is_full = self._note_size(rows, rows_at_most)
+        begin(self._conn, "begin isolation level repeatable read read only")
+        seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
+        pending = self._conn.execute(query("read_pending"), parameters, prepare=True)
+        self._conn.execute("commit")
+        return _Asked(read_to, rows_at_most, last, seen, pending)
+
+    def _answer(self, asked: _Asked) -> Read:
+        """What the statements found, once the pipeline is closed."""
+        rows = asked.pending.fetchall()
+        snapshot, drawn, first, decisions = _one(asked.seen)
+        upto = min(asked.last, first + PASSED_NUMBERS if first < asked.read_to - PASSED_NUMBERS else EVERY)
+        is_full = self._note_size(rows, asked.rows_at_most)
         last_seq = rows[-1][1] if rows else None
         if not is_full and upto < EVERY:
             last_seq = upto

@@ -78,6 +78,7 @@ class Shard:
         self._suspicion = suspicion
         self._now = now
         self._scanner = Scanner(ours.position)
+        self._ahead: Read | None = None  # the next read, if it was sent while the last batch was published
         self._releases = Releases()
         self._decisions = ours.decisions
         self._are_numbers_checked = False
@@ -121,12 +122,12 @@ class Shard:
         looks = self._releases.is_time(now, settled_no)
         free = self._look_for_parked() if looks else Free()
         before = self._scanner.position
-        read = None if free.is_full else self._read(len(free.released))  # else there is no room
+        read = self._read(free)
         failpoint("read")
         batch = self._make_batch(free, read)
         if batch.records or batch.changes:
             self.in_hand = batch
-            self._carry(batch, before)
+            self._carry(batch, before, has_more=read is not None and read.scan.cut)
             self._suspicion.passed(batch.seqs)
             self._holds.published(batch.records)
             self.in_hand = None
@@ -164,11 +165,15 @@ class Shard:
         in_flight = [change.seq for change in self._ledger.unsettled]
         return self._store.reader.free(self._holds.current.keys(), in_flight, self._suspicion.limit)
 
-    def _read(self, released: int) -> Read:
-        """As many as there is room for beside those that were released."""
-        limit = self._suspicion.limit or self._settings.relay.batch_rows
-        read = self._store.reader.read(self._scanner.start(), max(limit - released, 1))
-        if read.scan.drawn < self._scanner.drawn or not self._are_numbers_checked:
+    def _read(self, free: Free) -> Read | None:
+        """As many as there is room for beside those that were released, or what was read ahead."""
+        read, self._ahead = self._ahead, None
+        if free.is_full:
+            return None
+        if read is None or free.released:
+            read = self._store.reader.read(self._scanner.start(), max(self._room - len(free.released), 1))
+        known = max(self._scanner.drawn, read.scan.last_seq or 0)
+        if read.scan.drawn < known or not self._are_numbers_checked:
             self._check_numbers()
         for seq, obstacle in read.obstacles.items():
             if obstacle.is_foreign:
@@ -178,6 +183,10 @@ class Shard:
                 )
         self._scanner.scanned(read.scan)
         return read
+
+    @property
+    def _room(self) -> int:
+        return self._suspicion.limit or self._settings.relay.batch_rows
 
     def _make_batch(self, free: Free, read: Read | None) -> Batch:
         block_keys = self._settings.relay.on_dead is OnDead.HOLD
@@ -217,21 +226,28 @@ class Shard:
         if not self._store.stop(self._ledger, reason, renumber=renumber):
             raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
-    def _carry(self, batch: Batch, before: Position) -> None:
+    def _carry(self, batch: Batch, before: Position, *, has_more: bool) -> None:
         """`before` is where reading stood before this batch: all that was settled."""
         in_flight = batch.in_flight(self._scanner.position)
         new = self._ledger.claimed(uuid4(), before, in_flight)
         if self._settings.relay.delivery is Delivery.AT_LEAST_ONCE:
             if batch.records:
-                self._producer.publish(new.control, batch.records)
+                self._publish(new.control, batch, reads_on=has_more and not batch.changes)
             self._ledger = replace(self._ledger, in_flight=in_flight)
             self._settle(self._now())
         else:
             self._write(new, self._ledger.in_flight, lazily=False)
             failpoint("claimed")
-            self._producer.publish(new.control, batch.records)
+            self._publish(new.control, batch, reads_on=has_more)
             failpoint("published")
             self._settle_at = self._now() + SETTLE_SECONDS
+
+    def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> None:
+        """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight."""
+        receive = self._store.reader.send(self._scanner.start(), self._room) if reads_on else None
+        self._producer.publish(control, batch.records)
+        if receive is not None:
+            self._ahead = receive()
 
     def _settle(self, now: float | None) -> None:
         """Settle the last batch on its own, because no next claim will; `now` is None at the end.

@@ -93,6 +93,7 @@ def test_the_relay_is_killed_during_a_commit(cluster: Cluster, cluster_site: Sit
     assert cluster_site.assert_exactly_once(successor).published == 41
 
 
+@pytest.mark.long
 @pytest.mark.relay(SMALL)
 def test_brokers_restart_one_after_the_other(cluster: Cluster, cluster_site: Site) -> None:
     """Every coordinator and every leader moves, under load."""
@@ -163,6 +164,7 @@ def test_too_few_replicas(cluster: Cluster, cluster_site: Site) -> None:
     cluster_site.assert_exactly_once(relay)
 
 
+@pytest.mark.long
 @pytest.mark.relay(SMALL)
 def test_the_disks_are_full(cluster: Cluster, cluster_site: Site) -> None:
     """Brokers whose disks are full stop; once there is room and they run again, all goes on."""
@@ -190,7 +192,7 @@ def test_the_network_goes_deaf(cluster: Cluster, cluster_site: Site) -> None:
     cluster_site.assert_exactly_once(relay)
 
 
-@pytest.mark.hostile
+@pytest.mark.long
 def test_a_link_too_slow_for_a_whole_batch(cluster: Cluster, cluster_site: Site) -> None:
     """No batch is confirmed before its transaction's time is up: smaller ones are, and none of the events is dead."""
     site = cluster_site

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from at_length import at_length
 from fix_relay import Site, eventually
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -82,8 +83,11 @@ def test_the_documented_rights_are_enough(site: Site, role: str) -> None:
 @pytest.mark.parametrize(
     ("right", "on"),
     [
-        ("select", "outbox"), ("select", "history"), ("select", "event_seq"), ("update", "shard"), ("insert", "relay"),
-        ("select", "parked"), ("insert", "parked"), ("update", "parked"), ("delete", "parked"), ("insert", "tick"),
+        ("select", "outbox"), ("update", "shard"), ("insert", "relay"), ("insert", "parked"),
+        *at_length(
+            ("select", "history"), ("select", "event_seq"), ("select", "parked"), ("update", "parked"),
+            ("delete", "parked"), ("insert", "tick"),
+        ),
     ],
 )  # fmt: skip
 def test_a_right_is_taken_away_for_a_while(site: Site, role: str, right: str, on: str) -> None:
@@ -142,7 +146,7 @@ HARMFUL = {
 }
 
 
-@pytest.mark.parametrize("name", HARMFUL)
+@pytest.mark.parametrize("name", [*[*HARMFUL][:3], *at_length(*[*HARMFUL][3:])])
 def test_a_setting_that_is_bad_for_a_while(site: Site, role: str, name: str) -> None:
     value, words = HARMFUL[name]
     with running(site) as relay, busy_leases(site):
@@ -166,7 +170,7 @@ def test_a_setting_that_is_bad_for_a_while(site: Site, role: str, name: str) -> 
     assert audit.is_clean, audit
 
 
-@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("isolation", ["serializable", *at_length("repeatable read")])
 def test_transactions_that_cannot_be_serialized(site: Site, role: str, isolation: str) -> None:
     """Somebody else changes the leases' rows all the time, and the relay's claims would fail under this isolation."""
     set_for(site, role, "default_transaction_isolation", isolation)

@@ -21,7 +21,7 @@ from reaction import (
     running,
 )
 
-pytestmark = pytest.mark.hostile
+pytestmark = pytest.mark.long
 
 LIES = [
     "an id that is text",

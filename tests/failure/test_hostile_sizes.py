@@ -14,7 +14,7 @@ from fix_relay import Site, eventually
 from kafka_settings import configure
 from reaction import BOTH_DELIVERIES, SECONDS, assert_calm, assert_decided, assert_flows, publish, running, status_of
 
-pytestmark = pytest.mark.hostile
+pytestmark = pytest.mark.long
 
 LIMIT = 20_000  # of the topic; a sweep over it in steps of a byte is cheap
 BELOW, ABOVE = 1_200, 100  # what Kafka adds to a record is less

@@ -26,7 +26,7 @@ from reaction import (
     status_of,
 )
 
-pytestmark = pytest.mark.hostile
+pytestmark = pytest.mark.long
 
 LATER = """insert into bridge.event_queue (event_type, event_key, payload, available_at)
            values (%s, %s, '{"n": 1}', now() + interval '3 seconds') returning id::text"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from at_length import at_length
 from fix_kafka import Cluster, transactional_ids
 from fix_relay import Site, eventually
 from reaction import assert_all_is_well
@@ -10,7 +11,7 @@ from reaction import assert_all_is_well
 
 @pytest.mark.parametrize(
     ("relay_lines", "runs_on"),
-    [("", True), ("", False), ('delivery = "at_least_once"', True)],
+    [("", True), ("", False), *at_length(('delivery = "at_least_once"', True))],
     ids=["runs on", "is started again", "at least once"],
 )
 def test_idle_for_longer_than_kafka_remembers(forgetful: Cluster, forgetful_site: Site, runs_on: bool) -> None:

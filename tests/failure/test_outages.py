@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from at_length import at_length
 from confluent_kafka import Producer
 from fix_relay import Site, eventually
 
@@ -65,6 +66,7 @@ def test_kafka_is_killed_while_publishing(site: Site, stack: Stack) -> None:
         stack.kafka.start()
 
 
+@pytest.mark.long
 @pytest.mark.relay("batch_rows = 300", 'delivery = "at_least_once"')
 def test_kafka_is_killed_while_publishing_at_least_once(site: Site, stack: Stack) -> None:
     relay = site.start()
@@ -82,7 +84,7 @@ def test_kafka_is_killed_while_publishing_at_least_once(site: Site, stack: Stack
 
 
 @pytest.mark.relay("batch_rows = 300")
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize("mode", ["immediate", *at_length("fast")])
 def test_postgres_restarts(site: Site, stack: Stack, mode: str) -> None:
     with running(site):
         site.publish(20_000)

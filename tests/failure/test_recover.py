@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from at_length import at_length
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 from fix_database import Backup, copy_of
@@ -58,8 +59,8 @@ def restore_elsewhere(site: Site, backup: Backup) -> None:
 
 @pytest.mark.parametrize(
     ("restore", "words"),
-    [(restore_physical, "has gone back in time"), (restore_copy, COPY), (restore_elsewhere, COPY)],
-    ids=["physical", "copy", "elsewhere"],
+    [(restore_physical, "has gone back in time"), (restore_elsewhere, COPY), *at_length((restore_copy, COPY))],
+    ids=["physical", "elsewhere", "copy"],
 )
 def test_a_restored_database(site: Site, restore: Callable[[Site, Backup], None], words: str) -> None:
     """All that was published after the backup is pending again; nothing is published twice."""
@@ -135,7 +136,7 @@ def test_control_records_that_were_deleted(site: Site, what: str) -> None:
     assert audit.published == 200
 
 
-@pytest.mark.parametrize("value", [None, b"{}", b'{"batch_no": "x"}', b"\xff"], ids=repr)
+@pytest.mark.parametrize("value", [None, b'{"batch_no": "x"}', *at_length(b"{}", b"\xff")], ids=repr)
 def test_a_control_record_that_somebody_else_wrote(site: Site, value: bytes | None) -> None:
     """Nothing is concluded from it."""
     site.publish(100)

@@ -10,7 +10,7 @@ from fix_acl import TOPIC, TRANSACTIONS, Right, SecuredBroker, User
 from fix_relay import Site, eventually
 from reaction import assert_all_is_well, assert_calm, assert_flows, assert_says, assert_shown, end, running
 
-pytestmark = pytest.mark.hostile
+pytestmark = pytest.mark.long
 
 
 def needed(site: Site) -> list[Right]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from at_length import at_length
 from fix_relay import Site, eventually
 from reaction import (
     BOTH_DELIVERIES,
@@ -69,7 +70,7 @@ def plant(site: Site, tmp_path: Path, body: str) -> None:
 
 
 @BOTH_DELIVERIES
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [3, *at_length(1)])
 def test_events_that_meet_a_bug(site: Site, tmp_path: Path, count: int) -> None:
     """After three failures of their batch they are tried one by one, and parked as dead: where, but not what."""
     plant(site, tmp_path, IN_ENCODER.format(condition="event.key.startswith('bug')"))
@@ -100,7 +101,7 @@ def test_events_that_meet_a_bug(site: Site, tmp_path: Path, count: int) -> None:
 
 
 @BOTH_DELIVERIES
-@pytest.mark.parametrize("body", [IN_READER, IN_PRODUCER, IN_THREAD], ids=["reader", "producer", "thread"])
+@pytest.mark.parametrize("body", [IN_READER, IN_PRODUCER, *at_length(IN_THREAD)], ids=["reader", "producer", "thread"])
 def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None:
     """It waits with a growing pause, says why once, and is shown; the other shard flows; SIGTERM is answered."""
     switch = tmp_path / "switch"

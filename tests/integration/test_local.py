@@ -66,6 +66,7 @@ def test_life_of_a_stack(stack: Stack, directory: Path) -> None:
     assert not running_below(directory)
 
 
+@pytest.mark.long
 def test_power_cut(stack: Stack, unique: str) -> None:
     """Every process is killed at once; the next start recovers what had been written."""
     endpoints = stack.endpoints

@@ -311,7 +311,7 @@ def free_all(store: Store) -> list[Event]:
 
 @pytest.mark.parametrize("is_parked", [False, True], ids=["new", "parked"])
 @pytest.mark.parametrize(
-    "row", [*(pytest.param(row, marks=pytest.mark.hostile) for row in ("payload", "headers")), "new_state"]
+    "row", [*(pytest.param(row, marks=pytest.mark.long) for row in ("payload", "headers")), "new_state"]
 )
 def test_a_row_that_postgres_cannot_make_text_of(
     db: psycopg.Connection, stores: tuple[Store, Store], row: str, is_parked: bool

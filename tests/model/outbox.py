@@ -190,6 +190,11 @@ class Database(Outbox):
         obstacles = {row.seq: obstacle for row in rows if (obstacle := self._obstacle(row, parked)) is not None}
         return Read(scan, tuple(self.event(row) for row in rows), obstacles, decisions)
 
+    def send(self, start: Start, limit: int | None) -> Callable[[], Read | None]:
+        """It reads when it is sent."""
+        read = self.read(start, limit)
+        return lambda: read
+
     def _obstacle(self, row: Row, parked: dict[int, Parked]) -> Obstacle | None:
         """What `read_pending.sql` says of one event."""
         blocked: dict[str, int] = {}

@@ -7,6 +7,7 @@ acts on it at some later time), or is sent twice, as librdkafka does when a conn
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from itertools import count, takewhile
@@ -193,6 +194,13 @@ class Store:
 
     def read(self, start: Start, limit: int | None) -> Read:
         return self._ask("read", lambda db: db.read(start, limit))
+
+    def send(self, start: Start, limit: int | None) -> Callable[[], Read | None]:
+        """It reads when it is sent; whether that worked is known later."""
+        read: Read | None = None
+        with contextlib.suppress(DatabaseUnavailable):
+            read = self.read(start, limit)
+        return lambda: read
 
     def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
         held = set(held)

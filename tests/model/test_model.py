@@ -1,6 +1,6 @@
 """The relay's own code against all disorder that Hypothesis can think of: who runs, what is late, cut, killed, lost.
 
-`BRIDGE_TEST_MODEL_RUNS` sets the number of histories (default 2000). A failure prints the shortest history found, and
+`BRIDGE_TEST_MODEL_RUNS` sets the number of histories (default 500). A failure prints the shortest history found, and
 a seed: `pytest tests/model --hypothesis-seed=...` finds it again. `BRIDGE_TEST_MODEL_SHRINK=0` stops at the first one.
 """
 
@@ -314,7 +314,7 @@ def test_histories(request: pytest.FixtureRequest) -> None:
     run_state_machine_as_test(
         History,
         settings=settings(
-            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "2000")),
+            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "500")),
             stateful_step_count=40,
             phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
             deadline=None,

@@ -382,7 +382,7 @@ def test_parking(request: pytest.FixtureRequest) -> None:
     run_state_machine_as_test(
         Parkings,
         settings=settings(
-            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "2000")), stateful_step_count=30,
+            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "500")), stateful_step_count=30,
             phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
             deadline=None, database=None, suppress_health_check=list(HealthCheck),
         ),

@@ -211,7 +211,7 @@ def test_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(
         Reading,
         settings=settings(
-            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "2000")), stateful_step_count=40,
+            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "500")), stateful_step_count=40,
             phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
             deadline=None, database=None, suppress_health_check=list(HealthCheck),
         ),
