@@ -32,6 +32,8 @@ class RecordClock:
 
     def timestamp_ms(self, event: Event) -> int:
         """Milliseconds since 1970."""
-        if not 0 <= event.created_us <= self._past_us:  # the clock is asked for one event in thousands
+        created_us = event.created_us
+        if not 0 <= created_us <= self._past_us:  # the clock is asked for one event in thousands
             self._past_us = time.time_ns() // 1000
-        return max(min(event.created_us, self._past_us), 0) // 1000
+            created_us = max(min(created_us, self._past_us), 0)
+        return created_us // 1000
