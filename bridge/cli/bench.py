@@ -26,7 +26,7 @@ from bridge.cli.terminal import echo, progress_console
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(min=1), default=(100, 500, 2000), show_default=True)
 @click.option("--seconds", type=click.IntRange(min=1), default=10, show_default=True, help="At each rate.")
 @click.option("--minutes", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="For the snapshot.")
-@click.option("--shards", type=click.IntRange(1, 1024), default=2, show_default=True)
+@click.option("--shards", type=click.IntRange(1, 1024), default=1, show_default=True)
 @click.option("--debezium", "peer", is_flag=True, help="Measure Debezium, too; Postgres needs wal_level = logical.")
 @click.option(
     "--dir",

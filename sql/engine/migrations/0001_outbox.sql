@@ -19,15 +19,15 @@ begin
     end if;
 end $$;
 
--- A constant in a function, so that computing a shard reads no table. bridge.set_shard_count() replaces it. Two,
+-- A constant in a function, so that computing a shard reads no table. bridge.set_shard_count() replaces it. One,
 -- because each shard's batch is a Kafka transaction of its own, and more are in each other's way
--- (docs/decisions/0009).
+-- (docs/decisions/0013).
 create function bridge.shard_count() returns integer
     language sql immutable parallel safe
-    return 2;
+    return 1;
 
 -- In plpgsql, because Postgres would inline an SQL function anew for each statement that inserts: measured, that was
--- two fifths of such a statement's cost.
+-- two fifths of such a statement's cost. What writers call often has the expression itself.
 create function bridge.shard_of(event_key text) returns smallint
     language plpgsql immutable parallel safe
 as $$

@@ -34,8 +34,9 @@ select o.id, o.event_type, o.event_key, o.payload, o.headers, b.status, coalesce
 -- half of what a trigger does; COPY knows no rules, and calls the trigger.
 create or replace rule bridge_insert as on insert to bridge.event_queue do instead
     insert into bridge.outbox (shard, event_type, event_key, payload, headers, available_at)
-    select bridge.shard_of(coalesce(w.event_key, clock_timestamp()::text)), w.event_type,
-           coalesce(w.event_key, bridge.new_event_id()::text), w.payload, w.headers, w.available_at
+    select (hashtextextended(coalesce(w.event_key, clock_timestamp()::text), 0) & 9223372036854775807)
+               % bridge.shard_count(),
+           w.event_type, coalesce(w.event_key, bridge.new_event_id()::text), w.payload, w.headers, w.available_at
       from (select new.event_type, new.event_key, new.payload, coalesce(new.headers, '{}') as headers, new.available_at
             offset 0) as w
     returning id, event_type, event_key, payload, headers, 'PENDING'::text, 0, created_at, available_at,
