@@ -502,11 +502,13 @@ MUTATIONS = (
         "bridge/postgres/queries/read_pending.sql",
         "           from bridge.outbox\n"
         "          where shard = %(shard)s\n"
+        "            and created_at >= '-infinity'\n"
         "            and seq > (select start from bounds)\n"
         "            and seq <= (select upto from bounds)\n"
         "            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))\n",
         "           from bridge.outbox\n"
         "          where shard = %(shard)s\n"
+        "            and created_at >= '-infinity'\n"
         "            and seq > (select start from bounds)\n"
         "            and seq <= (select upto from bounds)\n",
         "tests/integration/test_position.py",
@@ -516,12 +518,14 @@ MUTATIONS = (
         "bridge/postgres/queries/read_pending.sql",
         "           from bridge.outbox\n"
         "          where shard = %(shard)s\n"
+        "            and created_at >= '-infinity'\n"
         "            and seq > (select start from bounds)\n"
         "            and seq <= (select upto from bounds)\n"
         "            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))\n"
         "            and pg_visible_in_snapshot(xid, %(late_snapshot)s::pg_snapshot)\n",
         "           from bridge.outbox\n"
         "          where shard = %(shard)s\n"
+        "            and created_at >= '-infinity'\n"
         "            and seq > (select start from bounds)\n"
         "            and seq <= (select upto from bounds)\n"
         "            and (seq > %(read_to)s::bigint or not pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot))\n",
@@ -705,6 +709,56 @@ MUTATIONS = (
         "                 and (select true from",
         "                 and false and (select true from",
         "tests/integration/test_dead.py",
+    ),
+    # Finished table partitions
+    Mutation(
+        "a finished partition has no guard",
+        "sql/engine/functions/finish_partitions.sql",
+        "            perform bridge.guard_partition(part.leaf, part.control);\n",
+        "",
+        "tests/integration/test_finished.py",
+    ),
+    Mutation(
+        "a default partition has no guard",
+        "sql/engine/triggers/stamps.sql",
+        "select bridge.guard_partition('bridge.outbox_default', 'created_at');\n",
+        "",
+        "tests/integration/test_finished.py",
+    ),
+    Mutation(
+        "a partition that is made late has no guard",
+        "sql/engine/functions/create_partition.sql",
+        "            and range_from < (select up_to from bridge.finished) then",
+        "            and false then",
+        "tests/integration/test_finished.py",
+    ),
+    Mutation(
+        "a partition is finished with unread events",
+        "sql/engine/functions/finish_partitions.sql",
+        "part.leaf) into is_left;",
+        "part.leaf);",
+        "tests/integration/test_finished.py",
+    ),
+    Mutation(
+        "unread events of a default partition are forgotten",
+        "sql/engine/functions/finish_partitions.sql",
+        "        moment := least(moment, first_left);\n",
+        "",
+        "tests/integration/test_finished.py",
+    ),
+    Mutation(
+        "an old snapshot is believed",
+        "sql/engine/functions/reopen_partition.sql",
+        "        perform from bridge.finished for update;\n",
+        "        null;\n",
+        "tests/integration/test_finished.py",
+    ),
+    Mutation(
+        "a reader does not notice that a partition was reopened",
+        "bridge/postgres/reading.py",
+        "        if finished != self._finished:",
+        "        if finished > self._finished:",
+        "tests/integration/test_finished.py",
     ),
     # Numbers
     Mutation(

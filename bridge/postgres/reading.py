@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import psycopg
+from psycopg import sql
 
 from bridge.encoding.limits import TopicLimits
 from bridge.event import MAX_HEADER_TEXT, MAX_TYPE, Event
@@ -22,6 +23,7 @@ from bridge.shard.position import Scan, Snapshot, Start
 
 FIRST_ROWS = 16  # of the first read, whose rows may be large
 PASSED_NUMBERS = 200_000  # below the cursor that one statement may pass: some 40 ms
+NEVER = "-infinity"
 ALL_SEEN = f"{EVERY}:{EVERY}:"  # a snapshot that sees every transaction
 
 T = TypeVar("T", Read, Free)
@@ -58,6 +60,7 @@ class Reader:
         self._limits = limits
         self._topics = list(topics)
         self._rows_at_most = FIRST_ROWS
+        self._finished = NEVER
 
     @explained()
     def read(self, start: Start, limit: int | None) -> Read:
@@ -141,9 +144,12 @@ class Reader:
         return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
 
     def _read(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> Read:
-        with self._conn.pipeline():
-            asked = self._ask(start, rows_at_most, whole_below, last)
-        return self._answer(asked)
+        while True:
+            with self._conn.pipeline():
+                asked = self._ask(start, rows_at_most, whole_below, last)
+            read = self._answer(asked)
+            if read is not None:
+                return read
 
     def _ask(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> _Asked:
         """Send the statements; a pipeline must be open."""
@@ -165,14 +171,22 @@ class Reader:
         }
         begin(self._conn, "begin isolation level repeatable read read only")
         seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
-        pending = self._conn.execute(query("read_pending"), parameters, prepare=True)
+        finished = sql.Literal(self._finished).as_string(self._conn)
+        statement = query("read_pending").replace(f"'{NEVER}'", finished).encode()
+        pending = self._conn.execute(statement, parameters, prepare=True)
         self._conn.execute("commit")
         return _Asked(read_to, rows_at_most, last, seen, pending)
 
-    def _answer(self, asked: _Asked) -> Read:
-        """What the statements found, once the pipeline is closed."""
+    def _answer(self, asked: _Asked) -> Read | None:
+        """What the statements found, once the pipeline is closed.
+
+        None where partitions were finished, or reopened, as this very snapshot saw: the next one will know.
+        """
         rows = asked.pending.fetchall()
-        snapshot, drawn, first, decisions = _one(asked.seen)
+        snapshot, drawn, first, decisions, finished = _one(asked.seen)
+        if finished != self._finished:
+            self._finished = finished
+            return None
         upto = min(asked.last, first + PASSED_NUMBERS if first < asked.read_to - PASSED_NUMBERS else EVERY)
         is_full = self._note_size(rows, asked.rows_at_most)
         last_seq = rows[-1][1] if rows else None

@@ -29,7 +29,9 @@ from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = (0.002, 0.02)  # how often an idle shard looks whether anything has happened: soon after, and later
+LOOK_SECONDS = (0.002, 0.1)  # how often an idle shard looks whether anything has happened: most often, most rarely; and
+LOOK_SHARE = 0.01  # in between after this share of its rest, so that what comes then waits hardly longer for it
+READ_SECONDS = 2.0  # it reads in any case
 QUIET_SECONDS = 30.0  # without a failure, after which an old one counts no more
 
 
@@ -84,7 +86,7 @@ class ShardThread:
     def _carry(self, shard: Shard) -> None:
         relay = self._settings.relay
         pause = relay.poll_min_seconds
-        began = self._ports.now()
+        began = moved_at = self._ports.now()
         while not self._stop.is_set():
             moved = shard.step()
             self._outages.ended(self._name, DatabaseUnavailable)
@@ -101,27 +103,27 @@ class ShardThread:
                 self.health.got_on()
             self.idle = moved.is_idle
             if not self.idle:
-                pause = relay.poll_min_seconds
+                pause, moved_at = relay.poll_min_seconds, self._ports.now()
                 continue
             self._outages.ended(self._name, BrokerUnavailable)
-            pause = self._rest(shard, pause)
+            pause = self._rest(shard, pause, moved_at)
         shard.hand_back()
 
-    def _rest(self, shard: Shard, pause: float) -> float:
+    def _rest(self, shard: Shard, pause: float, moved_at: float) -> float:
         """Wait until somebody writes an event, or `pause` seconds until a transaction ends, which may be a late commit.
 
-        Returns the next pause. After `poll_max_seconds` it is time for a read in any case.
+        Returns the next pause.
         """
-        relay = self._settings.relay
-        (look, most), waited = LOOK_SECONDS, 0.0
-        while waited < relay.poll_max_seconds and not self._stop.wait(look):
-            waited += look
+        relay, now = self._settings.relay, self._ports.now
+        began = now()
+        while now() < began + READ_SECONDS:
+            if self._stop.wait(min(max(LOOK_SHARE * (now() - moved_at), LOOK_SECONDS[0]), LOOK_SECONDS[1])):
+                break
             news = shard.look()
             if news is News.WRITTEN:
                 return relay.poll_min_seconds
-            if news is News.ENDED and waited >= pause:
+            if news is News.ENDED and now() >= began + pause:
                 break
-            look = min(look * 1.5, most)
         return min(pause * 1.5, relay.poll_max_seconds)
 
     def _note_dead(self, dead: Sequence[DeadLetter]) -> None:

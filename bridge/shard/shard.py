@@ -1,7 +1,7 @@
 """The protocol for one shard that was taken over: read, encode, claim, publish. ARCHITECTURE.md, "A batch".
 
-No Postgres transaction is open while Kafka is awaited. There is no second try here: whatever goes wrong is raised, and
-the shard is taken over anew, so that ledger and control record say what happened.
+No Postgres transaction that writes is open while Kafka is awaited. There is no second try here: whatever goes wrong is
+raised, and the shard is taken over anew, so that ledger and control record say what happened.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ from reaction import (
 # docs/operations.md, "Roles and rights"
 RIGHTS = """
 grant usage on schema bridge to {role};
-grant select on bridge.outbox, bridge.history, bridge.unread, bridge.event_seq, bridge.schema_migration to {role};
+grant select on bridge.outbox, bridge.history, bridge.unread, bridge.event_seq, bridge.finished, bridge.schema_migration
+    to {role};
 grant select, update on bridge.shard to {role};
 grant select, insert, update, delete on bridge.parked, bridge.relay to {role};
 grant select, insert, update on bridge.publisher, bridge.witness to {role};

@@ -1,7 +1,8 @@
--- What the scan in this transaction can see, a bound on the numbers drawn so far, where the scan starts, and how often
--- people have decided about dead events.
+-- What the scan in this transaction can see, a bound on the numbers drawn so far, where the scan starts, how often people
+-- have decided about dead events, and up to when partitions are finished.
 select pg_current_snapshot()::text, case when is_called then last_value else 0 end,
        bridge.scan_start(%(cursor)s::bigint, %(xids)s::text[], %(floors)s::bigint[], %(next_xid)s::text,
                                %(next_floor)s::bigint),
-       (select decisions from bridge.shard where shard = %(shard)s)
+       (select decisions from bridge.shard where shard = %(shard)s),
+       coalesce((select up_to::text from bridge.finished), '-infinity')
   from bridge.event_seq

@@ -58,6 +58,10 @@ begin
             using range_from, range_to;
         get diagnostics moved = row_count;
     end if;
+    if parent in ('bridge.outbox'::regclass, 'bridge.history'::regclass)
+            and range_from < (select up_to from bridge.finished) then
+        perform bridge.guard_partition(leaf::regclass, policy.control);
+    end if;
     execute format('alter table %s attach partition %s for values from (%L) to (%L)',
                    parent, leaf, range_from, range_to);
     insert into bridge.maintenance_log (action, target, outcome, detail)

@@ -4,10 +4,11 @@
 -- Parameters: of_parent   one table of bridge.partition_policy; null: all
 --             also        moments, beside now and those to come, for which a partition is wanted
 -- Returns:    how many partitions were created
--- Writes:     new leaves, default partitions, bridge.maintenance_log
+-- Writes:     new leaves, default partitions, bridge.finished, bridge.maintenance_log
 -- Errors:     none: what cannot be done now (a lock, an error) is recorded and warned of; the next call tries again
 --
--- It takes no lock where nothing is missing. If two calls meet, the second returns at once.
+-- It takes no lock where nothing is missing, but on past partitions, to note that they are finished
+-- (bridge.finish_partitions). If two calls meet, the second returns at once.
 create or replace function bridge.ensure_partitions(
     of_parent regclass default null,
     also      timestamptz[] default '{}'
@@ -43,6 +44,15 @@ begin
             end;
         end loop;
     end loop;
+    if of_parent is null then
+        begin
+            perform bridge.finish_partitions();
+        exception when others then
+            outcome := case when sqlstate in ('55P03', '40P01') then 'busy' else 'error' end;
+            insert into bridge.maintenance_log (action, target, outcome, detail)
+            values ('finish_partitions', 'bridge.finished', outcome, sqlerrm);
+        end;
+    end if;
     return created;
 end $$;
 

@@ -2,7 +2,7 @@
 -- ones, because some were given twice and some lie below where scans begin.
 --
 -- Returns:    how many events got a new number; does nothing unless a shard was stopped for this reason
--- Writes:     bridge.event_seq, bridge.outbox, bridge.history, bridge.shard
+-- Writes:     bridge.event_seq, bridge.outbox, bridge.history, bridge.shard, bridge.finished
 -- Errors:     55P03 lock_not_available while writers are at work
 --
 -- The one place where an event is changed after its commit. What was not read is told by its transaction alone, as
@@ -48,6 +48,7 @@ begin
     )
     select (select count(*) from of_the_outbox) + (select count(*) from of_the_history) into renumbered;
     update bridge.shard set renumber = false, generation = generation + 1;
+    update bridge.finished set up_to = '-infinity';   -- what was renumbered may lie anywhere
     return renumbered;
 end $$;
 

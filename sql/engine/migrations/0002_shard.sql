@@ -84,6 +84,17 @@ create index parked_due_idx on bridge.parked (shard, due_at) where state = 'defe
 create index parked_dead_idx on bridge.parked (since, seq) where state = 'dead';
 create index parked_event_id_idx on bridge.parked (event_id);
 
+-- Up to when the table partitions of outbox and history hold nothing that is still to be read: a read names it, so that
+-- it costs the same however many there are. bridge.finish_partitions() moves it on; an event that is written before it
+-- all the same moves it back (bridge.reopen_partition).
+create table bridge.finished (
+    only_one boolean     primary key default true,
+    up_to    timestamptz not null default '-infinity',
+    constraint there_is_one check (only_one)
+);
+
+insert into bridge.finished default values;
+
 -- Where each shard stood, at most once a second: when an event was published, to a second.
 create table bridge.tick (
     shard                   smallint    not null,
