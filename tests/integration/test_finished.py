@@ -33,12 +33,12 @@ def db(database: str) -> Iterator[Db]:
     """One shard, and table partitions of the last days."""
     with connect(database) as db:
         db.execute("select bridge.set_shard_count(1)")
+        db.execute("update bridge.finished set up_to = '-infinity'")  # as if migrated before these days
         db.execute(
             "select bridge.create_partition(p, d, d + interval '1 day') from generate_series("
             f"  date_trunc('day', now()) - interval '{DAYS} days', now() - interval '1 day', '1 day') as d,"
             " (values ('bridge.outbox'::regclass), ('bridge.history')) as v (p)"
         )
-        db.execute("update bridge.finished set up_to = '-infinity'")  # as if migrated before these days
         yield db
 
 
