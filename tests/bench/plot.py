@@ -23,9 +23,7 @@ def throughput(results: dict[str, Any]) -> pygal.HorizontalBar:
     )  # fmt: skip
     chart.title = f"Events a second, a backlog of {results['plan']['events']:,} (more is better)"
     bars = {name.replace("_", " "): [one["rate"] for one in found] for name, found in results["drained"].items()}
-    bars["the ceiling"] = [
-        1 / (1 / a + 1 / b) for a, b in zip(results["read"], results["publish"], strict=True)
-    ]
+    bars["the ceiling"] = [1 / (1 / a + 1 / b) for a, b in zip(results["read"], results["publish"], strict=True)]
     chart.x_labels = list(reversed(bars))
     chart.add("", [{"value": statistics.median(bars[name]), "color": colour(name)} for name in reversed(bars)])
     return chart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -16,11 +17,14 @@ from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.health import STUCK, Health
 from bridge.relay.outages import Outages
 from bridge.relay.shard_health import ShardHealth
+from bridge.relay.shard_thread import READ_SECONDS, ShardThread
 from bridge.relay.sharing import share_out
 from bridge.relay.signals import heeded
 from bridge.relay.waits import waits
 from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
+from bridge.shard.ports import Ports
+from bridge.shard.shard import News
 from bridge.text import place
 
 WELL = Health("relay", "It tries again")
@@ -40,6 +44,8 @@ def test_shares_are_fair_and_all_shards_are_taken(count: int, relays: int) -> No
             ours = [shard for shard, owner in owners.items() if owner == me]
             shares = share_out(rows, ours, me)
             owners |= dict.fromkeys(shares.take, me) | dict.fromkeys(shares.give_back)
+    assert share_out(rows, [], "relay 0").lacks == (count > 0)
+    assert not share_out(rows, range(count), "relay 0").lacks
     held = [sum(owner == f"relay {relay}" for owner in owners.values()) for relay in range(relays)]
     assert sum(held) == count
     assert max(held) <= -(-count // relays)
@@ -116,6 +122,46 @@ def test_a_bug_of_the_whole_relay_is_shown_and_is_no_shards() -> None:
     ]
     with pytest.raises(UnforeseenFailure, match="relay does not get on"):
         raise_if_stuck([relay, health()])
+
+
+class Pauses:
+    """A clock that only pauses move, and the pauses."""
+
+    def __init__(self) -> None:
+        self.now, self.pauses = 0.0, list[float]()
+
+    def set(self) -> None: ...
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        self.pauses.append(seconds)
+        return False
+
+
+class Idle:
+    """A shard for which there is never anything to do."""
+
+    def look(self) -> News:
+        return News.NONE
+
+
+def test_an_idle_shard_looks_after_a_hundredth_of_its_rest() -> None:
+    """So what comes then waits hardly longer for it, and a database without writers is left alone."""
+    clock: Any = Pauses()
+    unused: Any = None
+    ports = Ports(unused, unused, unused, unused, unused, make_stop=lambda: clock, now=lambda: clock.now)
+    thread = ShardThread(Settings(), 0, ports, Outages(), health())
+    idle: Any = Idle()
+    while clock.now < 60:
+        before = clock.now
+        thread._rest(idle, 0.002, 0.0)
+        assert clock.now - before <= READ_SECONDS + 0.1, "it does not read any more"
+    assert clock.pauses[0] == 0.002
+    assert clock.pauses == sorted(clock.pauses)
+    assert 60 / 0.1 < len(clock.pauses) < 60 / 0.1 + 450
 
 
 def test_a_place_says_no_value() -> None:
