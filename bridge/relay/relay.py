@@ -37,7 +37,7 @@ from bridge.text import place
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1  # how soon a free shard is noticed;
-SHARED_SECONDS = 0.5  # and another relay, by one that has its share
+ALONE_SECONDS = 0.5  # and another relay, by one that has all shards
 PROGRESS_SECONDS = 10.0
 WHO = "relay"
 
@@ -61,7 +61,7 @@ class Relay:
         self._members: Members | None = None
         self._next_renewal = 0.0
         self._waits: list[Wait] = []  # as last written
-        self._lacks_shards = True
+        self._has_all = False
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
 
     def run(self) -> None:
@@ -141,7 +141,7 @@ class Relay:
             return None, min(pause, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
         self._outages.ended(WHO, DatabaseUnavailable)
         self._health.got_on()
-        return left, TICK_SECONDS if self._lacks_shards or self._until_empty else SHARED_SECONDS
+        return left, ALONE_SECONDS if self._has_all and not self._until_empty else TICK_SECONDS
 
     def _react(self, error: Exception) -> float:
         if self._members is not None and not self._members.is_usable:
@@ -178,7 +178,7 @@ class Relay:
         shares = share_out(rows, self._carriers.shards(), self.relay_id)
         self._carriers.stop(shares.give_back)
         self._carriers.start(shares.take)
-        self._lacks_shards = shares.lacks
+        self._has_all = len(self._carriers.shards()) == len(rows)
 
     def _note_stopped(self, stopped: dict[int, str]) -> None:
         for shard in stopped.keys() - self._stopped.keys():

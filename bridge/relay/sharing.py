@@ -9,11 +9,10 @@ from bridge.postgres.members import ShardRow
 
 
 class Shares(NamedTuple):
-    """What to do now: `take` these shards, `give_back` those; `lacks`: fewer are ours than would be fair."""
+    """What to do now: `take` these shards, `give_back` those."""
 
     take: tuple[int, ...]
     give_back: tuple[int, ...]
-    lacks: bool
 
 
 def share_out(rows: Sequence[ShardRow], ours: Collection[int], owner: str) -> Shares:
@@ -21,4 +20,4 @@ def share_out(rows: Sequence[ShardRow], ours: Collection[int], owner: str) -> Sh
     relays = max(rows[0].relays, 1) if rows else 1
     fair = -(-len(rows) // relays)
     free = [row.shard for row in rows if (row.is_free or row.owner == owner) and row.shard not in ours]
-    return Shares(tuple(free[: max(fair - len(ours), 0)]), tuple(ours)[fair:], len(ours) < fair)
+    return Shares(tuple(free[: max(fair - len(ours), 0)]), tuple(ours)[fair:])
