@@ -50,7 +50,9 @@ def applied(url: str) -> list[str]:
 
 
 def objects(url: str) -> list[tuple[str, str, str]]:
+    """With as many shards as the tests' template has."""
     with psycopg.connect(url) as conn:
+        conn.execute("select bridge.set_shard_count(2)")
         conn.execute("set search_path = pg_catalog")  # names are shown in full
         return conn.execute(OBJECTS).fetchall()
 
