@@ -60,7 +60,7 @@ class Reader:
         self._limits = limits
         self._topics = list(topics)
         self._rows_at_most = FIRST_ROWS
-        self._finished = NEVER
+        self._finish(NEVER)
 
     @explained()
     def read(self, start: Start, limit: int | None) -> Read:
@@ -140,6 +140,11 @@ class Reader:
                 raise
             return read_around(scan_or_roll_back, rows)
 
+    def _finish(self, up_to: str) -> None:
+        """Partitions are finished up to then, so the reading statement names it."""
+        self._finished = up_to
+        self._pending = query("read_pending").replace(f"'{NEVER}'", sql.Literal(up_to).as_string(self._conn)).encode()
+
     def _most_rows(self, limit: int | None) -> int:
         return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
 
@@ -171,9 +176,7 @@ class Reader:
         }
         begin(self._conn, "begin isolation level repeatable read read only")
         seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
-        finished = sql.Literal(self._finished).as_string(self._conn)
-        statement = query("read_pending").replace(f"'{NEVER}'", finished).encode()
-        pending = self._conn.execute(statement, parameters, prepare=True)
+        pending = self._conn.execute(self._pending, parameters, prepare=True)
         self._conn.execute("commit")
         return _Asked(read_to, rows_at_most, last, seen, pending)
 
@@ -185,7 +188,7 @@ class Reader:
         rows = asked.pending.fetchall()
         snapshot, drawn, first, decisions, finished = _one(asked.seen)
         if finished != self._finished:
-            self._finished = finished
+            self._finish(finished)
             return None
         upto = min(asked.last, first + PASSED_NUMBERS if first < asked.read_to - PASSED_NUMBERS else EVERY)
         is_full = self._note_size(rows, asked.rows_at_most)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 from collections import Counter
 from typing import Any
 from uuid import UUID
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, note, settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis import note
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from model.histories import run
 from model.postgres import Postgres
 from model.process import Fate, Process, Servers, arrive
 
@@ -27,7 +27,6 @@ SETTINGS = Settings(
     relay=RelaySettings(lease_seconds=5),
     routes=tuple(Route(event_type, event_type, "") for event_type in ("thing.changed", "other.changed")),
 )
-PHASES = (Phase.generate, Phase.shrink)
 RELAYS = 2
 REQUESTS = (
     "init_transactions", "read_control", "read", "free", "write", "write answered",
@@ -311,16 +310,5 @@ def test_histories(request: pytest.FixtureRequest) -> None:
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
     request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
     totals.clear()
-    run_state_machine_as_test(
-        History,
-        settings=settings(
-            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "500")),
-            stateful_step_count=40,
-            phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
-            deadline=None,
-            database=None,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run(History, steps=40)
     print(dict(totals))

@@ -8,22 +8,20 @@ time.
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from itertools import cycle
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from model.histories import run
 from model.outbox import Database, Row, hash_of
 
 from bridge.encoding.routing import all_topics
@@ -40,7 +38,6 @@ DEAD = "dead"
 ROUTES = (Route("x", "X", ""), Route("y", "Y", ""), Route("other y", "Y", ""))
 TOPIC = {route.event_type: route.topic for route in ROUTES}
 POINTS = ("free", "read", "drawn", "write", "written", "publish", "published")
-PHASES = (Phase.generate, Phase.shrink)
 totals: Counter[str] = Counter()
 
 keys = st.sampled_from("aab")
@@ -379,12 +376,5 @@ def test_parking(request: pytest.FixtureRequest) -> None:
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
     request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
     totals.clear()
-    run_state_machine_as_test(
-        Parkings,
-        settings=settings(
-            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "500")), stateful_step_count=30,
-            phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
-            deadline=None, database=None, suppress_health_check=list(HealthCheck),
-        ),
-    )  # fmt: skip
+    run(Parkings, steps=30)
     print(dict(totals))

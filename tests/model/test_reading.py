@@ -6,27 +6,24 @@ be what is in the log. `test_parking.py` adds events that are not published, `te
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from model.histories import run
 from model.outbox import Outbox
 
 from bridge.shard import position
 from bridge.shard.position import Position, Scanner
 
-PHASES = (Phase.generate, Phase.shrink)
 MOST_OPEN = 4
 totals: Counter[str] = Counter()
 
@@ -208,12 +205,5 @@ def test_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost, doubled or out of order, and the position says at all times what is in the log."""
     monkeypatch.setattr(position, "MOST_CHECKPOINTS", position.MOST_CHECKPOINTS)  # histories change it
     totals.clear()
-    run_state_machine_as_test(
-        Reading,
-        settings=settings(
-            max_examples=int(os.environ.get("BRIDGE_TEST_MODEL_RUNS", "500")), stateful_step_count=40,
-            phases=PHASES[: None if os.environ.get("BRIDGE_TEST_MODEL_SHRINK", "1") == "1" else 1],
-            deadline=None, database=None, suppress_health_check=list(HealthCheck),
-        ),
-    )  # fmt: skip
+    run(Reading, steps=40)
     print(dict(totals))

@@ -6,7 +6,8 @@
 -- Errors:     55P03 lock_not_available after a second, where a transaction that has written to one is still open
 --
 -- A partition is locked against writers, who are done with it, until its trigger is there and its events were found
--- read: what is written later moves the moment back (bridge.reopen_partition). At most 100 partitions at a time.
+-- read: what is written later moves the moment back (bridge.reopen_partition). At most 100 partitions at a time. Both
+-- tables are named here, because bridge.partition_policy is the owner's to change, and one that lacks would be lost.
 create or replace function bridge.finish_partitions() returns timestamptz
     language plpgsql
     set search_path = pg_catalog, pg_temp
