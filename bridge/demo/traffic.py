@@ -6,6 +6,7 @@ The same seed and number of events give the same transactions, in the same order
 from __future__ import annotations
 
 import threading
+import time
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from bridge.errors import BridgeError, DatabaseUnavailable
 from bridge.postgres.connection import connect
 
 CONNECTIONS = 4
-STOP_SECONDS = 10.0
+STOP_SECONDS = 10.0  # for all writers together
 
 
 class Traffic:
@@ -68,11 +69,12 @@ class Traffic:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let every writer finish its transaction; one that does not ends with the process."""
+        """Let every writer finish its transaction; one that does not in time ends with the process."""
         self._stop.set()
+        deadline = time.monotonic() + STOP_SECONDS
         for thread, writer in zip(self._threads, self._writers, strict=True):
             if thread.ident is not None:
-                thread.join(STOP_SECONDS)
+                thread.join(max(deadline - time.monotonic(), 0))
             if not thread.is_alive():
                 writer.session.close()
 

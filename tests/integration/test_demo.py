@@ -85,6 +85,7 @@ def demo(database: str, servers: Endpoints, unique: str, tmp_path: Path) -> Iter
         "BRIDGE_TOPICS_CREATE_MISSING": "true",
         "BRIDGE_TOPICS_REPLICATION_FACTOR": "1",
         "TMPDIR": str(tmp_path),
+        "PYTHONFAULTHANDLER": "1",  # for `ended`
     }
     demo = Demo(database, environment)
     yield demo
@@ -95,6 +96,15 @@ def demo(database: str, servers: Endpoints, unique: str, tmp_path: Path) -> Iter
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def ended(process: subprocess.Popen[str], lines: Queue[str]) -> int:
+    """Its exit code, once it has ended; if it does not, what it said is told, and where its threads are."""
+    try:
+        return process.wait(90)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        pytest.fail("".join(iter(lambda: lines.get(timeout=10), "")))
 
 
 def wait_for(lines: Queue[str], wanted: Callable[[str], bool]) -> None:
@@ -134,7 +144,7 @@ def test_ctrl_c_stops_traffic_and_relay(demo: Demo) -> None:
     process, lines = demo.start("--events", "10000000")
     wait_for(lines, lambda line: " written " in line)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert ended(process, lines) == 130
     assert process.stdout is not None
     assert process.stdout.read() == ""
     last = list(iter(lambda: lines.get(timeout=10), ""))[-1]
@@ -161,7 +171,7 @@ def test_a_relay_that_ends_is_told_with_its_log(demo: Demo) -> None:
 
     wait_for(lines, is_writing)
     os.kill(relay, signal.SIGKILL)
-    assert process.wait(60) == 1
+    assert ended(process, lines) == 1
     wait_for(lines, lambda line: line.startswith("bridge: the relay was ended by SIGKILL") and ".log" in line)
     assert demo.is_alone()
 
