@@ -20,7 +20,21 @@ select bridge.new_event_id(), nextval('bridge.event_seq'), pg_current_xact_id(),
 PROCESSED = """
 update bridge.shard set all_to = last_value, scan_from = last_value, cursor = last_value from bridge.event_seq
 """
+LEAVES = """
+with days as (
+    select date_trunc('day', now()) - n * interval '1 day' as day from generate_series(%(first)s::int, %(last)s) n
+)
+select bridge.create_partition(parent, day, day + interval '1 day')
+  from days cross join (values ('bridge.outbox'::regclass), ('bridge.history')) as parents (parent)
+"""
+IN_EACH_LEAF = """
+insert into bridge.outbox (id, seq, xid, shard, event_type, event_key, payload, created_at)
+select bridge.new_event_id(), nextval('bridge.event_seq'), pg_current_xact_id(), bridge.shard_of('key'),
+       'bench.happened', 'key', '{"n": 1, "text": "x"}', date_trunc('day', now()) - n * interval '1 day'
+  from generate_series(%(first)s::int, %(last)s) n
+"""
 CHUNK = 500_000
+LEAF_CHUNK = 50  # days in one transaction, which locks the partitions of all of them
 LOAD_ROWS = 500  # written at once, so many times a second
 LOAD_PER_SECOND = 4
 
@@ -35,6 +49,21 @@ def after_history(
         for _ in range(rounds):
             found.setdefault(size, []).append(drain_backlog(scene, events, payload_bytes))
             say(f"after {size:,} processed events: {found[size][-1].rate:,.0f} events/s")
+    return found
+
+
+def after_leaves(
+    scene: Scene, counts: Sequence[int], events: int, payload_bytes: int, rounds: int, say: Callable[[str], None]
+) -> dict[int, list[Drained]]:
+    """The drain of `events`, `rounds` times, with each number of past table partitions, half of them of history."""
+    found: dict[int, list[Drained]] = {}
+    days = 0
+    for count in sorted(counts):
+        _add_leaves(scene, days + 1, count // 2)
+        days = count // 2
+        for _ in range(rounds):
+            found.setdefault(count, []).append(drain_backlog(scene, events, payload_bytes))
+            say(f"with {count:,} past table partitions: {found[count][-1].rate:,.0f} events/s")
     return found
 
 
@@ -90,6 +119,21 @@ def _grow(scene: Scene, size: int, payload_bytes: int) -> None:
                 db.execute(PROCESSED)
         db.execute("vacuum analyze bridge.outbox")
         db.execute("checkpoint")
+
+
+def _add_leaves(scene: Scene, first: int, last: int) -> None:
+    """Partitions for the days from `first` to `last` before today, each with a processed event; all are finished."""
+    with scene.connect() as db:
+        for day in range(first, last + 1, LEAF_CHUNK):
+            db.execute(LEAVES, {"first": day, "last": min(day + LEAF_CHUNK - 1, last)})
+        with db.transaction():
+            db.execute(STAMP.format("disable"))
+            db.execute(IN_EACH_LEAF, {"first": first, "last": last})
+            db.execute(STAMP.format("enable"))
+            db.execute(PROCESSED)
+        moments: list[object] = [None]
+        while len(moments) < 2 or moments[-1] != moments[-2]:  # a hundred at a time
+            moments += db.execute("select bridge.finish_partitions()").fetchone() or ()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PARTS = ("drain", "latency", "sustained", "costs", "writers")  # by default
-LONG_PARTS = ("shards", "bytes", "snapshot", "growth")
+LONG_PARTS = ("shards", "bytes", "snapshot", "growth", "leaves")
 
 
 @dataclass(frozen=True)

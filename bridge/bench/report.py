@@ -61,6 +61,7 @@ def as_markdown(plan: Plan, results: Results, versions: dict[str, str]) -> str:
         ("Shards", results.by_shards),
         ("Bytes of the payload", results.by_bytes),
         ("Processed events before", results.by_history),
+        ("Past table partitions", results.by_leaves),
         (f"A snapshot open for {plan.minutes:g} minutes", results.by_snapshot),
     ):
         if found:

@@ -28,6 +28,7 @@ from bridge.kafka.cluster import Cluster
 from bridge.settings import Delivery
 
 HISTORY = (0, 1_000_000, 5_000_000, 20_000_000)
+LEAVES = (10, 100, 1_000, 3_000)
 SHARDS = (1, 2, 4, 8, 16)
 BYTES = (200, 2_000, 20_000, 100_000)
 
@@ -46,6 +47,7 @@ class Results:
     by_shards: dict[int, list[Drained]] = field(default_factory=dict)
     by_bytes: dict[int, list[Drained]] = field(default_factory=dict)
     by_history: dict[int, list[Drained]] = field(default_factory=dict)  # processed events before
+    by_leaves: dict[int, list[Drained]] = field(default_factory=dict)  # past table partitions
     by_snapshot: dict[str, list[Drained]] = field(default_factory=dict)
 
     def ceilings(self) -> list[float]:
@@ -114,6 +116,8 @@ def _watch_growth(scene: Scene, plan: Plan, results: Results, say: Callable[[str
         results.by_snapshot = {"before": before, "after": after}
     if "growth" in plan.parts:
         results.by_history = growth.after_history(scene, HISTORY, events, size, rounds, say)
+    if "leaves" in plan.parts:
+        results.by_leaves = growth.after_leaves(scene, LEAVES, events, size, rounds, say)
 
 
 def _writers(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Writers:

@@ -29,7 +29,7 @@ class ConfigFile:
     def __init__(self, path: Path) -> None:
         """Raises Unreadable; what is wrong in a file that can be read, the methods say."""
         try:
-            text = path.read_bytes().decode().replace("\r\n", "\n")
+            text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
             self._document = tomllib.loads(text)
         except OSError as error:
             raise Unreadable(path, None, f"the configuration file cannot be read: {error.strerror}") from error

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import psycopg
-from psycopg import sql
 
 from bridge.encoding.limits import TopicLimits
 from bridge.event import MAX_HEADER_TEXT, MAX_TYPE, Event
 from bridge.postgres.around import EVERY, ScanRows, is_about_a_row, read_around
 from bridge.postgres.connection import begin
 from bridge.postgres.explained import explained
+from bridge.postgres.finished import Finished
 from bridge.postgres.queries import query
 from bridge.settings import RelaySettings
 from bridge.shard.parked import Parked, Place, Released, State
@@ -23,7 +23,6 @@ from bridge.shard.position import Scan, Snapshot, Start
 
 FIRST_ROWS = 16  # of the first read, whose rows may be large
 PASSED_NUMBERS = 200_000  # below the cursor that one statement may pass: some 40 ms
-NEVER = "-infinity"
 ALL_SEEN = f"{EVERY}:{EVERY}:"  # a snapshot that sees every transaction
 
 T = TypeVar("T", Read, Free)
@@ -60,7 +59,7 @@ class Reader:
         self._limits = limits
         self._topics = list(topics)
         self._rows_at_most = FIRST_ROWS
-        self._finish(NEVER)
+        self._finished = Finished(conn)
 
     @explained()
     def read(self, start: Start, limit: int | None) -> Read:
@@ -117,7 +116,7 @@ class Reader:
     @explained()
     def numbers(self) -> tuple[int, int]:
         """The last number drawn for an event, of any shard, and the highest that this shard's events have."""
-        row = self._conn.execute(query("numbers"), {"shard": self._shard}).fetchone()
+        row = self._conn.execute(self._finished.numbers, {"shard": self._shard}).fetchone()
         assert row is not None  # noqa: S101 - a sequence has one row
         return row
 
@@ -139,11 +138,6 @@ class Reader:
             if not is_about_a_row(error):
                 raise
             return read_around(scan_or_roll_back, rows)
-
-    def _finish(self, up_to: str) -> None:
-        """Partitions are finished up to then, so the reading statement names it."""
-        self._finished = up_to
-        self._pending = query("read_pending").replace(f"'{NEVER}'", sql.Literal(up_to).as_string(self._conn)).encode()
 
     def _most_rows(self, limit: int | None) -> int:
         return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
@@ -176,7 +170,7 @@ class Reader:
         }
         begin(self._conn, "begin isolation level repeatable read read only")
         seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
-        pending = self._conn.execute(self._pending, parameters, prepare=True)
+        pending = self._conn.execute(self._finished.read_pending, parameters, prepare=True)
         self._conn.execute("commit")
         return _Asked(read_to, rows_at_most, last, seen, pending)
 
@@ -187,8 +181,8 @@ class Reader:
         """
         rows = asked.pending.fetchall()
         snapshot, drawn, first, decisions, finished = _one(asked.seen)
-        if finished != self._finished:
-            self._finish(finished)
+        if finished != self._finished.up_to:
+            self._finished.note(finished)
             return None
         upto = min(asked.last, first + PASSED_NUMBERS if first < asked.read_to - PASSED_NUMBERS else EVERY)
         is_full = self._note_size(rows, asked.rows_at_most)

@@ -164,6 +164,10 @@ def test_one_mistake_brings_no_others_with_it(write: Write) -> None:
 # Routes
 
 
+def test_a_byte_order_mark_is_no_part_of_it(write: Write) -> None:
+    assert load(write('\ufeff[relay]\nname = "a"\n'), {}).relay.name == "a"
+
+
 def test_nothing_is_built_in() -> None:
     assert load(None, {}).routes == ()
     with pytest.raises(ConfigError, match=r"no routes.*config/bridge\.toml.*--config or BRIDGE_CONFIG"):

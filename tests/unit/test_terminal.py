@@ -65,6 +65,19 @@ def test_a_bug(where: str) -> None:
     assert said.endswith(": é\n")
 
 
+def test_a_ctrl_c_while_it_is_imported() -> None:
+    script = (
+        "import runpy, sys\n"
+        "class CtrlC:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, CtrlC())\n"
+        "runpy.run_module('bridge', run_name='__main__')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "bridge: interrupted\n")
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_the_caller_closed_is_no_socket_later(number: int, tmp_path: Path) -> None:
     code = f"""

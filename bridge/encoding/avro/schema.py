@@ -78,7 +78,7 @@ def load_schema(subject: str, directory: Path | None) -> AvroSchema:
         file: Traversable = shipped if own is None or (shipped.is_file() and not own.exists()) else own
         with file.open("rb") as stream:
             content = stream.read(MAX_SCHEMA_BYTES + 1)
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         place = f"in {directory}" if directory else "among the schemas that ship with bridge"
         raise ConfigError(
