@@ -19,7 +19,7 @@ from bridge.bench.debezium import open_debezium
 from bridge.bench.drain import Drained, drain_backlog
 from bridge.bench.latency import Latency
 from bridge.bench.measured import Measured
-from bridge.bench.plan import Plan
+from bridge.bench.plan import LONG_PARTS, Plan
 from bridge.bench.scene import PARTITIONS, PROCEDURE, WRITE, Scene, text_length
 from bridge.bench.sustained import Sustained
 from bridge.bench.writers import Writers
@@ -106,6 +106,9 @@ def _compare(scene: Scene, systems: Sequence[System], plan: Plan, results: Resul
 
 def _watch_growth(scene: Scene, plan: Plan, results: Results, say: Callable[[str], None]) -> None:
     events, size, rounds, shards = plan.events, plan.payload_bytes, plan.rounds, scene.shards()
+    if not set(LONG_PARTS).isdisjoint(plan.parts):
+        say("warming up")
+        drain_backlog(scene, events, size)
     if "shards" in plan.parts:
         results.by_shards = growth.by_shards(scene, SHARDS, events, size, rounds, say)
         scene.set_shards(shards)
