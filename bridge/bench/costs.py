@@ -22,6 +22,7 @@ select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint
 DISK = "select sum(pg_total_relation_size(relid)) from pg_partition_tree('bridge.outbox')"
 PROCEDURES = {  # of sql/fill.sql
     "a plain table with a uuid key": "fill_debezium",
+    "one with the outbox's columns and indexes": "fill_unpartitioned",
     "bridge.event_queue": "fill_bridge",
     "bridge.publish_event()": "fill_function",
 }

@@ -93,7 +93,7 @@ class Scene:
     def clear(self) -> None:
         """Empty the outboxes, or what was measured before would be vacuumed during what comes now."""
         with self.connect() as db:
-            db.execute("truncate bridge.outbox, public.outbox")
+            db.execute("truncate bridge.outbox, public.outbox, public.unpartitioned")
             db.execute("checkpoint")
 
     def pending(self) -> int:

@@ -21,6 +21,20 @@ begin
     end loop;
 end $$;
 
+-- What table partitions cost a writer, and the view.
+create table public.unpartitioned (like bridge.outbox including all);
+
+create procedure public.fill_unpartitioned(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    for n in first + 1..first + amount loop
+        insert into public.unpartitioned (shard, event_type, event_key, payload)
+        values (0, 'bench.happened', 'key ' || n, jsonb_build_object('n', n, 'text', repeat('x', text_length)));
+        commit;
+    end loop;
+end $$;
+
 -- The peer's outbox, as its documentation describes it.
 create table public.outbox (
     id            uuid primary key default gen_random_uuid(),

@@ -1,0 +1,159 @@
+"""A database moves to a newer version of Postgres: what was published before is not again, and all else is, in order.
+
+The old version is Debian's 15, where it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from fix_relay import Site, eventually
+
+from bridge.local.postgres import binaries, run_as_owner
+from bridge.local.stack import Stack
+from bridge.postgres.migrate import migrate
+
+OLD = Path("/usr/lib/postgresql/15/bin")
+DEFERRED = (
+    "insert into bridge.event_queue (event_type, event_key, payload, available_at)"
+    " select 'thing.changed', 'late', '{\"n\": 1}', clock_timestamp() + interval '2 seconds' from generate_series(1, 3)"
+)
+DEAD = "select bridge.publish_event('thing.changed', 'k' || g, '{\"n\": \"x\"}') from generate_series(1, 3) g"
+
+pytestmark = pytest.mark.skipif(not (OLD / "pg_upgrade").exists(), reason="Postgres 15 is not installed here")
+
+
+class Cluster:
+    """A Postgres of the test's own, owned by who may run one."""
+
+    def __init__(self, programs: Path, data: Path, owner: os.stat_result, *more: str) -> None:
+        self._programs = programs
+        self.data = data
+        self.data.mkdir(mode=0o700)
+        os.chown(self.data, owner.st_uid, owner.st_gid)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.run("initdb", "-D", str(data), "--username=bridge", "--auth=trust", "--encoding=UTF8", "--locale=C", *more)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://bridge@127.0.0.1:{self.port}/postgres"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        self.run("pg_ctl", "-D", str(self.data), "-w", "-l", str(self.data / "log"), "-o", options, "start")
+        try:
+            yield
+        finally:
+            self.run("pg_ctl", "-D", str(self.data), "-w", "-m", "fast", "stop")
+
+    def run(self, program: str, *arguments: str) -> None:
+        command = [*run_as_owner(self.data), str(self._programs / program), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.data)
+
+
+@pytest.fixture
+def owner(stack: Stack) -> os.stat_result:
+    return stack.postgres.data.stat()
+
+
+@pytest.fixture
+def old(site: Site, owner: os.stat_result, tmp_path: Path) -> Cluster:
+    """Postgres 15; the site's relays, and the test, go there."""
+    cluster = Cluster(OLD, tmp_path / "old", owner)
+    site.use_database(cluster.url)
+    return cluster
+
+
+def live(site: Site) -> None:
+    """A past: events that were published, dead, parked until later, held by a dead one of their key, and not read."""
+    migrate(site.settings.database.url)
+    site.scalar("select bridge.set_shard_count(2)")
+    site.publish(200, keys=5)
+    site.change(50)
+    with site.connect() as db:
+        db.execute(DEAD)
+    site.publish(50, keys=5)
+    relay = site.start()
+    eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'dead'") == 3)
+    with site.connect() as db:
+        db.execute(DEFERRED)
+    eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'deferred'") == 3)
+    site.end(relay)
+    site.publish(100, keys=5)
+    site.change(20)
+
+
+@contextmanager
+def writing(site: Site) -> Iterator[None]:
+    """Events without a pause."""
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            site.publish(20, keys=5)
+            site.change(2)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+def go_on(site: Site) -> None:
+    """In the new database, into which applications write at once."""
+    with writing(site):
+        relay = site.start()
+        eventually(lambda: site.log(relay).count("of which this one is a copy") == 2)
+        written = len(site.written)
+        found = site.bridge("recover", "--yes")
+        assert found.returncode == 0, found.stderr
+        eventually(lambda: len(site.written) > written + 100)
+    assert site.scalar("select count(*) from bridge.parked where state = 'dead'") == 3
+    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    site.assert_exactly_once(relay)
+    assert site.bridge("verify").returncode == 0
+
+
+def test_a_dump_that_is_restored(site: Site, old: Cluster, owner: os.stat_result, tmp_path: Path) -> None:
+    new = Cluster(binaries(), tmp_path / "new", owner)
+    with new.running():
+        with old.running():
+            live(site)
+            with (
+                subprocess.Popen([binaries() / "pg_dump", old.url], stdout=subprocess.PIPE) as dump,
+                subprocess.Popen(
+                    [binaries() / "psql", "-qX", "-v", "ON_ERROR_STOP=1", new.url],
+                    stdin=dump.stdout,
+                    stdout=subprocess.DEVNULL,
+                ) as restore,
+            ):
+                assert restore.wait(120) == dump.wait(120) == 0
+        site.use_database(new.url)
+        go_on(site)
+
+
+def test_pg_upgrade(site: Site, old: Cluster, owner: os.stat_result, tmp_path: Path) -> None:
+    with old.running():
+        live(site)
+    new = Cluster(binaries(), tmp_path / "new", owner, "--no-data-checksums")
+    directories = ("-b", str(OLD), "-B", str(binaries()), "-d", str(old.data), "-D", str(new.data))
+    new.run("pg_upgrade", *directories, "-U", "bridge", "--socketdir", "/tmp")
+    shutil.rmtree(old.data)
+    with new.running(), psycopg.connect(new.url, autocommit=True) as db:
+        db.execute("analyze")
+        site.use_database(new.url)
+        go_on(site)
