@@ -95,7 +95,7 @@ create table bridge.finished (
 
 insert into bridge.finished default values;
 
--- Where each shard stood, at most once a second: when an event was published, to a second.
+-- Where each shard stood, at most once a second and whenever it came to rest: when an event was published, to a second.
 create table bridge.tick (
     shard                   smallint    not null,
     batch_no                bigint      not null,
