@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from bridge.postgres.connection import begin
 from bridge.postgres.queries import query
 
 NEVER = "'-infinity'"
@@ -16,7 +17,11 @@ class Finished:
     def __init__(self, conn: psycopg.Connection) -> None:
         """Ask the database. What it says may be old by the time of a statement, whose snapshot tells."""
         self._conn = conn
-        row = conn.execute(query("finished_up_to")).fetchone()
+        with conn.pipeline():
+            begin(conn, "begin read only")  # which pins how a time is written, behind a pooler, too
+            found = conn.execute(query("finished_up_to"))
+            conn.execute("commit")
+        row = found.fetchone()
         assert row is not None  # noqa: S101 - the statement always gives one row
         self.note(row[0])
 

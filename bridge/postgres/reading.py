@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -12,7 +12,7 @@ import psycopg
 from bridge.encoding.limits import TopicLimits
 from bridge.event import MAX_HEADER_TEXT, MAX_TYPE, Event
 from bridge.postgres.around import EVERY, ScanRows, is_about_a_row, read_around
-from bridge.postgres.connection import begin
+from bridge.postgres.connection import begin, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.finished import Finished
 from bridge.postgres.queries import query
@@ -77,19 +77,25 @@ class Reader:
     def send(self, start: Start, limit: int | None) -> Callable[[], Read | None]:
         """As `read()`, without waiting: the connection is the read's until what is returned was called.
 
-        That gives None where the read failed: another one tells why.
+        That gives None where the read failed: another one tells why. So it does behind a pooler, whose session the read
+        would keep from others.
         """
+        if is_pooled(self._conn):
+            return _nothing
         pipeline = ExitStack()
         pipeline.enter_context(self._conn.pipeline())
-        asked = self._ask(start, self._most_rows(limit), EVERY, EVERY)
+        try:
+            asked = self._ask(start, self._most_rows(limit), EVERY, EVERY)
+        except psycopg.Error:  # the server was faster than we were
+            self._leave(pipeline)
+            return _nothing
 
         def receive() -> Read | None:
             try:
                 pipeline.close()
                 return self._answer(asked)
             except psycopg.Error:
-                if not self._conn.broken:
-                    self._conn.rollback()
+                self._leave(pipeline)
                 return None
 
         return receive
@@ -138,6 +144,12 @@ class Reader:
             if not is_about_a_row(error):
                 raise
             return read_around(scan_or_roll_back, rows)
+
+    def _leave(self, pipeline: ExitStack) -> None:
+        """End a read that failed; a connection that is lost shows itself to the next statement."""
+        for end in (pipeline.close, self._conn.rollback):
+            with suppress(psycopg.Error):
+                end()
 
     def _most_rows(self, limit: int | None) -> int:
         return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
@@ -233,6 +245,10 @@ class Reader:
         room = 2 * most * len(rows) // size if size else self._relay.batch_rows
         self._rows_at_most = max(min(4 * rows_at_most, self._relay.batch_rows, room), 1)
         return len(rows) == rows_at_most or size >= most
+
+
+def _nothing() -> None:
+    """What a read that was not sent gives."""
 
 
 def _one(cursor: psycopg.Cursor) -> tuple[Any, ...]:

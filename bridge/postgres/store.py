@@ -59,8 +59,12 @@ class Store:
     def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
         conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
-        with explained():
-            return cls(conn, shard, owner, settings.relay, limits, all_topics(settings))
+        try:
+            with explained():
+                return cls(conn, shard, owner, settings.relay, limits, all_topics(settings))
+        except BaseException:
+            conn.close()
+            raise
 
     def __enter__(self) -> Store:
         return self

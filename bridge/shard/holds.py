@@ -57,6 +57,10 @@ class TopicHolds:
             self._said.add((topic, str(why)))
             logger.warning("topic %s is held, its events wait; others go on: %s", topic, printable(str(why)))
 
+    def is_due(self) -> bool:
+        """Whether `release_due()` has something to do."""
+        return any(self._now() >= hold.until for hold in self.current.values())
+
     def release_due(self) -> bool:
         """Let go of topics whose time is up; True when there were any, so that their events are tried again."""
         due = {topic: hold for topic, hold in self.current.items() if self._now() >= hold.until}

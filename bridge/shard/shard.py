@@ -151,7 +151,8 @@ class Shard:
         """Whether a step would find anything to do, as far as that can be told cheaply."""
         now = self._now()
         drawn, seen = self._store.reader.look()
-        if drawn > self._scanner.drawn or self._releases.is_time(now, self._ledger.settled_no):
+        may_go = self._holds.is_due() or self._releases.is_time(now, self._ledger.settled_no)
+        if drawn > self._scanner.drawn or may_go:
             return News.WRITTEN
         has_to_settle = self._ledger.in_flight is not None and now >= self._settle_at
         return News.ENDED if seen != self._scanner.position.seen or has_to_settle else News.NONE

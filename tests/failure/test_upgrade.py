@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,7 +152,9 @@ def test_pg_upgrade(site: Site, old: Cluster, owner: os.stat_result, tmp_path: P
         live(site)
     new = Cluster(binaries(), tmp_path / "new", owner, "--no-data-checksums")
     directories = ("-b", str(OLD), "-B", str(binaries()), "-d", str(old.data), "-D", str(new.data))
-    new.run("pg_upgrade", *directories, "-U", "bridge", "--socketdir", "/tmp")
+    with tempfile.TemporaryDirectory() as sockets:  # a socket's path must be short
+        os.chown(sockets, owner.st_uid, owner.st_gid)
+        new.run("pg_upgrade", *directories, "-U", "bridge", "--socketdir", sockets)
     shutil.rmtree(old.data)
     with new.running(), psycopg.connect(new.url, autocommit=True) as db:
         db.execute("analyze")

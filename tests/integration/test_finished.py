@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from fix_database import unstamped
+from fix_relay import eventually
 from psycopg import errors
 
 from bridge.postgres.connection import connect
@@ -26,6 +28,7 @@ HISTORY = (
     " (bridge.new_event_id(), nextval('bridge.event_seq'), pg_current_xact_id(), 0, 't', 'k', 'INSERT', %s)"
 )
 IN_A_LEAF, IN_NONE = "now() - interval '5 days 1 hour'", "now() - interval '90 days'"
+DAY_OF_NONE = f"date_trunc('day', {IN_NONE})"
 
 
 @pytest.fixture
@@ -104,6 +107,15 @@ def test_what_is_finished_is_not_looked_at(db: Db, carrier: Carrier) -> None:
         assert 0 < plan.count(" on history_y") < DAYS / 2, plan
 
 
+def test_a_pooled_session_may_write_times_otherwise(db: Db) -> None:
+    assert finish(db) == day(db)
+    db.prepare_threshold = None  # as behind a pooler, whose sessions cannot be pinned
+    db.execute("set datestyle = 'German'")
+    up_to = Finished(db).up_to
+    db.execute("set datestyle = 'ISO, YMD'")
+    assert up_to == day(db)
+
+
 @pytest.mark.parametrize("statement", [OUTBOX, HISTORY], ids=["outbox", "history"])
 def test_what_is_unread_is_not_finished(db: Db, carrier: Carrier, statement: str) -> None:
     with unstamped(db):
@@ -123,12 +135,70 @@ def test_what_is_unread_and_has_no_partition_is_not_finished(db: Db, carrier: Ca
 def test_an_open_transaction_has_not_finished(db: Db, database: str) -> None:
     with psycopg.connect(database) as other:
         write(other, IN_A_LEAF)
+        assert finish(db) == day(db, IN_A_LEAF)
+        write(other, IN_NONE)
         with pytest.raises(errors.LockNotAvailable):
             finish(db)
         assert db.execute("select bridge.ensure_partitions()").fetchone() == (0,)
         noted = "select outcome from bridge.maintenance_log where action = 'finish_partitions'"
         assert db.execute(noted).fetchall() == [("busy",)]
-    assert finish(db) == day(db, IN_A_LEAF)
+    assert finish(db)[:10] == day(db, IN_NONE)[:10]
+
+
+def test_what_is_written_behind_it_meanwhile_counts(db: Db, carrier: Carrier, database: str) -> None:
+    """A transaction has moved the moment back, and commits while the next one is being found out."""
+    assert finish(db) == day(db)
+    db.execute("update bridge.finished set up_to = up_to - interval '1 day'")
+    waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'finish_part')"
+    with connect(database) as other, ThreadPoolExecutor(1) as pool, unstamped(other):
+        with other.transaction():
+            write(other, IN_A_LEAF)
+            found = pool.submit(finish, db)
+            eventually(lambda: found.done() or other.execute(waits).fetchone() == (True,))
+        found.result()
+    assert carrier.carry() == 1
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_an_old_snapshot_finishes_nothing(db: Db, isolation: str) -> None:
+    """It would not see what was written before a partition's lock was had."""
+    db.execute(f"set default_transaction_isolation = '{isolation}'".encode())
+    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="cannot be finished"):
+        finish(db)
+    db.execute("select bridge.ensure_partitions()")
+    noted = "select outcome from bridge.maintenance_log where action = 'finish_partitions'"
+    assert db.execute(noted).fetchall() == [("error",)]
+
+
+def test_an_old_snapshot_makes_no_partition_without_a_guard(db: Db, carrier: Carrier, database: str) -> None:
+    with psycopg.connect(database) as other:
+        other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        other.execute("select")
+        assert finish(db) == day(db)
+        other.execute(
+            f"select bridge.create_partition('bridge.outbox', {DAY_OF_NONE}, {DAY_OF_NONE} + '1 day')".encode()
+        )
+    write(db, IN_NONE)
+    assert carrier.carry() == 1
+
+
+@pytest.mark.parametrize("parent", ["outbox", "history"])
+def test_a_partition_that_was_attached_by_hand_is_guarded_and_read(db: Db, carrier: Carrier, parent: str) -> None:
+    assert finish(db) == day(db)
+    statement = OUTBOX if parent == "outbox" else HISTORY
+    db.execute(f"create table public.leaf (like bridge.{parent} including all)".encode())
+    (bounds,) = db.execute(
+        f"select format('from (%L) to (%L)', {DAY_OF_NONE}, {DAY_OF_NONE} + '1 day')".encode()
+    ).fetchone()
+    db.execute(f"alter table bridge.{parent} attach partition public.leaf for values {bounds}".encode())
+    with unstamped(db):
+        write(db, IN_NONE, statement)
+    assert finish(db)[:10] == day(db, IN_NONE)[:10]
+    assert carrier.carry() == 1
+    assert finish(db) == day(db)
+    with unstamped(db):
+        write(db, IN_NONE, statement)
+    assert carrier.carry() == 1
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -269,6 +271,26 @@ def test_nothing_comes_due_between_a_look_and_the_time_of_the_next(
     monkeypatch.setattr("bridge.postgres.reading.query", asked_when_due)
     free = a.reader.free([], [], None)
     assert free.seqs or free.due_in is not None
+
+
+@pytest.mark.parametrize("is_early", [True, False], ids=["while it is sent", "when it is received"])
+def test_a_read_ahead_that_fails(stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch, is_early: bool) -> None:
+    """The batch that is being published has nothing to do with it; the next read tells."""
+    a, _ = stores
+    start = Scanner(a.take().position).start()
+    good, execute = a.reader._finished.read_pending, a.conn.execute
+
+    def once_the_error_is_here(statement: str, *arguments: Any, **options: Any) -> Any:
+        if statement == "commit" and is_early:
+            assert select.select([a.conn.pgconn.socket], [], [], 10)[0]
+        return execute(statement, *arguments, **options)
+
+    a.reader._finished.read_pending = b"select 1 / 0"
+    monkeypatch.setattr(a.conn, "execute", once_the_error_is_here)
+    assert a.reader.send(start, None)() is None
+    monkeypatch.undo()
+    a.reader._finished.read_pending = good
+    assert a.reader.read(start, None).events
 
 
 # More than a gigabyte of text in 2.5 kB: Postgres keeps a number's zeros as their count.

@@ -112,3 +112,15 @@ def test_a_topic_that_goes_on_being_refused_releases_nothing() -> None:
     assert world.holds.current.keys() == {"dead"}
     world.now, world.unwritable = 2 * HOLD_SECONDS, set()
     assert world.holds.release_due()
+
+
+def test_an_idle_shard_can_ask_whether_one_is_due() -> None:
+    world = World()
+    assert not world.holds.is_due()
+    world.holds.hold("a", IncompatibleSchema("old"))
+    world.now = HOLD_SECONDS - 0.1
+    assert not world.holds.is_due()
+    world.now = HOLD_SECONDS
+    assert world.holds.is_due()
+    assert world.holds.release_due()
+    assert not world.holds.is_due()

@@ -59,7 +59,7 @@ begin
         get diagnostics moved = row_count;
     end if;
     if parent in ('bridge.outbox'::regclass, 'bridge.history'::regclass)
-            and range_from < (select up_to from bridge.finished) then
+            and range_from < greatest((select up_to from bridge.finished), now() - interval '1 day') then
         perform bridge.guard_partition(leaf::regclass, policy.control);
     end if;
     execute format('alter table %s attach partition %s for values from (%L) to (%L)',

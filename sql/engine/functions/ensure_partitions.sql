@@ -27,6 +27,16 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('bridge.ensure_partitions', 0)) then
         return 0;
     end if;
+    -- First: it may wait for locks, while those that a new partition takes on the default one would be in readers' way.
+    if of_parent is null then
+        begin
+            perform bridge.finish_partitions();
+        exception when others then
+            outcome := case when sqlstate in ('55P03', '40P01') then 'busy' else 'error' end;
+            insert into bridge.maintenance_log (action, target, outcome, detail)
+            values ('finish_partitions', 'bridge.finished', outcome, sqlerrm);
+        end;
+    end if;
     for policy in select * from bridge.partition_policy as p
                    where of_parent is null or p.parent = of_parent order by p.parent::text loop
         for gap in select * from bridge.partition_gaps(policy.parent, also) loop
@@ -44,15 +54,6 @@ begin
             end;
         end loop;
     end loop;
-    if of_parent is null then
-        begin
-            perform bridge.finish_partitions();
-        exception when others then
-            outcome := case when sqlstate in ('55P03', '40P01') then 'busy' else 'error' end;
-            insert into bridge.maintenance_log (action, target, outcome, detail)
-            values ('finish_partitions', 'bridge.finished', outcome, sqlerrm);
-        end;
-    end if;
     return created;
 end $$;
 

@@ -3,11 +3,14 @@
 --
 -- Returns:    that moment, at least a day ago
 -- Writes:     bridge.finished; a trigger on each partition before it
--- Errors:     55P03 lock_not_available after a second, where a transaction that has written to one is still open
+-- Errors:     55000 object_not_in_prerequisite_state in a transaction with one snapshot for all its statements, which
+--             would not see what was written before a lock was had; 55P03 lock_not_available after a second, where a
+--             transaction that has written to a default partition is still open
 --
 -- A partition is locked against writers, who are done with it, until its trigger is there and its events were found
--- read: what is written later moves the moment back (bridge.reopen_partition). At most 100 partitions at a time. Both
--- tables are named here, because bridge.partition_policy is the owner's to change, and one that lacks would be lost.
+-- read: what is written later moves the moment back (bridge.reopen_partition). If that happens meanwhile, it counts. At
+-- most 500 partitions at a time, for their locks. Both tables are named here, because bridge.partition_policy is the
+-- owner's to change, and one that lacks would be lost.
 create or replace function bridge.finish_partitions() returns timestamptz
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -16,48 +19,59 @@ create or replace function bridge.finish_partitions() returns timestamptz
     set lock_timeout = '1s'
 as $$
 declare
-    finished timestamptz;
-    moment timestamptz := date_trunc('day', now() - interval '1 day');
+    latest constant timestamptz := date_trunc('day', now() - interval '1 day');
+    moment timestamptz := latest;
+    known timestamptz;
     part record;
-    is_left boolean;
-    first_left timestamptz;
+    looked_at integer := 0;
+    unread text;
+    first_unread timestamptz;
 begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        raise exception 'partitions cannot be finished in a % transaction', current_setting('transaction_isolation')
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Begin it with: isolation level read committed.';
+    end if;
     lock table only bridge.outbox, only bridge.history in share update exclusive mode;
-    select up_to into finished from bridge.finished;
+    select up_to into known from bridge.finished;
     for part in
-        select b.leaf, p.control, b.range_from, b.range_to, row_number() over (order by b.range_to, b.leaf::oid) as n
-          from (values ('bridge.outbox'::regclass, 'created_at'::name),
-                       ('bridge.history', 'occurred_at')) as p (parent, control)
-         cross join lateral bridge.partition_bounds(p.parent) as b
-         where not b.is_default and b.range_to > finished and b.range_from < moment
-         order by b.range_to, b.leaf::oid
-    loop
-        continue when part.range_from >= moment;
-        is_left := part.n > 100 or part.range_to > moment;
-        if not is_left then
-            execute format('lock table %s in share row exclusive mode', part.leaf);
-            perform bridge.guard_partition(part.leaf, part.control);
-            execute format('select exists (select from bridge.shard as s join %s as e'
-                           ' on e.shard = s.shard and e.seq > s.scan_from)', part.leaf) into is_left;
-        end if;
-        if is_left then
-            moment := least(moment, part.range_from);   -- those that end later may begin sooner
-        end if;
-    end loop;
-    for part in
-        select b.leaf, p.control
+        select b.leaf, p.control, b.range_from, b.range_to, b.is_default
           from (values ('bridge.outbox'::regclass, 'created_at'::name),
                        ('bridge.history', 'occurred_at')) as p (parent, control)
          cross join lateral bridge.partition_bounds(p.parent) as b
          where b.is_default
+            or b.range_from < latest
+               and (b.range_to > known
+                    or not exists (select from pg_trigger as t    -- it was attached by hand, or restored without
+                                    where t.tgrelid = b.leaf and t.tgname = 'bridge_reopen' and t.tgenabled = 'A'))
+         order by b.is_default, b.range_from, b.leaf::oid
     loop
-        execute format('lock table %s in share row exclusive mode', part.leaf);
-        execute format('select min(e.%I) from bridge.shard as s join %s as e'
-                       ' on e.shard = s.shard and e.seq > s.scan_from', part.control, part.leaf) into first_left;
-        moment := least(moment, first_left);
+        continue when part.range_from >= moment;
+        looked_at := looked_at + 1;
+        first_unread := part.range_from;   -- unless it is known better
+        if part.is_default or part.range_to <= latest and looked_at <= 500 then
+            begin
+                execute format('lock table %s in share row exclusive mode', part.leaf);
+                perform bridge.guard_partition(part.leaf, part.control);
+                unread := format('from bridge.shard as s join %s as e on e.shard = s.shard and e.seq > s.scan_from',
+                                 part.leaf);
+                if part.is_default then
+                    execute format('select min(e.%I) ', part.control) || unread into first_unread;
+                else
+                    execute 'select $1 where exists (select ' || unread || ')' into first_unread using part.range_from;
+                end if;
+            exception when lock_not_available then
+                if part.is_default then
+                    raise;
+                end if;
+            end;
+        end if;
+        moment := least(moment, first_unread);
     end loop;
-    update bridge.finished set up_to = moment where up_to < moment;
-    return greatest(finished, moment);
+    perform from bridge.finished where up_to = known for update skip locked;
+    if found then
+        update bridge.finished set up_to = moment where up_to <> moment;
+    end if;
+    return (select up_to from bridge.finished);
 end $$;
 
 revoke execute on function bridge.finish_partitions() from public;

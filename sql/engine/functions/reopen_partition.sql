@@ -22,7 +22,7 @@ begin
         written_at := new.occurred_at;
     end if;
     if current_setting('transaction_isolation') <> 'read committed' then
-        perform from bridge.finished for update;
+        perform from bridge.finished for share;   -- fails where it has changed since the snapshot
     end if;
     update bridge.finished set up_to = written_at where up_to > written_at;
     return null;
