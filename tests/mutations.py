@@ -719,13 +719,6 @@ MUTATIONS = (
         "tests/integration/test_finished.py",
     ),
     Mutation(
-        "a default partition has no guard",
-        "sql/engine/triggers/stamps.sql",
-        " where b.is_default;\n",
-        " where false;\n",
-        "tests/integration/test_finished.py -k written_behind",
-    ),
-    Mutation(
         "a partition that is made late has no guard",
         "sql/engine/functions/create_partition.sql",
         "            and range_from < greatest((select up_to from bridge.finished), now() - interval '1 day') then",

@@ -274,8 +274,11 @@ def test_nothing_comes_due_between_a_look_and_the_time_of_the_next(
 
 
 @pytest.mark.parametrize("is_early", [True, False], ids=["while it is sent", "when it is received"])
-def test_a_read_ahead_that_fails(stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch, is_early: bool) -> None:
+def test_a_read_ahead_that_fails(
+    db: psycopg.Connection, stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch, is_early: bool
+) -> None:
     """The batch that is being published has nothing to do with it; the next read tells."""
+    db.execute("select bridge.publish_event('t', 'k', '{}')")
     a, _ = stores
     start = Scanner(a.take().position).start()
     good, execute = a.reader._finished.read_pending, a.conn.execute
