@@ -29,8 +29,8 @@ from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = (0.002, 0.1)  # how often an idle shard looks whether anything has happened: most often, most rarely; and
-LOOK_SHARE = 0.01  # in between after this share of its rest, so that what comes then waits hardly longer for it
+LOOK_SECONDS = 0.002  # how often an idle shard looks whether anything has happened, at first; later
+LOOK_SHARE = 0.01  # after this share of its rest, up to `poll_max_seconds`, so that what comes then waits hardly longer
 READ_SECONDS = 2.0  # it reads in any case, unless `poll_max_seconds` is more
 QUIET_SECONDS = 30.0  # without a failure, after which an old one counts no more
 
@@ -117,7 +117,8 @@ class ShardThread:
         relay, now = self._settings.relay, self._ports.now
         began = now()
         while now() < began + max(READ_SECONDS, relay.poll_max_seconds):
-            if self._stop.wait(min(max(LOOK_SHARE * (now() - moved_at), LOOK_SECONDS[0]), LOOK_SECONDS[1])):
+            look = min(max(LOOK_SHARE * (now() - moved_at), LOOK_SECONDS), relay.poll_max_seconds)
+            if self._stop.wait(look):
                 break
             news = shard.look()
             if news is News.WRITTEN:
