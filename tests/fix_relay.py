@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -221,6 +222,18 @@ class Site:
         found = self.audit()
         assert found.is_clean, found
         return found
+
+
+@contextmanager
+def beside(work: Callable[[], None], ending: threading.Event) -> Iterator[None]:
+    """`work` in a thread of its own, which is over soon after `ending` is set; that is done at the end."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
 
 
 @contextmanager

@@ -843,11 +843,7 @@ def run(mutation: Mutation) -> tuple[bool, str]:
         copy = Path(directory) / "copy"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
         mutate(copy, mutation)
-        environment = os.environ | {
-            "PYTHONPATH": str(copy),
-            "BRIDGE_TEST_MODEL_SHRINK": "0",
-            "BRIDGE_TEST_MODEL_RUNS": "2000",
-        }
+        environment = os.environ | OF_THE_MODEL | {"PYTHONPATH": str(copy)}
         for seed in SEEDS if mutation.tests == MODEL else SEEDS[:1]:
             options = ["-x", "-q", "-p", "no:cacheprovider", f"--hypothesis-seed={seed}"]
             command = [sys.executable, "-m", "pytest", mutation.tests.split()[0], *_selection(mutation.tests), *options]

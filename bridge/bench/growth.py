@@ -128,7 +128,7 @@ def _add_leaves(scene: Scene, first: int, last: int) -> None:
             db.execute(IN_EACH_LEAF, {"first": first, "last": last})
             db.execute(PROCESSED)
         moments: list[object] = [None]
-        while len(moments) < 2 or moments[-1] != moments[-2]:  # a hundred at a time
+        while len(moments) < 2 or moments[-1] != moments[-2]:  # so many at a time
             moments += db.execute("select bridge.finish_partitions()").fetchone() or ()
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-from fix_relay import Site, eventually
+from fix_relay import Site, beside, eventually
 
 INTERVAL = 0.01
 KEYS = 40
@@ -32,13 +32,8 @@ def steady_writer(site: Site) -> Iterator[None]:
                     (f"k{number % KEYS}", number),
                 )
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
+    with beside(write, ending):
         yield
-    finally:
-        ending.set()
-        writer.join()
 
 
 def owners(site: Site) -> int:

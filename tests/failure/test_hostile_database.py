@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from at_length import at_length
-from fix_relay import Site, eventually
+from fix_relay import Site, beside, eventually
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from reaction import (
@@ -204,13 +204,8 @@ def busy_leases(site: Site) -> Iterator[None]:
                     db.execute("update bridge.shard set updated_at = clock_timestamp()")
                     ending.wait(0.01)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
+    with beside(write, ending):
         yield
-    finally:
-        ending.set()
-        writer.join()
 
 
 def test_a_lease_that_somebody_else_keeps_locked(site: Site) -> None:

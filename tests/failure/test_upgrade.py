@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fix_relay import Site, eventually
+from fix_relay import Site, beside, eventually
 
 from bridge.local.postgres import binaries, run_as_owner
 from bridge.local.stack import Stack
@@ -98,20 +98,15 @@ def live(site: Site) -> None:
 @contextmanager
 def writing(site: Site) -> Iterator[None]:
     """Events without a pause."""
-    stop = threading.Event()
+    ending = threading.Event()
 
     def write() -> None:
-        while not stop.is_set():
+        while not ending.is_set():
             site.publish(20, keys=5)
             site.change(2)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
+    with beside(write, ending):
         yield
-    finally:
-        stop.set()
-        writer.join()
 
 
 def go_on(site: Site) -> None:
