@@ -66,13 +66,10 @@ def delays(site: Site) -> Iterator[list[float]]:
                 found.append(time.time() - message.timestamp()[1] / 1000)
 
     consumer.assign([TopicPartition(f"{site.name}.things", part, OFFSET_BEGINNING) for part in range(3)])
-    reader = threading.Thread(target=read)
-    reader.start()
     try:
-        yield found
+        with beside(read, ending):
+            yield found
     finally:
-        ending.set()
-        reader.join()
         consumer.close()
 
 
