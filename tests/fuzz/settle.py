@@ -36,9 +36,15 @@ def come_to_rest(stage: Stage, report: Report) -> None:
     if left:
         report.note(f"no decision about {len(left)} events: {left[:5]}")
     stage.site.bridge("dead", "skip", "--all", "--reason", GIVE_UP)  # what died last
-    now = stage.site.bridge("status", environment=stage.site.environment)
-    if (now.returncode == 0) != (stage.site.pending() == 0):
-        report.note(f"status ends with {now.returncode}: {now.stdout}{now.stderr}")
+    ends = time.monotonic() + REST_SECONDS  # what a relay waits for is known with its next sign of life
+    while True:
+        now = stage.site.bridge("status", environment=stage.site.environment)
+        if (now.returncode == 0) == (stage.site.pending() == 0):
+            break
+        if time.monotonic() > ends:
+            report.note(f"status ends with {now.returncode}: {now.stdout}{now.stderr}")
+            break
+        time.sleep(0.5)
 
 
 def close(stage: Stage, report: Report) -> None:

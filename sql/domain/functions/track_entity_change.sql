@@ -4,8 +4,8 @@
 --     create trigger entity_change_tracker after insert or update or delete on my_table
 --         for each row execute function crm.track_entity_change();
 --
--- The tables of this application use bridge.enable_tracking, which is cheaper for bulk work, sees TRUNCATE, takes any
--- key, and can leave columns out.
+-- The tables of this application use bridge.enable_tracking, which is several times cheaper, sees TRUNCATE, takes any
+-- key, can leave columns out, and is looked after by `bridge doctor`.
 --
 -- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
@@ -13,21 +13,23 @@ create or replace function crm.track_entity_change() returns trigger
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp
-    set timezone = 'UTC'                -- the same JSON whatever the session's settings are
-    set datestyle = 'ISO, YMD'
-    set intervalstyle = 'iso_8601'
-    set bytea_output = 'hex'
-    set extra_float_digits = 1
-    set jit = off
-    set plan_cache_mode = force_generic_plan
 as $$
 declare
-    settings text[] := '[0:6]={"",ENTITY_CHANGE,"{id}","{}","{}",entity_type_id,true}';   -- as of bridge.track_row
+    tracked bridge.tracked_table;
+    change record;
 begin
-    settings[0] := tg_table_name;
-    perform bridge.record_change(settings, case when tg_op <> 'INSERT' then to_jsonb(old) end,
-                                 case when tg_op <> 'DELETE' then to_jsonb(new) end);
+    tracked.relation := tg_relid;
+    tracked.entity_type := tg_table_name;
+    tracked.entity_event_type := 'ENTITY_CHANGE';
+    tracked.key := array(select a.attnum from pg_attribute as a where a.attrelid = tg_relid and a.attname = 'id');
+    tracked.excluded := '{}';
+    tracked.masked := '{}';
+    tracked.bound_in := 'bridge.tracked_table'::regclass;
+    tracked.activity := true;
+    change := bridge.read_change(tracked, tg_op, old, new);
+    perform bridge.record_change(tracked, tg_op, tg_relid, change.old_key, change.new_key, change.previous_state,
+                                 change.new_state, change.changed_fields, old.ctid, old.xmin, new.ctid, new.xmax);
     return null;
 end $$;
 
-revoke execute on function crm.track_entity_change() from public;
+select bridge.give_to_capture('crm.track_entity_change()');

@@ -2,22 +2,30 @@
 --
 -- Parameters: tracked   the table
 -- Returns:    nothing. A table that is not tracked is left as it is
--- Writes:     drops the triggers of bridge.enable_tracking from the table and its partitions
--- Errors:     none of its own
+-- Writes:     drops the triggers of bridge.enable_tracking from the table and its partitions, and the function
+-- Errors:     55P03 lock_not_available where the table is too busy
 create or replace function bridge.disable_tracking(tracked regclass) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    found_trigger record;
+    tracked_id constant integer := (select t.id from bridge.tracked_table as t where t.relation = tracked);
+    statement text;
 begin
-    for found_trigger in
-        select t.tgname, t.tgrelid::regclass as relation
-          from pg_trigger as t
-         where t.tgname like 'bridge\_track\_%' and t.tgparentid = 0
-           and t.tgrelid in (select tracked union select p.relid from pg_partition_tree(tracked) as p) loop
-        execute format('drop trigger %I on %s', found_trigger.tgname, found_trigger.relation);
+    if tracked_id is null then
+        return;
+    end if;
+    for statement in
+        select format('drop trigger %I on %s', g.tgname, g.tgrelid::regclass)
+          from pg_trigger as g
+         where g.tgfoid in (to_regprocedure('bridge_tracking.record_' || tracked_id || '()'),
+                            'bridge.track_truncate()'::regprocedure)
+           and g.tgparentid = 0
+           and g.tgrelid in (select tracked union select p.relid from pg_partition_tree(tracked) as p) loop
+        perform bridge.execute_briefly(statement);
     end loop;
+    execute format('drop function if exists bridge_tracking.record_%s()', tracked_id);
+    delete from bridge.tracked_table as t where t.id = tracked_id;
 end $$;
 
 revoke execute on function bridge.disable_tracking(regclass) from public;

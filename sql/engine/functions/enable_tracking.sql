@@ -1,20 +1,21 @@
 -- enable_tracking: record every change of a table in bridge.history, which the relay publishes.
 --
--- Parameters: tracked            the table; it needs a primary key
---             entity_type        its name in events; null: the table's
+-- Parameters: tracked            the table; it needs a primary key, or another key that `key` names
+--             entity_type        its name in events; null: the table's, with its schema's unless that is public
 --             entity_event_type  ENTITY_CHANGE, or ENTITY_LINK for a table that links entities
 --             exclude            columns that are left out; a change of these alone gives no event
 --             mask               columns whose values are replaced by "[masked]"; that they changed is still told
 --             activity           true: write bridge.activity_log, too
---             level              'statement': cheap for bulk work. 'row': cheaper for single rows, and on a partitioned
---                                table it also sees partitions that are attached later
 --             truncate_rows      TRUNCATE gives one event for each row of a table of at most that many rows, and a
 --                                TRUNCATE event with entity_id '*' in any case
--- Returns:    nothing. Called again, it replaces the former settings
--- Writes:     triggers of the table and, on a partitioned table, of its partitions: a statement fires only those of the
---             table it names
--- Errors:     42P16 invalid_table_definition (no primary key), 42703 undefined_column, 42809 wrong_object_type,
---             22023 invalid_parameter_value
+--             key                columns of a unique index without expressions or condition, none of them nullable;
+--                                null: the primary key
+--             replicated         true: what logical replication applies is recorded, too
+-- Returns:    nothing. Called again, it replaces the former settings, without a lock on the table
+-- Writes:     bridge.tracked_table, a function in bridge_tracking, triggers of the table and of its table partitions
+-- Errors:     42P16 invalid_table_definition (no such key, or one that is checked at the end of the transaction),
+--             42703 undefined_column, 42809 wrong_object_type, 22023 invalid_parameter_value, 23505 unique_violation
+--             (another table has that entity_type), 55P03 lock_not_available (the table is too busy)
 create or replace function bridge.enable_tracking(
     tracked           regclass,
     entity_type       text default null,
@@ -22,87 +23,89 @@ create or replace function bridge.enable_tracking(
     exclude           text[] default '{}',
     mask              text[] default '{}',
     activity          boolean default false,
-    level             text default 'statement',
-    truncate_rows     integer default 10000
+    truncate_rows     integer default 10000,
+    key               text[] default null,
+    replicated        boolean default false
 ) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_variable
 declare
     relation pg_class;
-    key_columns text[];
+    qualified text;
     unknown text;
-    type_column text;
-    arguments text;
-    leaf regclass;
+    key_index pg_index;
+    key_numbers int2[];
+    tracked_id integer;
+    holder regclass;
 begin
     select c.* into strict relation from pg_class as c where c.oid = tracked;
+    qualified := format('%s.%s', relation.relnamespace::regnamespace, quote_ident(relation.relname));
+    exclude := coalesce(exclude, '{}');
+    mask := coalesce(mask, '{}');
     if relation.relkind not in ('r', 'p') then
         raise exception '% is not a table', tracked using errcode = 'wrong_object_type';
     elsif relation.relispartition then
         raise exception '% is a partition', tracked
             using errcode = 'wrong_object_type', hint = 'Track the partitioned table; its partitions follow.';
-    elsif tracked::text like 'bridge.%' then
-        raise exception '% belongs to bridge itself', tracked using errcode = 'wrong_object_type';
-    elsif level is null or level not in ('statement', 'row') then
-        raise exception 'level must be ''statement'' or ''row'', not %', coalesce(quote_literal(level), 'null')
-            using errcode = 'invalid_parameter_value';
+    elsif relation.relnamespace in ('bridge'::regnamespace, 'pg_catalog'::regnamespace) then
+        raise exception '% belongs to % itself', tracked, relation.relnamespace::regnamespace
+            using errcode = 'wrong_object_type';
+    elsif relation.relpersistence = 't' then
+        raise exception '% is a temporary table', tracked using errcode = 'wrong_object_type';
     elsif coalesce(entity_event_type, '') = '' or entity_type = '' then
         raise exception 'entity_type and entity_event_type must not be empty' using errcode = 'invalid_parameter_value';
     end if;
-
-    select array_agg(a.attname::text order by k.position) into key_columns
-      from pg_index as i
-     cross join lateral unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
-      join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
-     where i.indrelid = tracked and i.indisprimary and k.position <= i.indnkeyatts;
-    if key_columns is null then
-        raise exception 'table % has no primary key', tracked
-            using errcode = 'invalid_table_definition', hint = 'Changes can be tracked only by key: add a primary key.';
+    entity_type := coalesce(entity_type, case when relation.relnamespace = to_regnamespace('public') then relation.relname
+                                              else relation.relnamespace::regnamespace || '.' || relation.relname end);
+    if length(entity_type) > 200 then
+        raise exception 'entity_type is longer than 200 characters: %...', left(entity_type, 40)
+            using errcode = 'invalid_parameter_value';
     end if;
+
     select string_agg(quote_ident(name), ', ') into unknown
-      from unnest(exclude || mask) as name
+      from unnest(exclude || mask || coalesce(key, '{}')) as name
      where not exists (select from pg_attribute as a
                         where a.attrelid = tracked and a.attname = name and a.attnum > 0 and not a.attisdropped);
     if unknown is not null then
         raise exception 'table % has no column %', tracked, unknown using errcode = 'undefined_column';
-    elsif key_columns && (exclude || mask) then
+    end if;
+    key_index := bridge.find_key(tracked, key);
+    key_numbers := array(select k.attnum from unnest(key_index.indkey::int2[]) with ordinality as k (attnum, position)
+                          where k.position <= key_index.indnkeyatts order by k.position);
+    if exists (select from pg_attribute as a where a.attrelid = tracked and a.attnum = any (key_numbers)
+                  and a.attname::text = any (exclude || mask)) then
         raise exception 'the key columns of % can be neither excluded nor masked', tracked
             using errcode = 'invalid_parameter_value';
     elsif exclude && mask then
         raise exception 'a column of % is both excluded and masked', tracked using errcode = 'invalid_parameter_value';
     end if;
-    select a.attname into type_column from pg_attribute as a
-     where a.attrelid = tracked and a.attname = 'entity_type_id' and a.atttypid = 'uuid'::regtype;
 
-    perform bridge.disable_tracking(tracked);
-    arguments := format('%L, %L, %L, %L, %L, %L, %L, %L', coalesce(entity_type, relation.relname), entity_event_type,
-                        key_columns, coalesce(exclude, '{}'),
-                        (select coalesce(jsonb_object_agg(name, '[masked]'), '{}') from unnest(mask) as name),
-                        coalesce(type_column, ''), coalesce(activity, false), coalesce(truncate_rows, 0));
-    if level = 'row' then
-        execute format('create trigger bridge_track_row after insert or delete on %s for each row'
-                       ' execute function bridge.track_row(%s)', tracked, arguments);
-        execute format('create trigger bridge_track_row_update after update on %s for each row'
-                       ' when (old.* *<> new.*) execute function bridge.track_row(%s)', tracked, arguments);
+    select t.relation into holder from bridge.tracked_table as t
+     where t.entity_type = entity_type and t.relation <> tracked;
+    if found then
+        raise exception '% is tracked as % already', holder, entity_type
+            using errcode = 'unique_violation', hint = 'Give another entity_type.';
     end if;
-    for leaf in select tracked where relation.relkind = 'r'
-                union all select p.relid from pg_partition_tree(tracked) as p where relation.relkind = 'p' loop
-        if level = 'statement' then
-            execute format('create trigger bridge_track_insert after insert on %s referencing new table as new_rows'
-                           ' for each statement execute function bridge.track_insert(%s)', leaf, arguments);
-            execute format('create trigger bridge_track_update after update on %s referencing old table as old_rows'
-                           ' new table as new_rows for each statement execute function bridge.track_update(%s)',
-                           leaf, arguments);
-            execute format('create trigger bridge_track_delete after delete on %s referencing old table as old_rows'
-                           ' for each statement execute function bridge.track_delete(%s)', leaf, arguments);
-        end if;
-        -- TRUNCATE fires the triggers of all partitions, too: those with rows suffice.
-        continue when (select c.relkind from pg_class as c where c.oid = leaf) = 'p';
-        execute format('create trigger bridge_track_truncate before truncate on %s'
-                       ' for each statement execute function bridge.track_truncate(%s)', leaf, arguments);
-    end loop;
+    insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, excluded, masked, columns,
+                                           known_as, activity, truncate_rows, replicated)
+    select tracked, entity_type, entity_event_type, key_numbers,
+           coalesce(array_agg(a.attnum) filter (where a.attname::text = any (exclude)), '{}'),
+           coalesce(array_agg(a.attnum) filter (where a.attname::text = any (mask)), '{}'),
+           jsonb_object_agg(a.attnum, a.attname), qualified, coalesce(activity, false), coalesce(truncate_rows, 0),
+           coalesce(replicated, false)
+      from pg_attribute as a
+     where a.attrelid = tracked and a.attnum > 0 and not a.attisdropped
+    on conflict on constraint relation_is_tracked_once do update
+       set entity_type = excluded.entity_type, entity_event_type = excluded.entity_event_type, key = excluded.key,
+           excluded = excluded.excluded, masked = excluded.masked, columns = excluded.columns,
+           known_as = excluded.known_as, bound_in = excluded.bound_in, activity = excluded.activity,
+           truncate_rows = excluded.truncate_rows, replicated = excluded.replicated
+    returning t.id into tracked_id;
+    perform bridge.generate_capture(tracked_id);
+    perform bridge.attach_triggers(tracked_id);
 end $$;
 
 revoke execute on function
-    bridge.enable_tracking(regclass, text, text, text[], text[], boolean, text, integer) from public;
+    bridge.enable_tracking(regclass, text, text, text[], text[], boolean, integer, text[], boolean) from public;

@@ -1,74 +1,83 @@
--- record_change: write the event of one changed row. The tracking triggers call it for rows, and for statements that
--- changed just one row.
+-- record_change: write the events of one changed row. What generated trigger functions write themselves is only the
+-- usual: a row that was inserted, or changed without its key, and not replaced since. All else comes here.
 --
--- Parameters: arguments   tg_argv, which counts from 0; in the order of the constants below
---             before, after   the row as JSON; null for INSERT and DELETE
+-- Parameters: tracked   a row of bridge.tracked_table
+--             op        INSERT, UPDATE or DELETE
+--             of_relation   the table, or the table partition, in which the row lies
+--             old_key, new_key, previous_state, new_state, fields   as bridge.read_change() gives them
+--             old_version, old_maker   ctid and xmin of the old row
+--             new_version, new_over    ctid of the new row, and its xmax, by which it may be seen to have been replaced
 -- Returns:    nothing. A row of which nothing, or only excluded columns, changed gives no event. Where the key changed,
 --             there are two: a DELETE of the old key and an INSERT of the new one
 -- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
-create or replace function bridge.record_change(arguments text[], before jsonb, after jsonb) returns void
+create or replace function bridge.record_change(
+    tracked        bridge.tracked_table,
+    op             text,
+    of_relation    oid,
+    old_key        text,
+    new_key        text,
+    previous_state jsonb,
+    new_state      jsonb,
+    fields         text[],
+    old_version    tid,
+    old_maker      xid,
+    new_version    tid,
+    new_over       xid
+) returns void
     language plpgsql
 as $$
 declare
-    entity_type       constant text    := arguments[0];
-    entity_event_type constant text    := arguments[1];
-    key_columns       constant text[]  := arguments[2];
-    excluded          constant text[]  := arguments[3];
-    masked            constant jsonb   := arguments[4];
-    type_column       constant text    := arguments[5];   -- entity_type_id, where the table has it
-    with_activity     constant boolean := arguments[6];
-    old_state jsonb := before - excluded;
-    new_state jsonb := after - excluded;
-    old_key text := bridge.entity_key(old_state, key_columns);
-    new_key text := bridge.entity_key(new_state, key_columns);
-    entity_type_id uuid := coalesce(new_state, old_state) ->> type_column;
+    xact constant xid8 := pg_current_xact_id();
+    replaced constant tid := case when bridge.is_own_version(old_maker, xact) then old_version end;
+    has_new_key constant boolean := op = 'UPDATE' and old_key is distinct from new_key;
     context record;
-    actions text[];
     action text;
-    fields text[];
+    entity_id text;
     event_id uuid;
     occurred_at timestamptz;
-    entity_id text;
-    details jsonb;
+    entity_type_id uuid;
 begin
-    if old_key = new_key then
-        fields := array(select field.key from jsonb_each(new_state) as field
-                         where field.value is distinct from old_state -> field.key);
-        if fields = '{}' then
-            return;
+    if op = 'UPDATE' and not has_new_key and fields = '{}' then
+        if replaced is not null then
+            perform bridge.version_moved(tracked.entity_type, new_key, of_relation, old_version, new_version);
         end if;
-        actions := '{UPDATE}';
-    else
-        actions := case when after is null then '{DELETE}' when before is null then '{INSERT}'
-                        else '{DELETE,INSERT}' end;
+        return;
     end if;
     context := bridge.change_context();
-    old_state := old_state || masked;
-    new_state := new_state || masked;
-    -- seq and shard are set by bridge.stamp_change(); the others are set here, because RETURNING would cost more.
-    foreach action in array actions loop
+    begin
+        entity_type_id := coalesce(new_state, previous_state) ->> 'entity_type_id';
+    exception when others then
+        null;    -- a column of this name, but of another kind
+    end;
+    foreach action in array case when has_new_key then '{DELETE,INSERT}' else array[op] end loop
         event_id := bridge.new_event_id();
         occurred_at := clock_timestamp();
         entity_id := case action when 'DELETE' then old_key else new_key end;
-        insert into bridge.history (id, entity_type, entity_id, entity_type_id, entity_event_type, action,
-                                          performed_by, actor_status, previous_state, new_state, changed_fields,
-                                          change_summary, headers, occurred_at)
-        values (event_id, entity_type, entity_id, entity_type_id, entity_event_type, action,
-                context.performed_by, context.status, case when action <> 'INSERT' then old_state end,
-                case when action <> 'DELETE' then new_state end, fields,
-                bridge.change_summary(action, entity_type, fields, before is not null and after is not null),
-                context.headers, occurred_at);
-        if with_activity then
-            details := case action when 'DELETE' then old_state else new_state end;
-            insert into bridge.activity_log (id, user_id, entity_id, entity_type, action, occurred_at, actor_status,
-                                             ip_address, user_agent, device, geo, meta)
-            values (event_id, context.performed_by, entity_id, entity_type, action, occurred_at, context.status,
-                    (context.origin ->> 'ip_address')::inet, context.origin ->> 'user_agent',
-                    nullif(context.origin -> 'device', 'null'), nullif(context.origin -> 'geo', 'null'),
-                    bridge.activity_meta(event_id, entity_type_id, fields, details));
+        insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type,
+                                    action, performed_by, actor_status, previous_state, new_state, changed_fields,
+                                    change_summary, headers, occurred_at, relation, version, replaced)
+        values (event_id, nextval('bridge.event_seq'), xact, bridge.shard_of(tracked.entity_type || ':' || entity_id),
+                tracked.entity_type, entity_id, entity_type_id, tracked.entity_event_type, action,
+                context.performed_by, context.status, case when action <> 'INSERT' then previous_state end,
+                case when action <> 'DELETE' then new_state end, case when action = 'UPDATE' then fields end,
+                bridge.change_summary(action, tracked.entity_type, case when action = 'UPDATE' then fields end,
+                                      has_new_key), context.headers, occurred_at, of_relation,
+                case when action <> 'DELETE' then new_version end, case when action <> 'INSERT' then replaced end);
+        if tracked.activity then
+            perform bridge.log_activity(event_id, occurred_at, tracked.entity_type, entity_id, action, entity_type_id,
+                                        case when action = 'UPDATE' then fields end, context,
+                                        case action when 'DELETE' then previous_state else new_state end);
+        end if;
+        if action = 'DELETE' then
+            perform bridge.key_left(tracked.entity_type, entity_id);
+        elsif new_over <> '0' then    -- its version is not the row's last: it may be recorded late
+            perform bridge.settle_changes(tracked.entity_type, entity_id);
         end if;
     end loop;
 end $$;
 
-revoke execute on function bridge.record_change(text[], jsonb, jsonb) from public;
+revoke execute on function bridge.record_change(
+    bridge.tracked_table, text, oid, text, text, jsonb, jsonb, text[], tid, xid, tid, xid) from public;
+grant execute on function bridge.record_change(
+    bridge.tracked_table, text, oid, text, text, jsonb, jsonb, text[], tid, xid, tid, xid) to bridge_capture;

@@ -67,8 +67,9 @@ create table bridge.outbox_default partition of bridge.outbox default;
 
 create table bridge.history (
     id                uuid        not null default bridge.new_event_id(),
-    seq               bigint      not null,
-    xid               xid8        not null,
+    xid               xid8        not null default pg_current_xact_id(),
+    seq               bigint      not null default
+                          case when pg_current_xact_id() is not null then nextval('bridge.event_seq') end,
     shard             smallint    not null,
     entity_type       text        not null,   -- the name given to bridge.enable_tracking; by default the table's
     entity_id         text        not null,   -- the row's key; a JSON array for a key of several columns
@@ -83,6 +84,9 @@ create table bridge.history (
     change_summary    text,
     headers           jsonb       not null default '{}',
     occurred_at       timestamptz not null default clock_timestamp(),
+    relation          oid,                    -- the table, or the table partition, in which the row lies
+    version           tid,                    -- the row's version after the change; null: it left its key
+    replaced          tid,                    -- the version before, where this very transaction had made it
     primary key (id, occurred_at)
 ) partition by range (occurred_at);
 
@@ -92,6 +96,7 @@ comment on column bridge.history.actor_status is
     'uuid. missing';
 
 create index history_shard_seq_idx on bridge.history (shard, seq);
-create index history_entity_idx on bridge.history (hashtextextended(entity_id, 0));  -- an entity's history
+-- An entity's history; and, while a transaction is at work, what it has recorded of a key (bridge.settle_changes).
+create index history_entity_idx on bridge.history (hashtextextended(entity_id, 0), xid);
 
 create table bridge.history_default partition of bridge.history default;
