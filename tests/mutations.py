@@ -859,7 +859,7 @@ def run(mutation: Mutation) -> tuple[bool, str]:
 
 def _selection(tests: str) -> list[str]:
     _, _, word = tests.partition(" -k ")
-    return ["-k", word] if word else []
+    return ["-k", word, "-m", "not bench and not chaos and not fuzz"] if word else []  # the long ones, too
 
 
 def main(only: str) -> int:

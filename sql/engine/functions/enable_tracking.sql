@@ -57,7 +57,8 @@ begin
     elsif coalesce(entity_event_type, '') = '' or entity_type = '' then
         raise exception 'entity_type and entity_event_type must not be empty' using errcode = 'invalid_parameter_value';
     end if;
-    entity_type := coalesce(entity_type, case when relation.relnamespace = to_regnamespace('public') then relation.relname
+    entity_type := coalesce(entity_type, case when relation.relnamespace = to_regnamespace('public')
+                                              then relation.relname
                                               else relation.relnamespace::regnamespace || '.' || relation.relname end);
     if length(entity_type) > 200 then
         raise exception 'entity_type is longer than 200 characters: %...', left(entity_type, 40)

@@ -1,14 +1,14 @@
--- generate_capture: write the trigger function of a tracked table, by the table's definition and settings of this moment.
+-- generate_capture: write the trigger function of a tracked table, by its definition and settings of this moment.
 --
 -- Parameters: tracked_id   of bridge.tracked_table
 -- Returns:    nothing
--- Writes:     the function bridge_tracking.record_<id>; takes no lock on the table
+-- Writes:     the function bridge_tracking.record_<id>, bridge.tracked_table.fingerprint; takes no lock on the table
 -- Errors:     none of its own
 --
--- What decides the function's speed: how many expressions it evaluates for a row of the usual kind, because plpgsql
--- prepares each anew in each transaction; and how many settings it pins, at a microsecond each. What is rare is left to
--- bridge.record_change(). A table whose definition has changed since has another fingerprint: its rows are read by
--- bridge.read_change(), slowly, until this is called again.
+-- What decides the function's speed: how many expressions it evaluates for a row, because plpgsql prepares each anew in
+-- each transaction; and how many settings it pins, at a microsecond each. So it does the usual only: a row that was not
+-- replaced since, of a table that was not altered since. All else is bridge.record_row()'s, slower by far. Where
+-- to_jsonb() cannot fail, it stands in the INSERT itself; else in a block that catches what fails.
 create or replace function bridge.generate_capture(tracked_id integer) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -16,125 +16,109 @@ as $$
 declare
     tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
     routine constant text := 'bridge_tracking.record_' || tracked_id;
-    types constant oid[] := array(
-        select coalesce(nullif(y.typbasetype, 0), y.oid)
-          from bridge.tracked_columns(tracked) as c join pg_type as y on y.oid = c.type
-         where c.use in ('key', 'plain'));
+    -- to_jsonb() of these prints the same whatever the settings are; and of these it fails only for a text too long
+    alike constant oid[] := '{int2,int4,int8,text,varchar,bpchar,bool,uuid,numeric,jsonb,date,timestamp}'::regtype[];
+    bounded constant oid[] := '{int2,int4,int8,text,varchar,bool,uuid,numeric,date,timestamp,timestamptz}'::regtype[];
     old_key constant text := bridge.key_expression(tracked, 'old');
     new_key constant text := bridge.key_expression(tracked, 'new');
-    entity_type_id constant text := case
-        when exists (select from bridge.tracked_columns(tracked) as c
-                      where c.name = 'entity_type_id' and c.type = 'uuid'::regtype and c.use in ('key', 'plain'))
-        then 'new.entity_type_id' else 'null' end;
-    context constant text := 'context := bridge.change_context(); performed_by := context.performed_by; '
-                             'actor_status := context.status; headers := context.headers; ';
-    inserts text[];    -- of an INSERT, of an UPDATE
+    types oid[];
+    is_bounded boolean;
+    sizes text[];    -- of the old row, of the new one
+    type_id text;
     settings text;
-    body text;
+    before text;
+    after text;
+    read_fields text;
+    parts jsonb;
+    reads jsonb;
 begin
-    settings := case    -- to_jsonb() of these types prints the same, whatever the settings are
-        when types <@ '{int2,int4,int8,text,varchar,bpchar,bool,uuid,numeric,jsonb,date,timestamp}'::regtype[]::oid[]
-            then ''
-        when types <@ '{int2,int4,int8,text,varchar,bpchar,bool,uuid,numeric,jsonb,date,timestamp,timestamptz}'
-                      ::regtype[]::oid[]
-            then 'set timezone = ''UTC'''
+    select array_agg(w.type),
+           bool_and(w.type = any (bounded) and coalesce(l.collisdeterministic, true)),
+           array[coalesce(string_agg(format('coalesce(octet_length(old.%I), 0)', w.name), ' + ')
+                          filter (where w.is_text), '0'),
+                 coalesce(string_agg(format('coalesce(octet_length(new.%I), 0)', w.name), ' + ')
+                          filter (where w.is_text), '0')],
+           coalesce(min('new.entity_type_id')
+                    filter (where w.name = 'entity_type_id' and w.type = 'uuid'::regtype), 'null')
+      into types, is_bounded, sizes, type_id
+      from (select c.name, c.collation, coalesce(nullif(y.typbasetype, 0), y.oid) as type,
+                   coalesce(nullif(y.typbasetype, 0), y.oid) in ('text'::regtype, 'varchar'::regtype) as is_text
+              from bridge.tracked_columns(tracked) as c join pg_type as y on y.oid = c.type
+             where c.use in ('key', 'plain')) as w
+      left join pg_collation as l on l.oid = w.collation;
+    settings := case
+        when types <@ alike then ''
+        when types <@ (alike || 'timestamptz'::regtype::oid) then 'set timezone = ''UTC'''
         else 'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
              ' set bytea_output = ''hex'' set extra_float_digits = 1 set lc_monetary = ''C'' set xmloption = content'
              ' set jit = off' end;
-
-    select array_agg(format($insert$
-        %1$s
-        insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type,
-                                    action, performed_by, actor_status, previous_state, new_state, changed_fields,
-                                    change_summary, headers, occurred_at, relation, version, replaced)
-        values (%2$s, case when pg_current_xact_id() is not null then nextval('bridge.event_seq') end,
-                pg_current_xact_id(),
-                (hashtextextended(%3$L || %4$s, 0) & 9223372036854775807) %% bridge.shard_count(),
-                %5$L, %4$s, %6$s, %7$L, %8$L, performed_by, actor_status, old_state, new_state, fields,
-                %9$s, headers, %10$s, tg_relid, new.ctid, %11$s);
-        %12$s
-        return null;$insert$,
-        case when tracked.activity then 'event_id := bridge.new_event_id(); occurred_at := clock_timestamp(); ' || context
-             else 'if concat(current_setting(''bridge.actor'', true), current_setting(''app.current_user_id'', true),'
-                  ' current_setting(''bridge.traceparent'', true)) <> '''' then ' || context || 'end if;' end,
-        case when tracked.activity then 'event_id' else 'bridge.new_event_id()' end,
-        tracked.entity_type || ':', new_key, tracked.entity_type, entity_type_id, tracked.entity_event_type, v.action,
-        format(v.summary, v.action || ' of ' || tracked.entity_type),
-        case when tracked.activity then 'occurred_at' else 'clock_timestamp()' end, v.replaced,
-        case when tracked.activity
-             then format('perform bridge.log_activity(event_id, occurred_at, %L, %s, %L, %s, fields, context,'
-                         ' new_state);', tracked.entity_type, new_key, v.action, entity_type_id) end)
-        order by v.action) into inserts
-      from (values ('INSERT', '%L', 'null'),
-                   ('UPDATE', '%L || '': '' || array_to_string(fields, '', '')',
-                    'case when age(old.xmin) <= age(pg_current_xact_id()::xid)'
-                    ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end')
-           ) as v (action, summary, replaced);
-
-    body := format($body$
--- Generated by bridge.generate_capture(): records the changes of %1$s.
-declare
-    tracked bridge.tracked_table;
-    context record;
-    event_id uuid;
-    occurred_at timestamptz;
-    performed_by uuid;
-    actor_status text := 'missing';
-    headers jsonb := '{}';
-    old_key text;
-    new_key text;
-    old_state jsonb;
-    new_state jsonb;
-    fields text[];
-begin
-    if bridge.table_fingerprint(%2$s::regclass) = %3$L then
-        begin
-            if tg_op = 'UPDATE' then
-                old_state := %4$s;
-                new_state := %5$s;
-                fields := case when record_image_eq(row(%6$s), row(%7$s)) then %8$s end;
-            elsif tg_op = 'INSERT' then
-                new_state := %5$s;
-            else
-                old_state := %4$s;
-            end if;
-        exception when others then    -- too large, or not to be represented: no write fails for that
-            old_state := null;
-            new_state := null;
-            fields := null;
-        end;
-    end if;
-
-    if cardinality(fields) > 0 and new.xmax = '0' then
-        %9$s
-    elsif tg_op = 'INSERT' and new_state is not null and new.xmax = '0' then
-        %10$s
-    end if;
-
-    select t.* into tracked from bridge.tracked_table as t where t.id = %11$s;
-    if coalesce(old_state, new_state) is null then
-        select r.* into old_key, new_key, old_state, new_state, fields
-          from bridge.read_change(tracked, tg_op, old, new) as r;
+    parts := jsonb_build_object(
+        'table', regexp_replace(tracked.known_as, '[\n\r]', ' ', 'g'),
+        'id', tracked_id,
+        'relation', quote_literal(tracked.relation::oid),
+        'fingerprint', quote_literal(bridge.table_fingerprint(tracked.relation)),
+        'entity_type', quote_literal(tracked.entity_type),
+        'entity_event_type', quote_literal(tracked.entity_event_type),
+        'shard_prefix', quote_literal(tracked.entity_type || ':'),
+        'old_key', old_key,
+        'variables', concat(case when tracked.activity then 'event_id uuid; occurred_at timestamptz; ' end,
+                            case when not is_bounded then 'old_state jsonb; new_state jsonb;' end),
+        'if_acts', case when not tracked.activity then
+            'if concat(current_setting(''bridge.actor'', true), current_setting(''app.current_user_id'', true),'
+            ' current_setting(''bridge.traceparent'', true)) <> '''' then' end,
+        'end_if_acts', case when not tracked.activity then 'end if;' end,
+        'event_id_and_time', case when tracked.activity then
+            'event_id := bridge.new_event_id(); occurred_at := clock_timestamp();' end,
+        'event_id', case when tracked.activity then 'event_id' else 'bridge.new_event_id()' end,
+        'occurred_at', case when tracked.activity then 'occurred_at' else 'clock_timestamp()' end);
+    before := bridge.state_expression(tracked, 'old');
+    after := bridge.state_expression(tracked, 'new');
+    select format('fields := case when record_image_eq(row(%s), row(%s)) then %s end;',
+                  coalesce(string_agg(format('old.%I', c.name), ', '), '1'),
+                  coalesce(string_agg(format('new.%I', c.name), ', '), '1'),
+                  bridge.changed_expression(tracked, 'old', 'new', 'old_state', 'new_state'))
+      into read_fields
+      from bridge.tracked_columns(tracked) as c where c.use = 'key';
+    if is_bounded then
+        reads := jsonb_build_object(
+            'read_update', read_fields,
+            'update_fits', format('%s + %s < 100000000', sizes[1], sizes[2]),
+            'insert_fits', format('%s < 100000000', sizes[2]), 'delete_fits', format('%s < 100000000', sizes[1]));
     else
-        old_key := case when tg_op <> 'INSERT' then %12$s end;
-        new_key := case when tg_op <> 'DELETE' then %13$s end;
+        reads := jsonb_build_object(
+            'read_update', format('begin old_state := %s; new_state := %s; %s'
+                                  ' exception when others then fields := null; end;', before, after, read_fields),
+            'read_insert', format('begin new_state := %s; exception when others then new_state := null; end;', after),
+            'read_delete', format('begin old_state := %s; exception when others then old_state := null; end;', before),
+            'update_fits', 'true', 'insert_fits', 'new_state is not null', 'delete_fits', 'old_state is not null');
+        before := 'old_state';
+        after := 'new_state';
     end if;
-    perform bridge.record_change(tracked, tg_op, tg_relid, old_key, new_key, old_state, new_state, fields,
-                                 old.ctid, old.xmin, new.ctid, new.xmax);
-    return null;
-end $body$,
-        regexp_replace(tracked.known_as, '[\n\r]', ' ', 'g'), quote_literal(tracked.relation::oid),
-        bridge.table_fingerprint(tracked.relation),
-        bridge.state_expression(tracked, 'old'), bridge.state_expression(tracked, 'new'),
-        (select coalesce(string_agg(format('old.%I', c.name), ', '), '1')
-           from bridge.tracked_columns(tracked) as c where c.use = 'key'),
-        (select coalesce(string_agg(format('new.%I', c.name), ', '), '1')
-           from bridge.tracked_columns(tracked) as c where c.use = 'key'),
-        bridge.changed_expression(tracked, 'old', 'new', 'old_state', 'new_state'),
-        inserts[2], inserts[1], tracked_id, old_key, new_key);
     execute format('create or replace function %s() returns trigger language plpgsql security definer'
-                   ' set search_path = pg_catalog, pg_temp %s as %L', routine, settings, body);
+                   ' set search_path = pg_catalog, pg_temp %s as %L', routine, settings,
+                   bridge.fill_template(bridge.capture_template(),
+                       parts || reads
+                       || (select jsonb_object_agg('insert_' || lower(v.action), bridge.fill_template(
+                               bridge.insert_template(), parts || jsonb_build_object(
+                                   'action', v.action, 'key', v.key, 'type_id', v.type_id, 'version', v.version,
+                                   'previous_state', v.previous_state, 'state', v.state, 'replaced', v.replaced,
+                                   'summary', quote_literal(v.action || ' of ' || tracked.entity_type) || v.summary,
+                                   'log_activity', case when tracked.activity then format(
+                                       'perform bridge.log_activity(event_id, occurred_at, %L, %s, %L, %s, fields, '
+                                       'context, %s);', tracked.entity_type, v.key, v.action, v.type_id,
+                                       coalesce(nullif(v.state, 'null'), v.previous_state)) end)))
+                             from (values
+                                 ('INSERT', new_key, type_id, 'new.ctid', 'null', after, 'null', ''),
+                                 ('UPDATE', new_key, type_id, 'new.ctid', before, after,
+                                  'case when age(old.xmin) <= age(pg_current_xact_id()::xid)'
+                                  ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end',
+                                  ' || '': '' || array_to_string(fields, '', '')'),
+                                 ('DELETE', old_key, replace(type_id, 'new.', 'old.'), 'null', before, 'null',
+                                  'case when age(old.xmin) <= age(pg_current_xact_id()::xid)'
+                                  ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end', '')
+                             ) as v (action, key, type_id, version, previous_state, state, replaced, summary))));
     perform bridge.give_to_capture((routine || '()')::regprocedure);
+    update bridge.tracked_table as t set fingerprint = bridge.table_fingerprint(t.relation) where t.id = tracked_id;
 end $$;
 
 revoke execute on function bridge.generate_capture(integer) from public;

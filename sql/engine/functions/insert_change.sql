@@ -1,7 +1,7 @@
 -- insert_change: trigger function of the view bridge.entity_events; an INSERT into it writes to the change history.
 --
 -- Returns:    the row as it was written, for RETURNING
--- Writes:     bridge.history; what a writer cannot choose (id, number, transaction, shard, time) is left to the defaults
+-- Writes:     bridge.history; what a writer cannot choose (id, number, transaction, time) is left to the defaults
 -- Errors:     none of its own
 --
 -- With the rights of its owner: who may insert into the view needs no right on the table.

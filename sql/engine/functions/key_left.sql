@@ -5,6 +5,9 @@
 -- Returns:    nothing
 -- Writes:     see bridge.settle_changes()
 -- Errors:     none
+--
+-- Whoever calls this asks the setting bridge.entered first: in it stands the transaction that has recorded that a row
+-- entered a key, and only then can another row hold this one's.
 create or replace function bridge.key_left(of_type text, of_key text) returns void
     language plpgsql
     security definer

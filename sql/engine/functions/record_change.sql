@@ -1,5 +1,5 @@
 -- record_change: write the events of one changed row. What generated trigger functions write themselves is only the
--- usual: a row that was inserted, or changed without its key, and not replaced since. All else comes here.
+-- usual: a row that was not replaced since, and did not get another key. All else comes here.
 --
 -- Parameters: tracked   a row of bridge.tracked_table
 --             op        INSERT, UPDATE or DELETE
@@ -69,8 +69,13 @@ begin
                                         case when action = 'UPDATE' then fields end, context,
                                         case action when 'DELETE' then previous_state else new_state end);
         end if;
+        if action = 'INSERT' then
+            perform set_config('bridge.entered', xact::text, true);    -- see bridge.key_left()
+        end if;
         if action = 'DELETE' then
-            perform bridge.key_left(tracked.entity_type, entity_id);
+            if current_setting('bridge.entered', true) = xact::text then
+                perform bridge.key_left(tracked.entity_type, entity_id);
+            end if;
         elsif new_over <> '0' then    -- its version is not the row's last: it may be recorded late
             perform bridge.settle_changes(tracked.entity_type, entity_id);
         end if;

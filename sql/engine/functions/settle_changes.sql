@@ -5,8 +5,8 @@
 -- Writes:     new numbers of events of this transaction, which nobody else can see yet, and only where they are wrong
 -- Errors:     none
 --
--- An event is numbered when the AFTER trigger of its row fires. Where a statement has others inside (triggers, functions
--- that it calls), the inner ones' triggers fire first, so an earlier change may be recorded after a later one.
+-- An event is numbered when the AFTER trigger of its row fires. Where a statement has others inside (triggers, or
+-- functions that it calls), the inner ones' triggers fire first: an earlier change may be recorded after a later one.
 --
 -- A life is a chain of versions of one row under this key: an event that replaced a version follows the one that made
 -- it. No two rows hold a key at a time, so lives that have ended come before the one that has not. Among those, first

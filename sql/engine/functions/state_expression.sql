@@ -14,7 +14,8 @@ as $$
 begin
     if not exists (select from bridge.tracked_columns(tracked) as c
                     where c.use not in ('key', 'plain') or not bridge.is_plain_type(c.type)
-                       or 'json'::regtype in (c.type, (select y.typbasetype from pg_type as y where y.oid = c.type))) then
+                       or 'json'::regtype in (c.type, (select y.typbasetype from pg_type as y
+                                                        where y.oid = c.type))) then
         return format('to_jsonb(%s)', "row");
     end if;
     return coalesce((

@@ -50,11 +50,13 @@ begin
             end if;
             execute format($each$
                 insert into bridge.history (seq, xid, shard, entity_type, entity_id, entity_event_type, action,
-                                            performed_by, actor_status, previous_state, change_summary, headers, relation)
+                                            performed_by, actor_status, previous_state, change_summary, headers,
+                                            relation)
                 select nextval('bridge.event_seq'), $1, bridge.shard_of($2 || ':' || key), $2, key, $3, 'DELETE',
                        $4, $5, state, 'DELETE of ' || $2 || ' (TRUNCATE)', $6, $7
                   from (select %s as key, %s as state from %s as r where r.tableoid = $7 offset 0) as deleted
-                $each$, bridge.key_expression(tracked, '(r.*)'), bridge.state_expression(tracked, '(r.*)'), tg_relid::regclass)
+                $each$, bridge.key_expression(tracked, '(r.*)'), bridge.state_expression(tracked, '(r.*)'),
+                tg_relid::regclass)
                 using xact, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
                       context.headers, emptied.relation::oid;
             summary := format('%s: %s rows, each with a DELETE event', summary, row_count);

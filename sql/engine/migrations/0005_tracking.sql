@@ -38,6 +38,7 @@ create table bridge.tracked_table (
     masked            int2[]      not null default '{}',  -- recorded as "[masked]"; that they changed is told
     columns           jsonb       not null,               -- {"1": "id", ...}: the table's, when it was last bound
     known_as          text        not null,               -- its qualified name, then
+    fingerprint       text        not null default '',    -- of the definition that its trigger function was made for
     bound_in          oid         not null default 'bridge.tracked_table'::regclass,
     activity          boolean     not null default false, -- whether bridge.activity_log is written, too
     truncate_rows     integer     not null default 10000, -- up to so many rows, TRUNCATE gives a DELETE event each

@@ -1,0 +1,36 @@
+-- record_row: record a changed row that is none of the usual kind, or of a table that was altered since its trigger
+-- function was generated.
+--
+-- Parameters: tracked_id   of bridge.tracked_table
+--             op           INSERT, UPDATE or DELETE
+--             of_relation  the table, or the table partition, in which the row lies
+--             before, after   the row
+--             old_version, old_maker, new_version, new_over   as of bridge.record_change(): a record that is passed on
+--                          loses its system columns
+-- Returns:    nothing
+-- Writes:     bridge.history, bridge.activity_log
+-- Errors:     none of its own
+create or replace function bridge.record_row(
+    tracked_id  integer,
+    op          text,
+    of_relation oid,
+    before      record,
+    after       record,
+    old_version tid,
+    old_maker   xid,
+    new_version tid,
+    new_over    xid
+) returns void
+    language plpgsql
+as $$
+declare
+    tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
+    change constant record := bridge.read_change(tracked, op, before, after);
+begin
+    perform bridge.record_change(tracked, op, of_relation, change.old_key, change.new_key, change.previous_state,
+                                 change.new_state, change.changed_fields, old_version, old_maker, new_version,
+                                 new_over);
+end $$;
+
+revoke execute on function bridge.record_row(integer, text, oid, record, record, tid, xid, tid, xid) from public;
+grant execute on function bridge.record_row(integer, text, oid, record, record, tid, xid, tid, xid) to bridge_capture;

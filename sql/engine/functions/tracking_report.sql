@@ -1,0 +1,107 @@
+-- tracking_report: what is wrong with the tracking of tables, or should be known about it.
+--
+-- Returns:    relation, entity_type; is_problem: changes are not recorded, or not rightly; finding, advice
+-- Writes:     nothing
+-- Errors:     none
+create or replace function bridge.tracking_report()
+    returns table (relation text, entity_type text, is_problem boolean, finding text, advice text)
+    language sql stable
+    security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+    with tracked as (
+        select t.*, to_regprocedure('bridge_tracking.record_' || t.id || '()') as routine,
+               c.oid is not null as is_there,
+               c.relpersistence,
+               array(select i.indexrelid from pg_index as i
+                      where i.indrelid = t.relation and i.indisunique and i.indisvalid and i.indpred is null
+                        and array(select k.attnum from unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
+                                   where k.position <= i.indnkeyatts order by k.attnum)
+                            = array(select k from unnest(t.key) as k order by k)) as key_indexes,
+               case when t.bound_in = 'bridge.tracked_table'::regclass
+                    then array(select c.name::text from bridge.tracked_columns(t) as c where c.use = 'virtual')
+               end as virtual_columns
+          from bridge.tracked_table as t
+          left join pg_class as c on c.oid = t.relation
+    ), member as (
+        select t.id, p.relid, p.isleaf from tracked as t cross join lateral pg_partition_tree(t.relation) as p
+        union
+        select t.id, t.relation, true from tracked as t where t.is_there
+    )
+    select t.known_as, t.entity_type, f.is_problem, f.finding, f.advice
+      from tracked as t
+     cross join lateral (
+        select true, 'the table is gone', 'bridge untrack ' || t.known_as
+         where not t.is_there
+        union all
+        select true, 'it has no trigger that records its changes', 'bridge track ' || t.known_as
+         where t.is_there and not exists (select from pg_trigger as g
+                                           where g.tgrelid = t.relation and g.tgfoid = t.routine)
+        union all
+        select true, format('trigger %s of %s %s', g.tgname, g.tgrelid::regclass,
+                            case g.tgenabled when 'D' then 'is disabled' else 'fires for replicas only' end),
+               format('ALTER TABLE %s ENABLE TRIGGER %I', g.tgrelid::regclass, g.tgname)
+          from member as m
+          join pg_trigger as g on g.tgrelid = m.relid
+                              and g.tgfoid in (t.routine, 'bridge.track_truncate()'::regprocedure)
+         where m.id = t.id and g.tgenabled not in ('O', 'A')
+        union all
+        select true, format('TRUNCATE of %s alone is not recorded', m.relid::regclass), 'bridge track ' || t.known_as
+          from member as m
+         where m.id = t.id and not exists (select from pg_trigger as g where g.tgrelid = m.relid
+                                              and g.tgfoid = 'bridge.track_truncate()'::regprocedure)
+        union all
+        select true, 'no unique index has just its key''s columns any more: two rows may have one key',
+               format('Make one, or name another key: bridge track %s --key ...', t.known_as)
+         where t.is_there and t.key_indexes = '{}' and t.bound_in = 'bridge.tracked_table'::regclass
+        union all
+        select true, 'its key is checked at the end of the transaction, so the order of its events may be wrong',
+               format('ALTER TABLE %s ALTER CONSTRAINT %I DEFERRABLE INITIALLY IMMEDIATE', t.known_as, c.conname)
+          from pg_constraint as c
+         where c.conindid = any (t.key_indexes) and c.contype in ('p', 'u') and c.condeferred
+        union all
+        select true, format('column %s was renamed before a dump: what nobody knows is masked', quote_ident(c.value)),
+               format('bridge track %s, with its settings', t.known_as)
+          from jsonb_each_text(t.columns) as c
+         where t.is_there and t.bound_in <> 'bridge.tracked_table'::regclass
+           and c.key::int2 = any (t.key || t.excluded || t.masked)
+           and not exists (select from pg_attribute as a where a.attrelid = t.relation and a.attname = c.value)
+        union all
+        select true, format('another table has its name now: %s', t.known_as), 'bridge track ' || t.known_as
+          from pg_class as c
+         where c.oid = to_regclass(t.known_as) and c.oid <> t.relation
+           and not exists (select from bridge.tracked_table as o where o.relation = c.oid)
+        union all
+        select true, format('changes of %s, which inherits from it, are not recorded', i.inhrelid::regclass),
+               format('bridge track %s', i.inhrelid::regclass)
+          from pg_inherits as i
+          join pg_class as c on c.oid = i.inhrelid and not c.relispartition
+         where i.inhparent = t.relation
+           and not exists (select from bridge.tracked_table as o where o.relation = i.inhrelid)
+        union all
+        select true, 'what logical replication applies to it is not recorded',
+               format('bridge track %s --replicated', t.known_as)
+          from pg_subscription_rel as s
+         where s.srrelid = t.relation and not t.replicated
+        union all
+        select true, 'its trigger function belongs to ' || r.rolname, 'bridge track ' || t.known_as
+          from pg_proc as p join pg_roles as r on r.oid = p.proowner
+         where p.oid = t.routine and r.rolname <> 'bridge_capture'
+        union all
+        select false, 'it was altered, and is recorded slowly until the next relay''s look, or: bridge track',
+               'bridge run, or bridge track ' || t.known_as
+         where t.is_there and t.fingerprint <> bridge.table_fingerprint(t.relation)
+        union all
+        select false,
+               'generated columns that are not stored are left out: ' || array_to_string(t.virtual_columns, ', '),
+               'Make them STORED to have them recorded'
+         where t.virtual_columns <> '{}'
+        union all
+        select false, 'it is unlogged: a crash empties it without an event',
+               format('ALTER TABLE %s SET LOGGED', t.known_as)
+         where t.relpersistence = 'u'
+     ) as f (is_problem, finding, advice)
+     order by t.known_as, f.is_problem desc, f.finding
+$$;
+
+revoke execute on function bridge.tracking_report() from public;
