@@ -125,7 +125,9 @@ def make(rng: random.Random, version: int) -> list[Table]:
     if rng.random() < 0.3:
         table.masked = rng.sample(others, 1)
     if rng.random() < 0.3:
-        table.excluded = rng.sample([name for name in others if name not in table.masked] or [], 0 if len(others) < 2 else 1)
+        table.excluded = rng.sample(
+            [name for name in others if name not in table.masked] or [], 0 if len(others) < 2 else 1
+        )
     kind = rng.choice(("plain", "plain", "plain", "plain", "hash", "list", "child"))
     deferrable = "deferrable" if kind == "plain" and key_type in ("int", "bigint") and rng.random() < 0.25 else ""
     _create(rng, table, kind, deferrable, version)

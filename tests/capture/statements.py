@@ -10,7 +10,12 @@ SETTINGS = (
     *("set timezone = 'America/New_York'", "set timezone = 'UTC'", "set datestyle = 'German, DMY'"),
     *("set datestyle = 'ISO, MDY'", "set intervalstyle = 'sql_standard'", "set bytea_output = 'escape'"),
     *("set extra_float_digits = -5", "set jit = off", "set plan_cache_mode = force_generic_plan"),
-    *("set xmloption = document", "set enable_seqscan = off", "set lc_monetary = 'C'", "set quote_all_identifiers = on"),
+    *(
+        "set xmloption = document",
+        "set enable_seqscan = off",
+        "set lc_monetary = 'C'",
+        "set quote_all_identifiers = on",
+    ),
     *("set bridge.actor = 'nobody'", "set bridge.traceparent = '00-ab'", "set bridge.actor_context = '{'"),
     *("set app.current_user_id = '00000000-0000-4000-8000-000000000001'", "set escape_string_warning = off"),
 )

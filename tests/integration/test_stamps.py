@@ -23,7 +23,7 @@ CHOSEN = {
         "retry_count": 9, "processed_at": "now", "error_message": "x",
     },
     "entity_events": {
-        "seq": -7, "shard": 77, "status": "PROCESSED", "retry_count": 9, "processed_at": "now", "error_message": "x",
+        "id": "00000000-0000-0000-0000-000000000001", "seq": -7, "shard": 77, "status": "PROCESSED", "retry_count": 9, "processed_at": "now", "error_message": "x",
     },
 }  # fmt: skip
 GIVEN = {
@@ -38,7 +38,7 @@ TABLE = {"event_queue": "outbox", "entity_events": "history"}
 
 def insert(db: psycopg.Connection, source: str, **columns: object) -> int:
     """Returns how many rows the statement says that it inserted."""
-    columns = GIVEN["entity_events" if source == "history" else source] | columns
+    columns = GIVEN[source] | columns
     names, values = ", ".join(columns), ", ".join(f"%({name})s" for name in columns)
     return db.execute(f"insert into bridge.{source} ({names}) values ({values})", columns).rowcount
 
@@ -78,14 +78,6 @@ def test_whatever_is_given_is_replaced(site: Site, source: str) -> None:
     assert site.audit().is_clean
 
 
-def test_whoever_writes_to_the_table_of_history_chooses_no_more(database: str) -> None:
-    """Tracking does, and owners can."""
-    with psycopg.connect(database, autocommit=True) as db:
-        insert(db, "history", seq=-7, shard=77, xid="7", occurred_at="2001-01-01")
-        kept = "select seq, shard = bridge.shard_of('thing:1'), xid <> '7', occurred_at > now() - interval '1 h'"
-        assert db.execute(f"{kept} from bridge.history").fetchone() == (1, True, True, True)
-
-
 @pytest.mark.parametrize("source", CHOSEN)
 @pytest.mark.parametrize("moment", [*MOMENTS, "tomorrow", "yesterday", "today"])
 def test_the_time_is_the_servers(database: str, source: str, moment: str) -> None:
@@ -121,11 +113,7 @@ def test_columns_of_the_operator_are_kept(database: str, source: str) -> None:
     with psycopg.connect(database, autocommit=True) as db:
         db.execute(f"alter table bridge.{table} add column tenant text default 'none'")
         insert(db, source)
-        if source == "entity_events":
-            insert(db, "history", tenant="t", occurred_at="2001-01-01")
-        found = db.execute(f"select tenant from bridge.{table} order by seq").fetchall()
-        assert found == [("none",), ("t",)][: len(found)]
-        assert len(found) == (2 if source == "entity_events" else 1)
+        assert db.execute(f"select tenant from bridge.{table}").fetchall() == [("none",)]
 
 
 def test_the_event_type_of_tracked_tables_is_reserved(site: Site) -> None:

@@ -15,7 +15,6 @@ from psycopg import errors
 
 Db = psycopg.Connection[Any]
 Change = tuple[str, str, Any, Any, Any]
-LEVELS = pytest.mark.parametrize("level", ["statement", "row"])
 MINE = "create table public.item (id int primary key, name text, price numeric, note text)"
 
 
@@ -181,9 +180,8 @@ def test_the_trigger_that_is_attached_by_hand(db: Db) -> None:
 # Kinds of statements
 
 
-@LEVELS
-def test_insert_update_delete(db: Db, level: str) -> None:
-    run(db, MINE, f"select bridge.enable_tracking('item', level => '{level}')")
+def test_insert_update_delete(db: Db) -> None:
+    run(db, MINE, "select bridge.enable_tracking('item')")
     run(db, "insert into item values (1, 'a', 1.50), (2, 'b', 2), (3, 'c', 3)")
     run(db, "update item set name = 'z', price = 1.5 where id = 1", "update item set price = price + 1")
     run(db, "delete from item where id = 2", "delete from item")
@@ -203,9 +201,8 @@ def test_insert_update_delete(db: Db, level: str) -> None:
     assert db.execute("select count(*) from bridge.activity_log").fetchone() == (0,)
 
 
-@LEVELS
-def test_an_update_that_changes_nothing_gives_no_event(db: Db, level: str) -> None:
-    run(db, MINE, f"select bridge.enable_tracking('item', exclude => '{{note}}', level => '{level}')")
+def test_an_update_that_changes_nothing_gives_no_event(db: Db) -> None:
+    run(db, MINE, "select bridge.enable_tracking('item', exclude => '{note}')")
     run(db, "insert into item select g, 'a', 1.0 from generate_series(1, 5) as g")
     run(db, "update item set name = name", "update item set name = name where id = 1", "update item set price = 1.00")
     run(
@@ -219,9 +216,8 @@ def test_an_update_that_changes_nothing_gives_no_event(db: Db, level: str) -> No
     assert actions(db)[5:] == [("UPDATE", "3")]
 
 
-@LEVELS
-def test_a_changed_key_is_a_delete_and_an_insert(db: Db, level: str) -> None:
-    run(db, MINE, f"select bridge.enable_tracking('item', level => '{level}')")
+def test_a_changed_key_is_a_delete_and_an_insert(db: Db) -> None:
+    run(db, MINE, "select bridge.enable_tracking('item')")
     run(db, "insert into item values (1, 'a'), (2, 'b'), (3, 'c')")
     run(db, "update item set id = 10, name = 'z' where id = 1", "update item set id = id + 100 where id < 10")
     assert actions(db)[3:5] == [("DELETE", "1"), ("INSERT", "10")]
@@ -236,11 +232,10 @@ def test_a_key_given_up_and_taken_in_one_statement(db: Db) -> None:
     assert replayed(db) == table(db)
 
 
-@LEVELS
 @pytest.mark.parametrize("seed", range(3))
-def test_any_statements_replay_to_the_table(db: Db, level: str, seed: int) -> None:
+def test_any_statements_replay_to_the_table(db: Db, seed: int) -> None:
     chance = random.Random(seed)
-    run(db, MINE, f"select bridge.enable_tracking('item', level => '{level}')")
+    run(db, MINE, "select bridge.enable_tracking('item')")
 
     def some() -> str:
         return chance.choice([f"id = {chance.randint(1, 30)}", f"id % {chance.randint(2, 4)} = 0", "true", "false"])
@@ -329,11 +324,9 @@ def test_truncate(db: Db) -> None:
 # What is recorded
 
 
-@LEVELS
-def test_masked_and_excluded_columns(db: Db, level: str) -> None:
+def test_masked_and_excluded_columns(db: Db) -> None:
     run(db, MINE, "alter table item add secret text default 'S3CR3T'")
-    run(db, f"select bridge.enable_tracking('item', mask => '{{secret}}', exclude => '{{note}}', activity => true, "
-        f"level => '{level}')")  # fmt: skip
+    run(db, "select bridge.enable_tracking('item', mask => '{secret}', exclude => '{note}', activity => true)")
     run(db, "insert into item values (1, 'a', 1, 'N0TE'), (2, 'b', 2, 'N0TE')", "insert into item values (3)")
     run(db, "update item set secret = 'S3CR3T2' where id = 1", "update item set secret = 'S3CR3T3', note = 'N0TE2'")
     run(db, "update item set id = 9 where id = 1", "update item set id = id + 20", "delete from item where id = 29")
@@ -377,14 +370,13 @@ ODD = [
 ]
 
 
-@LEVELS
-def test_json_does_not_depend_on_the_session(db: Db, level: str) -> None:
+def test_json_does_not_depend_on_the_session(db: Db) -> None:
     run(db, "create table item (id int primary key, n int default 0, at timestamptz, long interval, bytes bytea, "
         "ratio float8, days daterange, times tstzrange, moments timestamptz[], shape box)")  # fmt: skip
     run(db, "insert into item select g, 0, '2026-03-29 01:30:00.123456Z', '1 mon 2 days 03:04:05.678', "
         "'\\x00ff27', 1/3.0::float8, '[2026-02-01,2026-03-02)', '[2026-03-29 00:00Z,2026-10-25 01:30Z)', "
         "'{2026-07-01 00:00Z}', '((1.1,2.2),(0.3,0.4))' from generate_series(1, 3) as g")  # fmt: skip
-    run(db, f"select bridge.enable_tracking('item', level => '{level}')")
+    run(db, "select bridge.enable_tracking('item')")
     for zone, style, interval, bytea, digits in ODD:
         run(db, f"set timezone = '{zone}'; set datestyle = '{style}'; set intervalstyle = '{interval}'")
         run(db, f"set bytea_output = '{bytea}'; set extra_float_digits = {digits}; set xmlbinary = hex")
@@ -436,9 +428,8 @@ def actor(db: Db) -> tuple[UUID | None, str]:
     return row
 
 
-@LEVELS
-def test_actor_statuses(db: Db, level: str) -> None:
-    run(db, MINE, f"select bridge.enable_tracking('item', activity => true, level => '{level}')")
+def test_actor_statuses(db: Db) -> None:
+    run(db, MINE, "select bridge.enable_tracking('item', activity => true)")
     alice, bob = uuid4(), uuid4()
     assert actor(db) == (None, "missing")
     with db.transaction():
@@ -498,9 +489,8 @@ PARTITIONED = [
 ]
 
 
-@LEVELS
-def test_writes_to_a_partitioned_table_and_to_its_partitions(db: Db, level: str) -> None:
-    run(db, *PARTITIONED, f"select bridge.enable_tracking('item', level => '{level}')")
+def test_writes_to_a_partitioned_table_and_to_its_partitions(db: Db) -> None:
+    run(db, *PARTITIONED, "select bridge.enable_tracking('item')")
     run(db, "insert into item values (1), (60), (150)", "insert into item_low values (2)")
     run(db, "insert into item_low_a values (3)", "insert into item_high values (151), (152)")
     run(
@@ -518,8 +508,8 @@ def test_writes_to_a_partitioned_table_and_to_its_partitions(db: Db, level: str)
     assert len([action for action, key in actions(db) if action == "TRUNCATE"]) == 1 + 3
 
 
-def test_a_partition_that_comes_later_needs_row_level(db: Db) -> None:
-    run(db, *PARTITIONED, "select bridge.enable_tracking('item', level => 'row')")
+def test_a_partition_that_comes_later(db: Db) -> None:
+    run(db, *PARTITIONED, "select bridge.enable_tracking('item')")
     run(
         db,
         "create table item_top partition of item for values from (200) to (300)",
@@ -547,9 +537,9 @@ def test_a_row_that_vanishes_while_it_moves_is_a_delete(db: Db) -> None:
 def test_enabling_again_replaces_the_settings(db: Db) -> None:
     run(db, MINE)
     for options in (
-        "level => 'row'",
+        "activity => false",
         "entity_type => 'thing'",
-        "level => 'row', entity_type => 'thing'",
+        "entity_type => 'thing'",
         "activity => true",
     ):
         run(db, f"select bridge.enable_tracking('item', {options})")
@@ -569,7 +559,7 @@ def test_names_that_need_quotes(db: Db) -> None:
     run(db, 'create schema "My schema"', 'create table "My schema"."It\'em" ("Id" int primary key, "a""b" text)')
     run(db, """select bridge.enable_tracking('"My schema"."It''em"', mask => array['a"b'])""")
     run(db, """insert into "My schema"."It'em" values (1, 'x')""", """truncate "My schema"."It'em" """)
-    assert actions(db, "It'em") == [("INSERT", "1"), ("DELETE", "1"), ("TRUNCATE", "*")]
+    assert actions(db, "My schema.It'em") == [("INSERT", "1"), ("DELETE", "1"), ("TRUNCATE", "*")]
 
 
 def test_enable_refuses(db: Db) -> None:
@@ -590,8 +580,9 @@ def test_enable_refuses(db: Db) -> None:
         ("'item', mask => '{Name}'", errors.UndefinedColumn, 'has no column "Name"'),
         ("'item', mask => '{id}'", errors.InvalidParameterValue, "key columns of public.item"),
         ("'item', mask => '{name}', exclude => '{name}'", errors.InvalidParameterValue, "both excluded and masked"),
-        ("'item', level => 'table'", errors.InvalidParameterValue, "not 'table'"),
-        ("'item', level => null", errors.InvalidParameterValue, "not null"),
+        ("'item', key => '{nope}'", errors.UndefinedColumn, "table public.item has no column nope"),
+        ("'item', key => '{name}'", errors.InvalidTableDefinition, "no unique index of just the columns name"),
+        ("'item', repeat('x', 201)", errors.InvalidParameterValue, "longer than 200"),
         ("'item', ''", errors.InvalidParameterValue, "must not be empty"),
     ]
     for arguments, error, message in refused:
@@ -605,9 +596,8 @@ def test_enable_refuses(db: Db) -> None:
 # Around it
 
 
-@LEVELS
-def test_a_search_path_cannot_hijack_it(db: Db, level: str) -> None:
-    run(db, MINE, f"select bridge.enable_tracking('item', activity => true, level => '{level}')", "create schema evil")
+def test_a_search_path_cannot_hijack_it(db: Db) -> None:
+    run(db, MINE, "select bridge.enable_tracking('item', activity => true)", "create schema evil")
     body = "language plpgsql as $$ begin raise exception 'hijacked'; end $$"
     run(db, f"create function evil.to_jsonb(anyelement) returns jsonb {body}")
     run(db, f"create function evil.jsonb_each(jsonb, out key text, out value jsonb) returns setof record {body}")

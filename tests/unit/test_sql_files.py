@@ -28,7 +28,6 @@ def test_layers_and_folders_come_in_order() -> None:
     assert list(dict.fromkeys(places)) == [
         ("engine", "migrations"),
         ("engine", "functions"),
-        ("engine", "triggers"),
         ("engine", "views"),
         ("domain", "migrations"),
         ("domain", "functions"),
@@ -41,7 +40,7 @@ def test_layers_and_folders_come_in_order() -> None:
 @pytest.mark.parametrize("script", FUNCTIONS, ids=lambda s: s.name)
 def test_a_function_file_holds_one_function_with_its_header(script: Script) -> None:
     schema = {"engine": "bridge", "domain": "crm"}[script.layer]
-    name = script.file.removeprefix("functions/").removesuffix(".sql")
+    name = re.sub(r"^functions/(\d+_)?|\.sql$", "", script.file)  # a number where others need it first
     created = re.findall(r"^create or replace function (\w+)\.(\w+)\(", script.sql, re.MULTILINE)
     assert created == [(schema, name)]
     header = script.sql[: script.sql.index("create or replace")]

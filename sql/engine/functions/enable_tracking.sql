@@ -59,7 +59,8 @@ begin
     end if;
     entity_type := coalesce(entity_type, case when relation.relnamespace = to_regnamespace('public')
                                               then relation.relname
-                                              else relation.relnamespace::regnamespace || '.' || relation.relname end);
+                                              else (select n.nspname || '.' || relation.relname from pg_namespace as n
+                                                     where n.oid = relation.relnamespace) end);
     if length(entity_type) > 200 then
         raise exception 'entity_type is longer than 200 characters: %...', left(entity_type, 40)
             using errcode = 'invalid_parameter_value';

@@ -42,10 +42,8 @@ begin
                    and c.contype in ('p', 'u') and c.condeferred) then
         raise exception 'the key of % is checked at the end of the transaction (initially deferred)', relation
             using errcode = 'invalid_table_definition',
-                  hint = format('ALTER TABLE %s ALTER CONSTRAINT %I DEFERRABLE INITIALLY IMMEDIATE, or name the columns'
-                                ' of another key.', relation,
-                                (select c.conname from pg_constraint as c where c.conindid = found_index.indexrelid
-                                    and c.contype in ('p', 'u')));
+                  hint = format('Have it checked at once (ALTER TABLE %s DROP CONSTRAINT ..., ADD PRIMARY KEY ...), or'
+                                ' name the columns of another key.', relation);
     end if;
     return found_index;
 end $$;

@@ -56,7 +56,7 @@ as $$
          where t.is_there and t.key_indexes = '{}' and t.bound_in = 'bridge.tracked_table'::regclass
         union all
         select true, 'its key is checked at the end of the transaction, so the order of its events may be wrong',
-               format('ALTER TABLE %s ALTER CONSTRAINT %I DEFERRABLE INITIALLY IMMEDIATE', t.known_as, c.conname)
+               format('Make the constraint %I anew, NOT DEFERRABLE', c.conname)
           from pg_constraint as c
          where c.conindid = any (t.key_indexes) and c.contype in ('p', 'u') and c.condeferred
         union all
