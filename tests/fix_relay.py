@@ -129,7 +129,7 @@ class Site:
     def change(self, count: int) -> None:
         """Write `count` rows of change history, as a tracking trigger does."""
         statement = (
-            "insert into bridge.history (entity_type, entity_id, action, new_state) "
+            "insert into bridge.entity_events (entity_type, entity_id, action, new_state) "
             "select 'thing', g::text, 'INSERT', jsonb_build_object('n', g) from generate_series(1, %s) g "
             "returning id::text"
         )

@@ -62,6 +62,7 @@ class Customer:
     id: UUID
     address: UUID | None
     touchpoints: int = 0
+    opportunities: int = 0  # that are linked to it
     is_active: bool = True
 
 
@@ -70,6 +71,7 @@ class Opportunity:
     """One that is still open; `stage` counts through fiction.STAGES."""
 
     id: UUID
+    customer: Customer
     stage: int = 0
 
 
@@ -146,10 +148,12 @@ class Writer:
 
     def _open(self) -> int:
         opportunity = self.session.create("Opportunity", fiction.deal(self._random))
-        self.session.link(opportunity, self._random.choice(self._customers).id, "DECISION_MAKER")
+        customer = self._random.choice(self._customers)
+        self.session.link(opportunity, customer.id, "DECISION_MAKER")
         self.session.link(opportunity, self._random.choice(self._territories), "LOCATED_IN")
-        self._opportunities.append(Opportunity(opportunity))
-        return 3 + 1 + 1
+        customer.opportunities += 1
+        self._opportunities.append(Opportunity(opportunity, customer))
+        return 3 + 2 + 2
 
     def _advance(self) -> int:
         """One stage on, until it is won or lost; some of the lost ones are removed at once."""
@@ -164,7 +168,11 @@ class Writer:
         if self._random.random() < 0.5:
             return 2 * self.session.update(opportunity.id, {"stage": "WON", "probability": 100})
         written = 2 * self.session.update(opportunity.id, {"stage": "LOST", "probability": 0})
-        return written + (self._delete(opportunity.id) if self._random.random() < 0.5 else 0)
+        if self._random.random() < 0.5:
+            return written
+        opportunity.customer.opportunities -= 1
+        links = 1 + (opportunity.customer in self._customers)
+        return written + self._delete(opportunity.id) + 2 * links
 
     def _move(self) -> int:
         """A new address, and the former one goes."""
@@ -182,11 +190,11 @@ class Writer:
         return 2 * self.session.update(customer.id, {"status": "ACTIVE" if customer.is_active else "INACTIVE"})
 
     def _erase(self) -> int:
-        """A customer wants to be forgotten; the contact's link and touchpoints go with it, then the address."""
+        """A customer wants to be forgotten; the contact's links and touchpoints go with it, then the address."""
         customer = self._random.choice(self._customers)
         self._customers.remove(customer)
-        written = self._delete(customer.id) + customer.touchpoints
-        return written if customer.address is None else written + 1 + self._delete(customer.address)
+        written = self._delete(customer.id) + customer.touchpoints + 2 * customer.opportunities
+        return written if customer.address is None else written + 2 + self._delete(customer.address)
 
     def _reprioritise(self) -> int:
         """All writers change the same few territories, so that they meet."""
@@ -201,7 +209,7 @@ class Writer:
         name = f"{region} {self._random.randrange(100, 1000)}"
         self._territory = self.session.create("Territory", {"name": name, "region": region})
         self.session.link(self._territory, self._territories[number], "PART_OF")
-        return 3 + 1 + (self._delete(former) if former else 0)
+        return 3 + 2 + (self._delete(former) + 2 if former else 0)
 
     def _import(self) -> int:
         """A list of contacts, in one transaction that stays open for a while."""

@@ -83,7 +83,7 @@ def test_long_keys_that_do_not_compress(site: Site, event_type: str) -> None:
 SOURCES = {
     "outbox": "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
     " select bridge.shard_of(k), 'thing.changed', k, '{\"n\": 1}', t from (values (%s, %s::timestamptz)) as v (k, t)",
-    "history": "insert into bridge.history (entity_type, entity_id, action, new_state, occurred_at)"
+    "history": "insert into bridge.entity_events (entity_type, entity_id, action, new_state, occurred_at)"
     " values ('thing', %s, 'INSERT', '{}', %s)",
 }
 

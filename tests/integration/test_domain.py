@@ -353,7 +353,13 @@ def test_delete_takes_links_and_touchpoints_along(crm: Crm) -> None:
     assert key == payload["id"] == str(contact)
     query = "select entity_type from bridge.entity_events where action = 'DELETE' order by entity_type"
     deleted = [name for (name,) in crm.conn.execute(query)]
-    assert deleted == ["address_contacts", "contacts", "entities", "entity_touchpoints"]
+    assert deleted == ["address_contacts", "contacts", "entities", "entity_relationships", "entity_touchpoints"]
+    unlinked = [
+        (key, payload["entity1_id"], payload["entity2_id"]) for _, key, payload in crm.events("entity.unlinked")
+    ]
+    assert sorted(unlinked) == sorted(
+        (str(one), str(one), str(two)) for one, two in ((contact, address), (opportunity, contact))
+    )
 
 
 # Linking

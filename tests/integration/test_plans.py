@@ -38,7 +38,7 @@ def fill(db: psycopg.Connection) -> None:
         (EVENTS,),
     )
     db.execute(
-        "insert into bridge.history (entity_type, entity_id, action, new_state)"
+        "insert into bridge.entity_events (entity_type, entity_id, action, new_state)"
         " select 'thing', g::text, 'INSERT', jsonb_build_object('n', g) from generate_series(1, %s) g",
         (EVENTS // 10,),
     )

@@ -263,7 +263,7 @@ def test_the_views_know_what_was_read(database: str, reader: Reader, seed: int) 
     chance = random.Random(seed)
     told = "select array_agg(seq) filter (where status = 'PROCESSED'), array_agg(seq) filter (where status = 'PENDING')"
     views = "(select seq, status from bridge.event_queue union all select seq, status from bridge.entity_events) as v"
-    change = "insert into bridge.history (entity_type, entity_id, action) values ('thing', %s, 'INSERT')"
+    change = "insert into bridge.entity_events (entity_type, entity_id, action) values ('thing', %s, 'INSERT')"
     with ExitStack() as stack:
         writers = [stack.enter_context(connect(database)) for _ in range(4)]
         db = stack.enter_context(connect(database))

@@ -53,21 +53,22 @@ def test_a_publisher_can_publish_and_nothing_else(roles: tuple[str, str]) -> Non
             db.execute("select bridge.publish_event('entity.changed', 'contacts:1', '{}')")
         for forbidden in (
             "insert into bridge.event_queue (event_type, event_key, payload) values ('a', 'k', '{}')",
-            "insert into bridge.entity_events (entity_type, entity_id, action) values ('t', '1', 'TRUNCATE')",
+            "insert into bridge.history (shard, entity_type, entity_id, action) values (0, 't', '1', 'TRUNCATE')",
             "insert into bridge.outbox (shard, event_type, event_key, payload) values (0, 'a', 'k', '{}')",
-            "insert into bridge.history (entity_type, entity_id, action) values ('t', '1', 'TRUNCATE')",
+            "insert into bridge.entity_events (entity_type, entity_id, action) values ('t', '1', 'TRUNCATE')",
             "select from bridge.event_queue",
             "select from bridge.parked",
             "update bridge.shard set cursor = 0",
             "delete from bridge.outbox",
             "select nextval('bridge.event_seq')",
             "select setval('bridge.event_seq', 1)",
-            "select bridge.record_change('{}', null, null)",
+            "select bridge.settle_changes('t', '1')",
+            "select bridge.refresh_tracking()",
             "select bridge.repair_numbers()",
             "select bridge.highest_seq()",
             "select bridge.retry_dead(bridge.new_event_id())",
             "select bridge.refuse_event('', '', '{}', '{}')",
-            "create trigger t after insert on bridge.outbox execute function bridge.stamp_change()",
+            "create trigger t after insert on bridge.outbox execute function bridge.track_truncate()",
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 db.execute(forbidden)

@@ -301,7 +301,7 @@ TOO_LONG = "(select jsonb_build_object('numbers', jsonb_agg('1e131071'::jsonb)) 
 UNREADABLE = {
     "payload": f"select bridge.publish_event('t', 'bad', {TOO_LONG})",
     "headers": f"select bridge.publish_event('t', 'bad', '{{}}', {TOO_LONG})",
-    "new_state": "insert into bridge.history (entity_type, entity_id, action, new_state)"
+    "new_state": "insert into bridge.entity_events (entity_type, entity_id, action, new_state)"
     f" values ('t', 'bad', 'UPDATE', {TOO_LONG})",
 }
 

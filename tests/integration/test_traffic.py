@@ -44,7 +44,7 @@ def test_it_counts_what_it_writes(database: str, db: psycopg.Connection[Any]) ->
 
 
 def test_it_writes_every_event_type_that_has_a_route(database: str, db: psycopg.Connection[Any]) -> None:
-    write(database, 3200)
+    write(database, 6000)
     written = {row[0] for row in db.execute("select distinct event_type from bridge.event_queue")}
     assert written | {"entity.changed"} == {route.event_type for route in load(shipped_configuration(), {}).routes}
     assert {row[0] for row in db.execute("select distinct actor_status from bridge.entity_events")} == {"ok", "missing"}

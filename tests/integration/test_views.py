@@ -275,10 +275,10 @@ def test_counts_by_status_are_what_the_ledger_says(site: Site) -> None:
 
 
 def test_a_copy_of_a_row_of_history_is_told_apart(db: psycopg.Connection[Any]) -> None:
-    """A history's id is its writer's: two events may have one."""
+    """Who owns the table chooses the id: two events may have one."""
     insert = (
-        "insert into bridge.entity_events (id, entity_type, entity_id, action)"
-        " values ('00000000-0000-0000-0000-000000000001', 't', %s, 'INSERT') returning seq, shard"
+        "insert into bridge.history (id, shard, entity_type, entity_id, action)"
+        " values ('00000000-0000-0000-0000-000000000001', 0, 't', %s, 'INSERT') returning seq, shard"
     )
     seqs = [db.execute(insert, (key,)).fetchone() for key in "ab"]
     settle(db)
