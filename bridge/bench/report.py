@@ -17,7 +17,7 @@ from bridge.bench.drain import Drained
 from bridge.bench.plan import Plan
 from bridge.bench.run import Results
 from bridge.bench.scene import Scene
-from bridge.bench.writers import BULK_ROWS
+from bridge.bench.writers import BULK_ROWS, PLAIN
 
 
 def machine() -> dict[str, Any]:
@@ -150,12 +150,16 @@ def _costs(found: Costs) -> list[str]:
 def _writers(results: Results) -> list[str]:
     found = results.writers
     assert found is not None  # noqa: S101 - the caller looked
-    rows = [["", "transactions/s", "of untracked", f"{BULK_ROWS:,} rows, ms", "of the seed's"]]
+    bulk_head = [f"{BULK_ROWS:,} rows, ms", "its cost", "WAL bytes a change"]
+    rows = [["", "transactions/s", "of untracked", "its cost", *bulk_head]]
     for arm, rates in found.single_rate.items():
-        times = found.bulk_ms.get(arm)
-        bulk = ["", ""] if times is None else [f"{statistics.median(times):,.0f}", f"{found.bulk_share(arm):.0%}"]
-        rows.append([arm, f"{statistics.median(rates):,.0f}", f"{found.kept(arm):.0%}", *bulk])
-    return ["What tracking costs the writers:", "", *_table(rows)]
+        row = [arm, f"{statistics.median(rates):,.0f}", f"{found.kept(arm):.0%}", f"{found.cost(arm):.2f}"]
+        if times := found.bulk_ms.get(arm):
+            wal = statistics.median(found.wal_bytes[arm])
+            row += [f"{statistics.median(times):,.0f}", f"{found.bulk_cost(arm):.2f}", f"{wal:,.0f}"]
+        rows.append([*row, *[""] * (len(rows[0]) - len(row))])
+    head = f"What tracking costs the writers; *its cost* is what comes on top of untracked, {PLAIN}'s being 1:"
+    return [head, "", *_table(rows)]
 
 
 def _flat(title: str, found: Mapping[Any, Sequence[Drained]]) -> list[str]:

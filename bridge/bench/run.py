@@ -126,10 +126,10 @@ def _watch_growth(scene: Scene, plan: Plan, results: Results, say: Callable[[str
 def _writers(scene: Scene, plan: Plan, say: Callable[[str], None]) -> Writers:
     found = writers.measure(scene, plan.rounds, max(plan.seconds // 3, 1))
     for arm, rates in found.single_rate.items():
-        say(f"{arm}: {statistics.median(rates):,.0f} transactions/s, {found.kept(arm):.0%} of untracked")
+        kept, cost = found.kept(arm), found.cost(arm)
+        say(f"{arm}: {statistics.median(rates):,.0f} transactions/s, {kept:.0%} of untracked, costs {cost:.2f} x")
     for arm, times in found.bulk_ms.items():
-        share = found.bulk_share(arm)
-        say(f"{arm}: {statistics.median(times):,.0f} ms for {writers.BULK_ROWS:,} rows, {share:.0%} of the seed's")
+        say(f"{arm}: {statistics.median(times):,.0f} ms for {writers.BULK_ROWS:,} rows, {found.bulk_cost(arm):.2f} x")
     return found
 
 

@@ -23,17 +23,20 @@ from bridge.local.postgres import binaries
 
 CLIENTS = 4
 BULK_ROWS = 20_000
-OFF = "select bridge.disable_tracking('public.customer'); drop trigger if exists seed on public.customer"
-ON = "select bridge.enable_tracking('public.customer', level => '{}', activity => {})"
-EACH_UPDATE = "create trigger seed after insert or update on public.customer for each row execute function public."
+TABLE = "public.customer"
+OFF = f"select bridge.disable_tracking('{TABLE}'); drop trigger if exists other on {TABLE}"
+ON = f"select bridge.enable_tracking('{TABLE}', activity => {{}})"
+OTHER = f"create trigger other after insert or update or delete on {TABLE} for each row execute function public.{{}}()"
+PLAIN = "a plain audit trigger"
+SEED = "the seed's triggers"
 ARMS = {
     "untracked": OFF,
-    "a trigger that does nothing": f"{OFF}; {EACH_UPDATE}do_nothing()",
-    "row triggers without the activity log": f"{OFF}; {ON.format('row', False)}",
-    "row triggers": f"{OFF}; {ON.format('row', True)}",
-    "statement triggers": f"{OFF}; {ON.format('statement', True)}",
-    "row triggers, relay running": f"{OFF}; {ON.format('row', True)}",
-    "the seed's triggers": f"{OFF}; {EACH_UPDATE}seed_entity_change()",
+    "a trigger that does nothing": f"{OFF}; {OTHER.format('do_nothing')}",
+    PLAIN: f"{OFF}; {OTHER.format('plain_audit')}",
+    "tracked": f"{OFF}; {ON.format(False)}",
+    "tracked, with the activity log": f"{OFF}; {ON.format(True)}",
+    "tracked, relay running": f"{OFF}; {ON.format(False)}",
+    SEED: f"{OFF}; {OTHER.format('seed_entity_change')}",
 }
 UPDATE_ONE = """\\set id random(1, 20000)
 update public.customer set score = score + 1, updated_at = clock_timestamp() where id = :id;
@@ -43,21 +46,27 @@ BULK = "update public.customer set score = score + 1, updated_at = clock_timesta
 
 @dataclass(frozen=True)
 class Writers:
-    """By arm: transactions a second of single-row updates, and milliseconds for one statement over BULK_ROWS rows.
+    """By arm: transactions a second of single-row updates, WAL bytes for each of them, milliseconds for one statement.
 
-    Each list has one figure a round.
+    The statement updates BULK_ROWS rows. Each list has one figure a round.
     """
 
     single_rate: dict[str, list[float]]
+    wal_bytes: dict[str, list[float]]
     bulk_ms: dict[str, list[float]]
 
     def kept(self, arm: str) -> float:
         """Share of the untracked rate: median over the rounds of the ratio within a round."""
         return _ratio(self.single_rate[arm], self.single_rate["untracked"])
 
-    def bulk_share(self, arm: str) -> float:
-        """The statement's time as a share of its time under the seed's triggers."""
-        return _ratio(self.bulk_ms[arm], self.bulk_ms["the seed's triggers"])
+    def cost(self, arm: str) -> float:
+        """What a single-row update costs above an untracked one, as a multiple of what a plain audit trigger costs."""
+        one, plain, none = ([1 / rate for rate in self.single_rate[name]] for name in (arm, PLAIN, "untracked"))
+        return _above(one, plain, none)
+
+    def bulk_cost(self, arm: str) -> float:
+        """The same of a row in the statement."""
+        return _above(self.bulk_ms[arm], self.bulk_ms[PLAIN], self.bulk_ms["untracked"])
 
 
 def measure(scene: Scene, rounds: int, seconds: int) -> Writers:
@@ -65,7 +74,8 @@ def measure(scene: Scene, rounds: int, seconds: int) -> Writers:
     pgbench = _pgbench()
     with scene.connect() as db:
         db.execute(statements("table"))
-        found = Writers({arm: [] for arm in ARMS}, {arm: [] for arm in ARMS if "relay" not in arm})
+        alone = [arm for arm in ARMS if "relay" not in arm]
+        found = Writers({arm: [] for arm in ARMS}, {arm: [] for arm in alone}, {arm: [] for arm in alone})
         for number in range(rounds):
             order = list(ARMS)[number % len(ARMS) :] + list(ARMS)[: number % len(ARMS)]
             for arm in order:
@@ -73,10 +83,13 @@ def measure(scene: Scene, rounds: int, seconds: int) -> Writers:
                 with ExitStack() as running:
                     if "relay" in arm:
                         running.enter_context(scene.relay())
+                    written = _wal(db)
                     found.single_rate[arm].append(_single(pgbench, scene, seconds))
+                    written = _wal(db) - written
                     if db.execute("select from bridge.shard where entity_events_dead > 0").fetchone():
                         raise ConfigError("the relay could not publish the change history, so it was not measured")
                 if arm in found.bulk_ms:
+                    found.wal_bytes[arm].append(written / (found.single_rate[arm][-1] * seconds))
                     found.bulk_ms[arm].append(_bulk(db))
     return found
 
@@ -125,6 +138,11 @@ def _bulk(db: psycopg.Connection) -> float:
     return (time.monotonic() - began) * 1000
 
 
+def _wal(db: psycopg.Connection) -> float:
+    row = db.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
+    return float(row[0]) if row else 0.0
+
+
 def _pgbench() -> Path:
     found = shutil.which("pgbench") or binaries() / "pgbench"
     if not Path(found).is_file():
@@ -134,3 +152,9 @@ def _pgbench() -> Path:
 
 def _ratio(values: list[float], of: list[float]) -> float:
     return statistics.median(value / other for value, other in zip(values, of, strict=True))
+
+
+def _above(values: list[float], of: list[float], base: list[float]) -> float:
+    return statistics.median(
+        (value - less) / (other - less) for value, other, less in zip(values, of, base, strict=True)
+    )

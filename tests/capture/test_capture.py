@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
 
 from capture.oracle import Db, Replayed, rows
 from capture.scene import PRELUDE, Table, make

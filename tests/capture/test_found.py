@@ -209,7 +209,8 @@ def test_merge_that_moves_rows(db: Db) -> None:
         db,
         *PARTITIONED,
         "insert into t values (1, 0, 0), (2, 1, 0)",
-        "merge into t using (values (1), (2)) as s (id) on t.id = s.id when matched then update set part = 1 - part, n = 1",
+        "merge into t using (values (1), (2)) as s (id) on t.id = s.id "
+        "when matched then update set part = 1 - part, n = 1",
     )
     assert last(db) == {f"[{r['id']}, {r['part']}]": r for r in table(db, "t", "id").values()}
 

@@ -38,7 +38,7 @@ def test_everything_is_measured(servers: Endpoints, tmp_path: Path) -> None:
     assert results["costs"]["dead_tuples"] == 0
     assert len(results["costs"]["writer_us"]["bridge.event_queue"]) > 0
     assert results["costs"]["round_trips"] >= 2
-    assert results["writers"]["single_rate"]["row triggers"][0] > 0
+    assert results["writers"]["single_rate"]["tracked"][0] > 0
     assert "of the ceiling" in done.stdout
     with psycopg.connect(servers.database_url) as db:
         left = db.execute("select count(*) from pg_database where datname like 'bridge\\_bench\\_%'").fetchone()

@@ -18,13 +18,10 @@ MOMENTS = [
     *["0001-01-01", "0001-12-31 BC", "4000-01-01 BC", "1969-12-31 23:59:59.999999"],
 ]
 CHOSEN = {
-    "event_queue": {
+    source: {
         "id": "00000000-0000-0000-0000-000000000001", "seq": -7, "shard": 77, "status": "PROCESSED",
         "retry_count": 9, "processed_at": "now", "error_message": "x",
-    },
-    "entity_events": {
-        "id": "00000000-0000-0000-0000-000000000001", "seq": -7, "shard": 77, "status": "PROCESSED", "retry_count": 9, "processed_at": "now", "error_message": "x",
-    },
+    } for source in ("event_queue", "entity_events")
 }  # fmt: skip
 GIVEN = {
     "event_queue": {"event_type": "thing.changed", "event_key": "k", "payload": '{"n": 1}'},

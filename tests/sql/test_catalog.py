@@ -230,7 +230,8 @@ def test_the_tables_of_the_application_are_tracked(db: psycopg.Connection[Any]) 
           from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
          where c.relnamespace {OURS} and t.tgname like '!bridge%' and t.tgenabled = 'O' group by 1"""
     tables = "entity_types entities contacts addresses address_contacts entity_relationships entity_touchpoints"
-    expected = dict.fromkeys([*tables.split(), "opportunities", "territories"], ["!bridge_row", "!bridge_truncate"])
+    every = [*tables.split(), "opportunities", "territories"]
+    expected = {table: ["!bridge_row", "!bridge_truncate"] for table in every}
     assert dict(db.execute(query).fetchall()) == expected
     assert db.execute("select count(*) from bridge.tracked_table").fetchone() == (9,)
 

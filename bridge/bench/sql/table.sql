@@ -27,6 +27,18 @@ begin
             jsonb_build_object('entity_type_id', new.entity_type_id, 'details', row_to_json(new)));
     return new;
 end $$;
+create function public.plain_audit() returns trigger
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+-- A plain audit trigger, as supa_audit's documentation describes one, into the same partitioned table: both rows as
+-- jsonb, no diff, no exclusion, no actor, and no care for order, types, settings or changed definitions.
+begin
+    insert into bridge.history (shard, entity_type, entity_id, action, previous_state, new_state)
+    values (0, tg_table_name, coalesce(new.id, old.id)::text, tg_op, to_jsonb(old), to_jsonb(new));
+    return null;
+end $$;
 create function public.do_nothing() returns trigger
     language plpgsql
 as $$

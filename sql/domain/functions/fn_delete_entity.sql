@@ -18,7 +18,8 @@ begin
     perform from crm.entities as e
       where e.id = fn_delete_entity.entity_id or e.id in (
                 select l.entity1_id from crm.entity_relationships as l where l.entity2_id = fn_delete_entity.entity_id
-                union select l.contact_id from crm.address_contacts as l where l.address_id = fn_delete_entity.entity_id)
+                union
+                select l.contact_id from crm.address_contacts as l where l.address_id = fn_delete_entity.entity_id)
       order by e.id
         for update;
     entity_type := crm.lock_entity(entity_id, 'exclusive');

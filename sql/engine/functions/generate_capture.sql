@@ -61,14 +61,15 @@ begin
         'entity_event_type', quote_literal(tracked.entity_event_type),
         'shard_prefix', quote_literal(tracked.entity_type || ':'),
         'old_key', old_key,
-        'variables', concat(case when tracked.activity then 'event_id uuid; occurred_at timestamptz; ' end,
+        'variables', concat(case when tracked.activity
+                                 then 'context record; event_id uuid; occurred_at timestamptz; ' end,
                             case when not is_bounded then 'old_state jsonb; new_state jsonb;' end),
-        'if_acts', case when not tracked.activity then
-            'if concat(current_setting(''bridge.actor'', true), current_setting(''app.current_user_id'', true),'
-            ' current_setting(''bridge.traceparent'', true)) <> '''' then' end,
-        'end_if_acts', case when not tracked.activity then 'end if;' end,
-        'event_id_and_time', case when tracked.activity then
-            'event_id := bridge.new_event_id(); occurred_at := clock_timestamp();' end,
+        'before', case when tracked.activity then
+            'event_id := bridge.new_event_id(); occurred_at := clock_timestamp(); context := bridge.change_context();'
+            ' performed_by := context.performed_by; actor_status := context.status; headers := context.headers;'
+            else 'if concat(current_setting(''bridge.actor'', true), current_setting(''app.current_user_id'', true),'
+            ' current_setting(''bridge.traceparent'', true)) <> '''' then actor_status := bridge.actor_status();'
+            ' performed_by := bridge.performed_by(actor_status); headers := bridge.trace_headers(); end if;' end,
         'event_id', case when tracked.activity then 'event_id' else 'bridge.new_event_id()' end,
         'occurred_at', case when tracked.activity then 'occurred_at' else 'clock_timestamp()' end);
     before := bridge.state_expression(tracked, 'old');

@@ -6,13 +6,7 @@
 create or replace function bridge.insert_template() returns text
     language sql immutable parallel safe
 as $outer$
-select $template${{if_acts}}
-                context := bridge.change_context();
-                performed_by := context.performed_by;
-                actor_status := context.status;
-                headers := context.headers;
-            {{end_if_acts}}
-            {{event_id_and_time}}
+select $template${{before}}
             insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type,
                                         action, performed_by, actor_status, previous_state, new_state, changed_fields,
                                         change_summary, headers, occurred_at, relation, version, replaced)
