@@ -107,8 +107,8 @@ def play(db: Db, other: Db, seed: int) -> list[str]:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_history_says_what_happened(database: str, part: int) -> None:
-    with connect(database) as db, connect(database) as other:
+def test_history_says_what_happened(either_version: str, part: int) -> None:
+    with connect(either_version) as db, connect(either_version) as other:
         for seed in range(part * SCENES, (part + 1) * SCENES):
             wrong = play(db, other, seed)
             assert not wrong, f"seed {seed}:\n" + "\n".join(wrong)

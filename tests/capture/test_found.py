@@ -15,8 +15,8 @@ Db = psycopg.Connection[Any]
 
 
 @pytest.fixture
-def db(database: str) -> Iterator[Db]:
-    with psycopg.connect(database, autocommit=True) as conn:
+def db(either_version: str) -> Iterator[Db]:
+    with psycopg.connect(either_version, autocommit=True) as conn:
         conn.execute("set search_path = public")
         yield conn
 
@@ -324,9 +324,9 @@ def test_a_traceparent_that_is_none(db: Db) -> None:
     assert db.execute(query).fetchall() == [({},), ({},)]
 
 
-def test_enabling_and_changing_on_a_busy_table(db: Db, database: str) -> None:
+def test_enabling_and_changing_on_a_busy_table(db: Db, either_version: str) -> None:
     run(db, "create table t (id int primary key, n int)")
-    with psycopg.connect(database) as writer, psycopg.connect(database, autocommit=True) as other:
+    with psycopg.connect(either_version) as writer, psycopg.connect(either_version, autocommit=True) as other:
         writer.execute("insert into public.t values (1)")
         waiting = threading.Thread(target=lambda: run(db, "select bridge.enable_tracking('t')"))
         waiting.start()
@@ -335,7 +335,7 @@ def test_enabling_and_changing_on_a_busy_table(db: Db, database: str) -> None:
             other.execute("insert into public.t values (%s)", (key,))
         writer.commit()
         waiting.join(30)
-    with psycopg.connect(database) as writer:
+    with psycopg.connect(either_version) as writer:
         writer.execute("insert into public.t values (100)")
         run(db, "set lock_timeout = '5s'", "select bridge.enable_tracking('t', exclude => '{n}', activity => true)")
         writer.commit()

@@ -17,50 +17,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fix_postgres import POSTGRES_15, Cluster
 from fix_relay import Site, beside, eventually
 
 from bridge.local.postgres import binaries, run_as_owner
 from bridge.local.stack import Stack
 from bridge.postgres.migrate import migrate
 
-OLD = Path("/usr/lib/postgresql/15/bin")
 DEFERRED = (
     "insert into bridge.event_queue (event_type, event_key, payload, available_at)"
     " select 'thing.changed', 'late', '{\"n\": 1}', clock_timestamp() + interval '2 seconds' from generate_series(1, 3)"
 )
 DEAD = "select bridge.publish_event('thing.changed', 'k' || g, '{\"n\": \"x\"}') from generate_series(1, 3) g"
 
-pytestmark = pytest.mark.skipif(not (OLD / "pg_upgrade").exists(), reason="Postgres 15 is not installed here")
-
-
-class Cluster:
-    """A Postgres of the test's own, owned by who may run one."""
-
-    def __init__(self, programs: Path, data: Path, owner: os.stat_result, *more: str) -> None:
-        self._programs = programs
-        self.data = data
-        self.data.mkdir(mode=0o700)
-        os.chown(self.data, owner.st_uid, owner.st_gid)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self.run("initdb", "-D", str(data), "--username=bridge", "--auth=trust", "--encoding=UTF8", "--locale=C", *more)
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://bridge@127.0.0.1:{self.port}/postgres"
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-        self.run("pg_ctl", "-D", str(self.data), "-w", "-l", str(self.data / "log"), "-o", options, "start")
-        try:
-            yield
-        finally:
-            self.run("pg_ctl", "-D", str(self.data), "-w", "-m", "fast", "stop")
-
-    def run(self, program: str, *arguments: str) -> None:
-        command = [*run_as_owner(self.data), str(self._programs / program), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.data)
+pytestmark = pytest.mark.skipif(not (POSTGRES_15 / "pg_upgrade").exists(), reason="Postgres 15 is not installed here")
 
 
 @pytest.fixture
@@ -71,7 +41,7 @@ def owner(stack: Stack) -> os.stat_result:
 @pytest.fixture
 def old(site: Site, owner: os.stat_result, tmp_path: Path) -> Cluster:
     """Postgres 15; the site's relays, and the test, go there."""
-    cluster = Cluster(OLD, tmp_path / "old", owner)
+    cluster = Cluster(POSTGRES_15, tmp_path / "old", owner)
     site.use_database(cluster.url)
     return cluster
 
@@ -129,6 +99,8 @@ def test_a_dump_that_is_restored(site: Site, old: Cluster, owner: os.stat_result
     with new.running():
         with old.running():
             live(site)
+            with psycopg.connect(new.url, autocommit=True) as db:
+                db.execute("create role bridge_capture nologin")  # a dump of one database has no roles
             with (
                 subprocess.Popen([binaries() / "pg_dump", old.url], stdout=subprocess.PIPE) as dump,
                 subprocess.Popen(
@@ -146,7 +118,7 @@ def test_pg_upgrade(site: Site, old: Cluster, owner: os.stat_result, tmp_path: P
     with old.running():
         live(site)
     new = Cluster(binaries(), tmp_path / "new", owner, "--no-data-checksums")
-    directories = ("-b", str(OLD), "-B", str(binaries()), "-d", str(old.data), "-D", str(new.data))
+    directories = ("-b", str(POSTGRES_15), "-B", str(binaries()), "-d", str(old.data), "-D", str(new.data))
     with tempfile.TemporaryDirectory() as sockets:  # a socket's path must be short
         os.chown(sockets, owner.st_uid, owner.st_gid)
         new.run("pg_upgrade", *directories, "-U", "bridge", "--socketdir", sockets)

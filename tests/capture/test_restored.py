@@ -1,0 +1,73 @@
+"""A dump that was restored: columns have other numbers, tables other oids. Masked stays masked."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from capture.test_found import Db, actions, events, run
+from psycopg import sql
+
+from bridge.local.postgres import binaries
+
+MADE = (
+    "create table public.t (gone int, id int primary key, email text, note text, n int)",
+    "alter table public.t drop gone",
+    "select bridge.enable_tracking('public.t', 't', mask => '{email}', exclude => '{note}')",
+    "insert into public.t values (1, 'SECRET', 'SECRET', 0)",
+)
+CHANGE = "update public.t set n = n + 1, {mask} = 'SECRET' || n, {exclude} = 'SECRET' || n"
+
+
+@pytest.fixture
+def copy_url(database: str) -> Iterator[str]:
+    """The URL of an empty database beside the one that is dumped."""
+    name = f"bridge_test_{secrets.token_hex(4)}"
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        yield database.rsplit("/", 1)[0] + f"/{name}"
+        db.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def restore(database: str, copy_url: str) -> None:
+    dump = subprocess.run([binaries() / "pg_dump", database], check=True, capture_output=True).stdout
+    command = [binaries() / "psql", "-q", "-v", "ON_ERROR_STOP=1", copy_url]
+    subprocess.run(command, input=dump, check=True, stdout=subprocess.DEVNULL)
+
+
+def hidden(db: Db) -> bool:
+    text = db.execute("select string_agg(h::text, '') from bridge.history as h").fetchone()
+    return "SECRET" not in str(text)
+
+
+def test_what_was_masked_and_excluded_stays_so(database: str, copy_url: str) -> None:
+    with psycopg.connect(database, autocommit=True) as db:
+        run(db, *MADE)
+    restore(database, copy_url)
+    with psycopg.connect(copy_url, autocommit=True) as db:
+        run(db, CHANGE.format(mask="email", exclude="note"))
+        assert db.execute("select bridge.refresh_tracking() > 0").fetchone() == (True,)
+        run(db, CHANGE.format(mask="email", exclude="note"), "alter table public.t rename email to mail")
+        run(db, CHANGE.format(mask="mail", exclude="note"))
+        assert actions(db) == [("INSERT", "1"), *[("UPDATE", "1")] * 3]
+        assert hidden(db)
+        assert events(db)[-1][3] == {"id": 1, "mail": "[masked]", "n": 3}
+        assert db.execute("select finding from bridge.tracking_report() where is_problem").fetchall() == []
+
+
+def test_a_column_that_was_renamed_just_before_the_dump(database: str, copy_url: str) -> None:
+    """Nobody knows which column it is now: what nobody knows is masked until somebody says."""
+    with psycopg.connect(database, autocommit=True) as db:
+        run(db, *MADE, "alter table public.t rename email to mail")
+    restore(database, copy_url)
+    with psycopg.connect(copy_url, autocommit=True) as db:
+        run(db, CHANGE.format(mask="mail", exclude="note"), "select bridge.refresh_tracking()")
+        run(db, CHANGE.format(mask="mail", exclude="note"))
+        assert hidden(db)
+        findings = str(db.execute("select finding from bridge.tracking_report() where is_problem").fetchall())
+        assert "column email was renamed before a dump" in findings
+        run(db, "select bridge.enable_tracking('public.t', 't', mask => '{mail}', exclude => '{note}')")
+        assert "renamed" not in str(db.execute("select finding from bridge.tracking_report()").fetchall())
