@@ -5,4 +5,13 @@ import signal
 # Whoever runs the tests with nohup means them, and not the relays that are to end by SIGHUP.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-pytest_plugins = ["fix_local", "fix_containers", "fix_database", "fix_postgres", "fix_registry", "fix_relay", "fix_kafka", "fix_acl"]
+pytest_plugins = [
+    "fix_local",
+    "fix_containers",
+    "fix_database",
+    "fix_postgres",
+    "fix_registry",
+    "fix_relay",
+    "fix_kafka",
+    "fix_acl",
+]
