@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from capture.test_found import Db, actions, events, run
 from psycopg import sql
 
 from bridge.local.postgres import binaries
+from capture.test_found import Db, actions, events, run
 
 MADE = (
     "create table public.t (gone int, id int primary key, email text, note text, n int)",

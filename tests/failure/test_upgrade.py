@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -20,7 +19,7 @@ import pytest
 from fix_postgres import POSTGRES_15, Cluster
 from fix_relay import Site, beside, eventually
 
-from bridge.local.postgres import binaries, run_as_owner
+from bridge.local.postgres import binaries
 from bridge.local.stack import Stack
 from bridge.postgres.migrate import migrate
 

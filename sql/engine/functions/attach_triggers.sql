@@ -1,7 +1,8 @@
 -- attach_triggers: give a tracked table, and its table partitions, the triggers that they lack.
 --
 -- Parameters: tracked_id   of bridge.tracked_table
--- Returns:    nothing
+--             tries        how often to try for each lock
+-- Returns:    whether anything was missing
 -- Writes:     triggers. What is there already is left alone, so a table that has all is not locked
 -- Errors:     55P03 lock_not_available where a table is too busy; all that has been done is undone
 --
@@ -14,7 +15,7 @@
 -- The trigger's name sorts before the application's own, so that it fires first and little has to be renumbered. Where
 -- the key can be deferred, Postgres checks it by a trigger of its own (PK_ConstraintTrigger_...), which may wait for
 -- another transaction: a number is drawn after that, by a constraint trigger that is deferred when the key is.
-create or replace function bridge.attach_triggers(tracked_id integer) returns void
+create or replace function bridge.attach_triggers(tracked_id integer, tries integer default 20) returns boolean
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
@@ -25,7 +26,7 @@ declare
     kind text := '';
     modes text := '';
     name text := '!bridge_row';
-    todo text[];
+    todo text[] := '{}';
     statement text;
     member regclass;
 begin
@@ -57,17 +58,13 @@ begin
                ) as r (relation)
          where not exists (select from pg_trigger as g where g.tgrelid = r.relation
                               and g.tgfoid = 'bridge.track_truncate()'::regprocedure));
-    todo := todo || array(
-        select format('alter table %s enable %s trigger %I', g.tgrelid::regclass,
-                      case when tracked.replicated then 'always' else '' end, g.tgname)
-          from pg_trigger as g
-         where g.tgrelid in (select tracked.relation
-                             union select p.relid from pg_partition_tree(tracked.relation) as p)
-           and g.tgfoid in (routine::regprocedure, 'bridge.track_truncate()'::regprocedure)
-           and g.tgenabled <> case when tracked.replicated then 'A' else 'O' end);
     foreach statement in array todo loop
-        perform bridge.execute_briefly(statement);
+        perform bridge.execute_briefly(statement, tries);
     end loop;
+    if tracked.replicated and todo <> '{}' then
+        perform bridge.enable_triggers(tracked_id, tries);
+    end if;
+    return cardinality(todo) > 0;
 end $$;
 
-revoke execute on function bridge.attach_triggers(integer) from public;
+revoke execute on function bridge.attach_triggers(integer, integer) from public;

@@ -107,6 +107,7 @@ begin
     returning t.id into tracked_id;
     perform bridge.generate_capture(tracked_id);
     perform bridge.attach_triggers(tracked_id);
+    perform bridge.enable_triggers(tracked_id);
 end $$;
 
 revoke execute on function

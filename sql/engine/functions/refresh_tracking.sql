@@ -1,7 +1,7 @@
 -- refresh_tracking: follow what has become of the tracked tables: other columns, other names, new table partitions, a
 -- dump and restore. What cannot be followed is left for bridge.tracking_report() to tell.
 --
--- Returns:    the number of tables for which something was done
+-- Returns:    the number of tables for which something was done; call it again until it is 0
 -- Writes:     bridge.tracked_table, generated functions, triggers that are missing; bridge.moved_version is emptied
 -- Errors:     none of its own; a table that is too busy, or that the owner of this function may not change, is left
 --
@@ -55,8 +55,10 @@ begin
                and not exists (select from pg_class as o where o.oid = to_regclass(t.known_as) and o.oid <> c.oid);
             if exists (select from pg_trigger as g where g.tgrelid = tracked.relation
                           and g.tgfoid = to_regprocedure('bridge_tracking.record_' || tracked.id || '()')) then
-                perform bridge.attach_triggers(tracked.id);    -- else somebody has dropped them, and is told
-            end if;
+                if bridge.attach_triggers(tracked.id, 1) then    -- one try: nobody waits for what others wait for
+                    return done + 1;    -- and no lock is kept while another is waited for
+                end if;
+            end if;    -- else somebody has dropped them, and is told
             done := done + is_new::integer;
         exception when lock_not_available or insufficient_privilege or deadlock_detected then
             null;    -- bridge.tracking_report() says what is missing

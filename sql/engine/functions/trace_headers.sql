@@ -1,7 +1,7 @@
 -- trace_headers: the headers of what is recorded in this transaction.
 --
--- Returns:    {"traceparent": ...} where the setting bridge.traceparent holds one. Longer ones than any of the standard's
---             are left out (W3C Trace Context: 55 characters in version 00)
+-- Returns:    {"traceparent": ...} where the setting bridge.traceparent holds one. Longer ones than any of the
+--             standard's are left out (W3C Trace Context: 55 characters in version 00)
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.trace_headers() returns jsonb
