@@ -913,8 +913,8 @@ MUTATIONS = (
     Mutation(
         "a cast of the table's owner is run",
         "sql/engine/functions/10_is_plain_type.sql",
-        "known.oid < 16384 and known.typtype",
-        "known.typtype",
+        "known.oid < 16384 and known.typtype in ('b', 'r', 'm')",
+        "true",
         "tests/capture/test_found.py -k cast_to_json",
     ),
     Mutation(

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
+from bridge.postgres.tracking import tracking_report
 
 MOST = 1_000_000  # events counted as pending, for each shard and source
 
@@ -61,7 +63,7 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class Status:
     """The whole picture at one moment; `undecided_dead` are the dead events that nobody has decided about, `blocking`
-    those of them that later events of their keys wait for.
+    those of them that later events of their keys wait for. `tracking`: what is wrong with the tracking of tables.
     """
 
     shards: tuple[ShardStatus, ...]
@@ -69,6 +71,7 @@ class Status:
     waits: tuple[Wait, ...]
     undecided_dead: int
     blocking: int
+    tracking: tuple[str, ...]
 
     @property
     def needs_person(self) -> bool:
@@ -93,6 +96,15 @@ def read_status(conn: psycopg.Connection) -> Status:
         with conn.cursor(row_factory=class_row(Wait), binary=True) as cursor:
             waits = cursor.execute(query("relay_waits")).fetchall()
         undecided, blocking = conn.execute(query("count_dead")).fetchone() or (0, 0)
-        return Status(tuple(shards), tuple(sources), tuple(waits), undecided, blocking)
+        return Status(tuple(shards), tuple(sources), tuple(waits), undecided, blocking, _tracking(conn))
     finally:
         conn.execute("commit")
+
+
+def _tracking(conn: psycopg.Connection) -> tuple[str, ...]:
+    """Problems alone; who may not look at the tracking is told that, and sees the rest all the same."""
+    try:
+        with conn.transaction():
+            return tuple(str(finding) for finding in tracking_report(conn) if finding.is_problem)
+    except errors.InsufficientPrivilege as error:
+        return (error.diag.message_primary or "it may not be looked at",)

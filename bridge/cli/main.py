@@ -12,6 +12,7 @@ from bridge.cli.bench import bench
 from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
+from bridge.cli.doctor import doctor_command
 from bridge.cli.local import local
 from bridge.cli.migrate import migrate
 from bridge.cli.read import tail_command, verify_command
@@ -19,6 +20,7 @@ from bridge.cli.recover import recover_command
 from bridge.cli.run import run
 from bridge.cli.status import status
 from bridge.cli.terminal import echo, keep_standard_streams, print_tracebacks
+from bridge.cli.track import track_command, tracked_command, untrack_command
 from bridge.errors import BridgeError
 from bridge.text import place
 
@@ -33,12 +35,16 @@ cli.add_command(bench)
 cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
+cli.add_command(doctor_command)
 cli.add_command(local)
 cli.add_command(migrate)
 cli.add_command(recover_command)
 cli.add_command(run)
 cli.add_command(status)
 cli.add_command(tail_command)
+cli.add_command(track_command)
+cli.add_command(tracked_command)
+cli.add_command(untrack_command)
 cli.add_command(verify_command)
 
 

@@ -53,6 +53,8 @@ def _print(now: Status) -> None:
     console.print(sources)
     for line in _lines(now):
         echo("", line)
+    if now.tracking:
+        echo("", *(f"tracking: {problem}" for problem in now.tracking))
 
 
 def _pending(count: int) -> str:

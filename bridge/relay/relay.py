@@ -20,6 +20,7 @@ from bridge.kafka.producer import ShardProducer
 from bridge.postgres.members import Members, ShardRow
 from bridge.postgres.store import Store
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
+from bridge.relay.capture import CaptureWatch
 from bridge.relay.carriers import Carriers, Counts
 from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.equipment import Equipment
@@ -55,6 +56,7 @@ class Relay:
         self._wait_seconds = wait_seconds
         self._outages = Outages()
         self._stopping = stopping
+        self._capture = CaptureWatch(settings)
         self._carriers: Carriers
         self._stopped: dict[int, str] = {}  # shards that wait for a person, and why
         self._relays = 1  # that were alive when the shards were last shared out
@@ -82,6 +84,7 @@ class Relay:
             "relay %s: %s, %d event types to %d topics", self.relay_id,
             self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
         )  # fmt: skip
+        self._capture.start()
         try:
             self._loop()
         finally:
@@ -189,6 +192,7 @@ class Relay:
 
     def _shut_down(self) -> None:
         self._carriers.end()
+        self._capture.end()
         if self._members is not None:
             try:
                 self._members.leave()

@@ -36,6 +36,7 @@ grant select, update on bridge.shard to {role};
 grant select, insert, update, delete on bridge.parked, bridge.relay to {role};
 grant select, insert, update on bridge.publisher, bridge.witness to {role};
 grant insert on bridge.tick to {role};
+grant execute on function bridge.refresh_tracking, bridge.tracking_report to {role};
 """
 
 

@@ -39,6 +39,7 @@ declare
     key_numbers int2[];
     tracked_id integer;
     holder regclass;
+    former bridge.tracked_table;
 begin
     select c.* into strict relation from pg_class as c where c.oid = tracked;
     qualified := format('%s.%s', relation.relnamespace::regnamespace, quote_ident(relation.relname));
@@ -90,6 +91,7 @@ begin
         raise exception '% is tracked as % already', holder, entity_type
             using errcode = 'unique_violation', hint = 'Give another entity_type.';
     end if;
+    select t.* into former from bridge.tracked_table as t where t.relation = tracked;
     insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, excluded, masked, columns,
                                            known_as, activity, truncate_rows, replicated)
     select tracked, entity_type, entity_event_type, key_numbers,
@@ -108,6 +110,11 @@ begin
     perform bridge.generate_capture(tracked_id);
     perform bridge.attach_triggers(tracked_id);
     perform bridge.enable_triggers(tracked_id);
+    if (former.entity_type, former.key) is distinct from (entity_type, key_numbers) then
+        update bridge.tracked_table as t    -- now that the lock is there: others wrote while it was waited for
+           set since = clock_timestamp(), since_xid = pg_snapshot_xmax(pg_current_snapshot())
+         where t.id = tracked_id;
+    end if;
 end $$;
 
 revoke execute on function

@@ -1,0 +1,164 @@
+"""`bridge track`, `bridge untrack` and `bridge tracked`: of which tables the changes are recorded, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import psycopg
+
+from bridge.admin.tracking import Tracked, Wanted, list_tracked, track, untrack
+from bridge.cli.options import config_option
+from bridge.cli.terminal import echo, echo_json
+from bridge.configuration.load import load
+from bridge.postgres.connection import connect
+from bridge.postgres.migrate import require_current
+from bridge.postgres.tracking import Finding, tracking_report
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_wait = click.option(
+    "--wait-seconds",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="How long to try where others keep the table locked; a try takes up to ten seconds itself.",
+)
+
+
+def _text(_context: click.Context, _parameter: click.Parameter, given: str | tuple[str, ...] | None) -> object:
+    """Refuse what is no text, which Postgres could not be sent."""
+    for value in (given,) if isinstance(given, str) else given or ():
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise click.BadParameter("is not valid UTF-8")
+    return given
+
+
+def _columns(name: str, text: str) -> Callable[[Command], Command]:
+    """An option that names columns, just as they are called."""
+    return click.option(f"--{name}", metavar="COLUMN", multiple=True, callback=_text, help=text)
+
+
+@click.command("track")
+@click.argument("table", callback=_text)
+@_columns("key", "A column of the key, once for each; else the primary key. A unique index must have just these.")
+@_columns("exclude", "A column that is left out; a change of it alone gives no event.")
+@_columns("mask", 'A column whose values are recorded as "[masked]"; that they changed is told.')
+@click.option("--name", callback=_text, help="What the table's changes are called; else its name.")
+@click.option(
+    "--event-type", default="ENTITY_CHANGE", show_default=True, callback=_text, help="ENTITY_LINK links entities."
+)
+@click.option("--activity", is_flag=True, help="Write bridge.activity_log, too.")
+@click.option("--replicated", is_flag=True, help="Record what logical replication applies, too.")
+@click.option(
+    "--truncate-rows",
+    type=click.IntRange(0, 2**31 - 1),
+    default=10_000,
+    show_default=True,
+    help="Up to so many rows, TRUNCATE gives a DELETE event for each.",
+)
+@click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
+@_wait
+@config_option
+def track_command(
+    table: str,
+    key: tuple[str, ...],
+    exclude: tuple[str, ...],
+    mask: tuple[str, ...],
+    name: str | None,
+    event_type: str,
+    activity: bool,
+    replicated: bool,
+    truncate_rows: int,
+    dry_run: bool,
+    wait_seconds: float,
+    config: Path | None,
+) -> None:
+    """Record every change of TABLE from now on, in the transaction that makes it.
+
+    TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; columns just as they are called. Of a table that is
+    tracked already the settings are replaced by these. Exit code 3: others keep the table locked, and are named.
+    """
+    keys = list(key) or None
+    wanted = Wanted(name, event_type, keys, exclude, mask, activity, replicated, truncate_rows)
+    with _database(config, "bridge track") as conn, conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
+        now, was_tracked = track(conn, table, wanted, wait_seconds)
+        findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
+    if was_tracked:
+        echo(f"{now.relation} was tracked already; its settings are replaced by these:")
+    echo(*describe(now, findings))
+    if dry_run:
+        echo("Dry run: nothing was changed.")
+
+
+@click.command("untrack")
+@click.argument("table", callback=_text)
+@_wait
+@config_option
+def untrack_command(table: str, wait_seconds: float, config: Path | None) -> None:
+    """Stop recording the changes of TABLE, which may be gone already; what was recorded stays.
+
+    Exit code 3: others keep the table locked, and are named.
+    """
+    with _database(config, "bridge untrack") as conn:
+        name = untrack(conn, table, wait_seconds)
+    echo(f"{name} is not tracked any more")
+
+
+@click.command("tracked")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+def tracked_command(config: Path | None, as_json: bool) -> None:
+    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them."""
+    with _database(config, "bridge tracked") as conn:
+        tables, findings = list_tracked(conn), tracking_report(conn)
+    for table in tables:
+        problems = sum(finding.is_problem for finding in findings if finding.name == table.name)
+        if as_json:
+            echo_json({**asdict(table), "problems": problems})
+        else:
+            echo(_in_a_line(table, problems))
+    if not tables and not as_json:
+        echo("No table is tracked.", err=True)
+
+
+@contextmanager
+def _database(config: Path | None, application_name: str) -> Iterator[psycopg.Connection]:
+    with connect(load(config).database.url, application_name=application_name) as conn:
+        require_current(conn)
+        yield conn
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def describe(table: Tracked, findings: list[Finding]) -> list[str]:
+    """What is recorded of a table, in lines, and what is wrong with it."""
+    parts = {
+        "key": table.key,
+        "masked": table.masked,
+        "excluded": table.excluded,
+        "left out": [f"{name} (generated, not stored)" for name in table.left_out],
+        "triggers": table.triggers,
+    }
+    return [
+        f"{table.relation} is tracked as {table.name} ({table.event_type})",
+        *(f"    {what:<8}  {', '.join(names)}" for what, names in parts.items() if names),
+        *(f"    {'problem' if f.is_problem else 'note':<8}  {f.finding}. {f.advice}" for f in findings),
+    ]
+
+
+def _in_a_line(table: Tracked, problems: int) -> str:
+    columns = {"key": table.key, "masked": table.masked, "excluded": table.excluded}
+    parts = [f"{what} {', '.join(names)}" for what, names in columns.items() if names]
+    parts += [what for what in ("activity", "replicated") if getattr(table, what)]
+    parts.append(f"since {table.since.isoformat(sep=' ', timespec='seconds')}")
+    if problems:
+        parts.append(f"{problems} problem{'s' if problems > 1 else ''}")
+    return f"{table.relation} as {table.name}: {'; '.join(parts)}"

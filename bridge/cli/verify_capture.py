@@ -1,0 +1,65 @@
+"""`bridge verify --capture`: whether what was recorded of tracked tables is what they hold."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Collection
+
+from bridge.admin.verify_capture import KINDS, CaptureVerdict, TableVerdict, verify_capture
+from bridge.cli.terminal import echo, echo_json
+from bridge.errors import VerificationFailed
+from bridge.settings import Settings
+
+PROGRESS_SECONDS = 1.0
+SHOWN = 200  # characters of a key in text; JSON has it whole
+
+
+def verify_tables(settings: Settings, names: Collection[str], *, as_json: bool) -> None:
+    """Compare and print. Raises VerificationFailed where anything differs, and as `verify_capture` does."""
+    verdict = verify_capture(settings, names, _Progress())
+    if as_json:
+        echo_json({"tables": verdict.tables, "passed": verdict.passed, "seconds": verdict.seconds})
+    else:
+        echo(*_described(verdict))
+    if not verdict.passed:
+        found = "; ".join(_summary(table) for table in verdict.tables if not table.passed)
+        raise VerificationFailed(f"tracked tables differ from their events: {found}")
+
+
+class _Progress:
+    """Says on a terminal now and then how far it is."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + PROGRESS_SECONDS if sys.stderr.isatty() else float("inf")
+
+    def __call__(self, relation: str, keys: int) -> None:
+        if time.monotonic() >= self._next:
+            echo(f"{relation}: {keys:,} keys compared", err=True)
+            self._next = time.monotonic() + PROGRESS_SECONDS
+
+
+def _described(verdict: CaptureVerdict) -> list[str]:
+    keys = sum(table.keys for table in verdict.tables)
+    lines = [f"{keys:,} keys of {len(verdict.tables)} tracked tables compared in {verdict.seconds:.1f} s"]
+    for table in verdict.tables:
+        lines.append(f"  {table.relation}: {_counts(table)}")
+        for kind, examples in table.examples.items():
+            more = ", ..." if getattr(table, kind) > len(examples) else ""
+            lines.append(f"      {kind:<8} {', '.join(_cut(key) for key in examples)}{more}")
+    return lines
+
+
+def _counts(table: TableVerdict) -> str:
+    if table.unreadable is not None:
+        return f"not compared: {table.unreadable}"
+    return ", ".join([f"{table.keys:,} keys", *(f"{getattr(table, kind):,} {kind}" for kind in KINDS)])
+
+
+def _summary(table: TableVerdict) -> str:
+    found = [f"{getattr(table, kind):,} {kind}" for kind in KINDS if getattr(table, kind)]
+    return f"{table.relation} {table.unreadable or ', '.join(found)}"
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= SHOWN else f"{key[:SHOWN]}..."

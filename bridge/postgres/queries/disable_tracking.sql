@@ -1,0 +1,1 @@
+select bridge.disable_tracking(%(table)s::oid::regclass)

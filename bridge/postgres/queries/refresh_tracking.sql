@@ -1,0 +1,1 @@
+select bridge.refresh_tracking()

@@ -1,0 +1,80 @@
+"""Looks after the tracking of tables, beside the carrying of events: another thread with another connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.postgres.connection import connect
+from bridge.postgres.explained import explained
+from bridge.postgres.tracking import refresh_tracking, tracking_report
+from bridge.settings import Settings
+from bridge.text import place, printable
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0
+END_SECONDS = 1.0  # to wait at the end for a look that is under way
+
+
+class CaptureWatch:
+    """Twice a minute follows what has become of the tracked tables, and says each problem once, and when it is mended.
+
+    Whatever goes wrong here is said once, and disturbs nothing else: a table that is busy may take it many seconds.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._problems: set[str] = set()
+        self._trouble: str | None = None
+
+    def start(self) -> None:
+        """Begin with the first look."""
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop looking; a look that takes long is left to end with the process."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+
+    def look(self) -> None:
+        """Look once. Raises nothing."""
+        try:
+            self._note(self._find())
+        except DatabaseRefuses as error:
+            self._failed(str(error))
+        except DatabaseUnavailable as error:  # the relay says that
+            logger.debug("tracking: %s", printable(str(error)))
+        except Exception as error:
+            self._failed(f"unforeseen: {place(error)}. Please report it")
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self.look()
+            self._ending.wait(LOOK_SECONDS)
+
+    def _find(self) -> set[str]:
+        name = f"{self._settings.relay.name} capture"
+        with explained(), connect(self._settings.database.url, application_name=name) as conn:
+            refresh_tracking(conn)
+            return {str(finding) for finding in tracking_report(conn) if finding.is_problem}
+
+    def _note(self, problems: set[str]) -> None:
+        for problem in sorted(problems - self._problems):
+            logger.warning("tracking: %s", printable(problem))
+        for problem in sorted(self._problems - problems):
+            logger.info("tracking: no longer: %s", printable(problem))
+        self._problems = problems
+        if self._trouble is not None:
+            logger.info("tracking is looked after again")
+            self._trouble = None
+
+    def _failed(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            logger.warning("tracking is not looked after: %s", printable(trouble))
+        self._trouble = trouble

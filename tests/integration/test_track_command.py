@@ -1,0 +1,304 @@
+"""`bridge track`, `untrack`, `tracked`, `doctor`: what they print, refuse, and do beside others who use the table."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from bridge.admin import tracking
+from bridge.cli.main import main
+from bridge.relay.capture import CaptureWatch
+from bridge.settings import DatabaseSettings, Settings
+
+Db = psycopg.Connection[Any]
+PEOPLE = "create table public.people (id int primary key, name text, ssn text, seen timestamptz)"
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[Db]:
+    with psycopg.connect(database, autocommit=True, application_name="a test's own") as conn:
+        conn.execute("set search_path = public")
+        yield conn
+
+
+@pytest.fixture
+def run(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A command of `bridge`, in this process."""
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", database)
+    monkeypatch.setattr("sys.excepthook", lambda *_: None)
+    monkeypatch.setattr("threading.excepthook", threading.excepthook)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr("sys.argv", ["bridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return Done(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+def events(db: Db, entity_type: str) -> list[tuple[str, str, Any]]:
+    query = "select action, entity_id, new_state from bridge.history where entity_type = %s order by seq"
+    return db.execute(query, (entity_type,)).fetchall()
+
+
+def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
+    db.execute(PEOPLE)
+    done = run("track", "people", "--mask", "ssn", "--exclude", "seen", "--activity")
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == [
+        "public.people is tracked as people (ENTITY_CHANGE)",
+        "    key       id",
+        "    masked    ssn",
+        "    excluded  seen",
+        "    triggers  !bridge_row, !bridge_truncate",
+    ]
+    db.execute("insert into people values (1, 'a', 'secret', now())")
+    assert events(db, "people") == [("INSERT", "1", {"id": 1, "name": "a", "ssn": "[masked]"})]
+    (line,) = [line for line in run("tracked").out.splitlines() if "people" in line]
+    assert line.startswith("public.people as people: key id; masked ssn; excluded seen; activity; since 2")
+    listed = [json.loads(line) for line in run("tracked", "--json").out.splitlines()]
+    (people,) = [table for table in listed if table["name"] == "people"]
+    assert (people["key"], people["masked"], people["activity"], people["problems"]) == (["id"], ["ssn"], True, 0)
+
+    again = run("track", "public.people", "--name", "persons")
+    assert again.out.startswith("public.people was tracked already; its settings are replaced by these:\n")
+    assert "masked" not in again.out
+    db.execute("insert into people values (2, 'b', 'shown', now())")
+    assert [(action, key) for action, key, _ in events(db, "persons")] == [("INSERT", "2")]
+
+    assert run("untrack", "people") == Done(0, "public.people is not tracked any more\n", "")
+    db.execute("insert into people values (3, 'c', null, now())")
+    assert len(events(db, "persons")) == 1
+    assert run("untrack", "people").code == 4
+
+
+def test_a_dry_run_changes_nothing(db: Db, run: Run) -> None:
+    db.execute(PEOPLE)
+    done = run("track", "people", "--dry-run")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0] == "public.people is tracked as people (ENTITY_CHANGE)"
+    assert done.out.splitlines()[-1] == "Dry run: nothing was changed."
+    assert "people" not in run("tracked").out
+    assert db.execute("select count(*) from pg_trigger where tgrelid = 'people'::regclass").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("poeple",), "there is no table poeple. Did you mean public.people?"),
+        (("nothing.like_it",), "there is no table nothing.like_it"),
+        (("odd\nname",), r" odd\x0aname"),
+        (('"people',), '"people'),
+        (("a.b.c.d",), "a.b.c.d"),
+        ((" ",), "table"),
+        (("people", "--mask", "snn"), "table public.people has no column snn"),
+        (("people", "--mask", "id"), "the key columns of public.people can be neither excluded nor masked"),
+        (("people", "--mask", "ssn", "--exclude", "ssn"), "both excluded and masked"),
+        (("people", "--key", "name"), "table public.people has no unique index of just the columns name. It must"),
+        (("people", "--name", "contacts"), "is tracked as contacts already. Give another entity_type"),
+        (("people", "--name", "x" * 201), "entity_type is longer than 200 characters"),
+        (("people", "--name", ""), "must not be empty"),
+        (("people", "--event-type", "x" * 201), "entity_event_type_has_a_length"),
+        (("keyless",), "table public.keyless has no primary key. Changes can be tracked only by key"),
+        (("seen_people",), "public.seen_people is not a table"),
+        (("parts_1",), "public.parts_1 is a partition. Track the partitioned table; its partitions follow"),
+        (("late",), "is checked at the end of the transaction"),
+        (("bridge.history",), "bridge.history belongs to bridge itself"),
+        (("pg_catalog.pg_class",), "pg_class belongs to pg_catalog"),
+    ],
+)
+def test_what_cannot_be_tracked_is_told(db: Db, run: Run, arguments: tuple[str, ...], words: str) -> None:
+    for statement in (
+        PEOPLE, "create table keyless (a int)", "create view seen_people as select * from people",
+        "create table parts (id int primary key) partition by range (id)",
+        "create table parts_1 partition of parts default",
+        "create table late (id int primary key deferrable initially deferred)",
+    ):  # fmt: skip
+        db.execute(statement)
+    done = run("track", *arguments)
+    assert done.code == 4, done
+    assert words in done.err
+    assert len(done.err.splitlines()) == 1
+    assert run("untrack", arguments[0]).code == 4
+
+
+def test_text_that_is_none(run: Run) -> None:
+    assert run("track", "\udcff").code == 2
+    assert run("track", "people", "--mask", "\udcff").code == 2
+    assert run("track", "people", "--truncate-rows", "-1").code == 2
+    assert run("track").code == 2
+
+
+@pytest.mark.parametrize("name", ["Odd Name", 'quo"te', "it's", "100%s %(x)s", "two\nlines", "ключ", "a.b", "{x}"])
+def test_odd_names(db: Db, run: Run, name: str) -> None:
+    quoted = '"{}"'.format(name.replace('"', '""'))
+    db.execute(f'create table {quoted} ({quoted} int primary key, {quoted[:-1]}2" text)')
+    done = run("track", quoted, "--mask", f"{name}2")
+    assert done.code == 0, done.err
+    db.execute(f"insert into {quoted} values (1, 'x')")
+    assert events(db, name) == [("INSERT", "1", {name: 1, f"{name}2": "[masked]"})]
+    assert run("doctor").code == 0
+    assert run("verify", "--capture", quoted).code == 0
+    db.execute(f"drop table {quoted}")
+    assert run("untrack", quoted).code == 0
+
+
+def test_a_name_without_its_quotes_is_guessed(db: Db, run: Run) -> None:
+    db.execute('create table "Odd Name" (id int primary key)')
+    assert 'Did you mean public."Odd Name"?' in run("track", "Odd Name").err
+
+
+def test_a_partitioned_table_and_a_column_that_is_left_out(db: Db, run: Run) -> None:
+    db.execute("create table parts (id int, n int, twice int generated always as (n * 2), primary key (id))"
+               " partition by range (id)")  # fmt: skip
+    db.execute("create table parts_1 partition of parts for values from (0) to (10)")
+    done = run("track", "parts")
+    assert "    left out  twice (generated, not stored)" in done.out.splitlines()
+    assert "    note      generated columns that are not stored are left out: twice. Make them STORED" in done.out
+    assert run("doctor").code == 0
+
+
+def test_a_busy_table(db: Db, database: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who keeps it locked is named; whoever writes to it meanwhile waits for a moment only."""
+    monkeypatch.setattr(tracking, "PAUSE_SECONDS", 0.1)
+    db.execute(PEOPLE)
+    db.execute("alter function bridge.execute_briefly(text) set deadlock_timeout = '10s'")  # each try is a short one
+    longest, done = 0.0, threading.Event()
+
+    def write() -> None:
+        nonlocal longest
+        with psycopg.connect(database, autocommit=True) as conn:
+            while not done.wait(0.05):
+                begun = time.monotonic()
+                conn.execute("update public.people set name = name || 'x' where id = 1")
+                longest = max(longest, time.monotonic() - begun)
+
+    writer = threading.Thread(target=write)
+    with db.transaction():
+        db.execute("insert into people values (1, 'a')")
+        writer.start()
+        busy = run("track", "people", "--wait-seconds", "0")
+    done.set()
+    writer.join()
+    pid = db.info.backend_pid
+    assert busy.code == 3
+    assert f"public.people is too busy: locks on it are held by process {pid} (a test's own) for " in busy.err
+    assert busy.err.endswith("Nothing was changed\n")
+    assert longest < 5
+    assert "people" not in run("tracked").out
+    assert run("track", "people").code == 0
+
+    with db.transaction():
+        db.execute("select from people")
+        held = run("untrack", "people", "--wait-seconds", "0")
+    assert (held.code, f"process {pid}" in held.err) == (3, True)
+    assert run("untrack", "people").code == 0
+
+
+def test_a_busy_table_is_tried_again(db: Db, database: str, run: Run) -> None:
+    db.execute(PEOPLE)
+    with psycopg.connect(database) as other:
+        other.execute("insert into public.people values (1)")
+        timer = threading.Timer(0.5, other.rollback)
+        timer.start()
+        assert run("track", "people").code == 0
+        timer.join()
+
+
+def harm(db: Db, kind: str) -> None:
+    statements = {
+        "disabled": ['alter table people disable trigger "!bridge_row"'],
+        "dropped trigger": ['drop trigger "!bridge_row" on people'],
+        "no key": ["alter table people drop constraint people_pkey"],
+        "swapped": ["alter table people rename to people_old", "create table people (id int primary key)"],
+        "inherited": ["create table staff () inherits (people)"],
+        "gone": ["drop table people"],
+    }
+    for statement in statements[kind]:
+        db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("disabled", "trigger !bridge_row of public.people is disabled. ALTER TABLE public.people ENABLE TRIGGER"),
+        ("dropped trigger", "it has no trigger that records its changes. bridge track public.people"),
+        ("no key", "no unique index has just its key's columns any more"),
+        ("swapped", "another table has its name now: public.people. bridge track public.people"),
+        ("inherited", "changes of public.staff, which inherits from it, are not recorded. bridge track public.staff"),
+        ("gone", "the table is gone. bridge untrack public.people"),
+    ],
+)
+def test_what_the_doctor_finds(db: Db, run: Run, kind: str, words: str) -> None:
+    db.execute(PEOPLE)
+    run("track", "people")
+    healthy = run("doctor", "--capture")
+    count = len(run("tracked").out.splitlines())
+    assert healthy == Done(0, f"Nothing wrong with {count} tracked tables.\n", "")
+    harm(db, kind)
+    found = run("doctor")
+    assert found.code == 1
+    assert f"problem: public.people: {words}" in found.out
+    as_json = json.loads(run("doctor", "--json").out)
+    assert (as_json["tracked"], as_json["problems"]) == (count, 1)
+    assert as_json["findings"][0]["is_problem"]
+    shown = run("status")
+    assert shown.code == 0
+    assert f"tracking: public.people: {words}" in shown.out
+    if kind == "gone":
+        assert run("untrack", "people").out == "public.people is not tracked any more\n"
+        assert run("doctor").code == 0
+
+
+def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None:
+    db.execute(PEOPLE)
+    run("track", "people", "--mask", "ssn")
+    db.execute("alter table people rename ssn to number")
+    db.execute("insert into people values (1, 'a', 'secret')")
+    assert events(db, "people")[0][2]["number"] == "[masked]"
+    found = run("doctor")
+    assert found.code == 0
+    assert "note: public.people: it was altered, and is recorded slowly" in found.out
+    db.execute("select bridge.refresh_tracking()")
+    assert "masked number" in run("tracked").out
+    assert "note" not in run("doctor").out
+
+
+def test_a_relay_says_once_what_is_wrong(db: Db, database: str, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    settings = Settings(database=DatabaseSettings(url=database))
+    db.execute(PEOPLE)
+    run("track", "people")
+    watch = CaptureWatch(settings)
+    for _ in range(2):
+        watch.look()
+    assert caplog.messages == []
+    harm(db, "no key")
+    for _ in range(2):
+        watch.look()
+    (said,) = caplog.messages
+    assert said.startswith("tracking: public.people: no unique index has just its key's columns any more")
+    db.execute("alter table people add primary key (id)")
+    for _ in range(2):
+        watch.look()
+    assert caplog.messages[1].startswith("tracking: no longer: public.people: no unique index")
+    assert len(caplog.messages) == 2
