@@ -9,6 +9,8 @@ from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
 
+MOST = 1000  # tables at a time, should one never be done
+
 
 class Finding(NamedTuple):
     """One thing about a tracked table; `is_problem`: its changes are not recorded, or not rightly."""
@@ -30,5 +32,10 @@ def tracking_report(conn: psycopg.Connection) -> list[Finding]:
 
 
 def refresh_tracking(conn: psycopg.Connection) -> None:
-    """Follow what has become of the tracked tables; one that is too busy is left for the next time."""
-    conn.execute(query("refresh_tracking"))
+    """Follow what has become of the tracked tables; one that is too busy is left for the next time.
+
+    One table in a transaction, so that no lock is kept while another is waited for. Raises psycopg.Error.
+    """
+    for _ in range(MOST):
+        if conn.execute(query("refresh_tracking")).fetchone() == (0,):
+            return

@@ -181,7 +181,9 @@ def test_a_busy_table(db: Db, database: str, run: Run, monkeypatch: pytest.Monke
     """Who keeps it locked is named; whoever writes to it meanwhile waits for a moment only."""
     monkeypatch.setattr(tracking, "PAUSE_SECONDS", 0.1)
     db.execute(PEOPLE)
-    db.execute("alter function bridge.execute_briefly(text, integer) set deadlock_timeout = '10s'")  # each try is a short one
+    db.execute(
+        "alter function bridge.execute_briefly(text, integer) set deadlock_timeout = '10s'"
+    )  # each try is a short one
     longest, done = 0.0, threading.Event()
 
     def write() -> None:
