@@ -26,7 +26,7 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |__ TopicHeld                    exit 4   this one topic cannot be published to
     |   |__ IncompatibleSchema                the registry has an older schema that the new one would break
     |   |__ TopicUnwritable                   it is missing, forbidden, lacks leaders, or takes nothing
-    |__ VerificationFailed           exit 6   database and topics differ
+    |__ VerificationFailed           exit 6   database and topics differ, or tracked tables and their events
 
 `click` uses exit 2 for a wrong command line; Ctrl-C ends a command with 130 (`bridge run` stops gracefully).
 """
@@ -162,6 +162,6 @@ class TopicUnwritable(TopicHeld):
 
 
 class VerificationFailed(BridgeError):
-    """The topics are not what the database says they should be."""
+    """The topics are not what the database says they should be, or events not what tracked tables hold."""
 
     exit_code = 6
