@@ -3,7 +3,7 @@
 -- Parameters: tracked_id   of bridge.tracked_table
 --             tries        how often to try for each lock
 -- Returns:    nothing
--- Writes:     the triggers' state: for what logical replication applies, too, or not. Those that are disabled fire again
+-- Writes:     the triggers' state: also for what logical replication applies, or not; none stays disabled
 -- Errors:     55P03 lock_not_available where a table is too busy
 create or replace function bridge.enable_triggers(tracked_id integer, tries integer default 20) returns void
     language plpgsql
