@@ -146,7 +146,8 @@ def _explained(error: psycopg.Error, what: str, conn: psycopg.Connection) -> Mig
     if isinstance(error, errors.InsufficientPrivilege):
         return MigrationError(
             f"cannot apply {where}: {reason}",
-            hint=f"Grant {conn.info.user} CREATE on the database, or run as the owner of the schemas bridge and crm",
+            hint=error.diag.message_hint
+            or f"Grant {conn.info.user} CREATE on the database, or run as the owner of the schemas bridge and crm",
         )
     if isinstance(error, errors.LockNotAvailable):
         return MigrationError(

@@ -11,13 +11,19 @@ begin
             null;    -- another database's migration was faster: roles belong to the server
         end;
     end if;
-    if not pg_has_role(current_user, 'bridge_capture', 'member') then
-        execute format('grant bridge_capture to %I', current_user);
+    if not (select r.rolsuper from pg_roles as r where r.rolname = current_user) then
+        begin    -- from 16 on, who creates a role may not act as it without this
+            execute format('grant bridge_capture to %I', current_user);
+        exception when insufficient_privilege then
+            if not pg_has_role(current_user, 'bridge_capture', 'member') then
+                raise;
+            end if;
+        end;
     end if;
 exception when insufficient_privilege then
     raise exception 'the role bridge_capture is missing, or % is no member of it', current_user
         using errcode = 'insufficient_privilege',
-              hint = format('As a role that may: create role bridge_capture nologin; grant bridge_capture to %I;',
+              hint = format('As a role that may: create role bridge_capture nologin; grant bridge_capture to %I',
                             current_user);
 end $$;
 
