@@ -12,7 +12,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth chaos long model fuzz mutations lock clean
+.PHONY: help venv demo test check bench scaling growth capture chaos long model fuzz mutations lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ long: .venv/dev.stamp  ## The cases that `make test` leaves out, because it has 
 
 model: .venv/dev.stamp  ## The protocol against disorder of all kinds, RUNS=10000 histories for each part
 	BRIDGE_TEST_MODEL_RUNS=$(or $(RUNS),10000) $(BIN)/pytest tests/model --timeout 0 --numprocesses 2 --dist loadfile
+
+capture: .venv/dev.stamp  ## Tracking against random tables and statements on Postgres 18 and 15, SCENES=2500 in each part, from SEED
+	rm -rf build/capture
+	BRIDGE_TEST_CAPTURE_SCENES=$(or $(SCENES),2500) BRIDGE_TEST_SEED=$(or $(SEED),0) \
+		$(BIN)/pytest tests/capture/test_capture.py --timeout 0 --numprocesses 2
+	$(BIN)/python -m tests.capture.matrix
 
 fuzz: .venv/dev.stamp  ## Hostile rows, answers, rights and settings for MINUTES=30, from SEED; reports are in build/fuzz
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m fuzz -s

@@ -91,6 +91,7 @@ class Table:
     excluded: list[str] = field(default_factory=list)
     ddl: list[str] = field(default_factory=list)
     virtual: list[str] = field(default_factory=list)
+    kind: str = "plain"
 
     @property
     def sql(self) -> str:
@@ -130,6 +131,8 @@ def make(rng: random.Random, version: int) -> list[Table]:
         )
     kind = rng.choice(("plain", "plain", "plain", "plain", "hash", "list", "child"))
     deferrable = "deferrable" if kind == "plain" and key_type in ("int", "bigint") and rng.random() < 0.25 else ""
+    table.kind = {"hash": "hash partitions", "list": "list partitions", "child": "inherits"}.get(kind, "plain")
+    table.kind = "deferrable key" if deferrable else table.kind
     _create(rng, table, kind, deferrable, version)
     tables = [table]
     if kind != "child" and not deferrable and table.key == ["id"] and rng.random() < 0.5:
@@ -179,7 +182,8 @@ def _create(rng: random.Random, table: Table, kind: str, deferrable: str, versio
 
 def _referencing(rng: random.Random, table: Table) -> Table:
     action = rng.choice(("cascade", "set null", "cascade"))
-    child = Table("child", {"id": "int", "up": table.columns["id"], "v": "int", "w": "text"}, ["id"])
+    columns = {"id": "int", "up": table.columns["id"], "v": "int", "w": "text"}
+    child = Table("child", columns, ["id"], kind="foreign key")
     check = rng.choice(("", "deferrable initially deferred"))
     child.ddl.append(
         f"create table child (id int primary key, up {table.columns['id']} references {table.sql} "

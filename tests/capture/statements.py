@@ -71,7 +71,7 @@ def statement(rng: random.Random, tables: list[Table]) -> str:
         f"with gone as (delete from {name} where {some} returning *) insert into {name} ({columns}) "
         f"select {columns} from gone",
         f"with gone as (update {name} set {change} where {one} returning 1) delete from {name} where v = 1",
-        f"merge into {name} as x using (values {row(rng, table)}) as y ({columns}) on "
+        f"merge into {name} as x using (select {_typed(rng, table)}) as y on "
         + " and ".join(f"x.{quoted(k)} = y.{quoted(k)}" for k in table.key)
         + f" when matched and x.v < 2 then delete when matched then update set {change.replace('v = v', 'v = x.v')} "
         f"when not matched then insert ({columns}) values ({', '.join('y.' + quoted(n) for n in _written(table))})",
@@ -108,6 +108,11 @@ def definition(rng: random.Random, table: Table) -> str:
     table.masked = [n for n in table.masked if n != name]
     table.excluded = [n for n in table.excluded if n != name]
     return f"alter table {table.sql} drop column {quoted(name)}"
+
+
+def _typed(rng: random.Random, table: Table) -> str:
+    names = _written(table)
+    return ", ".join(f"{value(rng, table, name)}::{table.columns[name]} as {quoted(name)}" for name in names)
 
 
 def _written(table: Table) -> list[str]:
