@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from fix_database import unstamped
+from psycopg.conninfo import make_conninfo
 
 from bridge.admin.verify_capture import CaptureVerdict, TableVerdict, verify_capture
 from bridge.cli.main import main
@@ -281,7 +282,7 @@ def test_rows_that_a_policy_hides_are_not_taken_for_gone(db: Db, settings: Setti
         db.execute(f"grant select on all tables in schema public, bridge to {unique}")
         db.execute(f"grant usage on schema bridge to {unique}")
         db.execute(f"grant execute on all functions in schema bridge to {unique}")
-        url = psycopg.conninfo.make_conninfo(settings.database.url, user=unique, password="secret")  # noqa: S106 - a test's own
+        url = make_conninfo(settings.database.url, user=unique, password="secret")  # noqa: S106 - a test's own
         with pytest.raises(DatabaseRefuses, match="row-level security"):
             verify(Settings(database=DatabaseSettings(url=url)), "item")
     finally:
