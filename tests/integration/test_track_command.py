@@ -178,6 +178,17 @@ def test_a_partitioned_table_and_a_column_that_is_left_out(db: Db, run: Run) -> 
     assert run("doctor").code == 0
 
 
+def test_a_table_that_was_dropped_and_made_anew(db: Db, run: Run) -> None:
+    for _ in range(2):
+        db.execute(PEOPLE)
+        assert run("track", "people").out.startswith("public.people is tracked as people ")
+        db.execute("insert into people values (1)")
+        assert run("doctor").code == 0
+        assert run("verify", "--capture").code == 0
+        db.execute("drop table people")
+    assert len(events(db, "people")) == 2
+
+
 def test_a_busy_table(db: Db, database: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who keeps it locked is named; whoever writes to it meanwhile waits for a moment only."""
     monkeypatch.setattr(tracking, "PAUSE_SECONDS", 0.1)

@@ -12,7 +12,9 @@ import pytest
 from fix_database import unstamped
 from psycopg.conninfo import make_conninfo
 
+from bridge.admin import verify_capture as auditor
 from bridge.admin.verify_capture import CaptureVerdict, TableVerdict, verify_capture
+from bridge.cli import verify_capture as command
 from bridge.cli.main import main
 from bridge.errors import ConfigError, DatabaseRefuses
 from bridge.settings import DatabaseSettings, Settings
@@ -251,6 +253,37 @@ def test_a_key_of_several_columns_and_odd_text(db: Db, settings: Settings) -> No
     with unstamped(db):
         db.execute("delete from pair where a = '100%'")
     assert verify(settings, "pair").examples == {"gone": ['[1, "100%"]']}
+
+
+def test_a_row_that_cannot_be_converted_as_a_whole(db: Db, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read column by column, as its trigger did it."""
+    track(db)
+    db.execute(FILL)
+    with unstamped(db):
+        db.execute("update item set note = 0 where id = 4")
+    statement, states = auditor._statement, []
+
+    def failing(subject: Any, state: str) -> Any:
+        states.append(state)
+        return statement(subject, "to_jsonb(1 / r.note)" if len(states) == 1 else state)
+
+    monkeypatch.setattr(auditor, "_statement", failing)
+    assert found() == {"stale": ["4"]}
+    assert "careful_state" in states[1]
+
+
+def test_a_terminal_is_told_how_far_it_is(
+    db: Db, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(db)
+    db.execute(FILL)
+    monkeypatch.setattr(command, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(auditor, "BATCH_ROWS", 4)
+    command.verify_tables(settings, ["item"], as_json=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    command.verify_tables(settings, ["item"], as_json=False)
+    assert capsys.readouterr().err.splitlines() == [f"public.item: {n} keys compared" for n in (4, 8, 10)]
 
 
 def test_events_that_were_inserted_by_hand_are_left_alone(db: Db, found: Found) -> None:
