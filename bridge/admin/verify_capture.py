@@ -134,7 +134,7 @@ def _compare(conn: psycopg.Connection, subject: _Subject, progress: Progress) ->
     try:
         with conn.transaction():
             return _read(conn, subject, subject.state, progress)
-    except (errors.ProgramLimitExceeded, errors.DataException):  # a row that cannot be converted as a whole
+    except (errors.ProgramLimitExceeded, psycopg.DataError):  # a row that cannot be converted as a whole
         return _read(conn, subject, CAREFUL.format(subject.id), progress)
 
 

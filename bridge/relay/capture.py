@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+import psycopg
+
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
@@ -45,7 +47,7 @@ class CaptureWatch:
     def look(self) -> None:
         """Look once. Raises nothing."""
         try:
-            self._note(self._find())
+            self._look()
         except DatabaseRefuses as error:
             self._failed(str(error))
         except DatabaseUnavailable as error:  # the relay says that
@@ -58,21 +60,24 @@ class CaptureWatch:
             self.look()
             self._ending.wait(LOOK_SECONDS)
 
-    def _find(self) -> set[str]:
+    def _look(self) -> None:
         name = f"{self._settings.relay.name} capture"
         with explained(), connect(self._settings.database.url, application_name=name) as conn:
+            self._note(conn)  # first: of what is mended now, something may have been missed
             refresh_tracking(conn)
-            return {str(finding) for finding in tracking_report(conn) if finding.is_problem}
+            if self._problems:
+                self._note(conn)
+        if self._trouble is not None:
+            logger.info("tracking is looked after again")
+            self._trouble = None
 
-    def _note(self, problems: set[str]) -> None:
+    def _note(self, conn: psycopg.Connection) -> None:
+        problems = {str(finding) for finding in tracking_report(conn) if finding.is_problem}
         for problem in sorted(problems - self._problems):
             logger.warning("tracking: %s", printable(problem))
         for problem in sorted(self._problems - problems):
             logger.info("tracking: no longer: %s", printable(problem))
         self._problems = problems
-        if self._trouble is not None:
-            logger.info("tracking is looked after again")
-            self._trouble = None
 
     def _failed(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from bridge.admin import tracking
 from bridge.cli.main import main
@@ -177,6 +178,17 @@ def test_a_partitioned_table_and_a_column_that_is_left_out(db: Db, run: Run) -> 
     assert run("doctor").code == 0
 
 
+def test_a_table_that_was_dropped_and_made_anew(db: Db, run: Run) -> None:
+    for _ in range(2):
+        db.execute(PEOPLE)
+        assert run("track", "people").out.startswith("public.people is tracked as people ")
+        db.execute("insert into people values (1)")
+        assert run("doctor").code == 0
+        assert run("verify", "--capture").code == 0
+        db.execute("drop table people")
+    assert len(events(db, "people")) == 2
+
+
 def test_a_busy_table(db: Db, database: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who keeps it locked is named; whoever writes to it meanwhile waits for a moment only."""
     monkeypatch.setattr(tracking, "PAUSE_SECONDS", 0.1)
@@ -285,22 +297,73 @@ def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None
     assert "note" not in run("doctor").out
 
 
-def test_a_relay_says_once_what_is_wrong(db: Db, database: str, run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    settings = Settings(database=DatabaseSettings(url=database))
+@pytest.fixture
+def watch(database: str, caplog: pytest.LogCaptureFixture) -> CaptureWatch:
+    caplog.set_level("INFO", "bridge")
+    return CaptureWatch(Settings(database=DatabaseSettings(url=database)))
+
+
+def look(watch: CaptureWatch, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What is said in two looks."""
+    caplog.clear()
+    watch.look()
+    watch.look()
+    return [f"{record.levelname} {record.message}" for record in caplog.records]
+
+
+def test_a_relay_says_once_what_is_wrong(
+    db: Db, run: Run, watch: CaptureWatch, caplog: pytest.LogCaptureFixture
+) -> None:
     db.execute(PEOPLE)
     run("track", "people")
-    watch = CaptureWatch(settings)
-    for _ in range(2):
-        watch.look()
-    assert caplog.messages == []
+    assert look(watch, caplog) == []
     harm(db, "no key")
-    for _ in range(2):
-        watch.look()
-    (said,) = caplog.messages
-    assert said.startswith("tracking: public.people: no unique index has just its key's columns any more")
+    problem = "public.people: no unique index has just its key's columns any more: two rows may have one key."
+    (said,) = look(watch, caplog)
+    assert said.startswith(f"WARNING tracking: {problem} ")
+    assert look(watch, caplog) == []
     db.execute("alter table people add primary key (id)")
-    for _ in range(2):
-        watch.look()
-    assert caplog.messages[1].startswith("tracking: no longer: public.people: no unique index")
-    assert len(caplog.messages) == 2
+    (said,) = look(watch, caplog)
+    assert said.startswith(f"INFO tracking: no longer: {problem} ")
+
+
+@pytest.mark.parametrize(("kind", "words"), [("disabled", "is disabled"), ("gone", "the table is gone")])
+def test_a_relay_says_what_it_mends_itself(
+    db: Db, run: Run, watch: CaptureWatch, caplog: pytest.LogCaptureFixture, kind: str, words: str
+) -> None:
+    """Something may have been missed meanwhile."""
+    db.execute(PEOPLE)
+    run("track", "people")
+    harm(db, kind)
+    first, second = look(watch, caplog)
+    assert (first.split()[0], second.split()[:4]) == ("WARNING", ["INFO", "tracking:", "no", "longer:"])
+    assert words in first
+    assert words in second
+    assert run("doctor").code == 0
+
+
+def test_a_relay_that_may_not_look_says_so_once(
+    db: Db, database: str, unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bridge")
+    db.execute(f"create role {unique} login password 'x'")
+    try:
+        db.execute(f"grant usage on schema bridge to {unique}")
+        url = make_conninfo(database, user=unique, password="x")  # noqa: S106 - a test's own
+        watch = CaptureWatch(Settings(database=DatabaseSettings(url=url)))
+        assert look(watch, caplog) == [
+            "WARNING tracking is not looked after: permission denied for function tracking_report"
+        ]
+        db.execute(f"grant execute on function bridge.tracking_report, bridge.refresh_tracking to {unique}")
+        assert look(watch, caplog) == ["INFO tracking is looked after again"]
+    finally:
+        db.execute(f"drop owned by {unique}")
+        db.execute(f"drop role {unique}")
+
+
+def test_a_relay_that_ends_does_not_wait_for_a_look(database: str) -> None:
+    watch = CaptureWatch(Settings(database=DatabaseSettings(url=database)))
+    watch.start()
+    begun = time.monotonic()
+    watch.end()
+    assert time.monotonic() - begun < 5

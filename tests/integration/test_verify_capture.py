@@ -10,8 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 from fix_database import unstamped
+from psycopg.conninfo import make_conninfo
 
+from bridge.admin import verify_capture as auditor
 from bridge.admin.verify_capture import CaptureVerdict, TableVerdict, verify_capture
+from bridge.cli import verify_capture as command
 from bridge.cli.main import main
 from bridge.errors import ConfigError, DatabaseRefuses
 from bridge.settings import DatabaseSettings, Settings
@@ -252,6 +255,37 @@ def test_a_key_of_several_columns_and_odd_text(db: Db, settings: Settings) -> No
     assert verify(settings, "pair").examples == {"gone": ['[1, "100%"]']}
 
 
+def test_a_row_that_cannot_be_converted_as_a_whole(db: Db, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read column by column, as its trigger did it."""
+    track(db)
+    db.execute(FILL)
+    with unstamped(db):
+        db.execute("update item set note = 0 where id = 4")
+    statement, states = auditor._statement, []
+
+    def failing(subject: Any, state: str) -> Any:
+        states.append(state)
+        return statement(subject, "to_jsonb(1 / r.note)" if len(states) == 1 else state)
+
+    monkeypatch.setattr(auditor, "_statement", failing)
+    assert found() == {"stale": ["4"]}
+    assert "careful_state" in states[1]
+
+
+def test_a_terminal_is_told_how_far_it_is(
+    db: Db, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(db)
+    db.execute(FILL)
+    monkeypatch.setattr(command, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(auditor, "BATCH_ROWS", 4)
+    command.verify_tables(settings, ["item"], as_json=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    command.verify_tables(settings, ["item"], as_json=False)
+    assert capsys.readouterr().err.splitlines() == [f"public.item: {n} keys compared" for n in (4, 8, 10)]
+
+
 def test_events_that_were_inserted_by_hand_are_left_alone(db: Db, found: Found) -> None:
     track(db)
     db.execute(FILL)
@@ -281,7 +315,7 @@ def test_rows_that_a_policy_hides_are_not_taken_for_gone(db: Db, settings: Setti
         db.execute(f"grant select on all tables in schema public, bridge to {unique}")
         db.execute(f"grant usage on schema bridge to {unique}")
         db.execute(f"grant execute on all functions in schema bridge to {unique}")
-        url = psycopg.conninfo.make_conninfo(settings.database.url, user=unique, password="secret")  # noqa: S106 - a test's own
+        url = make_conninfo(settings.database.url, user=unique, password="secret")  # noqa: S106 - a test's own
         with pytest.raises(DatabaseRefuses, match="row-level security"):
             verify(Settings(database=DatabaseSettings(url=url)), "item")
     finally:

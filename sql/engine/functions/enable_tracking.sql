@@ -87,7 +87,9 @@ begin
 
     select t.relation into holder from bridge.tracked_table as t
      where t.entity_type = entity_type and t.relation <> tracked;
-    if found then
+    if found and not exists (select from pg_class as c where c.oid = holder) then
+        perform bridge.disable_tracking(holder);    -- it was dropped
+    elsif found then
         raise exception '% is tracked as % already', holder, entity_type
             using errcode = 'unique_violation', hint = 'Give another entity_type.';
     end if;
