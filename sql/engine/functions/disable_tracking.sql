@@ -21,7 +21,8 @@ begin
          where g.tgfoid in (to_regprocedure('bridge_tracking.record_' || tracked_id || '()'),
                             'bridge.track_truncate()'::regprocedure)
            and g.tgparentid = 0
-           and g.tgrelid in (select tracked union select p.relid from pg_partition_tree(tracked) as p) loop
+           and g.tgrelid in (select tracked union select p.relid from pg_partition_tree(tracked) as p)
+         order by g.tgrelid = tracked desc, g.tgrelid loop    -- no partition is kept while the whole is waited for
         perform bridge.execute_briefly(statement);
     end loop;
     execute format('drop function if exists bridge_tracking.record_%s()', tracked_id);

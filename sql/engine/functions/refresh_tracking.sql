@@ -37,7 +37,9 @@ begin
                     continue;
                 end if;
                 update bridge.tracked_table as t
-                   set key = n.key, excluded = n.excluded, masked = n.masked, bound_in = here, columns = n.columns
+                   set key = n.key, excluded = n.excluded, masked = n.masked, bound_in = here, columns = n.columns,
+                       -- another cluster's number means nothing here
+                       since_xid = case when tracked.bound_in = here then t.since_xid else pg_current_xact_id() end
                   from (select coalesce(array_agg(c.number order by c.key_position) filter (where c.use = 'key'),
                                         tracked.key) as key,
                                coalesce(array_agg(c.number) filter (where c.use = 'excluded'), '{}') as excluded,

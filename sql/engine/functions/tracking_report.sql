@@ -67,7 +67,8 @@ as $$
            and c.key::int2 = any (t.key || t.excluded || t.masked)
            and not exists (select from pg_attribute as a where a.attrelid = t.relation and a.attname = c.value)
         union all
-        select true, format('another table has its name now: %s', t.known_as), 'bridge track ' || t.known_as
+        select true, format('another table has its name now: %s', t.known_as),
+               format('Track that one, too, with a --name; or untrack %s first', t.relation)
           from pg_class as c
          where c.oid = to_regclass(t.known_as) and c.oid <> t.relation
            and not exists (select from bridge.tracked_table as o where o.relation = c.oid)
