@@ -16,7 +16,7 @@ from capture.scene import PRELUDE, Table, make
 from capture.statements import SETTINGS, definition, statement
 
 TWINS = ("plain", "tracked")
-SCENES = int(os.environ.get("BRIDGE_TEST_CAPTURE_SCENES", "60"))  # in each part
+SCENES = int(os.environ.get("BRIDGE_TEST_CAPTURE_SCENES", "30"))  # in each part
 FIRST = int(os.environ.get("BRIDGE_TEST_SEED", "0"))
 TRANSACTIONS = 10  # of each scene
 

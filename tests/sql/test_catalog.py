@@ -18,6 +18,7 @@ OURS = "in ('bridge'::regnamespace, 'crm'::regnamespace)"
 PUBLIC = {
     *["bridge.activity_meta", "bridge.actor_token", "bridge.change_context", "bridge.change_payload"],
     *["bridge.change_summary", "bridge.scan_start"],
+    *["bridge.actor_status", "bridge.performed_by", "bridge.trace_headers"],
     *["bridge.entity_history", "bridge.highest_seq"],
     *["bridge.new_event_id"],
     *["bridge.partition_bounds", "bridge.partition_gaps", "bridge.partition_name", "bridge.partition_report"],
