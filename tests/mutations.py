@@ -808,7 +808,7 @@ MUTATIONS = (
         "bridge/shard/shard.py",
         "        self._are_numbers_checked = False\n",
         "        self._are_numbers_checked = True\n",
-        "tests/failure/test_numbers.py -k no_relay",
+        "tests/failure/test_numbers.py -k still_to_be_read",
     ),
     # A recovery
     Mutation(

@@ -63,6 +63,15 @@ def test_while_no_relay_runs(site: Site) -> None:
     assert_recovers(site)
 
 
+@pytest.mark.relay("batch_rows = 1")
+def test_behind_what_is_still_to_be_read(site: Site) -> None:
+    """It is noticed before the first event is carried: what is written meanwhile has the numbers of others."""
+    write(site, 40)
+    site.scalar(SET_BACK, 30)
+    site.assert_stops("bridge.event_seq stands at")
+    assert_recovers(site)
+
+
 @pytest.mark.relay(QUICK)
 def test_while_a_relay_is_idle(site: Site) -> None:
     """It is noticed before anything is written: what comes then is not passed."""
