@@ -16,7 +16,7 @@ set local xmloption = content
 """
 HISTORY = """
 select action, entity_id, previous_state, new_state, changed_fields, seq,
-       lag(seq) over (order by seq) is null or seq > lag(seq) over (order by seq)
+       change_summary like '%%each with a DELETE event'
   from bridge.history where entity_type = %s and seq > %s order by seq"""
 
 
@@ -58,9 +58,13 @@ class Replayed:
         self.wrong: list[str] = []
 
     def catch_up(self, db: Db) -> None:
-        for action, key, before, after, fields, seq, _ in db.execute(HISTORY, (self.table.name, self.seq)).fetchall():
+        for action, key, before, after, fields, seq, is_told in db.execute(
+            HISTORY, (self.table.name, self.seq)
+        ).fetchall():
             self.seq = seq
             if action == "TRUNCATE":
+                if not is_told:
+                    self.rows.clear()
                 continue
             known = self.rows.get(key)
             if known != before:
@@ -73,6 +77,18 @@ class Replayed:
                 self.rows.pop(key, None)
             else:
                 self.rows[key] = after
+
+    def begin_anew(self, db: Db, now: dict[str, Any]) -> None:
+        """After a change of the definition: what was recorded meanwhile ends, for its keys, with what is there."""
+        ended: dict[str, Any] = {}
+        for action, key, _, after, _, seq, _ in db.execute(HISTORY, (self.table.name, self.seq)).fetchall():
+            self.seq = seq
+            if action != "TRUNCATE":
+                ended[key] = after
+        for key, state in ended.items():
+            if now.get(key) != state:
+                self.wrong.append(f"{key[:40]!r} is {now.get(key)}, and history says {state}")
+        self.rows = now
 
     def compare(self, now: dict[str, Any]) -> None:
         for key in now.keys() | self.rows.keys():

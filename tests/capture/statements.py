@@ -77,6 +77,9 @@ def statement(rng: random.Random, tables: list[Table]) -> str:
         f"when not matched then insert ({columns}) values ({', '.join('y.' + quoted(n) for n in _written(table))})",
         f"select sweep(v) from {name} limit 2",
         f"truncate {name}{' cascade' if len(tables) > 1 else ''}" if rng.random() < 0.3 else f"update {name} set v = v",
+        f"alter table {name} alter column v type int using v + 0"
+        if rng.random() < 0.3
+        else f"update {name} set {change}",
         # Of a key that is deferred, two rows may have one: what cannot be recorded, see docs/events.md.
         "set constraints all immediate" if tables[0].kind == "deferrable key" else "set constraints all deferred",
     ]

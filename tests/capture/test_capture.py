@@ -19,6 +19,8 @@ TWINS = ("plain", "tracked")
 SCENES = int(os.environ.get("BRIDGE_TEST_CAPTURE_SCENES", "30"))  # in each part
 FIRST = int(os.environ.get("BRIDGE_TEST_SEED", "0"))
 TRANSACTIONS = 10  # of each scene
+LEVELS = ("read committed", "read committed", "repeatable read", "serializable")
+BY_ANOTHER = "-- by another, meanwhile: "
 
 
 def connect(url: str) -> Db:
@@ -50,8 +52,11 @@ def run(db: Db, text: str) -> str:
         return f"{error.sqlstate}"
 
 
-def play(db: Db, other: Db, seed: int, done_here: Counter[tuple[str, str]]) -> list[str]:
-    """One scene; returns what was wrong, and counts what was done to which kind of table."""
+def play(db: Db, other: Db, maker: Db, seed: int, done_here: Counter[tuple[str, str]]) -> list[str]:
+    """One scene; returns what was wrong, and counts what was done to which kind of table.
+
+    `maker` alters the first table while a transaction is open that has not touched it, but has its snapshot.
+    """
     rng = random.Random(seed)
     version = db.info.server_version // 10000
     tables = make(rng, version)
@@ -69,7 +74,7 @@ def play(db: Db, other: Db, seed: int, done_here: Counter[tuple[str, str]]) -> l
             log.append(setting)
             for conn in twins.values():
                 conn.execute(setting.encode())
-        script = ["begin"] if rng.random() < 0.7 else []
+        script = [f"begin isolation level {rng.choice(LEVELS)}"] if rng.random() < 0.7 else []
         is_open = False
         for _ in range(rng.randrange(1, 5)):
             dice = rng.random()
@@ -81,12 +86,23 @@ def play(db: Db, other: Db, seed: int, done_here: Counter[tuple[str, str]]) -> l
                 is_open = script[-1] == "rollback to s"
             else:
                 script.append(statement(rng, tables))
-        if script[0] == "begin":
+        altered = ""
+        if script[0].startswith("begin"):
             script.append("commit" if rng.random() < 0.9 else "rollback")
+            if rng.random() < 0.1:
+                altered = definition(rng, tables[0])
+                script[1:1] = ["select", BY_ANOTHER + altered]
         elif rng.random() < 0.1:
-            script = [definition(rng, tables[0])]
+            altered = definition(rng, tables[0])
+            script = [altered]
         for text in script:
-            done = {schema: run(conn, text) for schema, conn in twins.items()}
+            if text.startswith(BY_ANOTHER):
+                done = {}
+                for schema in twins:
+                    run(maker, f"set search_path = {schema}")
+                    done[schema] = run(maker, altered)
+            else:
+                done = {schema: run(conn, text) for schema, conn in twins.items()}
             log.append(f"{text}   -- {done['plain']}")
             if done["plain"] != done["tracked"]:
                 return [f"untracked {done['plain']}, tracked {done['tracked']}", *log]
@@ -96,10 +112,9 @@ def play(db: Db, other: Db, seed: int, done_here: Counter[tuple[str, str]]) -> l
         for conn in twins.values():
             conn.execute("rollback")
         for table, consumer in zip(tables, replayed, strict=True):
-            if script[0].startswith("alter") and table is tables[0]:
-                # states before and after a change of the definition have other columns: begin anew
-                consumer.catch_up(db)
-                consumer.rows = rows(db, "tracked", table)
+            if altered.startswith("alter") and table is tables[0]:
+                # States before and after a change of the definition have other columns: begin anew.
+                consumer.begin_anew(db, rows(db, "tracked", table))
                 run(db, f"update {table.sql} set v = v + 1000")
                 run(other, f"update {table.sql} set v = v + 1000")
             consumer.catch_up(db)
@@ -116,9 +131,9 @@ def play(db: Db, other: Db, seed: int, done_here: Counter[tuple[str, str]]) -> l
 @pytest.mark.parametrize("part", range(4))
 def test_history_says_what_happened(either_version: str, part: int) -> None:
     done: Counter[tuple[str, str]] = Counter()
-    with connect(either_version) as db, connect(either_version) as other:
+    with connect(either_version) as db, connect(either_version) as other, connect(either_version) as maker:
         version = str(db.info.server_version // 10000)
         for seed in range(FIRST + part * SCENES, FIRST + (part + 1) * SCENES):
-            wrong = play(db, other, seed, done)
+            wrong = play(db, other, maker, seed, done)
             assert not wrong, f"seed {seed}:\n" + "\n".join(wrong)
     matrix.keep(version, f"{FIRST}-{part}", SCENES, done)

@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
 from fix_relay import eventually
 from psycopg import errors
 
-Db = psycopg.Connection[Any]
-
-
-@pytest.fixture
-def db(either_version: str) -> Iterator[Db]:
-    with psycopg.connect(either_version, autocommit=True) as conn:
-        conn.execute("set search_path = public")
-        yield conn
-
-
-def run(db: Db, *statements: str) -> None:
-    for statement in statements:
-        db.execute(statement.encode())
-
-
-def events(db: Db, entity_type: str = "t") -> list[tuple[Any, ...]]:
-    query = """select action, entity_id, previous_state, new_state, changed_fields
-                 from bridge.history where entity_type = %s order by seq"""
-    return db.execute(query, (entity_type,)).fetchall()
-
-
-def actions(db: Db, entity_type: str = "t") -> list[tuple[str, str]]:
-    return [(action, key) for action, key, *_ in events(db, entity_type)]
-
-
-def last(db: Db, entity_type: str = "t") -> dict[str, Any]:
-    """By key, what a consumer ends with."""
-    rows: dict[str, Any] = {}
-    for action, key, before, after, _ in events(db, entity_type):
-        if action != "TRUNCATE":
-            assert rows.get(key) == before, (action, key)
-            rows[key] = after
-    return {key: state for key, state in rows.items() if state is not None}
-
-
-def table(db: Db, name: str = "t", key: str = "id") -> dict[str, Any]:
-    return dict(db.execute(f"select {key}::text, to_jsonb({name}.*) from {name}".encode()).fetchall())
+from capture.history import Db, actions, events, last, run, table
 
 
 @pytest.mark.parametrize("name", ["a", "zz", "!a", "!bridge_a", "BRIDGE"])

@@ -68,7 +68,7 @@ def test_a_publisher_can_publish_and_nothing_else(roles: tuple[str, str]) -> Non
             "select bridge.highest_seq()",
             "select bridge.retry_dead(bridge.new_event_id())",
             "select bridge.refuse_event('', '', '{}', '{}')",
-            "create trigger t after insert on bridge.outbox execute function bridge.track_truncate()",
+            "create trigger t after insert on bridge.outbox execute function bridge.insert_event()",
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 db.execute(forbidden)

@@ -9,9 +9,7 @@ select t.relation::oid::bigint as oid,
        t.activity, t.replicated, t.truncate_rows, t.since,
        array(select distinct g.tgname::text
                from pg_trigger as g
-              where g.tgfoid in (to_regprocedure('bridge_tracking.record_' || t.id || '()'),
-                                 'bridge.track_truncate()'::regprocedure)
-                and g.tgrelid in (select t.relation union select p.relid from pg_partition_tree(t.relation) as p)
+              where g.tgfoid = to_regprocedure(format('bridge_tracking.record_%s()', t.id))
               order by 1) as triggers
   from bridge.tracked_table as t
  cross join lateral (

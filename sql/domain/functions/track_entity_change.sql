@@ -24,7 +24,9 @@ begin
     tracked.key := array(select a.attnum from pg_attribute as a where a.attrelid = tg_relid and a.attname = 'id');
     tracked.excluded := '{}';
     tracked.masked := '{}';
-    tracked.bound_in := 'bridge.tracked_table'::regclass;
+    tracked.home := bridge.tracking_home();
+    tracked.columns := '{}';
+    tracked.dropped := '{}';
     tracked.activity := true;
     change := bridge.read_change(tracked, tg_op, old, new);
     perform bridge.record_change(tracked, tg_op, tg_relid, change.old_key, change.new_key, change.previous_state,
@@ -32,4 +34,5 @@ begin
     return null;
 end $$;
 
-select bridge.give_to_capture('crm.track_entity_change()');
+revoke execute on function crm.track_entity_change() from public;
+select bridge.grant_capture();

@@ -1,6 +1,6 @@
 -- is_plain_type: whether to_jsonb() of a value of this type runs no code but Postgres' own, and never fails.
 --
--- Parameters: type   of pg_type
+-- Parameters: type   of pg_type; null: not known, so not plain
 -- Returns:    boolean. json is plain, but what it holds may not fit into jsonb: bridge.column_expression
 -- Writes:     nothing
 -- Errors:     none
@@ -16,8 +16,7 @@ begin
     return case when known.typtype = 'd' then bridge.is_plain_type(known.typbasetype)
                 when known.typsubscript = 'array_subscript_handler'::regproc
                     then known.typelem <> 'json'::regtype and bridge.is_plain_type(known.typelem)
-                else known.oid < 16384 and known.typtype in ('b', 'r', 'm') end;   -- built in
+                else coalesce(known.oid < 16384 and known.typtype in ('b', 'r', 'm'), false) end;   -- built in
 end $$;
 
 revoke execute on function bridge.is_plain_type(oid) from public;
-grant execute on function bridge.is_plain_type(oid) to bridge_capture;

@@ -2,34 +2,62 @@
 --
 -- Parameters: tracked   a row of bridge.tracked_table
 -- Returns:    number, name, type, collation; use: key, plain, masked, excluded, or virtual (a generated column that is
---             not stored: a trigger does not see its value); key_position from 1
+--             not stored: a trigger does not see its value); key_position from 1; is_known: whether it is certain which
+--             column of bridge.tracked_table.columns it is, or that it is none of them
 -- Writes:     nothing
 -- Errors:     none
 --
--- A column is known by its number. In a database that was restored from a dump it has another: there it is known by its
--- name, and one that nobody knows is masked, because it may be a masked one that was renamed.
+-- A column is known by its number. One that was dropped and added again is known by its name; so are all in a database
+-- that was restored from a dump, where they have other numbers. There, one that nobody knows is masked, because it may
+-- be a masked one that was renamed; and a dump keeps the columns' order, so where that is another, names were
+-- exchanged, and nobody knows any. A generated column shows what it is computed from, so it is treated alike.
 create or replace function bridge.tracked_columns(tracked bridge.tracked_table)
-    returns table (number int2, name name, type oid, "collation" oid, use text, key_position integer)
+    returns table (number int2, name name, type oid, "collation" oid, use text, key_position integer, is_known boolean)
     language sql stable parallel safe
     set search_path = pg_catalog, pg_temp
 as $$
-    select a.attnum, a.attname, a.atttypid, a.attcollation,
-           case when b.number = any (tracked.key) then 'key'
-                when a.attgenerated = 'v' then 'virtual'
-                when b.number = any (tracked.excluded) then 'excluded'
-                when b.number = any (tracked.masked)
-                  or b.number is null and tracked.excluded || tracked.masked <> '{}' then 'masked'
-                else 'plain' end,
-           array_position(tracked.key, b.number)
-      from pg_attribute as a
-     cross join lateral (
-        select case when tracked.bound_in = 'bridge.tracked_table'::regclass then a.attnum
-                    else (select c.key::int2 from jsonb_each_text(tracked.columns) as c where c.value = a.attname)
-               end as number
-     ) as b
-     where a.attrelid = tracked.relation and a.attnum > 0 and not a.attisdropped
-     order by a.attnum
+    with column_now as materialized (
+        select * from bridge.current_columns(tracked.relation)
+    ), known as materialized (
+        select k.key::int2 as number, k.value::name as name,
+               k.key::int2 = any (tracked.key || tracked.excluded || tracked.masked) as has_use,
+               exists (select from column_now as n where n.number = k.key::int2) as is_there
+          from jsonb_each_text(tracked.columns) as k
+    ), home as materialized (
+        select tracked.home = bridge.tracking_home() as is_home, tracked.excluded || tracked.masked <> '{}'
+                                                                 or tracked.dropped <> '{}' as hides
+    ), bound as (
+        select n.*, case when h.is_home
+                         then coalesce((select k.number from known as k
+                                         where k.name = n.name and k.has_use and not k.is_there), n.number)
+                         else (select k.number from known as k where k.name = n.name) end as bound, h.is_home, h.hides
+          from column_now as n cross join home as h
+    ), ordered as (
+        select b.*, b.is_home or b.bound is null
+                    or b.bound > coalesce(max(b.bound) over (order by b.number
+                                                             rows between unbounded preceding and 1 preceding), 0::int2)
+                    as is_behind
+          from bound as b
+    ), used as (
+        select o.*, case when o.bound = any (tracked.key) then 'key'
+                         when o.generated = 'v' then 'virtual'
+                         when o.bound = any (tracked.excluded) then 'excluded'
+                         when o.bound = any (tracked.masked) then 'masked'
+                         else coalesce(tracked.dropped ->> o.name::text,
+                                       case when o.hides and o.bound is null then 'masked' else 'plain' end) end as use,
+               bool_and(o.is_behind) over () as has_order
+          from ordered as o
+    )
+    select u.number, u.name, u.type, u.collation,
+           case when u.use = 'plain' and u.hides and not u.has_order then 'masked'
+                when u.use = 'plain' and exists (select from used as h where h.number = any (u.computed_from)
+                                                    and h.use = 'excluded') then 'excluded'
+                when u.use = 'plain' and exists (select from used as h where h.number = any (u.computed_from)
+                                                    and h.use = 'masked') then 'masked'
+                else u.use end,
+           array_position(tracked.key, u.bound), u.bound is not null and (u.has_order or not u.hides)
+      from used as u
+     order by u.number
 $$;
 
 revoke execute on function bridge.tracked_columns(bridge.tracked_table) from public;
-grant execute on function bridge.tracked_columns(bridge.tracked_table) to bridge_capture;

@@ -20,6 +20,5 @@ create or replace function bridge.actor_status() returns text
                                '0123456789abcdefABCDEF', '') <> '----' then 'invalid'
                 when coalesce(current_setting('bridge.actor', true), '') = ''
                   or coalesce(current_setting('bridge.actor_token', true), '') = '' then 'unverified'
-                when current_setting('bridge.actor_token', true)
-                     = pg_backend_pid() || ':' || extract(epoch from transaction_timestamp()) then 'ok'
+                when current_setting('bridge.actor_token', true) = bridge.actor_token() then 'ok'
                 else 'stale' end;

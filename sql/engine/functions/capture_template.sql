@@ -40,8 +40,11 @@ begin
             end if;
             return null;
         end if;
+    elsif tg_op = 'TRUNCATE' then
+        perform bridge.record_truncate({{settings}}, tg_relid);
+        return null;
     end if;
-    perform bridge.record_row({{id}}, tg_op, tg_relid, old, new, old.ctid, old.xmin, new.ctid, new.xmax);
+    perform bridge.record_row({{settings}}, tg_op, tg_relid, old, new, old.ctid, old.xmin, new.ctid, new.xmax);
     return null;
 end $template$
 $outer$;

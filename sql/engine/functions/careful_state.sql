@@ -36,4 +36,3 @@ begin
 end $$;
 
 revoke execute on function bridge.careful_state(bridge.tracked_table, record) from public;
-grant execute on function bridge.careful_state(bridge.tracked_table, record) to bridge_capture;

@@ -23,17 +23,17 @@ as $$
         case when c.use = 'masked'
                  then format('case when record_image_ne(row(%2$s.%1$I), row(%3$s.%1$I)) then %1$L end',
                              c.name, old_row, new_row)
-             when coalesce(nullif(y.typbasetype, 0), y.oid) = any (
+             when coalesce(nullif(y.typbasetype, 0), c.type) = any (
                  '{int2,int4,int8,bool,uuid,date,timestamp,timestamptz,numeric,jsonb,text,varchar}'
                                 ::regtype[]::oid[])
-                  and coalesce((select l.collisdeterministic from pg_collation as l where l.oid = c.collation), true)
+                  and coalesce((select l.collisdeterministic from pg_collation as l where l.oid = c.collation),
+                               c.collation = 0)
                  then format('case when %3$s.%1$I is distinct from %2$s.%1$I then %1$L end', c.name, old_row, new_row)
              else format('case when %3$s -> %1$L is distinct from %2$s -> %1$L then %1$L end',
                          c.name, old_state, new_state) end, ', ' order by c.number), ''))
       from bridge.tracked_columns(tracked) as c
-      join pg_type as y on y.oid = c.type
+      left join pg_type as y on y.oid = c.type
      where c.use in ('key', 'plain', 'masked')
 $$;
 
 revoke execute on function bridge.changed_expression(bridge.tracked_table, text, text, text, text) from public;
-grant execute on function bridge.changed_expression(bridge.tracked_table, text, text, text, text) to bridge_capture;

@@ -1,7 +1,7 @@
 -- column_expression: SQL for one column of a row, as an argument of jsonb_build_object() or to_jsonb().
 --
 -- Parameters: row      a variable that holds the row: new; ($1)
---             name, type   the column's
+--             name, type   the column's; type null: not known
 -- Returns:    text
 -- Writes:     nothing
 -- Errors:     none
@@ -12,13 +12,10 @@ create or replace function bridge.column_expression("row" text, name name, type 
     language sql stable parallel safe
     set search_path = pg_catalog, pg_temp
 as $$
-    select case when 'json'::regtype in (y.oid, y.typbasetype)
+    select case when 'json'::regtype in (type, (select y.typbasetype from pg_type as y where y.oid = type))
                     then format('bridge.json_value(%s.%I::pg_catalog.json)', "row", name)
                 when bridge.is_plain_type(type) then format('%s.%I', "row", name)
                 else format('case when num_nulls(%1$s.%2$I) = 0 then format(''%%s'', %1$s.%2$I) end', "row", name) end
-      from pg_type as y
-     where y.oid = type
 $$;
 
 revoke execute on function bridge.column_expression(text, name, oid) from public;
-grant execute on function bridge.column_expression(text, name, oid) to bridge_capture;

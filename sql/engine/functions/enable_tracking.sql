@@ -33,7 +33,6 @@ as $$
 #variable_conflict use_variable
 declare
     relation pg_class;
-    qualified text;
     unknown text;
     key_index pg_index;
     key_numbers int2[];
@@ -42,7 +41,6 @@ declare
     former bridge.tracked_table;
 begin
     select c.* into strict relation from pg_class as c where c.oid = tracked;
-    qualified := format('%s.%s', relation.relnamespace::regnamespace, quote_ident(relation.relname));
     exclude := coalesce(exclude, '{}');
     mask := coalesce(mask, '{}');
     if relation.relkind not in ('r', 'p') then
@@ -67,20 +65,22 @@ begin
             using errcode = 'invalid_parameter_value';
     end if;
 
-    select string_agg(quote_ident(name), ', ') into unknown
-      from unnest(exclude || mask || coalesce(key, '{}')) as name
-     where not exists (select from pg_attribute as a
-                        where a.attrelid = tracked and a.attname = name and a.attnum > 0 and not a.attisdropped);
+    select string_agg(quote_ident(wanted.name), ', ') into unknown
+      from unnest(exclude || mask || coalesce(key, '{}')) as wanted (name)
+     where not exists (select from bridge.current_columns(tracked) as c where c.name::text = wanted.name);
     if unknown is not null then
         raise exception 'table % has no column %', tracked, unknown using errcode = 'undefined_column';
     end if;
     key_index := bridge.find_key(tracked, key);
-    key_numbers := array(select k.attnum from unnest(key_index.indkey::int2[]) with ordinality as k (attnum, position)
-                          where k.position <= key_index.indnkeyatts order by k.position);
-    if exists (select from pg_attribute as a where a.attrelid = tracked and a.attnum = any (key_numbers)
-                  and a.attname::text = any (exclude || mask)) then
-        raise exception 'the key columns of % can be neither excluded nor masked', tracked
-            using errcode = 'invalid_parameter_value';
+    key_numbers := bridge.index_columns(key_index);
+    if exists (select from bridge.current_columns(tracked) as k
+                where k.number = any (key_numbers)
+                  and (k.name::text = any (exclude || mask)
+                       or exists (select from bridge.current_columns(tracked) as c
+                                   where c.number = any (k.computed_from)
+                                     and c.name::text = any (exclude || mask)))) then
+        raise exception 'the key columns of % can be neither excluded nor masked, nor computed from such columns',
+            tracked using errcode = 'invalid_parameter_value';
     elsif exclude && mask then
         raise exception 'a column of % is both excluded and masked', tracked using errcode = 'invalid_parameter_value';
     end if;
@@ -95,18 +95,17 @@ begin
     end if;
     select t.* into former from bridge.tracked_table as t where t.relation = tracked;
     insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, excluded, masked, columns,
-                                           known_as, activity, truncate_rows, replicated)
+                                           known_as, home, activity, truncate_rows, replicated)
     select tracked, entity_type, entity_event_type, key_numbers,
-           coalesce(array_agg(a.attnum) filter (where a.attname::text = any (exclude)), '{}'),
-           coalesce(array_agg(a.attnum) filter (where a.attname::text = any (mask)), '{}'),
-           jsonb_object_agg(a.attnum, a.attname), qualified, coalesce(activity, false), coalesce(truncate_rows, 0),
-           coalesce(replicated, false)
-      from pg_attribute as a
-     where a.attrelid = tracked and a.attnum > 0 and not a.attisdropped
+           coalesce(array_agg(c.number) filter (where c.name::text = any (exclude)), '{}'),
+           coalesce(array_agg(c.number) filter (where c.name::text = any (mask)), '{}'),
+           jsonb_object_agg(c.number, c.name), bridge.qualified_name(tracked), bridge.tracking_home(),
+           coalesce(activity, false), coalesce(truncate_rows, 0), coalesce(replicated, false)
+      from bridge.current_columns(tracked) as c
     on conflict on constraint relation_is_tracked_once do update
        set entity_type = excluded.entity_type, entity_event_type = excluded.entity_event_type, key = excluded.key,
            excluded = excluded.excluded, masked = excluded.masked, columns = excluded.columns,
-           known_as = excluded.known_as, bound_in = excluded.bound_in, activity = excluded.activity,
+           dropped = excluded.dropped, known_as = excluded.known_as, home = excluded.home, activity = excluded.activity,
            truncate_rows = excluded.truncate_rows, replicated = excluded.replicated
     returning t.id into tracked_id;
     perform bridge.generate_capture(tracked_id);

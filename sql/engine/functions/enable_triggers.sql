@@ -17,10 +17,7 @@ begin
         select format('alter table %s enable %s trigger %I', g.tgrelid::regclass,
                       case when tracked.replicated then 'always' else '' end, g.tgname)
           from pg_trigger as g
-         where g.tgrelid in (select tracked.relation
-                             union select p.relid from pg_partition_tree(tracked.relation) as p)
-           and g.tgfoid in (('bridge_tracking.record_' || tracked_id || '()')::regprocedure,
-                            'bridge.track_truncate()'::regprocedure)
+         where g.tgfoid = to_regprocedure(format('bridge_tracking.record_%s()', tracked_id))
            and g.tgenabled <> case when tracked.replicated then 'A' else 'O' end loop
         perform bridge.execute_briefly(statement, tries);
     end loop;

@@ -8,6 +8,7 @@
 create or replace function bridge.fill_template(template text, parts jsonb) returns text
     language sql stable parallel safe
     set search_path = pg_catalog, pg_temp
+    set standard_conforming_strings = on
 as $$
     select string_agg(m.found[1] || coalesce(parts ->> m.found[2], ''), '' order by m.position)
       from regexp_matches(template, '(.*?)(?:\{\{(\w+)\}\}|$)', 'g') with ordinality as m (found, position)

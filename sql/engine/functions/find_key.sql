@@ -19,14 +19,11 @@ begin
       from pg_index as i
      where i.indrelid = relation and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
        and case when key is null then i.indisprimary
-                else array(select a.attname::text
-                             from unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
-                             join pg_attribute as a on a.attrelid = relation and a.attnum = k.attnum
-                            where k.position <= i.indnkeyatts order by a.attname)
+                else array(select a.attname::text from pg_attribute as a
+                            where a.attrelid = relation and a.attnum = any (bridge.index_columns(i)) order by a.attname)
                      = array(select name from unnest(key) as name order by name) end
-       and not exists (select from unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
-                         join pg_attribute as a on a.attrelid = relation and a.attnum = k.attnum
-                        where k.position <= i.indnkeyatts and not a.attnotnull)
+       and not exists (select from pg_attribute as a
+                        where a.attrelid = relation and a.attnum = any (bridge.index_columns(i)) and not a.attnotnull)
      order by i.indimmediate desc, i.indisprimary desc, i.indexrelid
      limit 1;
     if not found and key is null then

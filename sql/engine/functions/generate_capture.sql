@@ -12,10 +12,11 @@
 create or replace function bridge.generate_capture(tracked_id integer) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
+    set standard_conforming_strings = on
 as $$
 declare
     tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
-    routine constant text := 'bridge_tracking.record_' || tracked_id;
+    routine constant text := format('bridge_tracking.record_%s()', tracked_id);
     -- to_jsonb() of these prints the same whatever the settings are; and of these it fails only for a text too long
     alike constant oid[] := '{int2,int4,int8,text,varchar,bpchar,bool,uuid,numeric,jsonb,date,timestamp}'::regtype[];
     bounded constant oid[] := '{int2,int4,int8,text,varchar,bool,uuid,numeric,date,timestamp,timestamptz}'::regtype[];
@@ -32,8 +33,8 @@ declare
     parts jsonb;
     reads jsonb;
 begin
-    select array_agg(w.type),
-           bool_and(w.type = any (bounded) and coalesce(l.collisdeterministic, true)),
+    select coalesce(array_agg(w.type), '{}'),
+           coalesce(bool_and(w.type = any (bounded) and coalesce(l.collisdeterministic, w.collation = 0)), false),
            array[coalesce(string_agg(format('coalesce(octet_length(old.%I), 0)', w.name), ' + ')
                           filter (where w.is_text), '0'),
                  coalesce(string_agg(format('coalesce(octet_length(new.%I), 0)', w.name), ' + ')
@@ -41,9 +42,9 @@ begin
            coalesce(min('new.entity_type_id')
                     filter (where w.name = 'entity_type_id' and w.type = 'uuid'::regtype), 'null')
       into types, is_bounded, sizes, type_id
-      from (select c.name, c.collation, coalesce(nullif(y.typbasetype, 0), y.oid) as type,
-                   coalesce(nullif(y.typbasetype, 0), y.oid) in ('text'::regtype, 'varchar'::regtype) as is_text
-              from bridge.tracked_columns(tracked) as c join pg_type as y on y.oid = c.type
+      from (select c.name, c.collation, coalesce(nullif(y.typbasetype, 0), c.type) as type,
+                   coalesce(nullif(y.typbasetype, 0), c.type) in ('text'::regtype, 'varchar'::regtype) as is_text
+              from bridge.tracked_columns(tracked) as c left join pg_type as y on y.oid = c.type
              where c.use in ('key', 'plain')) as w
       left join pg_collation as l on l.oid = w.collation;
     settings := case
@@ -54,7 +55,8 @@ begin
              ' set jit = off' end;
     parts := jsonb_build_object(
         'table', regexp_replace(tracked.known_as, '[\n\r]', ' ', 'g'),
-        'id', tracked_id,
+        'settings', quote_literal(to_jsonb(tracked) - '{fingerprint,since,since_xid,trouble}'::text[]
+                                  || jsonb_build_object('relation', tracked.relation::oid::text)) || '::jsonb',
         'relation', quote_literal(tracked.relation::oid),
         'fingerprint', quote_literal(bridge.table_fingerprint(tracked.relation)),
         'entity_type', quote_literal(tracked.entity_type),
@@ -95,7 +97,7 @@ begin
         before := 'old_state';
         after := 'new_state';
     end if;
-    execute format('create or replace function %s() returns trigger language plpgsql security definer'
+    execute format('create or replace function %s returns trigger language plpgsql security definer'
                    ' set search_path = pg_catalog, pg_temp %s as %L', routine, settings,
                    bridge.fill_template(bridge.capture_template(),
                        parts || reads
@@ -118,7 +120,8 @@ begin
                                   'case when age(old.xmin) <= age(pg_current_xact_id()::xid)'
                                   ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end', '')
                              ) as v (action, key, type_id, version, previous_state, state, replaced, summary))));
-    perform bridge.give_to_capture((routine || '()')::regprocedure);
+    execute format('revoke execute on function %s from public', routine);
+    perform bridge.grant_capture();
     update bridge.tracked_table as t set fingerprint = bridge.table_fingerprint(t.relation) where t.id = tracked_id;
 end $$;
 

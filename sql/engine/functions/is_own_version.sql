@@ -26,4 +26,3 @@ begin
 end $$;
 
 revoke execute on function bridge.is_own_version(xid, xid8) from public;
-grant execute on function bridge.is_own_version(xid, xid8) to bridge_capture;

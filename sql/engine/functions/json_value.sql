@@ -7,6 +7,7 @@
 create or replace function bridge.json_value(value json) returns jsonb
     language plpgsql stable parallel safe
     set search_path = pg_catalog, pg_temp
+    set standard_conforming_strings = on
 as $$
 begin
     return value::jsonb;
@@ -15,4 +16,3 @@ exception when others then
 end $$;
 
 revoke execute on function bridge.json_value(json) from public;
-grant execute on function bridge.json_value(json) to bridge_capture;

@@ -3,22 +3,22 @@
 -- Parameters: tracked   a row of bridge.tracked_table
 --             row       a variable that holds the row: new; ($1)
 -- Returns:    text. The value of one column; of several a JSON array, which cannot collide as 'a:b' would; '?' where a
---             column of the key was dropped
+--             column of the key was dropped, or became nullable and holds null
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.key_expression(tracked bridge.tracked_table, "row" text) returns text
     language sql stable parallel safe
     set search_path = pg_catalog, pg_temp
 as $$
-    select case when count(*) < cardinality(tracked.key) then '''?''::text'
+    select case when count(*) = 0 or count(*) < cardinality(tracked.key) then '''?''::text'
                 when count(*) > 1 then format('jsonb_build_array(%s)::text', string_agg(
                     bridge.column_expression("row", c.name, c.type), ', ' order by c.key_position))
                 when min(c.type::bigint) = any ('{int2,int4,int8,uuid,text,varchar}'::regtype[]::oid[]::bigint[])
-                    then format('%s.%I::text', "row", min(c.name::text))
-                else format('(to_jsonb(%s) #>> ''{}'')', min(bridge.column_expression("row", c.name, c.type))) end
+                    then format('coalesce(%s.%I::text, ''?'')', "row", min(c.name::text))
+                else format('coalesce(to_jsonb(%s) #>> ''{}'', ''?'')',
+                            min(bridge.column_expression("row", c.name, c.type))) end
       from bridge.tracked_columns(tracked) as c
      where c.use = 'key'
 $$;
 
 revoke execute on function bridge.key_expression(bridge.tracked_table, text) from public;
-grant execute on function bridge.key_expression(bridge.tracked_table, text) to bridge_capture;

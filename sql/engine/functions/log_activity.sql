@@ -29,5 +29,3 @@ end $$;
 
 revoke execute on function
     bridge.log_activity(uuid, timestamptz, text, text, text, uuid, text[], record, jsonb) from public;
-grant execute on function
-    bridge.log_activity(uuid, timestamptz, text, text, text, uuid, text[], record, jsonb) to bridge_capture;

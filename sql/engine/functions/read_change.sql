@@ -58,4 +58,3 @@ begin
 end $$;
 
 revoke execute on function bridge.read_change(bridge.tracked_table, text, record, record) from public;
-grant execute on function bridge.read_change(bridge.tracked_table, text, record, record) to bridge_capture;

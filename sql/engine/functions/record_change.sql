@@ -56,14 +56,15 @@ begin
         entity_id := case action when 'DELETE' then old_key else new_key end;
         insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type,
                                     action, performed_by, actor_status, previous_state, new_state, changed_fields,
-                                    change_summary, headers, occurred_at, relation, version, replaced)
+                                    change_summary, headers, occurred_at, relation, filenode, version, replaced)
         values (event_id, nextval('bridge.event_seq'), xact, bridge.shard_of(tracked.entity_type || ':' || entity_id),
                 tracked.entity_type, entity_id, entity_type_id, tracked.entity_event_type, action,
                 context.performed_by, context.status, case when action <> 'INSERT' then previous_state end,
                 case when action <> 'DELETE' then new_state end, case when action = 'UPDATE' then fields end,
                 bridge.change_summary(action, tracked.entity_type, case when action = 'UPDATE' then fields end,
                                       has_new_key), context.headers, occurred_at, of_relation,
-                case when action <> 'DELETE' then new_version end, case when action <> 'INSERT' then replaced end);
+                pg_relation_filenode(of_relation), case when action <> 'DELETE' then new_version end,
+                case when action <> 'INSERT' then replaced end);
         if tracked.activity then
             perform bridge.log_activity(event_id, occurred_at, tracked.entity_type, entity_id, action, entity_type_id,
                                         case when action = 'UPDATE' then fields end, context,
@@ -84,5 +85,3 @@ end $$;
 
 revoke execute on function bridge.record_change(
     bridge.tracked_table, text, oid, text, text, jsonb, jsonb, text[], tid, xid, tid, xid) from public;
-grant execute on function bridge.record_change(
-    bridge.tracked_table, text, oid, text, text, jsonb, jsonb, text[], tid, xid, tid, xid) to bridge_capture;

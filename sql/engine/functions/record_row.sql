@@ -1,7 +1,8 @@
 -- record_row: record a changed row that is none of the usual kind, or of a table that was altered since its trigger
 -- function was generated.
 --
--- Parameters: tracked_id   of bridge.tracked_table
+-- Parameters: settings     the row of bridge.tracked_table that the trigger function was generated from: what the
+--                          transaction's snapshot has may be older, or not there yet
 --             op           INSERT, UPDATE or DELETE
 --             of_relation  the table, or the table partition, in which the row lies
 --             before, after   the row
@@ -11,7 +12,7 @@
 -- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function bridge.record_row(
-    tracked_id  integer,
+    settings    jsonb,
     op          text,
     of_relation oid,
     before      record,
@@ -24,13 +25,14 @@ create or replace function bridge.record_row(
     language plpgsql
 as $$
 declare
-    tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
-    change constant record := bridge.read_change(tracked, op, before, after);
+    tracked bridge.tracked_table := jsonb_populate_record(null::bridge.tracked_table, settings);
+    change record;
 begin
+    tracked.relation := coalesce(pg_partition_root(of_relation), of_relation);
+    change := bridge.read_change(tracked, op, before, after);
     perform bridge.record_change(tracked, op, of_relation, change.old_key, change.new_key, change.previous_state,
                                  change.new_state, change.changed_fields, old_version, old_maker, new_version,
                                  new_over);
 end $$;
 
-revoke execute on function bridge.record_row(integer, text, oid, record, record, tid, xid, tid, xid) from public;
-grant execute on function bridge.record_row(integer, text, oid, record, record, tid, xid, tid, xid) to bridge_capture;
+revoke execute on function bridge.record_row(jsonb, text, oid, record, record, tid, xid, tid, xid) from public;

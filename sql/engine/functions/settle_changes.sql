@@ -24,8 +24,8 @@ declare
 begin
     for wrong in
         with recursive event as materialized (
-            select h.id, h.occurred_at, h.seq, h.action, h.relation, h.replaced, h.version is null as is_end,
-                   coalesce(bridge.latest_version(h.relation, h.version), h.version) as version,
+            select h.id, h.occurred_at, h.seq, h.action, h.filenode, h.replaced, h.version is null as is_end,
+                   coalesce(bridge.latest_version(h.filenode, h.version), h.version) as version,
                    row_number() over (order by h.seq) as recorded
               from bridge.history as h
              where hashtextextended(h.entity_id, 0) = hashtextextended(of_key, 0) and h.xid = pg_current_xact_id()
@@ -36,14 +36,20 @@ begin
                     where hashtextextended(t.entity_id, 0) = hashtextextended('*', 0) and t.xid = pg_current_xact_id()
                       and t.entity_id = '*' and t.entity_type = of_type and t.action = 'TRUNCATE'
                       and t.relation = h.relation and t.occurred_at >= bridge.transaction_floor()), 0)
+               and h.seq > coalesce((      -- a table that is rewritten has no changes that are still to be recorded
+                   select max(t.seq) from bridge.history as t
+                    where hashtextextended(t.entity_id, 0) = hashtextextended(of_key, 0)
+                      and t.xid = pg_current_xact_id() and t.entity_id = of_key and t.entity_type = of_type
+                      and t.filenode <> pg_relation_filenode(t.relation)
+                      and t.occurred_at >= bridge.transaction_floor()), 0)
         ), life as (
             select e.id as life, 1 as place, e.*
               from event as e
-             where not exists (select from event as f where f.relation = e.relation and f.version = e.replaced)
+             where not exists (select from event as f where f.filenode = e.filenode and f.version = e.replaced)
             union all
             select l.life, l.place + 1, e.*
               from life as l
-              join event as e on e.relation = l.relation and e.replaced = l.version
+              join event as e on e.filenode = l.filenode and e.replaced = l.version
              where l.place < (select count(*) from event)
         ), described as (
             select l.*, bool_or(is_end) over w as has_ended, min(recorded) over w as first_recorded,
@@ -66,4 +72,3 @@ begin
 end $$;
 
 revoke execute on function bridge.settle_changes(text, text) from public;
-grant execute on function bridge.settle_changes(text, text) to bridge_capture;

@@ -31,4 +31,3 @@ begin
 end $$;
 
 revoke execute on function bridge.state_expression(bridge.tracked_table, text) from public;
-grant execute on function bridge.state_expression(bridge.tracked_table, text) to bridge_capture;

@@ -10,23 +10,19 @@ create or replace function bridge.tracking_report()
     set search_path = pg_catalog, pg_temp
 as $$
     with tracked as (
-        select t.*, to_regprocedure('bridge_tracking.record_' || t.id || '()') as routine,
+        select t.*, to_regprocedure(format('bridge_tracking.record_%s()', t.id)) as routine,
                c.oid is not null as is_there,
                c.relpersistence,
                array(select i.indexrelid from pg_index as i
                       where i.indrelid = t.relation and i.indisunique and i.indisvalid and i.indpred is null
-                        and array(select k.attnum from unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
-                                   where k.position <= i.indnkeyatts order by k.attnum)
-                            = array(select k from unnest(t.key) as k order by k)) as key_indexes,
-               case when t.bound_in = 'bridge.tracked_table'::regclass
-                    then array(select c.name::text from bridge.tracked_columns(t) as c where c.use = 'virtual')
-               end as virtual_columns
+                        and bridge.index_columns(i) @> t.key and bridge.index_columns(i) <@ t.key) as key_indexes,
+               array(select c.name::text from bridge.tracked_columns(t) as c where c.use = 'virtual') as virtual_columns
           from bridge.tracked_table as t
           left join pg_class as c on c.oid = t.relation
     ), member as (
-        select t.id, p.relid, p.isleaf from tracked as t cross join lateral pg_partition_tree(t.relation) as p
-        union
-        select t.id, t.relation, true from tracked as t where t.is_there
+        select t.id, m.relation from tracked as t cross join lateral bridge.member_tables(t.relation) as m (relation)
+    ), firing as (
+        select t.id, g.*, g.tgtype & 1 <> 0 as is_of_rows from tracked as t join pg_trigger as g on g.tgfoid = t.routine
     )
     select t.known_as, t.entity_type, f.is_problem, f.finding, f.advice
       from tracked as t
@@ -34,38 +30,50 @@ as $$
         select true, 'the table is gone', 'bridge untrack ' || t.known_as
          where not t.is_there
         union all
+        select true, 'it could not be followed: ' || t.trouble, 'bridge track ' || t.known_as
+         where t.trouble is not null
+        union all
         select true, 'it has no trigger that records its changes', 'bridge track ' || t.known_as
-         where t.is_there and not exists (select from pg_trigger as g
-                                           where g.tgrelid = t.relation and g.tgfoid = t.routine)
+         where t.is_there and not exists (select from firing as g
+                                           where g.id = t.id and g.tgrelid = t.relation and g.is_of_rows)
         union all
         select true, format('trigger %s of %s %s', g.tgname, g.tgrelid::regclass,
                             case g.tgenabled when 'D' then 'is disabled' else 'fires for replicas only' end),
                format('ALTER TABLE %s ENABLE TRIGGER %I', g.tgrelid::regclass, g.tgname)
-          from member as m
-          join pg_trigger as g on g.tgrelid = m.relid
-                              and g.tgfoid in (t.routine, 'bridge.track_truncate()'::regprocedure)
-         where m.id = t.id and g.tgenabled not in ('O', 'A')
+          from firing as g
+         where g.id = t.id and g.tgenabled not in ('O', 'A')
         union all
-        select true, format('TRUNCATE of %s alone is not recorded', m.relid::regclass), 'bridge track ' || t.known_as
+        select true, format('TRUNCATE of %s alone is not recorded', m.relation), 'bridge track ' || t.known_as
           from member as m
-         where m.id = t.id and not exists (select from pg_trigger as g where g.tgrelid = m.relid
-                                              and g.tgfoid = 'bridge.track_truncate()'::regprocedure)
+         where m.id = t.id and not exists (select from firing as g where g.id = m.id and g.tgrelid = m.relation
+                                                                     and not g.is_of_rows)
         union all
         select true, 'no unique index has just its key''s columns any more: two rows may have one key',
                format('Make one, or name another key: bridge track %s --key ...', t.known_as)
-         where t.is_there and t.key_indexes = '{}' and t.bound_in = 'bridge.tracked_table'::regclass
+         where t.is_there and t.key_indexes = '{}' and t.home = bridge.tracking_home()
+        union all
+        select true, format('column %s of its key may be null: rows where it is are recorded with the key ?',
+                            quote_ident(a.attname)),
+               format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', t.relation, a.attname)
+          from pg_attribute as a
+         where a.attrelid = t.relation and a.attnum = any (t.key) and not a.attnotnull and not a.attisdropped
+           and t.home = bridge.tracking_home()
         union all
         select true, 'its key is checked at the end of the transaction, so the order of its events may be wrong',
                format('Make the constraint %I anew, NOT DEFERRABLE', c.conname)
           from pg_constraint as c
          where c.conindid = any (t.key_indexes) and c.contype in ('p', 'u') and c.condeferred
         union all
-        select true, format('column %s was renamed before a dump: what nobody knows is masked', quote_ident(c.value)),
+        select true, 'its key can be deferred now, and its trigger is not', 'bridge track ' || t.known_as
+          from firing as g
+         where g.id = t.id and g.tgrelid = t.relation and g.is_of_rows and not g.tgdeferrable
+           and exists (select from pg_index as i where i.indexrelid = any (t.key_indexes) and not i.indimmediate)
+           and not exists (select from pg_index as i where i.indexrelid = any (t.key_indexes) and i.indimmediate)
+        union all
+        select true, format('column %s was renamed before a dump: what nobody knows is masked', quote_ident(c.name)),
                format('bridge track %s, with its settings', t.known_as)
-          from jsonb_each_text(t.columns) as c
-         where t.is_there and t.bound_in <> 'bridge.tracked_table'::regclass
-           and c.key::int2 = any (t.key || t.excluded || t.masked)
-           and not exists (select from pg_attribute as a where a.attrelid = t.relation and a.attname = c.value)
+          from unnest(bridge.unknown_columns((select o from bridge.tracked_table as o where o.id = t.id))) as c (name)
+         where t.is_there
         union all
         select true, format('another table has its name now: %s', t.known_as),
                format('Track that one, too, with a --name; or untrack %s first', t.relation)
@@ -85,9 +93,12 @@ as $$
           from pg_subscription_rel as s
          where s.srrelid = t.relation and not t.replicated
         union all
-        select true, 'its trigger function belongs to ' || r.rolname, 'bridge track ' || t.known_as
+        select true, format('%s belongs to %s, and runs with its rights', p.oid::regprocedure, r.rolname),
+               'Create the roles bridge_capture and bridge_reader; bridge track ' || t.known_as
           from pg_proc as p join pg_roles as r on r.oid = p.proowner
          where p.oid = t.routine and r.rolname <> 'bridge_capture'
+            or p.oid = to_regprocedure('bridge.record_removed(integer,regclass,regclass)')
+               and r.rolname <> 'bridge_reader'
         union all
         select false, 'it was altered, and is recorded slowly until the next relay''s look, or: bridge track',
                'bridge run, or bridge track ' || t.known_as

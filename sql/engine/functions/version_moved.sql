@@ -20,16 +20,22 @@ create or replace function bridge.version_moved(
     set plan_cache_mode = force_generic_plan
     set jit = off
 as $$
+declare
+    of_filenode constant oid := pg_relation_filenode(of_relation);
 begin
     update bridge.history as h set version = new_version
      where hashtextextended(h.entity_id, 0) = hashtextextended(of_key, 0) and h.xid = pg_current_xact_id()
-       and h.entity_id = of_key and h.entity_type = of_type and h.relation = of_relation and h.version = old_version
+       and h.entity_id = of_key and h.entity_type = of_type and h.filenode = of_filenode and h.version = old_version
        and h.occurred_at >= bridge.transaction_floor();
     if not found then    -- that event is still to be recorded
-        insert into bridge.moved_version (relation, version, became) values (of_relation, old_version, new_version);
+        insert into bridge.moved_version (filenode, version, became) values (of_filenode, old_version, new_version);
     end if;
-    perform bridge.settle_changes(of_type, of_key);
+    if exists (select from bridge.history as h    -- what followed was recorded first
+                where hashtextextended(h.entity_id, 0) = hashtextextended(of_key, 0) and h.xid = pg_current_xact_id()
+                  and h.entity_id = of_key and h.entity_type = of_type and h.filenode = of_filenode
+                  and h.replaced = new_version and h.occurred_at >= bridge.transaction_floor()) then
+        perform bridge.settle_changes(of_type, of_key);
+    end if;
 end $$;
 
 revoke execute on function bridge.version_moved(text, text, oid, tid, tid) from public;
-grant execute on function bridge.version_moved(text, text, oid, tid, tid) to bridge_capture;

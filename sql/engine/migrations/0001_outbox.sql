@@ -85,6 +85,7 @@ create table bridge.history (
     headers           jsonb       not null default '{}',
     occurred_at       timestamptz not null default clock_timestamp(),
     relation          oid,                    -- the table, or the table partition, in which the row lies
+    filenode          oid,                    -- its file: TRUNCATE, CLUSTER and some of ALTER TABLE give it another
     version           tid,                    -- the row's version after the change; null: it left its key
     replaced          tid,                    -- the version before, where this very transaction had made it
     primary key (id, occurred_at)

@@ -1,0 +1,69 @@
+-- grant_capture: see to it that bridge_capture and bridge_reader own what they must own, and may what they must.
+--
+-- Returns:    nothing
+-- Writes:     owners and rights, where they are missing: after a dump was restored where the roles were not, all are
+-- Errors:     42704 undefined_object where a role is missing, 42501 insufficient_privilege where the caller is no
+--             member of it
+--
+-- An owner must be able to create in the schema when a function is given to him; he is only for that moment.
+create or replace function bridge.grant_capture() returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    statement text;
+begin
+    for statement in
+        select format('grant usage on schema %s to %s', n.schema, r.role)
+          from unnest('{bridge,bridge_tracking}'::regnamespace[]) as n (schema),
+               unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
+         where not has_schema_privilege(r.role, n.schema, 'usage')
+        union all
+        select format('grant create on schema bridge_tracking to bridge_capture')
+         where not has_schema_privilege('bridge_capture', 'bridge_tracking', 'create')
+        union all
+        select format('grant %s on %s to %s', t.wanted, t.relation, r.role)
+          from (values ('insert', 'bridge.history'::regclass), ('insert', 'bridge.activity_log'),
+                       ('select', 'bridge.tracked_table')) as t (wanted, relation),
+               unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
+         where not has_table_privilege(r.role, t.relation, t.wanted)
+           and (r.role, t.relation) <> ('bridge_reader'::regrole, 'bridge.activity_log'::regclass)
+        union all
+        select format('grant usage on sequence bridge.event_seq to %s', r.role)
+          from unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
+         where not has_sequence_privilege(r.role, 'bridge.event_seq', 'usage')
+        union all
+        select format('grant execute on function %s to %s', p.oid::regprocedure, w.role)
+          from pg_proc as p
+          join (select f.name, r.role
+                  from unnest('{column_expression,computed_from,current_columns,is_plain_type,json_value,
+                                key_expression,member_tables,state_expression,tracked_columns,tracking_home}'::text[]
+                             ) as f (name),
+                       unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
+                union all
+                select f.name, 'bridge_capture'
+                  from unnest('{careful_state,changed_expression,is_own_version,key_left,log_activity,read_change,
+                                record_change,record_removed,record_row,record_truncate,settle_changes,
+                                table_fingerprint,version_moved}'::text[]) as f (name)
+                union all
+                select 'planning_runs_code', 'bridge_reader') as w on w.name = p.proname
+         where p.pronamespace = 'bridge'::regnamespace and not has_function_privilege(w.role, p.oid, 'execute')
+        union all
+        select format(case when n.nspname = 'bridge_tracking' then '%2$s'
+                           else 'grant create on schema %1$s to %3$s; %2$s; revoke create on schema %1$s from %3$s'
+                      end, quote_ident(n.nspname),
+                      format('alter function %s owner to %s', p.oid::regprocedure, w.role), w.role)
+          from pg_proc as p
+          join pg_namespace as n on n.oid = p.pronamespace
+         cross join lateral (
+            select case when n.nspname = 'bridge' and p.proname = 'record_removed' then 'bridge_reader'
+                        when n.nspname = 'bridge_tracking'
+                          or n.nspname = 'crm' and p.proname = 'track_entity_change' then 'bridge_capture'
+                   end::regrole as role
+         ) as w
+         where p.proowner <> w.role loop
+        execute statement;
+    end loop;
+end $$;
+
+revoke execute on function bridge.grant_capture() from public;

@@ -1,0 +1,39 @@
+-- planning_runs_code: whether merely planning a query of a table may run somebody's function.
+--
+-- Parameters: relation   a table; of a partitioned one all table partitions count, too
+-- Returns:    boolean
+-- Writes:     nothing
+-- Errors:     none
+--
+-- The planner evaluates what is constant in the predicates and expressions of indexes, in extended statistics,
+-- partition keys and virtual columns: functions of the table's owner, with the rights of whoever reads. What an
+-- operator class or a type runs only a superuser can have installed. Constraints are not looked at where
+-- constraint_exclusion is off.
+create or replace function bridge.planning_runs_code(relation regclass) returns boolean
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    with part as (
+        select m.relation from bridge.member_tables(relation) as m (relation)
+    ), subject as (
+        select 'pg_class'::regclass as classid, i.indexrelid as objid
+          from part as r join pg_index as i on i.indrelid = r.relation
+        union all
+        select 'pg_class', r.relation from part as r
+        union all
+        select 'pg_statistic_ext', s.oid from part as r join pg_statistic_ext as s on s.stxrelid = r.relation
+        union all
+        select 'pg_attrdef', f.oid
+          from part as r
+          join pg_attribute as a on a.attrelid = r.relation and a.attgenerated = 'v'
+          join pg_attrdef as f on f.adrelid = a.attrelid and f.adnum = a.attnum
+    )
+    select exists (select from subject as s
+                     join pg_depend as d on d.classid = s.classid and d.objid = s.objid and d.objsubid = 0
+                    where d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+                      and d.refobjid >= 16384)    -- not built in
+        or exists (select from part as r join pg_class as c on c.oid = r.relation
+                    where c.relkind not in ('r', 'p') or c.relrowsecurity)
+$$;
+
+revoke execute on function bridge.planning_runs_code(regclass) from public;

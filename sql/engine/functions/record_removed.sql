@@ -1,0 +1,64 @@
+-- record_removed: a DELETE event for each row that TRUNCATE is about to remove. See bridge.record_truncate().
+--
+-- Parameters: tracked_id   of bridge.tracked_table
+--             truncated    the table, or table partition, that is truncated
+--             emptied      that one, or a table partition of it: whose rows are meant
+-- Returns:    how many there were. Null, and no event, where they are more than bridge.tracked_table.truncate_rows;
+--             outside READ COMMITTED, whose snapshot may not show all of them; where planning the query would run
+--             somebody's functions; and where they cannot be read
+-- Writes:     bridge.history
+-- Errors:     none
+--
+-- The only function that reads rows of tracked tables, so bridge_reader's alone.
+create or replace function bridge.record_removed(tracked_id integer, truncated regclass, emptied regclass)
+    returns bigint
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
+    set timezone = 'UTC'
+    set datestyle = 'ISO, YMD'
+    set intervalstyle = 'iso_8601'
+    set bytea_output = 'hex'
+    set extra_float_digits = 1
+    set lc_monetary = 'C'
+    set xmloption = content
+    set row_security = off      -- a policy is somebody's code: rather fail
+    set constraint_exclusion = off
+    set jit = off
+as $$
+declare
+    tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
+    context record;
+    source text;
+    row_count bigint;
+begin
+    if current_setting('transaction_isolation') not like 'read %'
+       or tracked.relation is distinct from coalesce(pg_partition_root(truncated), truncated)
+       or bridge.planning_runs_code(truncated) then
+        return null;
+    end if;
+    source := format('%s %s as r where r.tableoid = $1',
+                     case when exists (select from pg_class as c where c.oid = truncated and c.relkind = 'p')
+                          then '' else 'only' end,
+                     truncated);
+    execute format('select count(*) from (select from %s limit $2) as counted', source)
+       into row_count using emptied, tracked.truncate_rows + 1;
+    if row_count > tracked.truncate_rows then
+        return null;
+    end if;
+    context := bridge.change_context();
+    execute format($each$
+        insert into bridge.history (seq, xid, shard, entity_type, entity_id, entity_event_type, action, performed_by,
+                                    actor_status, previous_state, change_summary, headers, relation, filenode)
+        select nextval('bridge.event_seq'), pg_current_xact_id(), bridge.shard_of($2 || ':' || key), $2, key, $3,
+               'DELETE', $4, $5, state, 'DELETE of ' || $2 || ' (TRUNCATE)', $6, $1, pg_relation_filenode($1)
+          from (select %s as key, %s as state from %s offset 0) as deleted
+        $each$, bridge.key_expression(tracked, '(r.*)'), bridge.state_expression(tracked, '(r.*)'), source)
+        using emptied::oid, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
+              context.headers;
+    return row_count;
+exception when others then
+    return null;
+end $$;
+
+revoke execute on function bridge.record_removed(integer, regclass, regclass) from public;
