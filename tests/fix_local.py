@@ -64,6 +64,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.skip("stops servers, so it needs the session's own")
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.up(attached=True)
+    with psycopg.connect(stack.endpoints.database_url, autocommit=True) as db:
+        # Tests kill processes and never the machine: what the operating system has been given is kept.
+        db.execute("alter system set fsync = off")
+        db.execute("select pg_reload_conf()")
     yield stack
     stack.down(purge=True)
 

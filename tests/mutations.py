@@ -992,7 +992,7 @@ MUTATIONS = (
         "sql/engine/functions/record_row.sql",
         "jsonb_populate_record(null::bridge.tracked_table, settings)",
         "(select t from bridge.tracked_table as t where t.id = (settings ->> 'id')::int)",
-        "tests/capture/test_snapshots.py -k 'older_than_tracking or older_than_a_rename'",
+        "tests/capture/test_snapshots.py -k older_than",
     ),
     Mutation(
         "rows are told by an old snapshot",

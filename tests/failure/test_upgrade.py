@@ -99,7 +99,8 @@ def test_a_dump_that_is_restored(site: Site, old: Cluster, owner: os.stat_result
         with old.running():
             live(site)
             with psycopg.connect(new.url, autocommit=True) as db:
-                db.execute("create role bridge_capture nologin")  # a dump of one database has no roles
+                for role in ("bridge_capture", "bridge_reader"):  # a dump of one database has no roles
+                    db.execute(f"create role {role} nologin".encode())
             with (
                 subprocess.Popen([binaries() / "pg_dump", old.url], stdout=subprocess.PIPE) as dump,
                 subprocess.Popen(
