@@ -26,21 +26,35 @@ WRONG = (
     errors.UniqueViolation,
     errors.CheckViolation,
 )
+USUAL_ROWS = 10_000  # as bridge.enable_tracking has it: TRUNCATE of more gives no event for each
 PAUSE_SECONDS = 0.5  # between tries, each of which waits for some seconds: meanwhile others get at the table
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a table is to be tracked; `name` None: the table's own; `key` None: the primary key."""
+    """How a table is to be tracked; None: as it was, and at first as `bridge.enable_tracking` has it."""
 
     name: str | None = None
-    event_type: str = "ENTITY_CHANGE"
+    event_type: str | None = None
     key: list[str] | None = None
-    exclude: tuple[str, ...] = ()
-    mask: tuple[str, ...] = ()
-    activity: bool = False
-    replicated: bool = False
-    truncate_rows: int = 10_000
+    exclude: list[str] | None = None
+    mask: list[str] | None = None
+    activity: bool | None = None
+    replicated: bool | None = None
+    truncate_rows: int | None = None
+
+    def reset(self) -> Wanted:
+        """The same, with the settings of a table that was never tracked in place of what is not given."""
+        return Wanted(
+            self.name,
+            self.event_type or "ENTITY_CHANGE",
+            self.key,
+            self.exclude or [],
+            self.mask or [],
+            self.activity or False,
+            self.replicated or False,
+            USUAL_ROWS if self.truncate_rows is None else self.truncate_rows,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +82,18 @@ def list_tracked(conn: psycopg.Connection) -> list[Tracked]:
         return cursor.execute(query("tracked_tables")).fetchall()
 
 
-def track(conn: psycopg.Connection, name: str, wanted: Wanted, wait_seconds: float) -> tuple[Tracked, bool]:
-    """Track a table, or replace its settings; returns what is recorded now, and whether it was tracked before.
+def track(conn: psycopg.Connection, name: str, wanted: Wanted, wait_seconds: float) -> tuple[Tracked, Tracked | None]:
+    """Track a table, or change its settings; returns what is recorded now, and how it was tracked before.
 
     Raises ConfigError for what cannot be, DatabaseRefuses where the table stays too busy for `wait_seconds`.
     """
     table = find_table(conn, name)
-    was_tracked = any(known.oid == table.oid for known in list_tracked(conn))
-    values = {**asdict(wanted), "table": table.oid, "exclude": list(wanted.exclude), "mask": list(wanted.mask)}
-    _change(conn, query("enable_tracking"), values, table, wait_seconds, any_lock=False)
-    return next(known for known in list_tracked(conn) if known.oid == table.oid), was_tracked
+    former = _known(conn, table)
+    _change(conn, query("enable_tracking"), {**asdict(wanted), "table": table.oid}, table, wait_seconds, any_lock=False)
+    now = _known(conn, table)
+    if now is None:
+        raise ConfigError(f"{table.name} was dropped meanwhile")
+    return now, former
 
 
 def untrack(conn: psycopg.Connection, name: str, wait_seconds: float) -> str:
@@ -85,11 +101,26 @@ def untrack(conn: psycopg.Connection, name: str, wait_seconds: float) -> str:
 
     Raises ConfigError where it is not tracked, DatabaseRefuses as `track` does.
     """
-    table = look_for_table(conn, name) or look_for_dropped(conn, name) or find_table(conn, name)
-    if all(known.oid != table.oid for known in list_tracked(conn)):
-        raise ConfigError(f"{table.name} is not tracked", hint="See bridge tracked")
+    table = find_tracked(conn, name)
     _change(conn, query("disable_tracking"), {"table": table.oid}, table, wait_seconds, any_lock=True)
     return table.name
+
+
+def find_tracked(conn: psycopg.Connection, name: str) -> Table:
+    """The tracked table of this name, which may be gone: another may have its name now.
+
+    Raises ConfigError where it is not tracked, or there is none.
+    """
+    found = [look_for_table(conn, name), look_for_dropped(conn, name)]
+    for table in found:
+        if table is not None and _known(conn, table) is not None:
+            return table
+    table = find_table(conn, name)
+    raise ConfigError(f"{table.name} is not tracked", hint="See bridge tracked")
+
+
+def _known(conn: psycopg.Connection, table: Table) -> Tracked | None:
+    return next((known for known in list_tracked(conn) if known.oid == table.oid), None)
 
 
 def _change(
@@ -122,6 +153,11 @@ def _wrong_input() -> Iterator[None]:
     except WRONG as error:
         hint = (error.diag.message_hint or "").removesuffix(".") or None
         raise ConfigError(error.diag.message_primary or str(error), hint=hint) from None
+    except errors.InsufficientPrivilege as error:
+        raise DatabaseRefuses(
+            error.diag.message_primary or str(error),
+            hint="This is for a superuser, or a role that owns both the schema bridge and the table",
+        ) from error
 
 
 def _holders(conn: psycopg.Connection, table: Table, *, any_lock: bool) -> str:

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import class_row
 
-from bridge.admin.tables import Table, find_table, look_for_dropped, look_for_table
-from bridge.errors import ConfigError
+from bridge.admin.tables import Table
+from bridge.admin.tracking import find_tracked
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -90,6 +90,7 @@ class _Subject:
     since: datetime
     since_xid: str
     is_partitioned: bool | None
+    runs_code_of: str | None
     has_key: bool
     key: str
     state: str
@@ -105,7 +106,7 @@ def verify_capture(settings: Settings, names: Collection[str], progress: Progres
     begun = time.monotonic()
     with explained(), connect(settings.database.url, application_name="bridge verify") as conn:
         require_current(conn)
-        wanted = [_named(conn, name) for name in names]
+        wanted = [find_tracked(conn, name) for name in names]
         conn.execute("begin isolation level repeatable read read only")
         conn.execute(query("verify_capture_session"))
         verdicts = [_compare(conn, subject, progress) for subject in _subjects(conn, wanted)]
@@ -113,16 +114,9 @@ def verify_capture(settings: Settings, names: Collection[str], progress: Progres
     return CaptureVerdict(verdicts, round(time.monotonic() - begun, 3))
 
 
-def _named(conn: psycopg.Connection, name: str) -> Table:
-    return look_for_table(conn, name) or look_for_dropped(conn, name) or find_table(conn, name)
-
-
 def _subjects(conn: psycopg.Connection, wanted: Sequence[Table]) -> list[_Subject]:
     with conn.cursor(row_factory=class_row(_Subject), binary=True) as cursor:
         subjects = cursor.execute(query("verify_capture_tables")).fetchall()
-    for table in wanted:
-        if all(subject.oid != table.oid for subject in subjects):
-            raise ConfigError(f"{table.name} is not tracked", hint="See bridge tracked")
     return [s for s in subjects if not wanted or any(s.oid == table.oid for table in wanted)]
 
 
@@ -130,12 +124,19 @@ def _compare(conn: psycopg.Connection, subject: _Subject, progress: Progress) ->
     if subject.is_partitioned is None:
         return TableVerdict(subject.relation, subject.name, "the table is gone")
     if not subject.has_key:
-        return TableVerdict(subject.relation, subject.name, "a column of its key was dropped")
+        return TableVerdict(subject.relation, subject.name, "a column of its key was dropped, or is hidden")
+    if subject.runs_code_of is not None:
+        why = f"functions of {subject.runs_code_of} in its indexes would run with your rights: do it as that role"
+        return TableVerdict(subject.relation, subject.name, why)
     try:
-        with conn.transaction():
-            return _read(conn, subject, subject.state, progress)
-    except (errors.ProgramLimitExceeded, psycopg.DataError):  # a row that cannot be converted as a whole
-        return _read(conn, subject, CAREFUL.format(subject.id), progress)
+        try:
+            with conn.transaction():
+                return _read(conn, subject, subject.state, progress)
+        except (errors.ProgramLimitExceeded, psycopg.DataError):  # a row that cannot be converted as a whole
+            with conn.transaction():
+                return _read(conn, subject, CAREFUL.format(subject.id), progress)
+    except (errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
+        return TableVerdict(subject.relation, subject.name, error.diag.message_primary)
 
 
 def _read(conn: psycopg.Connection, subject: _Subject, state: str, progress: Progress) -> TableVerdict:

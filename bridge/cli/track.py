@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from bridge.admin.tracking import Tracked, Wanted, list_tracked, track, untrack
+from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, list_tracked, track, untrack
 from bridge.cli.options import config_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
@@ -48,19 +48,18 @@ def _columns(name: str, text: str) -> Callable[[Command], Command]:
 @_columns("key", "A column of the key, once for each; else the primary key. A unique index must have just these.")
 @_columns("exclude", "A column that is left out; a change of it alone gives no event.")
 @_columns("mask", 'A column whose values are recorded as "[masked]"; that they changed is told.')
-@click.option("--name", callback=_text, help="What the table's changes are called; else its name.")
+@click.option("--name", callback=_text, help="What the table's changes are called; at first its name.")
+@click.option("--event-type", callback=_text, help="ENTITY_CHANGE at first; ENTITY_LINK links entities.")
+@click.option("--activity/--no-activity", default=None, help="Write bridge.activity_log, too; at first not.")
 @click.option(
-    "--event-type", default="ENTITY_CHANGE", show_default=True, callback=_text, help="ENTITY_LINK links entities."
+    "--replicated/--no-replicated", default=None, help="Record what logical replication applies; at first not."
 )
-@click.option("--activity", is_flag=True, help="Write bridge.activity_log, too.")
-@click.option("--replicated", is_flag=True, help="Record what logical replication applies, too.")
 @click.option(
     "--truncate-rows",
     type=click.IntRange(0, 2**31 - 1),
-    default=10_000,
-    show_default=True,
-    help="Up to so many rows, TRUNCATE gives a DELETE event for each.",
+    help="Up to so many rows, 10000 at first, TRUNCATE gives a DELETE event for each.",
 )
+@click.option("--reset", is_flag=True, help="Forget the former settings, masks too, but for those that are given.")
 @click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
 @_wait
 @config_option
@@ -70,10 +69,11 @@ def track_command(
     exclude: tuple[str, ...],
     mask: tuple[str, ...],
     name: str | None,
-    event_type: str,
-    activity: bool,
-    replicated: bool,
-    truncate_rows: int,
+    event_type: str | None,
+    activity: bool | None,
+    replicated: bool | None,
+    truncate_rows: int | None,
+    reset: bool,
     dry_run: bool,
     wait_seconds: float,
     config: Path | None,
@@ -81,16 +81,24 @@ def track_command(
     """Record every change of TABLE from now on, in the transaction that makes it.
 
     TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; columns just as they are called. Of a table that is
-    tracked already the settings are replaced by these. Exit code 3: others keep the table locked, and are named.
+    tracked already, what is not given stays as it was. Exit code 3: others keep the table locked, and are named.
     """
-    keys = list(key) or None
-    wanted = Wanted(name, event_type, keys, exclude, mask, activity, replicated, truncate_rows)
+    wanted = Wanted(
+        name,
+        event_type,
+        list(key) or None,
+        list(exclude) or None,
+        list(mask) or None,
+        activity,
+        replicated,
+        truncate_rows,
+    )
+    if reset:
+        wanted = wanted.reset()
     with _database(config, "bridge track") as conn, conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
-        now, was_tracked = track(conn, table, wanted, wait_seconds)
+        now, former = track(conn, table, wanted, wait_seconds)
         findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
-    if was_tracked:
-        echo(f"{now.relation} was tracked already; its settings are replaced by these:")
-    echo(*describe(now, findings))
+    echo(*describe(now, findings), *(differences(former, now) if former else ()))
     if dry_run:
         echo("Dry run: nothing was changed.")
 
@@ -145,6 +153,7 @@ def describe(table: Tracked, findings: list[Finding]) -> list[str]:
         "masked": table.masked,
         "excluded": table.excluded,
         "left out": [f"{name} (generated, not stored)" for name in table.left_out],
+        "also": _more(table),
         "triggers": table.triggers,
     }
     return [
@@ -154,10 +163,30 @@ def describe(table: Tracked, findings: list[Finding]) -> list[str]:
     ]
 
 
+def differences(former: Tracked, now: Tracked) -> list[str]:
+    """What was otherwise before, in lines."""
+    pairs = {
+        "called": (former.name, now.name),
+        "type": (former.event_type, now.event_type),
+        "key": (", ".join(former.key), ", ".join(now.key)),
+        "masked": (", ".join(former.masked), ", ".join(now.masked)),
+        "excluded": (", ".join(former.excluded), ", ".join(now.excluded)),
+        "also": (", ".join(_more(former)), ", ".join(_more(now))),
+    }
+    return [
+        f"    before    {what}: {before or 'nothing'}" for what, (before, after) in pairs.items() if before != after
+    ]
+
+
+def _more(table: Tracked) -> list[str]:
+    parts = [what for what in ("activity", "replicated") if getattr(table, what)]
+    return parts if table.truncate_rows == USUAL_ROWS else [*parts, f"TRUNCATE tells of {table.truncate_rows:,} rows"]
+
+
 def _in_a_line(table: Tracked, problems: int) -> str:
     columns = {"key": table.key, "masked": table.masked, "excluded": table.excluded}
     parts = [f"{what} {', '.join(names)}" for what, names in columns.items() if names]
-    parts += [what for what in ("activity", "replicated") if getattr(table, what)]
+    parts += _more(table)
     parts.append(f"since {table.since.isoformat(sep=' ', timespec='seconds')}")
     if problems:
         parts.append(f"{problems} problem{'s' if problems > 1 else ''}")

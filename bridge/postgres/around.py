@@ -1,4 +1,5 @@
-"""Reads past a row that Postgres cannot make text of: it would be longer than a gigabyte, or the row is damaged.
+"""Reads past a row that cannot be made text of: it would be longer than a gigabyte, the row is damaged, or it holds
+bytes that are not its encoding's, which a setting can carry into it.
 
 Such a row fails the statement that reads it with all others, and does not say which it is. 2.5 kB are enough: jsonb
 keeps the zeros of 1e131071 as their count.
@@ -10,6 +11,8 @@ from bisect import bisect_left
 from typing import Protocol, TypeVar
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 
 from bridge.shard.ports import Free, Read
 
@@ -26,10 +29,19 @@ class ScanRows(Protocol[T_co]):
     def __call__(self, rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> T_co: ...
 
 
-def is_about_a_row(error: psycopg.Error) -> bool:
-    """Whether one row may be why a read failed: `program_limit_exceeded`, `internal_error` and damage, or
-    `untranslatable_character`.
+class LenientText(Loader):
+    """Text with U+FFFD in the place of what is none: for rows that are read without their content."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "replace")
+
+
+def is_about_a_row(error: psycopg.Error | UnicodeDecodeError) -> bool:
+    """Whether one row may be why a read failed: `program_limit_exceeded`, `internal_error` and damage,
+    `untranslatable_character`, or what is not text.
     """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = error.sqlstate or ""
     return code[:2] in ("54", "XX") or code == "22P05"
 
@@ -45,7 +57,7 @@ def read_around(scan: ScanRows[T], rows: int) -> T:
     def fails(count: int) -> bool:
         try:
             scan(rows, last=seqs[count - 1])
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeDecodeError) as error:
             if not is_about_a_row(error):
                 raise
             return True

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from psycopg import errors
 
-from bridge.errors import DatabaseUnavailable, MigrationError
+from bridge.errors import DatabaseRefuses, DatabaseUnavailable, MigrationError
 from bridge.postgres.connection import connect
 from bridge.postgres.queries import query
 from bridge.postgres.script import Script, scripts
@@ -86,6 +86,11 @@ def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:
             rows = conn.execute(query("applied_migrations")).fetchall()
     except (errors.UndefinedTable, errors.InvalidSchemaName):
         return {}
+    except errors.InsufficientPrivilege as error:
+        raise DatabaseRefuses(
+            f"{conn.info.user} may not read bridge.schema_migration in the database {conn.info.dbname}",
+            hint="Use the role that migrated it, or see docs/operations.md for what each command needs",
+        ) from error
     except psycopg.Error as error:
         raise _explained(error, "bridge.schema_migration", conn) from error
     return {(layer, file): checksum for layer, file, checksum in rows}

@@ -11,7 +11,7 @@ import psycopg
 
 from bridge.encoding.limits import TopicLimits
 from bridge.event import MAX_HEADER_TEXT, MAX_TYPE, Event
-from bridge.postgres.around import EVERY, ScanRows, is_about_a_row, read_around
+from bridge.postgres.around import EVERY, LenientText, ScanRows, is_about_a_row, read_around
 from bridge.postgres.connection import begin, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.finished import Finished
@@ -94,7 +94,7 @@ class Reader:
             try:
                 pipeline.close()
                 return self._answer(asked)
-            except psycopg.Error:
+            except (psycopg.Error, UnicodeDecodeError):
                 self._leave(pipeline)
                 return None
 
@@ -132,7 +132,7 @@ class Reader:
         def scan_or_roll_back(rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> T:
             try:
                 return scan(rows, whole_below=whole_below, last=last)
-            except psycopg.Error as error:
+            except (psycopg.Error, UnicodeDecodeError) as error:
                 if is_about_a_row(error):
                     self._conn.rollback()
                 raise
@@ -140,7 +140,7 @@ class Reader:
         rows = self._most_rows(limit)
         try:
             return scan_or_roll_back(rows)
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeDecodeError) as error:
             if not is_about_a_row(error):
                 raise
             return read_around(scan_or_roll_back, rows)
@@ -182,7 +182,7 @@ class Reader:
         }
         begin(self._conn, "begin isolation level repeatable read read only")
         seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
-        pending = self._conn.execute(self._finished.read_pending, parameters, prepare=True)
+        pending = self._cursor(whole_below).execute(self._finished.read_pending, parameters, prepare=True)
         self._conn.execute("commit")
         return _Asked(read_to, rows_at_most, last, seen, pending)
 
@@ -218,12 +218,19 @@ class Reader:
         }
         with self._conn.pipeline():
             begin(self._conn, "begin isolation level read committed read only")
-            found = self._conn.execute(query("read_parked"), parameters)
+            found = self._cursor(whole_below).execute(query("read_parked"), parameters)
             due = self._conn.execute(query("next_due"), {"shard": self._shard})
             self._conn.execute("commit")
         rows = found.fetchall()
         is_full = self._note_size(rows, rows_at_most) or last < EVERY
         return Free(tuple([_released(row) for row in rows]), is_full, _one(due)[0])
+
+    def _cursor(self, whole_below: int) -> psycopg.Cursor:
+        """For events: of those that come without their content the rest is read, whatever bytes it is."""
+        cursor = self._conn.cursor()
+        if whole_below < EVERY:
+            cursor.adapters.register_loader("text", LenientText)
+        return cursor
 
     def _bounds(self, rows_at_most: int, whole_below: int) -> dict[str, Any]:
         return {

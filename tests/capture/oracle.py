@@ -81,10 +81,12 @@ class Replayed:
     def begin_anew(self, db: Db, now: dict[str, Any]) -> None:
         """After a change of the definition: what was recorded meanwhile ends, for its keys, with what is there."""
         ended: dict[str, Any] = {}
-        for action, key, _, after, _, seq, _ in db.execute(HISTORY, (self.table.name, self.seq)).fetchall():
+        for action, key, _, after, _, seq, is_told in db.execute(HISTORY, (self.table.name, self.seq)).fetchall():
             self.seq = seq
             if action != "TRUNCATE":
                 ended[key] = after
+            elif not is_told:
+                ended.clear()
         for key, state in ended.items():
             if now.get(key) != state:
                 self.wrong.append(f"{key[:40]!r} is {now.get(key)}, and history says {state}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import psycopg
 import pytest
+from fix_relay import eventually
 
 from capture.history import Db, actions, events, last, problems, run, table
 
@@ -235,3 +238,199 @@ def test_strings_with_backslashes_in_the_old_way(db: Db) -> None:
     assert [
         state["a\\b"] for *_, state, _ in events(db, "odd\\\\type" if events(db, "odd\\\\type") else "odd\\type")
     ] == [{"$json": '{"a": "\\\\u0000"}'}] * 2
+
+
+def test_the_ready_made_trigger_on_a_table_without_id(db: Db) -> None:
+    run(
+        db,
+        "create table t (n int)",
+        "create table u (id int)",
+        *[
+            f"create trigger tracker after insert or update or delete on {name}"
+            " for each row execute function crm.track_entity_change()"
+            for name in ("t", "u")
+        ],
+        "insert into t values (1)",
+        "update t set n = 2",
+        "insert into u values (null)",
+        "delete from u",
+    )
+    assert actions(db) == [("INSERT", "?"), ("UPDATE", "?")]
+    assert actions(db, "u") == [("INSERT", "?"), ("DELETE", "?")]
+
+
+@pytest.mark.parametrize("is_tracked", [False, True])
+def test_a_tracked_table_that_is_attached_to_another(db: Db, is_tracked: bool) -> None:
+    """Its columns have other numbers in the partitioned table, which may be tracked, too."""
+    run(
+        db,
+        "create table t (id int not null, email text, name text, primary key (id))",
+        "create table parent (email text, id int primary key, name text) partition by list (id)",
+        "select bridge.enable_tracking('t', mask => '{email}')",
+        *["select bridge.enable_tracking('parent', mask => '{name}', exclude => '{email}')"] * is_tracked,
+        "alter table parent attach partition t for values in (1)",
+    )
+    upsert = "insert into t values (1, 'SECRET', 'a') on conflict (id) do update set name = 'b', email = 'SECRET2'"
+    run(db, upsert, upsert, "update t set id = id", "select bridge.refresh_tracking()", upsert, "truncate t")
+    assert hidden(db)
+    recorded = [("INSERT", "1"), ("UPDATE", "1"), ("DELETE", "1"), ("TRUNCATE", "*")]
+    assert actions(db) == recorded
+    assert actions(db, "parent") == recorded * is_tracked
+
+
+def test_a_masked_column_that_takes_the_keys_name(db: Db) -> None:
+    run(
+        db,
+        PEOPLE,
+        "select bridge.enable_tracking('t', mask => '{email}')",
+        "alter table t drop id",
+        "alter table t rename email to id",
+        "insert into t (id, n) values ('SECRET', 1)",
+        "select bridge.refresh_tracking()",
+        "insert into t (id, n) values ('SECRET', 1)",
+    )
+    assert hidden(db)
+    assert [f for f in problems(db) if "a column of its key is gone" in f]
+
+
+def test_a_partition_that_computes_otherwise(db: Db) -> None:
+    otherwise = "generated always as ('a') stored" if db.info.server_version >= 160000 else ""
+    run(
+        db,
+        f"create table t (id int primary key, email text, g text {otherwise}) partition by range (id)",
+        "create table t0 (id int not null, email text, g text generated always as (email) stored)",
+        "select bridge.enable_tracking('t', mask => '{email}')",
+        "alter table t attach partition t0 for values from (0) to (10)",
+        "insert into t (id, email) values (1, 'SECRET')",
+        "select bridge.refresh_tracking()",
+        "update t set email = 'SECRET2'",
+        "create table t1 partition of t for values from (10) to (20)",
+        "insert into t (id, email) values (11, 'SECRET')",
+    )
+    if db.info.server_version >= 170000:
+        run(db, "alter table t1 alter g set expression as (email)", "update t1 set email = 'SECRET3'")
+    assert hidden(db)
+
+
+def test_a_key_that_comes_to_show_a_hidden_column(db: Db) -> None:
+    if db.info.server_version < 170000:
+        pytest.skip("SET EXPRESSION came with Postgres 17")
+    run(
+        db,
+        "create table t (n int, email text, id text generated always as (n::text) stored primary key)",
+        "select bridge.enable_tracking('t', mask => '{email}')",
+        "insert into t values (1, 'SECRET')",
+        "alter table t alter id set expression as (email)",
+        "update t set email = 'SECRET2'",
+    )
+    assert hidden(db)
+
+
+def test_json_behind_two_domains(db: Db) -> None:
+    run(
+        db,
+        "create domain d as json",
+        "create domain dd as d",
+        "create table t (id int primary key, d dd)",
+        "select bridge.enable_tracking('t')",
+        """insert into t values (1, '{"a":"\\u0000"}')""",
+    )
+    assert events(db)[0][3]["d"].keys() == {"$json"}
+
+
+PATTERNS = {
+    "upsert": "insert into t select g, 0 from generate_series(1, 100) as g on conflict (id) do update set n = t.n + 1",
+    "lock": "select count(*) from (select from t for update) as l; update t set n = n + 1",
+    "foreign key": "insert into child select id from t; update t set n = n + 1",
+    "own rows": "update t set n = n",
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_usual_is_cheap(db: Db, pattern: str) -> None:
+    """Rows that are locked before they are changed take the way that others take."""
+    run(
+        db,
+        "create table t (id int primary key, n int)",
+        "create table child (up int references t)",
+        "select bridge.enable_tracking('t')",
+        "set track_functions = 'all'",
+    )
+    with db.transaction():
+        run(db, "insert into t select g, 0 from generate_series(1, 100) as g", *[PATTERNS[pattern]] * 3)
+        for routine in ("settle_changes(text,text)", "read_change(bridge.tracked_table,text,record,record)"):
+            calls = f"select coalesce(pg_stat_get_xact_function_calls('bridge.{routine}'::regprocedure), 0)"
+            assert db.execute(calls.encode()).fetchone() == (0,)
+    assert last(db) == table(db)
+
+
+def test_settings_that_are_not_given_stay(db: Db) -> None:
+    run(
+        db,
+        "create table t (id int primary key, code text not null unique, a text, b text, c text)",
+        "select bridge.enable_tracking('t', 'things', 'KIND', mask => '{a}', exclude => '{b,c}', key => '{code}',"
+        " activity => true, truncate_rows => 3)",
+        "alter table t rename a to aa",
+        "alter table t drop b",
+        "alter table t rename to u",
+        "select bridge.enable_tracking('u')",
+    )
+    settings = """
+        select entity_type, entity_event_type, key, masked, excluded, dropped, activity, truncate_rows, known_as
+          from bridge.tracked_table where relation = 'u'::regclass"""
+    kept = ("things", "KIND", [2], [3], [5], {"b": "excluded"}, True, 3, "public.u")
+    assert db.execute(settings).fetchone() == kept
+    run(db, "select bridge.enable_tracking('u', exclude => '{}', mask => '{c}', activity => false)")
+    assert db.execute(settings).fetchone() == (*kept[:3], [5], [], {}, False, 3, "public.u")
+
+
+def test_a_cascade_that_meets_another_definition(db: Db, either_version: str) -> None:
+    """The statement has a snapshot older than the ALTER TABLE, which waits for nobody: the child is still to come."""
+    run(
+        db,
+        "create table up (id int primary key)",
+        "create table t (id int primary key, up int references up on update cascade, email text)",
+        "select bridge.enable_tracking('t', mask => '{email}')",
+        "insert into up values (1)",
+        "insert into t values (1, 1, 'SECRET')",
+    )
+    with psycopg.connect(either_version, autocommit=True) as gate, psycopg.connect(either_version) as other:
+        gate.execute("select pg_advisory_lock(1)")
+        other.execute("set search_path = public")
+        other.commit()
+        changing = threading.Thread(
+            target=other.execute,
+            args=(b"with w as materialized (select pg_advisory_lock(1)) update up set id = 2 from w",),
+        )
+        changing.start()
+        waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        eventually(lambda: db.execute(waits).fetchone() == (1,))
+        run(db, "alter table t rename email to mail", "alter table t add more int")
+        gate.execute("select pg_advisory_unlock(1)")
+        changing.join()
+        other.commit()
+    assert hidden(db)
+    assert events(db)[-1][3] == {"id": 1, "up": 2, "mail": "[masked]", "more": None}
+
+
+def test_a_row_that_moves_silently_before_it_leaves(db: Db) -> None:
+    """All of it within one statement, so that what was first is recorded last."""
+    run(
+        db,
+        "create table t (id int primary key, n int default 0, silent int default 0)",
+        "select bridge.enable_tracking('t', exclude => '{silent}')",
+        "create function f(i int) returns int language plpgsql as $$ begin if i = 2 then"
+        " update t set silent = silent + 1 where id = 1; delete from t where id = 1; end if; return 1; end $$",
+    )
+    with db.transaction():
+        run(db, "insert into t (id) values (1)", "insert into t (id) values (2)")
+        run(db, "update t set silent = silent + f(id) where id in (1, 2)")
+    assert [change for change in actions(db) if change[1] == "1"] == [("INSERT", "1"), ("DELETE", "1")]
+
+
+@pytest.mark.parametrize("ahead", [1, 1000, 2**30, 2**31 - 1, 2**31, 2**32 - 10])
+def test_a_row_so_old_that_its_number_has_come_round(db: Db, ahead: int) -> None:
+    """A frozen row keeps the number of who made it, and after two billion transactions that seems yet to come."""
+    number = "((pg_current_xact_id()::text::bigint + %s) %% 4294967296)::text::xid"
+    own = f"select bridge.is_own_version({number}, pg_current_xact_id())"
+    assert db.execute(own.encode(), (ahead,)).fetchone() == (False,)

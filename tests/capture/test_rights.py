@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+
 import pytest
 
 from capture.history import Db, actions, run
@@ -29,9 +32,18 @@ TRAPS = {
 }
 
 
+@pytest.fixture
+def owner(db: Db) -> Iterator[str]:
+    """A role, no superuser, that owns what the table's owner would."""
+    name = f"owner_{secrets.token_hex(4)}"
+    run(db, f"create role {name}", f"grant create on schema public to {name}")
+    yield name
+    run(db, f"drop owned by {name} cascade", f"drop role {name}")
+
+
 @pytest.mark.parametrize("trap", TRAPS)
-def test_planning_what_truncate_reads(db: Db, trap: str) -> None:
-    run(db, *PEEKS, "create table t (id int primary key, n int)", *TRAPS[trap])
+def test_planning_what_truncate_reads(db: Db, trap: str, owner: str) -> None:
+    run(db, f"set role {owner}", *PEEKS, "reset role", "create table t (id int primary key, n int)", *TRAPS[trap])
     run(db, "select bridge.enable_tracking('t')", "insert into t values (1, 1)", "analyze t")
     run(db, "set test.seen = 'begin'", "truncate t")
     assert "bridge_" not in str(db.execute("select current_setting('test.seen')").fetchone())
@@ -59,10 +71,12 @@ def test_constraints_are_not_looked_at(db: Db, tables: list[str]) -> None:
     assert actions(db) == [("INSERT", "1"), ("DELETE", "1"), ("TRUNCATE", "*")]
 
 
-def test_a_partition_key_with_a_function(db: Db) -> None:
+def test_a_partition_key_with_a_function(db: Db, owner: str) -> None:
     run(
         db,
+        f"set role {owner}",
         *PEEKS,
+        "reset role",
         "create table t (id int not null, n int not null) partition by range ((n + peek_number(1)))",
         "create table t0 partition of t for values from (0) to (10)",
         "create unique index on t0 (id)",

@@ -110,10 +110,8 @@ def test_a_type_of_the_owners_that_the_snapshot_does_not_know(db: Db, other: Db)
             "select bridge.refresh_tracking()",
         )
         run(other, "insert into t values (1, 'SECRET', 'SECRET', 'a', 'a')", "update t set note = 'x', m = null")
-    assert [state for *_, state, _ in events(db)] == [
-        {"id": 1, "email": "[masked]", "n": "a", "m": "a"},
-        {"id": 1, "email": "[masked]", "n": "a", "m": None},
-    ]
+    # The table was rewritten, so m may be a generated column that shows the note, which is excluded.
+    assert [state for *_, state, _ in events(db)] == [{"id": 1, "email": "[masked]", "n": "a"}]
 
 
 def test_columns_are_the_same_at_each_level(db: Db, other: Db) -> None:
@@ -146,3 +144,34 @@ def test_truncate_tells_that_rows_are_not_told(db: Db, other: Db) -> None:
     run(db, ROW)
     assert table(db).keys() == {"1"}
     assert last(db).keys() == {"1", "2"}
+
+
+@pytest.mark.parametrize("look", ["select 1", "select bridge.refresh_tracking()"])
+def test_older_than_a_column_that_shows_a_hidden_one(db: Db, other: Db, look: str) -> None:
+    run(db, TABLE, TRACK)
+    with other.transaction():
+        run(other, "select 1")
+        run(db, "alter table t add lower text generated always as (lower(email)) stored", look)
+        run(other, "insert into t values (1, 'SECRET', 'SECRET', 0)")
+    assert "secret" not in str(db.execute("select string_agg(h::text, '') from bridge.history as h").fetchone())
+
+
+@pytest.mark.parametrize("look", ["select 1", "select bridge.refresh_tracking()"])
+def test_older_than_another_expression(db: Db, other: Db, look: str) -> None:
+    if db.info.server_version < 170000:
+        pytest.skip("SET EXPRESSION came with Postgres 17")
+    run(db, "create table t (id int primary key, email text, note text, g text generated always as (note) stored)")
+    run(db, "select bridge.enable_tracking('t', mask => '{email}')")
+    with other.transaction():
+        run(other, "select 1")
+        run(db, "alter table t alter g set expression as (email)", look)
+        run(other, "insert into t values (1, 'SECRET', 'x')")
+    assert hidden(db)
+
+
+def test_a_schema_that_bridge_may_not_use(db: Db, other: Db) -> None:
+    run(db, "create schema s", TABLE, TRACK, "alter table t set schema s", "revoke usage on schema s from public")
+    run(db, "revoke all on schema s from bridge_capture, bridge_reader")
+    with other.transaction():
+        run(other, "select 1", "insert into s.t values (1, 'SECRET', 'SECRET', 7)")
+    assert events(db)[-1][3] == {"id": 1, "email": "[masked]", "n": 7}

@@ -358,6 +358,36 @@ def test_a_row_that_postgres_cannot_make_text_of(
     assert [event.seq for event in events] == list(range(1, 9))
 
 
+@pytest.mark.parametrize("is_parked", [False, True], ids=["new", "parked"])
+@pytest.mark.parametrize("column", ["headers", "payload", "event_key", "event_type"])
+def test_a_row_that_holds_bytes_which_are_no_text(
+    db: psycopg.Connection,
+    database: str,
+    stores: tuple[Store, Store],
+    column: str,
+    is_parked: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Settings of a connection's start are not checked by Postgres, and may be put into a row."""
+    values = {"event_type": "'t'", "event_key": "'bad'", "payload": "'{\"n\": 1}'", "headers": "'{}'"}
+    bytes_ = "current_setting('test.bytes')"
+    values[column] = f"'t' || {bytes_}" if column.startswith("event") else f"jsonb_build_object('x', {bytes_})"
+    insert = f"insert into bridge.event_queue ({', '.join(values)}) values ({', '.join(values.values())})"
+    db.execute("select bridge.publish_event('t', 'a', '{\"n\": 1}')")
+    monkeypatch.setenv("PGOPTIONS", "-c test.bytes=\udcff -c bridge.traceparent=\udcff")
+    with psycopg.connect(database, autocommit=True) as writer:
+        writer.execute(insert.encode())
+        writer.execute("select bridge.publish_event('t', 'b', '{\"n\": 1}')")
+    monkeypatch.delenv("PGOPTIONS")
+    a, _ = stores
+    events = read_all(a)
+    if is_parked:
+        park_all(db, events)
+        events = free_all(a)
+    assert [event.key for event in events if event.payload] == ["k", "a", "b"]
+    assert len([event for event in events if not event.payload]) == 1
+
+
 def test_a_row_that_is_damaged(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
     """Its content lies elsewhere, and is gone."""
     try:

@@ -70,6 +70,7 @@ def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
         "    key       id",
         "    masked    ssn",
         "    excluded  seen",
+        "    also      activity",
         f"    triggers  {', '.join(triggers(db))}",
     ]
     db.execute("insert into people values (1, 'a', 'secret', now())")
@@ -80,9 +81,15 @@ def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
     (people,) = [table for table in listed if table["name"] == "people"]
     assert (people["key"], people["masked"], people["activity"], people["problems"]) == (["id"], ["ssn"], True, 0)
 
-    again = run("track", "public.people", "--name", "persons")
-    assert again.out.startswith("public.people was tracked already; its settings are replaced by these:\n")
-    assert "masked" not in again.out
+    again = run("track", "public.people", "--name", "persons", "--no-activity", "--exclude", "name")
+    assert again.out.splitlines()[1:] == [
+        *["    key       id", "    masked    ssn", "    excluded  name", f"    triggers  {', '.join(triggers(db))}"],
+        *["    before    called: people", "    before    excluded: seen", "    before    also: activity"],
+    ]
+    assert run("track", "people").out == again.out.split("    before")[0]  # what is not given stays
+    reset = run("track", "people", "--reset", "--name", "persons")
+    assert "masked" not in reset.out.split("    before")[0]
+    assert "    before    masked: ssn" in reset.out.splitlines()
     db.execute("insert into people values (2, 'b', 'shown', now())")
     assert [(action, key) for action, key, _ in events(db, "persons")] == [("INSERT", "2")]
 

@@ -16,7 +16,8 @@ from bridge.admin import verify_capture as auditor
 from bridge.admin.verify_capture import CaptureVerdict, TableVerdict, verify_capture
 from bridge.cli import verify_capture as command
 from bridge.cli.main import main
-from bridge.errors import ConfigError, DatabaseRefuses
+from bridge.errors import ConfigError
+from bridge.postgres.queries import query
 from bridge.settings import DatabaseSettings, Settings
 
 Db = psycopg.Connection[Any]
@@ -300,7 +301,7 @@ def test_what_cannot_be_compared(db: Db, settings: Settings) -> None:
         verify(settings, "iten")
     track(db)
     db.execute("alter table item drop id")
-    assert verify(settings, "item").unreadable == "a column of its key was dropped"
+    assert verify(settings, "item").unreadable == "a column of its key was dropped, or is hidden"
     db.execute("drop table item")
     assert verify(settings, "item").unreadable == "the table is gone"
     assert not verify_all(settings).passed
@@ -313,14 +314,48 @@ def test_rows_that_a_policy_hides_are_not_taken_for_gone(db: Db, settings: Setti
     db.execute(f"create role {unique} login password 'secret'")
     try:
         db.execute(f"grant select on all tables in schema public, bridge to {unique}")
-        db.execute(f"grant usage on schema bridge to {unique}")
+        db.execute(f"grant usage on schema bridge, bridge_tracking to {unique}")
         db.execute(f"grant execute on all functions in schema bridge to {unique}")
         url = make_conninfo(settings.database.url, user=unique, password="secret")  # noqa: S106 - a test's own
-        with pytest.raises(DatabaseRefuses, match="row-level security"):
-            verify(Settings(database=DatabaseSettings(url=url)), "item")
+        assert "row-level security" in str(verify(Settings(database=DatabaseSettings(url=url)), "item").unreadable)
     finally:
         db.execute(f"drop owned by {unique}")
         db.execute(f"drop role {unique}")
+
+
+def test_the_owners_functions_are_not_run(db: Db, settings: Settings, unique: str) -> None:
+    """Whoever plans a query of a table evaluates the functions in its indexes, with his own rights."""
+    track(db)
+    db.execute(FILL)
+    db.execute(f"create role {unique}")
+    try:
+        db.execute(f"alter table item owner to {unique}")
+        assert verify(settings, "item").passed
+        db.execute("create function f() returns int immutable language sql as 'select 1'")
+        db.execute(f"alter function f() owner to {unique}")
+        db.execute("create index on item (id) where f() = 1")
+        db.execute(
+            "create or replace function f() returns int immutable language plpgsql as 'begin raise ''ran''; end'"
+        )
+        unreadable = verify(settings, "item").unreadable
+        assert unreadable is not None
+        assert f"functions of {unique}" in unreadable
+    finally:
+        db.execute("drop function f cascade")
+        db.execute(f"drop owned by {unique} cascade")
+        db.execute(f"drop role {unique}")
+
+
+def test_a_locked_table_is_told_and_the_others_compared(
+    db: Db, database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(db)
+    monkeypatch.setattr("bridge.admin.verify_capture.query", lambda name: query(name).replace("'10s'", "'100ms'"))
+    with psycopg.connect(database) as other:
+        other.execute("lock table item in access exclusive mode")
+        found = {table.relation: table.unreadable for table in verify_all(settings).tables}
+    assert "lock timeout" in str(found.pop("public.item"))
+    assert set(found.values()) == {None}
 
 
 def test_the_command(

@@ -27,7 +27,7 @@ PUBLIC = {
 DEFINERS = {
     *["bridge.insert_event", "bridge.insert_change", "bridge.reopen_partition"],
     *["bridge.publish_event", "bridge.record_removed", "bridge.settle_changes", "bridge.version_moved"],
-    *["bridge.key_left", "bridge.refresh_tracking", "bridge.tracking_report"],
+    *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
     *["crm.fn_create_entity", "crm.fn_update_entity"],
     *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],
     "crm.track_entity_change",
@@ -176,8 +176,12 @@ def test_one_index_yields_the_order_and_nothing_else_does(db: psycopg.Connection
                pg_get_indexdef(i.indexrelid, 2, true)
           from pg_index as i
           join pg_attribute as a on a.attrelid = i.indrelid and a.attname = 'seq' and a.attnum = any (i.indkey)
-         where i.indrelid in ('bridge.outbox'::regclass, 'bridge.history'::regclass) order by 1"""
-    assert db.execute(query).fetchall() == [("bridge.history", "shard", "seq"), ("bridge.outbox", "shard", "seq")]
+         where i.indrelid in ('bridge.outbox'::regclass, 'bridge.history'::regclass) order by 1, 2"""
+    assert db.execute(query).fetchall() == [
+        ("bridge.history", "hashtextextended(entity_id, 0::bigint)", "xid"),  # of one transaction and key
+        ("bridge.history", "shard", "seq"),
+        ("bridge.outbox", "shard", "seq"),
+    ]
 
 
 def test_events_are_never_changed_and_need_no_room_for_it(db: psycopg.Connection[Any]) -> None:

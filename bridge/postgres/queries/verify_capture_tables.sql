@@ -15,6 +15,9 @@ select t.id, t.relation::oid::bigint as oid,
                   where c.oid = t.relation), t.known_as) as relation,
        t.entity_type as name, t.since, t.since_xid::text as since_xid,
        (select c.relkind = 'p' from pg_class as c where c.oid = t.relation) as is_partitioned,
+       (select case when c.relowner::regrole <> current_user::regrole and bridge.planning_runs_code(t.relation)
+                    then c.relowner::regrole::text end
+          from pg_class as c where c.oid = t.relation) as runs_code_of,
        (select count(*) = cardinality(t.key) from bridge.tracked_columns(t) as c where c.use = 'key') as has_key,
        bridge.key_expression(t, '(r.*)') as key, bridge.state_expression(t, '(r.*)') as state,
        age(pg_snapshot_xmax(pg_current_snapshot())::xid) + pg_snapshot_xmax(pg_current_snapshot())::text::bigint

@@ -1,19 +1,30 @@
--- computed_from: the columns that a generated column refers to.
+-- computed_from: which columns of a table a generated column shows, or may show.
 --
--- Parameters: relation, number   of the generated column
--- Returns:    their numbers
+-- Parameters: relation
+-- Returns:    name, of the generated column; shows, the name of one that it refers to
 -- Writes:     nothing
 -- Errors:     none
-create or replace function bridge.computed_from(relation oid, number int2) returns int2[]
-    language sql stable parallel safe
+--
+-- Only the catalog has this, and the snapshot may see it as it was. An expression that is exchanged has the table
+-- rewritten, and then it may show any: the file is asked of the cache, which is always of now.
+create or replace function bridge.computed_from(relation regclass) returns table (name name, shows name)
+    language sql stable rows 2
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
-    select array(select distinct d.refobjsubid::int2
-                   from pg_attrdef as f
-                   join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid
-                                      and d.refclassid = 'pg_class'::regclass and d.refobjid = f.adrelid
-                  where f.adrelid = relation and f.adnum = number and d.refobjsubid not in (0, number)
-                  order by 1)
+    with file as (
+        select nullif((select c.relfilenode from pg_class as c where c.oid = relation), 0)
+               is distinct from pg_relation_filenode(relation) as is_new
+    )
+    select a.attname, r.attname
+      from file
+      join pg_attribute as a on a.attrelid = relation and a.attgenerated <> '' and not a.attisdropped
+      join pg_attribute as r on r.attrelid = relation and r.attnum > 0 and r.attnum <> a.attnum and not r.attisdropped
+     where file.is_new
+        or exists (select from pg_attrdef as f
+                     join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid
+                    where f.adrelid = relation and f.adnum = a.attnum and d.refclassid = 'pg_class'::regclass
+                      and d.refobjid = relation and d.refobjsubid = r.attnum)
 $$;
 
-revoke execute on function bridge.computed_from(oid, int2) from public;
+revoke execute on function bridge.computed_from(regclass) from public;

@@ -1,18 +1,23 @@
--- current_columns: the columns that a table has now, whatever the transaction's snapshot is.
+-- current_columns: the columns that a table has now, whatever the snapshot is.
 --
 -- Parameters: relation
--- Returns:    number, name; type, which is null where it is not to be had; collation; generated, as
---             pg_attribute.attgenerated; computed_from: the numbers of the columns that a generated one refers to
+-- Returns:    number, name; type and collation, null where they are not to be had: the table is locked, or its schema
+--             may not be used; generated, as pg_attribute.attgenerated; computed_from: the names of the columns that it
+--             shows, if it is a generated one, or may be
 -- Writes:     nothing
 -- Errors:     none
 --
--- Outside READ COMMITTED a query of the catalog sees it as it was when the transaction began, but rows have the columns
--- that the table has now. Functions for names and types look into the cache, which is always of now; the types' way
--- there is an expression that is parsed and not computed.
+-- A query of the catalog may see it as it was: outside READ COMMITTED when the transaction began, and else when the
+-- statement began within which this is planned (a foreign key's cascade). Rows have the columns that the table has now.
+-- Functions for names and types look into the cache, which is always of now; the types' way there is an expression that
+-- is parsed, and not computed. The rights of the function's owner are needed for the name of the schema alone.
 create or replace function bridge.current_columns(relation regclass)
-    returns table (number int2, name name, type oid, "collation" oid, generated "char", computed_from int2[])
-    language plpgsql stable parallel safe
+    returns table (number int2, name name, type oid, "collation" oid, generated "char", computed_from name[])
+    language plpgsql stable rows 20
+    security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
+    set lock_timeout = '200ms'
 as $$
 #variable_conflict use_column
 declare
@@ -22,15 +27,6 @@ declare
     collations oid[];
     found_name text;
 begin
-    if current_setting('transaction_isolation') like 'read %' then
-        return query
-            select a.attnum, a.attname, a.atttypid, a.attcollation, a.attgenerated,
-                   case when a.attgenerated <> '' then bridge.computed_from(a.attrelid, a.attnum) end
-              from pg_attribute as a
-             where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
-             order by a.attnum;
-        return;
-    end if;
     for n in 1 .. 1600 loop    -- Postgres' limit
         found_name := (pg_identify_object_as_address('pg_class'::regclass, relation, n)).object_names[3];
         exit when found_name is null;
@@ -50,13 +46,17 @@ begin
               from unnest(names, types) with ordinality as c (name, type, position)
               left join pg_type as y on y.oid = c.type)) into collations;
     exception when others then
-        types := null;    -- this role may not use the table's schema
+        types := null;
     end;
     return query
-        select c.number, c.name, c.type, coalesce(c.collation, 0), coalesce(a.attgenerated, ''),
-               case when a.attgenerated <> '' then bridge.computed_from(relation, c.number) end
+        select c.number, c.name, c.type, c.collation, coalesce(a.attgenerated, ''),
+               -- one that the snapshot does not have, of a table that was rewritten since, may be a generated one
+               case when a.attnum is null and p.relfilenode <> pg_relation_filenode(relation) then names
+                    else array(select f.shows from bridge.computed_from(relation) as f where f.name = c.name order by 1)
+               end
           from unnest(numbers, names, types, collations) as c (number, name, type, "collation")
           left join pg_attribute as a on a.attrelid = relation and a.attnum = c.number
+          left join pg_class as p on p.oid = relation
          order by c.number;
 end $$;
 

@@ -7,7 +7,7 @@
 --
 -- A composite type is not: its owner may add a column to it, of a type for which he has written a cast to json.
 create or replace function bridge.is_plain_type(type oid) returns boolean
-    language plpgsql stable parallel safe
+    language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -13,8 +13,9 @@
 -- exchanged, and nobody knows any. A generated column shows what it is computed from, so it is treated alike.
 create or replace function bridge.tracked_columns(tracked bridge.tracked_table)
     returns table (number int2, name name, type oid, "collation" oid, use text, key_position integer, is_known boolean)
-    language sql stable parallel safe
+    language sql stable rows 20
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
     with column_now as materialized (
         select * from bridge.current_columns(tracked.relation)
@@ -29,7 +30,9 @@ as $$
     ), bound as (
         select n.*, case when h.is_home
                          then coalesce((select k.number from known as k
-                                         where k.name = n.name and k.has_use and not k.is_there), n.number)
+                                         where k.name = n.name and k.has_use and not k.is_there
+                                           and n.number <> all (tracked.key || tracked.excluded || tracked.masked)),
+                                       n.number)
                          else (select k.number from known as k where k.name = n.name) end as bound, h.is_home, h.hides
           from column_now as n cross join home as h
     ), ordered as (
@@ -47,13 +50,25 @@ as $$
                                        case when o.hides and o.bound is null then 'masked' else 'plain' end) end as use,
                bool_and(o.is_behind) over () as has_order
           from ordered as o
+    ), shown as (
+        select u.number, h.use as of_use
+          from used as u
+          join used as h on h.name = any (u.computed_from) and h.use in ('excluded', 'masked')
+        union all    -- a table partition's column may be computed otherwise
+        select u.number, h.use
+          from used as u
+          join pg_class as c on c.oid = tracked.relation and c.relkind = 'p' and u.hides
+         cross join lateral bridge.member_tables(tracked.relation) as m (relation)
+         cross join lateral bridge.computed_from(m.relation) as f
+          join used as h on h.name = f.shows and h.use in ('excluded', 'masked')
+         where f.name = u.name
     )
     select u.number, u.name, u.type, u.collation,
            case when u.use = 'plain' and u.hides and not u.has_order then 'masked'
-                when u.use = 'plain' and exists (select from used as h where h.number = any (u.computed_from)
-                                                    and h.use = 'excluded') then 'excluded'
-                when u.use = 'plain' and exists (select from used as h where h.number = any (u.computed_from)
-                                                    and h.use = 'masked') then 'masked'
+                when u.use not in ('plain', 'key') then u.use
+                when exists (select from shown as s where s.number = u.number and s.of_use = 'excluded')
+                     then case u.use when 'key' then 'masked' else 'excluded' end
+                when exists (select from shown as s where s.number = u.number) then 'masked'
                 else u.use end,
            array_position(tracked.key, u.bound), u.bound is not null and (u.has_order or not u.hides)
       from used as u

@@ -6,7 +6,7 @@
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.unknown_columns(tracked bridge.tracked_table) returns text[]
-    language sql stable parallel safe
+    language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
     select array(select k.value

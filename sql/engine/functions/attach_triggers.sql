@@ -47,6 +47,7 @@ begin
         select format('grant select on %s to bridge_reader', m.relation)
           from bridge.member_tables(tracked.relation) as m (relation)
          where not has_table_privilege('bridge_reader', m.relation, 'select') loop
+        perform bridge.execute_briefly('select pg_advisory_xact_lock(hashtext(''bridge.grant_capture''))');
         execute statement;
     end loop;
     select g.* into found_trigger from pg_trigger as g

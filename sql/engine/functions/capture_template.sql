@@ -18,17 +18,27 @@ declare
 begin
     if tg_op = 'UPDATE' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
         {{read_update}}
-        if cardinality(fields) > 0 and new.xmax = '0' and {{update_fits}} then
+        if cardinality(fields) > 0 and {{update_fits}} then
             {{insert_update}}
+            if new.xmax <> '0' then
+                perform bridge.check_order({{entity_type}}, {{new_key}});
+            end if;
             return null;
-        elsif cardinality(fields) = 0 and age(old.xmin) > age(pg_current_xact_id()::xid) then
-            return null;    -- nothing changed, and the old version is not of this transaction
+        elsif cardinality(fields) = 0 then
+            if age(old.xmin) <= age(pg_current_xact_id()::xid)
+               and bridge.is_own_version(old.xmin, pg_current_xact_id()) then
+                perform bridge.version_moved({{entity_type}}, {{new_key}}, tg_relid, old.ctid, new.ctid);
+            end if;
+            return null;
         end if;
     elsif tg_op = 'INSERT' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
         {{read_insert}}
-        if new.xmax = '0' and {{insert_fits}} then
+        if {{insert_fits}} then
             {{insert_insert}}
             entered := set_config('bridge.entered', pg_current_xact_id()::text, true);
+            if new.xmax <> '0' then
+                perform bridge.check_order({{entity_type}}, {{new_key}});
+            end if;
             return null;
         end if;
     elsif tg_op = 'DELETE' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
@@ -36,7 +46,7 @@ begin
         if {{delete_fits}} then
             {{insert_delete}}
             if current_setting('bridge.entered', true) = pg_current_xact_id()::text then
-                perform bridge.key_left({{entity_type}}, {{old_key}});
+                perform bridge.check_order({{entity_type}}, {{old_key}});
             end if;
             return null;
         end if;

@@ -7,8 +7,9 @@
 -- Writes:     nothing
 -- Errors:     none
 --
--- By the values' own equality where two that are equal print alike, which is cheapest; of masked columns, which look
--- alike before and after, by their bytes; else by their JSON.
+-- By the values' own equality where their JSON's is the same, which is cheapest (numeric 1.0 and 1.00 are equal, and so
+-- are their JSON); of masked columns, which look alike before and after, by their bytes;
+-- else by their JSON.
 create or replace function bridge.changed_expression(
     tracked   bridge.tracked_table,
     old_row   text,
@@ -16,14 +17,14 @@ create or replace function bridge.changed_expression(
     old_state text,
     new_state text
 ) returns text
-    language sql stable parallel safe
+    language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
     select format('array_remove(array[%s]::text[], null)', coalesce(string_agg(
         case when c.use = 'masked'
                  then format('case when record_image_ne(row(%2$s.%1$I), row(%3$s.%1$I)) then %1$L end',
                              c.name, old_row, new_row)
-             when coalesce(nullif(y.typbasetype, 0), c.type) = any (
+             when bridge.base_type(c.type) = any (
                  '{int2,int4,int8,bool,uuid,date,timestamp,timestamptz,numeric,jsonb,text,varchar}'
                                 ::regtype[]::oid[])
                   and coalesce((select l.collisdeterministic from pg_collation as l where l.oid = c.collation),
@@ -32,7 +33,6 @@ as $$
              else format('case when %3$s -> %1$L is distinct from %2$s -> %1$L then %1$L end',
                          c.name, old_state, new_state) end, ', ' order by c.number), ''))
       from bridge.tracked_columns(tracked) as c
-      left join pg_type as y on y.oid = c.type
      where c.use in ('key', 'plain', 'masked')
 $$;
 

@@ -9,10 +9,10 @@
 -- to_jsonb() would look for a cast to json, and run it: somebody's function. So a value of a type that is not built in
 -- is printed by its type's output function, which only a superuser can have installed.
 create or replace function bridge.column_expression("row" text, name name, type oid) returns text
-    language sql stable parallel safe
+    language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select case when 'json'::regtype in (type, (select y.typbasetype from pg_type as y where y.oid = type))
+    select case when bridge.base_type(type) = 'json'::regtype
                     then format('bridge.json_value(%s.%I::pg_catalog.json)', "row", name)
                 when bridge.is_plain_type(type) then format('%s.%I', "row", name)
                 else format('case when num_nulls(%1$s.%2$I) = 0 then format(''%%s'', %1$s.%2$I) end', "row", name) end

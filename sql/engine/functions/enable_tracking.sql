@@ -1,17 +1,17 @@
 -- enable_tracking: record every change of a table in bridge.history, which the relay publishes.
 --
 -- Parameters: tracked            the table; it needs a primary key, or another key that `key` names
---             entity_type        its name in events; null: the table's, with its schema's unless that is public
---             entity_event_type  ENTITY_CHANGE, or ENTITY_LINK for a table that links entities
+--             entity_type        its name in events; at first the table's, with its schema's unless that is public
+--             entity_event_type  ENTITY_CHANGE at first; ENTITY_LINK for a table that links entities
 --             exclude            columns that are left out; a change of these alone gives no event
 --             mask               columns whose values are replaced by "[masked]"; that they changed is still told
 --             activity           true: write bridge.activity_log, too
 --             truncate_rows      TRUNCATE gives one event for each row of a table of at most that many rows, and a
 --                                TRUNCATE event with entity_id '*' in any case
 --             key                columns of a unique index without expressions or condition, none of them nullable;
---                                null: the primary key
+--                                at first, and where the former key is none any more, the primary key
 --             replicated         true: what logical replication applies is recorded, too
--- Returns:    nothing. Called again, it replaces the former settings, without a lock on the table
+-- Returns:    nothing. Called again, it changes what is given; what is null stays as it was, and no lock is taken
 -- Writes:     bridge.tracked_table, a function in bridge_tracking, triggers of the table and of its table partitions
 -- Errors:     42P16 invalid_table_definition (no such key, or one that is checked at the end of the transaction),
 --             42703 undefined_column, 42809 wrong_object_type, 22023 invalid_parameter_value, 23505 unique_violation
@@ -19,33 +19,39 @@
 create or replace function bridge.enable_tracking(
     tracked           regclass,
     entity_type       text default null,
-    entity_event_type text default 'ENTITY_CHANGE',
-    exclude           text[] default '{}',
-    mask              text[] default '{}',
-    activity          boolean default false,
-    truncate_rows     integer default 10000,
+    entity_event_type text default null,
+    exclude           text[] default null,
+    mask              text[] default null,
+    activity          boolean default null,
+    truncate_rows     integer default null,
     key               text[] default null,
-    replicated        boolean default false
+    replicated        boolean default null
 ) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
 #variable_conflict use_variable
 declare
     relation pg_class;
+    former bridge.tracked_table := (select t from bridge.tracked_table as t where t.relation = tracked);
+    former_key text[];
     unknown text;
+    hidden jsonb;    -- {"email": "masked", ...}
     key_index pg_index;
     key_numbers int2[];
+    holder bridge.tracked_table;
     tracked_id integer;
-    holder regclass;
-    former bridge.tracked_table;
 begin
     select c.* into strict relation from pg_class as c where c.oid = tracked;
-    exclude := coalesce(exclude, '{}');
-    mask := coalesce(mask, '{}');
+    entity_type := coalesce(entity_type, former.entity_type,
+                            case when relation.relnamespace = to_regnamespace('public') then relation.relname
+                                 else (select n.nspname || '.' || relation.relname from pg_namespace as n
+                                        where n.oid = relation.relnamespace) end);
+    entity_event_type := coalesce(entity_event_type, former.entity_event_type, 'ENTITY_CHANGE');
     if relation.relkind not in ('r', 'p') then
         raise exception '% is not a table', tracked using errcode = 'wrong_object_type';
-    elsif relation.relispartition then
+    elsif relation.relispartition and former.id is null then
         raise exception '% is a partition', tracked
             using errcode = 'wrong_object_type', hint = 'Track the partitioned table; its partitions follow.';
     elsif relation.relnamespace in ('bridge'::regnamespace, 'pg_catalog'::regnamespace) then
@@ -53,66 +59,92 @@ begin
             using errcode = 'wrong_object_type';
     elsif relation.relpersistence = 't' then
         raise exception '% is a temporary table', tracked using errcode = 'wrong_object_type';
-    elsif coalesce(entity_event_type, '') = '' or entity_type = '' then
+    elsif entity_event_type = '' or entity_type = '' then
         raise exception 'entity_type and entity_event_type must not be empty' using errcode = 'invalid_parameter_value';
-    end if;
-    entity_type := coalesce(entity_type, case when relation.relnamespace = to_regnamespace('public')
-                                              then relation.relname
-                                              else (select n.nspname || '.' || relation.relname from pg_namespace as n
-                                                     where n.oid = relation.relnamespace) end);
-    if length(entity_type) > 200 then
+    elsif length(entity_type) > 200 then
         raise exception 'entity_type is longer than 200 characters: %...', left(entity_type, 40)
             using errcode = 'invalid_parameter_value';
     end if;
 
     select string_agg(quote_ident(wanted.name), ', ') into unknown
-      from unnest(exclude || mask || coalesce(key, '{}')) as wanted (name)
+      from unnest(coalesce(exclude, '{}') || coalesce(mask, '{}') || coalesce(key, '{}')) as wanted (name)
      where not exists (select from bridge.current_columns(tracked) as c where c.name::text = wanted.name);
     if unknown is not null then
         raise exception 'table % has no column %', tracked, unknown using errcode = 'undefined_column';
-    end if;
-    key_index := bridge.find_key(tracked, key);
-    key_numbers := bridge.index_columns(key_index);
-    if exists (select from bridge.current_columns(tracked) as k
-                where k.number = any (key_numbers)
-                  and (k.name::text = any (exclude || mask)
-                       or exists (select from bridge.current_columns(tracked) as c
-                                   where c.number = any (k.computed_from)
-                                     and c.name::text = any (exclude || mask)))) then
-        raise exception 'the key columns of % can be neither excluded nor masked, nor computed from such columns',
-            tracked using errcode = 'invalid_parameter_value';
     elsif exclude && mask then
         raise exception 'a column of % is both excluded and masked', tracked using errcode = 'invalid_parameter_value';
     end if;
+    -- What is hidden stays so, also should it be added again, unless somebody says anything else.
+    select coalesce(jsonb_object_agg(w.name, w.use order by w.step), '{}') into hidden
+      from (select d.key, d.value, 1 from jsonb_each_text(former.dropped) as d
+            union all
+            select c.name, c.use, 1 from bridge.tracked_columns(former) as c
+             where former.id is not null and c.use in ('masked', 'excluded')
+            union all
+            select k.value, case when k.key::int2 = any (former.masked) then 'masked' else 'excluded' end, 1
+              from jsonb_each_text(former.columns) as k
+             where k.key::int2 = any (former.masked || former.excluded)
+               and not exists (select from bridge.current_columns(tracked) as c
+                                where c.number = k.key::int2 or c.name::text = k.value)
+            union all
+            select e, 'excluded', 2 from unnest(exclude) as e
+            union all
+            select m, 'masked', 2 from unnest(mask) as m) as w (name, use, step)
+     where w.step = 2 or w.use = 'masked' and mask is null or w.use = 'excluded' and exclude is null;
 
-    select t.relation into holder from bridge.tracked_table as t
-     where t.entity_type = entity_type and t.relation <> tracked;
-    if found and not exists (select from pg_class as c where c.oid = holder) then
-        perform bridge.disable_tracking(holder);    -- it was dropped
-    elsif found then
-        raise exception '% is tracked as % already', holder, entity_type
-            using errcode = 'unique_violation', hint = 'Give another entity_type.';
+    select array_agg(c.name::text order by c.key_position) into former_key
+      from bridge.tracked_columns(former) as c where former.id is not null and c.use = 'key';
+    if key is null and cardinality(former_key) = cardinality(former.key) then
+        begin
+            key_index := bridge.find_key(tracked, former_key);
+        exception when invalid_table_definition then
+            key_index := bridge.find_key(tracked, null);
+        end;
+    else
+        key_index := bridge.find_key(tracked, key);
     end if;
-    select t.* into former from bridge.tracked_table as t where t.relation = tracked;
+    key_numbers := bridge.index_columns(key_index);
+    if exists (select from bridge.current_columns(tracked) as k
+                where k.number = any (key_numbers) and (hidden ? k.name or hidden ?| k.computed_from::text[])) then
+        raise exception 'the key columns of % can be neither excluded nor masked, nor computed from such columns',
+            tracked using errcode = 'invalid_parameter_value';
+    end if;
+
+    for holder in select t.* from bridge.tracked_table as t
+                   where t.relation <> tracked
+                     and (t.entity_type = enable_tracking.entity_type
+                          or t.known_as = bridge.qualified_name(tracked)) loop
+        if not exists (select from pg_class as c where c.oid = holder.relation) then
+            perform bridge.disable_tracking(holder.relation);    -- it was dropped
+        elsif holder.entity_type = entity_type then
+            raise exception '% is tracked as % already', holder.relation, entity_type
+                using errcode = 'unique_violation', hint = 'Give another entity_type.';
+        end if;
+    end loop;
     insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, excluded, masked, columns,
-                                           known_as, home, activity, truncate_rows, replicated)
+                                           dropped, known_as, home, activity, truncate_rows, replicated)
     select tracked, entity_type, entity_event_type, key_numbers,
-           coalesce(array_agg(c.number) filter (where c.name::text = any (exclude)), '{}'),
-           coalesce(array_agg(c.number) filter (where c.name::text = any (mask)), '{}'),
-           jsonb_object_agg(c.number, c.name), bridge.qualified_name(tracked), bridge.tracking_home(),
-           coalesce(activity, false), coalesce(truncate_rows, 0), coalesce(replicated, false)
+           coalesce(array_agg(c.number) filter (where hidden ->> c.name::text = 'excluded'), '{}'),
+           coalesce(array_agg(c.number) filter (where hidden ->> c.name::text = 'masked'), '{}'),
+           jsonb_object_agg(c.number, c.name), hidden - array_agg(c.name::text), bridge.qualified_name(tracked),
+           bridge.tracking_home(), coalesce(activity, former.activity, false),
+           coalesce(truncate_rows, former.truncate_rows, 10000), coalesce(replicated, former.replicated, false)
       from bridge.current_columns(tracked) as c
     on conflict on constraint relation_is_tracked_once do update
        set entity_type = excluded.entity_type, entity_event_type = excluded.entity_event_type, key = excluded.key,
            excluded = excluded.excluded, masked = excluded.masked, columns = excluded.columns,
            dropped = excluded.dropped, known_as = excluded.known_as, home = excluded.home, activity = excluded.activity,
-           truncate_rows = excluded.truncate_rows, replicated = excluded.replicated
+           truncate_rows = excluded.truncate_rows, replicated = excluded.replicated, trouble = null
     returning t.id into tracked_id;
     perform bridge.generate_capture(tracked_id);
     perform bridge.attach_triggers(tracked_id);
     perform bridge.enable_triggers(tracked_id);
-    if (former.entity_type, former.key) is distinct from (entity_type, key_numbers) then
-        update bridge.tracked_table as t    -- now that the lock is there: others wrote while it was waited for
+    -- Under another name, by another key, or with columns that were left out, it is another history; and others wrote
+    -- while the lock was waited for.
+    if former.id is null or (former.entity_type, former.key) is distinct from (entity_type, key_numbers)
+       or exists (select from jsonb_each_text(former.columns) as k
+                   where k.key::int2 = any (former.excluded) and hidden ->> k.value is distinct from 'excluded') then
+        update bridge.tracked_table as t
            set since = clock_timestamp(), since_xid = pg_snapshot_xmax(pg_current_snapshot())
          where t.id = tracked_id;
     end if;

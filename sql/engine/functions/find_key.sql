@@ -30,7 +30,7 @@ begin
         raise exception 'table % has no primary key', relation
             using errcode = 'invalid_table_definition',
                   hint = 'Changes can be tracked only by key: add a primary key, or name the columns of another unique'
-                         ' index whose columns are all NOT NULL.';
+                         ' index whose columns are all NOT NULL (bridge track --key ...).';
     elsif not found then
         raise exception 'table % has no unique index of just the columns %', relation, array_to_string(key, ', ')
             using errcode = 'invalid_table_definition',

@@ -22,6 +22,9 @@ declare
     bounded constant oid[] := '{int2,int4,int8,text,varchar,bool,uuid,numeric,date,timestamp,timestamptz}'::regtype[];
     old_key constant text := bridge.key_expression(tracked, 'old');
     new_key constant text := bridge.key_expression(tracked, 'new');
+    -- A table partition's generated column may come to show a hidden one: then the partitioned table is not altered.
+    can_be_known constant boolean := tracked.excluded || tracked.masked = '{}' and tracked.dropped = '{}'
+        or not bridge.parts_compute(tracked.relation);
     types oid[];
     is_bounded boolean;
     sizes text[];    -- of the old row, of the new one
@@ -33,6 +36,10 @@ declare
     parts jsonb;
     reads jsonb;
 begin
+    if exists (select from bridge.current_columns(tracked.relation) as c where c.type is null) then
+        raise exception 'the types of the columns of % cannot be read', tracked.relation
+            using errcode = 'lock_not_available', hint = 'It is locked, or the owner of bridge may not use its schema.';
+    end if;
     select coalesce(array_agg(w.type), '{}'),
            coalesce(bool_and(w.type = any (bounded) and coalesce(l.collisdeterministic, w.collation = 0)), false),
            array[coalesce(string_agg(format('coalesce(octet_length(old.%I), 0)', w.name), ' + ')
@@ -42,9 +49,9 @@ begin
            coalesce(min('new.entity_type_id')
                     filter (where w.name = 'entity_type_id' and w.type = 'uuid'::regtype), 'null')
       into types, is_bounded, sizes, type_id
-      from (select c.name, c.collation, coalesce(nullif(y.typbasetype, 0), c.type) as type,
-                   coalesce(nullif(y.typbasetype, 0), c.type) in ('text'::regtype, 'varchar'::regtype) as is_text
-              from bridge.tracked_columns(tracked) as c left join pg_type as y on y.oid = c.type
+      from (select c.name, c.collation, bridge.base_type(c.type) as type,
+                   bridge.base_type(c.type) in ('text'::regtype, 'varchar'::regtype) as is_text
+              from bridge.tracked_columns(tracked) as c
              where c.use in ('key', 'plain')) as w
       left join pg_collation as l on l.oid = w.collation;
     settings := case
@@ -58,11 +65,13 @@ begin
         'settings', quote_literal(to_jsonb(tracked) - '{fingerprint,since,since_xid,trouble}'::text[]
                                   || jsonb_build_object('relation', tracked.relation::oid::text)) || '::jsonb',
         'relation', quote_literal(tracked.relation::oid),
-        'fingerprint', quote_literal(bridge.table_fingerprint(tracked.relation)),
+        'fingerprint', case when can_be_known then quote_literal(bridge.table_fingerprint(tracked.relation))
+                            else quote_literal('never') end,
         'entity_type', quote_literal(tracked.entity_type),
         'entity_event_type', quote_literal(tracked.entity_event_type),
         'shard_prefix', quote_literal(tracked.entity_type || ':'),
         'old_key', old_key,
+        'new_key', new_key,
         'variables', concat(case when tracked.activity
                                  then 'context record; event_id uuid; occurred_at timestamptz; ' end,
                             case when not is_bounded then 'old_state jsonb; new_state jsonb;' end),

@@ -3,7 +3,7 @@
 -- Returns:    nothing
 -- Writes:     owners and rights, where they are missing: after a dump was restored where the roles were not, all are
 -- Errors:     42704 undefined_object where a role is missing, 42501 insufficient_privilege where the caller is no
---             member of it
+--             member of it, 55P03 lock_not_available
 --
 -- An owner must be able to create in the schema when a function is given to him; he is only for that moment.
 create or replace function bridge.grant_capture() returns void
@@ -12,6 +12,7 @@ create or replace function bridge.grant_capture() returns void
 as $$
 declare
     statement text;
+    is_alone boolean := false;
 begin
     for statement in
         select format('grant usage on schema %s to %s', n.schema, r.role)
@@ -36,14 +37,15 @@ begin
         select format('grant execute on function %s to %s', p.oid::regprocedure, w.role)
           from pg_proc as p
           join (select f.name, r.role
-                  from unnest('{column_expression,computed_from,current_columns,is_plain_type,json_value,
-                                key_expression,member_tables,state_expression,tracked_columns,tracking_home}'::text[]
+                  from unnest('{base_type,column_expression,computed_from,current_columns,is_plain_type,
+                                json_value,key_expression,member_tables,state_expression,tracked_columns,
+                                tracking_home}'::text[]
                              ) as f (name),
                        unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
                 union all
                 select f.name, 'bridge_capture'
-                  from unnest('{careful_state,changed_expression,is_own_version,key_left,log_activity,read_change,
-                                record_change,record_removed,record_row,record_truncate,settle_changes,
+                  from unnest('{careful_state,changed_expression,check_order,is_own_version,log_activity,parts_compute,
+                                read_change,record_change,record_removed,record_row,record_truncate,
                                 table_fingerprint,version_moved}'::text[]) as f (name)
                 union all
                 select 'planning_runs_code', 'bridge_reader') as w on w.name = p.proname
@@ -62,6 +64,10 @@ begin
                    end::regrole as role
          ) as w
          where p.proowner <> w.role loop
+        if not is_alone then    -- two who grant on one schema at once are in each other's way
+            perform bridge.execute_briefly('select pg_advisory_xact_lock(hashtext(''bridge.grant_capture''))');
+            is_alone := true;
+        end if;
         execute statement;
     end loop;
 end $$;

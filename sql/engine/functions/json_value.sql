@@ -5,7 +5,7 @@
 -- Writes:     nothing
 -- Errors:     none but for a value that is too large
 create or replace function bridge.json_value(value json) returns jsonb
-    language plpgsql stable parallel safe
+    language plpgsql stable
     set search_path = pg_catalog, pg_temp
     set standard_conforming_strings = on
 as $$

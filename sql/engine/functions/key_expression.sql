@@ -7,7 +7,7 @@
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.key_expression(tracked bridge.tracked_table, "row" text) returns text
-    language sql stable parallel safe
+    language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
     select case when count(*) = 0 or count(*) < cardinality(tracked.key) then '''?''::text'

@@ -1,4 +1,4 @@
--- planning_runs_code: whether merely planning a query of a table may run somebody's function.
+-- planning_runs_code: whether merely planning a query of a table may run a function that is not a superuser's.
 --
 -- Parameters: relation   a table; of a partitioned one all table partitions count, too
 -- Returns:    boolean
@@ -8,10 +8,11 @@
 -- The planner evaluates what is constant in the predicates and expressions of indexes, in extended statistics,
 -- partition keys and virtual columns: functions of the table's owner, with the rights of whoever reads. What an
 -- operator class or a type runs only a superuser can have installed. Constraints are not looked at where
--- constraint_exclusion is off.
+-- constraint_exclusion is off, and policies fail the query where row_security is off.
 create or replace function bridge.planning_runs_code(relation regclass) returns boolean
     language sql stable
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
     with part as (
         select m.relation from bridge.member_tables(relation) as m (relation)
@@ -30,10 +31,11 @@ as $$
     )
     select exists (select from subject as s
                      join pg_depend as d on d.classid = s.classid and d.objid = s.objid and d.objsubid = 0
-                    where d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
-                      and d.refobjid >= 16384)    -- not built in
-        or exists (select from part as r join pg_class as c on c.oid = r.relation
-                    where c.relkind not in ('r', 'p') or c.relrowsecurity)
+                     left join pg_proc as p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
+                     left join pg_operator as o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+                     left join pg_type as y on d.refclassid = 'pg_type'::regclass and y.oid = d.refobjid
+                     join pg_roles as r on r.oid in (p.proowner, o.oprowner, y.typowner)
+                    where d.refobjid >= 16384 and not r.rolsuper)    -- neither built in nor, say, an extension's
 $$;
 
 revoke execute on function bridge.planning_runs_code(regclass) from public;

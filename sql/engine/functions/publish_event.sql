@@ -38,7 +38,7 @@ begin
     if serialize then
         perform pg_advisory_xact_lock(hashtextextended(event_key, 4711));
     end if;
-    if length(trace_parent) between 1 and 200 then    -- longer ones are none (bridge.change_context)
+    if octet_length(trace_parent) between 1 and 200 and trace_parent ~ '^[!-~]+$' then    -- bridge.trace_headers
         headers := jsonb_build_object('traceparent', trace_parent) || headers;
     end if;
     insert into bridge.outbox (id, shard, event_type, event_key, payload, headers)

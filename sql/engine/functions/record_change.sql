@@ -71,14 +71,14 @@ begin
                                         case action when 'DELETE' then previous_state else new_state end);
         end if;
         if action = 'INSERT' then
-            perform set_config('bridge.entered', xact::text, true);    -- see bridge.key_left()
+            perform set_config('bridge.entered', xact::text, true);    -- see bridge.check_order()
         end if;
         if action = 'DELETE' then
             if current_setting('bridge.entered', true) = xact::text then
-                perform bridge.key_left(tracked.entity_type, entity_id);
+                perform bridge.check_order(tracked.entity_type, entity_id);
             end if;
-        elsif new_over <> '0' then    -- its version is not the row's last: it may be recorded late
-            perform bridge.settle_changes(tracked.entity_type, entity_id);
+        elsif new_over <> '0' then    -- its version was locked or replaced since: it may be recorded late
+            perform bridge.check_order(tracked.entity_type, entity_id);
         end if;
     end loop;
 end $$;

@@ -33,7 +33,8 @@ declare
     row_count bigint;
 begin
     if current_setting('transaction_isolation') not like 'read %'
-       or tracked.relation is distinct from coalesce(pg_partition_root(truncated), truncated)
+       or tracked.relation <> truncated
+          and tracked.relation not in (select p.relid from pg_partition_ancestors(truncated) as p)
        or bridge.planning_runs_code(truncated) then
         return null;
     end if;

@@ -28,7 +28,9 @@ declare
     tracked bridge.tracked_table := jsonb_populate_record(null::bridge.tracked_table, settings);
     change record;
 begin
-    tracked.relation := coalesce(pg_partition_root(of_relation), of_relation);
+    if tracked.home <> bridge.tracking_home() then    -- after a dump and restore the table has another number
+        tracked.relation := (select t.relation from bridge.tracked_table as t where t.id = tracked.id);
+    end if;
     change := bridge.read_change(tracked, op, before, after);
     perform bridge.record_change(tracked, op, of_relation, change.old_key, change.new_key, change.previous_state,
                                  change.new_state, change.changed_fields, old_version, old_maker, new_version,

@@ -27,7 +27,8 @@ begin
     if tracked.home <> bridge.tracking_home() then    -- after a dump and restore the table has another number
         tracked.relation := (select t.relation from bridge.tracked_table as t where t.id = tracked.id);
     end if;
-    if tracked.relation is distinct from coalesce(pg_partition_root(of_relation), of_relation) then
+    if tracked.relation <> of_relation
+       and tracked.relation not in (select p.relid from pg_partition_ancestors(of_relation) as p) then
         return;
     end if;
     for emptied in

@@ -11,6 +11,7 @@ create or replace function bridge.refresh_tracking() returns integer
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
 declare
     tracked bridge.tracked_table;
@@ -20,8 +21,8 @@ declare
 begin
     begin
         perform bridge.grant_capture();
-    exception when undefined_object or insufficient_privilege then
-        return 0;    -- a role is missing: nothing can be followed
+    exception when undefined_object or insufficient_privilege or lock_not_available then
+        return 0;    -- a role is missing: nothing can be followed; or somebody else is at it
     end;
     delete from bridge.moved_version as m where m.xid < pg_snapshot_xmin(pg_current_snapshot());
     for tracked in select t.* from bridge.tracked_table as t order by t.id for update skip locked loop

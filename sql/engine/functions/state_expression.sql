@@ -8,14 +8,13 @@
 --
 -- jsonb_build_object() takes 100 arguments.
 create or replace function bridge.state_expression(tracked bridge.tracked_table, "row" text) returns text
-    language plpgsql stable parallel safe
+    language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
 begin
     if not exists (select from bridge.tracked_columns(tracked) as c
                     where c.use not in ('key', 'plain') or not bridge.is_plain_type(c.type)
-                       or 'json'::regtype in (c.type, (select y.typbasetype from pg_type as y
-                                                        where y.oid = c.type))) then
+                       or bridge.base_type(c.type) = 'json'::regtype) then
         return format('to_jsonb(%s)', "row");
     end if;
     return coalesce((

@@ -10,10 +10,10 @@
 -- nothing per row. Postgres itself throws the plan away when the table is altered, because the plan depends on the
 -- constant. After a restore another table may have the number that the constant has: so the database is part of it.
 create or replace function bridge.table_fingerprint(relation regclass) returns text
-    language sql immutable parallel safe
+    language sql immutable
     set search_path = pg_catalog, pg_temp
 as $$
-    select md5(jsonb_build_array(bridge.tracking_home(), relation::oid, jsonb_agg(
+    select md5(jsonb_build_array(bridge.tracking_home(), relation::oid, bridge.parts_compute(relation), jsonb_agg(
                jsonb_build_array(c.number, c.name, c.type, c.collation, c.generated, c.computed_from)
                order by c.number))::text)
       from bridge.current_columns(relation) as c

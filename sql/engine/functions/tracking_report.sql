@@ -8,6 +8,7 @@ create or replace function bridge.tracking_report()
     language sql stable
     security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
     with tracked as (
         select t.*, to_regprocedure(format('bridge_tracking.record_%s()', t.id)) as routine,
@@ -16,7 +17,10 @@ as $$
                array(select i.indexrelid from pg_index as i
                       where i.indrelid = t.relation and i.indisunique and i.indisvalid and i.indpred is null
                         and bridge.index_columns(i) @> t.key and bridge.index_columns(i) <@ t.key) as key_indexes,
-               array(select c.name::text from bridge.tracked_columns(t) as c where c.use = 'virtual') as virtual_columns
+               array(select c.name::text from bridge.tracked_columns(t) as c
+                      where c.use = 'virtual') as virtual_columns,
+               (select count(*) from bridge.tracked_columns(t) as c where c.use = 'key') as key_columns,
+               bridge.unknown_columns(t) as unknown_columns
           from bridge.tracked_table as t
           left join pg_class as c on c.oid = t.relation
     ), member as (
@@ -59,6 +63,11 @@ as $$
          where a.attrelid = t.relation and a.attnum = any (t.key) and not a.attnotnull and not a.attisdropped
            and t.home = bridge.tracking_home()
         union all
+        select true, 'a column of its key is gone, or shows what is hidden: its rows are recorded with the key ?',
+               format('bridge track %s, with a --key', t.known_as)
+         where t.is_there and t.home = bridge.tracking_home()
+           and t.key_columns < cardinality(t.key)
+        union all
         select true, 'its key is checked at the end of the transaction, so the order of its events may be wrong',
                format('Make the constraint %I anew, NOT DEFERRABLE', c.conname)
           from pg_constraint as c
@@ -71,8 +80,8 @@ as $$
            and not exists (select from pg_index as i where i.indexrelid = any (t.key_indexes) and i.indimmediate)
         union all
         select true, format('column %s was renamed before a dump: what nobody knows is masked', quote_ident(c.name)),
-               format('bridge track %s, with its settings', t.known_as)
-          from unnest(bridge.unknown_columns((select o from bridge.tracked_table as o where o.id = t.id))) as c (name)
+               format('bridge track %s, with a --mask or --exclude for each', t.known_as)
+          from unnest(t.unknown_columns) as c (name)
          where t.is_there
         union all
         select true, format('another table has its name now: %s', t.known_as),

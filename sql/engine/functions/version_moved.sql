@@ -33,7 +33,8 @@ begin
     if exists (select from bridge.history as h    -- what followed was recorded first
                 where hashtextextended(h.entity_id, 0) = hashtextextended(of_key, 0) and h.xid = pg_current_xact_id()
                   and h.entity_id = of_key and h.entity_type = of_type and h.filenode = of_filenode
-                  and h.replaced = new_version and h.occurred_at >= bridge.transaction_floor()) then
+                  and h.replaced = coalesce(bridge.latest_version(of_filenode, new_version), new_version)
+                  and h.occurred_at >= bridge.transaction_floor()) then
         perform bridge.settle_changes(of_type, of_key);
     end if;
 end $$;

@@ -98,6 +98,6 @@ comment on column bridge.history.actor_status is
 
 create index history_shard_seq_idx on bridge.history (shard, seq);
 -- An entity's history; and, while a transaction is at work, what it has recorded of a key (bridge.settle_changes).
-create index history_entity_idx on bridge.history (hashtextextended(entity_id, 0), xid);
+create index history_entity_idx on bridge.history (hashtextextended(entity_id, 0), xid, seq);
 
 create table bridge.history_default partition of bridge.history default;

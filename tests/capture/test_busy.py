@@ -1,0 +1,50 @@
+"""Tables that others keep for themselves, and two who do the same at once: nobody waits for long, and nothing fails."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from capture.history import Db, actions, problems, run
+
+
+def test_a_table_that_somebody_keeps_for_himself(db: Db, either_version: str) -> None:
+    run(db, "create table t (id int primary key)", "create table u (id int primary key)")
+    run(db, "select bridge.enable_tracking('t')", "alter table t add n int")
+    with psycopg.connect(either_version) as other:
+        other.execute("lock table public.t, public.u in access exclusive mode")
+        db.execute("set statement_timeout = '20s'")
+        with pytest.raises(errors.LockNotAvailable):
+            run(db, "select bridge.enable_tracking('u')")
+        run(db, "select bridge.refresh_tracking()")
+        assert problems(db) == []
+    run(db, "select bridge.refresh_tracking()", "insert into t values (1, 2)")
+    assert actions(db) == [("INSERT", "1")]
+
+
+def test_two_that_give_the_same_rights_at_once(db: Db, either_version: str) -> None:
+    """Postgres says "tuple concurrently updated" where two change one schema's rights."""
+    run(db, "create schema s", "create table s.t (id int primary key)", "create table s.u (id int primary key)")
+    run(db, "revoke usage on schema bridge from bridge_capture, bridge_reader")
+    failed: list[Exception] = []
+
+    def enable(name: str) -> None:
+        try:
+            with psycopg.connect(either_version) as conn:
+                conn.execute("select bridge.enable_tracking(%s, %s)", (f"s.{name}", name))
+        except psycopg.Error as error:
+            failed.append(error)
+
+    with psycopg.connect(either_version) as first:
+        first.execute("select bridge.enable_tracking('s.t', 't')")
+        second = threading.Thread(target=enable, args=("u",))
+        second.start()
+        run(db, "select bridge.refresh_tracking()")
+        first.commit()
+        second.join()
+    assert failed == []
+    run(db, "insert into s.t values (1)", "insert into s.u values (1)")
+    assert actions(db) == actions(db, "u") == [("INSERT", "1")]
