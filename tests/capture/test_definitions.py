@@ -343,6 +343,7 @@ PATTERNS = {
     "lock": "select count(*) from (select from t for update) as l; update t set n = n + 1",
     "foreign key": "insert into child select id from t; update t set n = n + 1",
     "own rows": "update t set n = n",
+    "keys": "update t set id = -id",
 }
 
 

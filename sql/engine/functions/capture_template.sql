@@ -30,6 +30,11 @@ begin
                 perform bridge.version_moved({{entity_type}}, {{new_key}}, tg_relid, old.ctid, new.ctid);
             end if;
             return null;
+        elsif {{key_fits}} and {{old_key}} <> {{new_key}} then
+            perform bridge.record_change(
+                jsonb_populate_record(null::bridge.tracked_table, {{settings}}), tg_op, tg_relid, {{old_key}},
+                {{new_key}}, {{old_state}}, {{new_state}}, null, old.ctid, old.xmin, new.ctid, new.xmax);
+            return null;
         end if;
     elsif tg_op = 'INSERT' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
         {{read_insert}}

@@ -95,17 +95,21 @@ begin
         reads := jsonb_build_object(
             'read_update', read_fields,
             'update_fits', format('%s + %s < 100000000', sizes[1], sizes[2]),
+            'key_fits', format('%s + %s < 100000000', sizes[1], sizes[2]),
             'insert_fits', format('%s < 100000000', sizes[2]), 'delete_fits', format('%s < 100000000', sizes[1]));
     else
         reads := jsonb_build_object(
             'read_update', format('begin old_state := %s; new_state := %s; %s'
-                                  ' exception when others then fields := null; end;', before, after, read_fields),
+                                  ' exception when others then fields := null; old_state := null; end;',
+                                  before, after, read_fields),
             'read_insert', format('begin new_state := %s; exception when others then new_state := null; end;', after),
             'read_delete', format('begin old_state := %s; exception when others then old_state := null; end;', before),
-            'update_fits', 'true', 'insert_fits', 'new_state is not null', 'delete_fits', 'old_state is not null');
+            'update_fits', 'true', 'key_fits', 'old_state is not null',
+            'insert_fits', 'new_state is not null', 'delete_fits', 'old_state is not null');
         before := 'old_state';
         after := 'new_state';
     end if;
+    parts := parts || jsonb_build_object('old_state', before, 'new_state', after);
     execute format('create or replace function %s returns trigger language plpgsql security definer'
                    ' set search_path = pg_catalog, pg_temp %s as %L', routine, settings,
                    bridge.fill_template(bridge.capture_template(),
