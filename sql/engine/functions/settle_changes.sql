@@ -25,7 +25,9 @@ begin
     for wrong in
         with recursive event as materialized (
             select h.id, h.occurred_at, h.seq, h.action, h.filenode, h.replaced, h.version is null as is_end,
-                   coalesce(bridge.latest_version(h.filenode, h.version), h.version) as version,
+                   case when (select exists (select from bridge.moved_version as m where m.xid = pg_current_xact_id()))
+                        then coalesce(bridge.latest_version(h.filenode, h.version), h.version)
+                        else h.version end as version,
                    row_number() over (order by h.seq) as recorded
               from bridge.history as h
              where hashtextextended(h.entity_id, 0) = hashtextextended(of_key, 0) and h.xid = pg_current_xact_id()
