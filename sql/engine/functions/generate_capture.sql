@@ -3,11 +3,11 @@
 -- Parameters: tracked_id   of bridge.tracked_table
 -- Returns:    nothing
 -- Writes:     the function bridge_tracking.record_<id>, bridge.tracked_table.fingerprint; takes no lock on the table
--- Errors:     none of its own
+-- Errors:     55P03 lock_not_available where the columns' types cannot be read
 --
 -- What decides the function's speed: how many expressions it evaluates for a row, because plpgsql prepares each anew in
--- each transaction; and how many settings it pins, at a microsecond each. So it does the usual only: a row that was not
--- replaced since, of a table that was not altered since. All else is bridge.record_row()'s, slower by far. Where
+-- each transaction; and how many settings it pins, at a microsecond each. So it does the usual only: a row that can be
+-- converted as a whole, of a table that was not altered since. All else is bridge.record_row()'s, slower by far. Where
 -- to_jsonb() cannot fail, it stands in the INSERT itself; else in a block that catches what fails.
 create or replace function bridge.generate_capture(tracked_id integer) returns void
     language plpgsql
