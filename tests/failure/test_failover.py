@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.local.postgres import binaries, run_as_owner
 from bridge.local.stack import Stack
+from bridge.local.state import free_ports
 
 
 class Standby:
@@ -27,8 +27,7 @@ class Standby:
         self.data.mkdir(mode=0o700)
         owner = stack.postgres.data.stat()
         os.chown(self.data, owner.st_uid, owner.st_gid)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_ports()["postgres"]
         port = int(conninfo_to_dict(primary_url)["port"])
         self.stream = Proxy(lambda: port, speaks_kafka=False)
         source = make_conninfo(primary_url, host="127.0.0.1", port=self.stream.port)

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from reaction import assert_says, publish_everywhere, running
 
 from bridge.local.stack import Stack
+from bridge.local.state import free_ports
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIGURATION = """
@@ -40,9 +40,8 @@ def pgbouncer(site: Site) -> Iterator[None]:
     """Between the relays and Postgres, with fewer sessions than the relays have connections."""
     if PROGRAM is None:
         pytest.skip("pgbouncer is not installed")
-    with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as probe:
-        directory, listen_port = Path(name), probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as name:
+        directory, listen_port = Path(name), free_ports()["postgres"]
         real = conninfo_to_dict(site.settings.database.url)
         configuration = directory / "pgbouncer.ini"
         configuration.write_text(CONFIGURATION.format(**real, listen_port=listen_port, directory=directory))
