@@ -42,3 +42,8 @@ def problems(db: Db) -> list[str]:
     """What `bridge doctor` would say is wrong."""
     query = "select finding from bridge.tracking_report() where is_problem order by finding"
     return [finding for (finding,) in db.execute(query).fetchall()]
+
+
+def hidden(db: Db) -> bool:
+    """Whether nothing of history holds the word SECRET, of which the tests' hidden values are made."""
+    return "SECRET" not in str(db.execute("select string_agg(h::text, '') from bridge.history as h").fetchone())

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from fix_relay import eventually
 
-from capture.history import Db, actions, events, last, problems, run, table
+from capture.history import Db, actions, events, hidden, last, problems, run, table
 
 PEOPLE = "create table t (id int primary key, email text, n int)"
 PARTS = (
@@ -17,10 +17,6 @@ PARTS = (
     "create table t1 partition of t for values from (10) to (20)",
     "select bridge.enable_tracking('t')",
 )
-
-
-def hidden(db: Db) -> bool:
-    return "SECRET" not in str(db.execute("select string_agg(h::text, '') from bridge.history as h").fetchone())
 
 
 @pytest.mark.parametrize("use", ["mask", "exclude"])

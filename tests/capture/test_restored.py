@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from bridge.local.postgres import binaries
-from capture.history import Db, actions, events, problems, run
+from capture.history import actions, events, hidden, problems, run
 
 MADE = (
     "create table public.t (gone int, id int primary key, email text, note text, n int)",
@@ -36,11 +36,6 @@ def restore(database: str, copy_url: str) -> None:
     dump = subprocess.run([binaries() / "pg_dump", database], check=True, capture_output=True).stdout
     command = [binaries() / "psql", "-q", "-v", "ON_ERROR_STOP=1", copy_url]
     subprocess.run(command, input=dump, check=True, stdout=subprocess.DEVNULL)
-
-
-def hidden(db: Db) -> bool:
-    text = db.execute("select string_agg(h::text, '') from bridge.history as h").fetchone()
-    return "SECRET" not in str(text)
 
 
 def test_what_was_masked_and_excluded_stays_so(database: str, copy_url: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from capture.history import Db, actions, events, last, run, table
+from capture.history import Db, actions, events, hidden, last, run, table
 
 TABLE = "create table t (id int primary key, email text, note text, n int)"
 TRACK = "select bridge.enable_tracking('t', mask => '{email}', exclude => '{note}')"
@@ -26,10 +26,6 @@ def other(either_version: str, level: str) -> Iterator[Db]:
         conn.execute("set search_path = public")
         conn.execute(f"set default_transaction_isolation = '{level}'".encode())
         yield conn
-
-
-def hidden(db: Db) -> bool:
-    return "SECRET" not in str(db.execute("select string_agg(h::text, '') from bridge.history as h").fetchone())
 
 
 def test_older_than_tracking(db: Db, other: Db) -> None:

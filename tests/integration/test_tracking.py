@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from capture.history import Db, run
 from fix_relay import eventually
 from psycopg import errors
 
-Db = psycopg.Connection[Any]
 Change = tuple[str, str, Any, Any, Any]
 MINE = "create table public.item (id int primary key, name text, price numeric, note text)"
 
@@ -23,11 +23,6 @@ def db(database: str) -> Iterator[Db]:
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute("set search_path = public")
         yield conn
-
-
-def run(db: Db, *statements: str) -> None:
-    for statement in statements:
-        db.execute(statement.encode())
 
 
 def changes(db: Db, entity_type: str = "item") -> list[Change]:
