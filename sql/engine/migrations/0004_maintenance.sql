@@ -1,6 +1,40 @@
--- What is to be maintained, and what maintenance has done.
+-- What the keeper does (bridge/keeping), and what it has done.
 
--- Which tables get table partitions ahead of time. Bounds are UTC days or months.
+-- When each of its jobs is due, and how it went last.
+create table bridge.policy (
+    job          text        primary key,
+    every        interval    not null,
+    enabled      boolean     not null default true,
+    started_at   timestamptz,                         -- of the last run
+    finished_at  timestamptz,
+    succeeded_at timestamptz,                         -- the end of the last run in which nothing failed
+    outcome      text,
+    detail       text,                                -- what failed, or was left to the next run
+    failures     integer     not null default 0,      -- runs in a row
+    constraint job_is_known check (job in ('partitions', 'retention', 'archive', 'refresh', 'capture', 'cleanup')),
+    constraint every_is_positive check (every > interval '0'),
+    constraint outcome_is_known check (outcome in ('ok', 'busy', 'error'))
+) with (fillfactor = 50);
+
+insert into bridge.policy (job, every) values
+    ('partitions', '5 minutes'),
+    ('retention', '1 hour'),     -- takes out table partitions whose time is over
+    ('archive', '1 hour'),       -- moves the log's old rows, and writes cold files
+    ('refresh', '1 minute'),     -- looks which views are due: bridge.matview_policy
+    ('capture', '10 minutes'),   -- follows tracked tables, and says what is wrong
+    ('cleanup', '1 hour');       -- old rows of bridge.tick, bridge.parked and the logs below
+
+-- One keeper at a time: no relay begins a job while another holds this.
+create table bridge.keeper (
+    only_one    boolean     primary key default true,
+    owner       text,
+    lease_until timestamptz,
+    constraint there_is_one check (only_one)
+) with (fillfactor = 50);
+
+insert into bridge.keeper default values;
+
+-- Which tables get table partitions ahead of time, and when these leave. Bounds are UTC days or months.
 create table bridge.partition_policy (
     parent        regclass primary key,
     control       name     not null,                -- the column of the partition key
@@ -8,21 +42,63 @@ create table bridge.partition_policy (
     premake       integer  not null,                -- steps ahead of the current one
     storage       text     not null default '',     -- storage parameters of each new leaf
     max_move_rows integer  not null default 20000,  -- strays moved out of the default partition at a time
+    keep_for      interval,                         -- a partition leaves so long after its end; null: never
+    expiry        text     not null default 'drop', -- how
+    location      text,                             -- of cold files: a directory, or a URL that fsspec knows
     constraint step_is_known check (step in ('day', 'month')),
     constraint premake_is_sane check (premake between 1 and 400),
-    constraint max_move_rows_is_positive check (max_move_rows > 0)
+    constraint max_move_rows_is_positive check (max_move_rows > 0),
+    constraint keep_for_is_positive check (keep_for > interval '0'),
+    constraint expiry_is_known check (expiry in (
+        'drop',
+        'detach',    -- it is taken out and stays, a table of its own
+        'files'      -- it is dropped once it lies in cold files that were read back and compared
+    )),
+    constraint files_have_a_location check (expiry <> 'files' or location is not null)
 );
 
+comment on column bridge.partition_policy.keep_for is
+    'For bridge.outbox it counts from when the last event of a partition was processed; for the others from its end';
+
 -- Rows of the outbox and the history never change: there is nothing to vacuum but for freezing, once a leaf is full.
-insert into bridge.partition_policy (parent, control, step, premake, storage)
+-- The history may be an audit's only copy: it stays until somebody says otherwise.
+insert into bridge.partition_policy (parent, control, step, premake, storage, keep_for)
 select parent, control, 'day', 7,
-       'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1'
-  from (values ('bridge.outbox'::regclass, 'created_at'::name),
-               ('bridge.history', 'occurred_at')) as outbox (parent, control);
+       'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1', keep_for
+  from (values ('bridge.outbox'::regclass, 'created_at'::name, interval '7 days'),
+               ('bridge.history', 'occurred_at', null)) as outbox (parent, control, keep_for);
 
 insert into bridge.partition_policy (parent, control, step, premake) values
     ('bridge.activity_log', 'occurred_at', 'month', 3),
     ('bridge.activity_log_archive', 'occurred_at', 'month', 1);
+
+-- Table partitions that were taken out, and what became of them. bridge.retire_partition() adds to it.
+create table bridge.retired_partition (
+    id          bigint      generated always as identity primary key,
+    parent      text        not null,    -- qualified: bridge.outbox
+    leaf        text        not null,    -- qualified
+    range_from  timestamptz not null,
+    range_to    timestamptz not null,
+    expiry      text        not null,    -- as bridge.partition_policy had it
+    location    text,                    -- of its cold files: the manifest's, once that is written
+    state       text        not null default 'detached',
+    rows        bigint,                  -- null until they were counted
+    max_xid     xid8,                    -- of its events' transactions
+    checksum    text,                    -- of its cold files' rows
+    detached_at timestamptz not null default clock_timestamp(),
+    changed_at  timestamptz not null default clock_timestamp(),
+    trouble     text,                    -- why it does not get on
+    constraint expiry_is_known check (expiry in ('drop', 'detach', 'files')),
+    constraint state_is_known check (state in (
+        'detached',    -- a table of its own; the end of it with expiry 'detach'
+        'exported',    -- its cold files and their manifest are written
+        'verified',    -- they were read back and compared with the table
+        'dropped',
+        'restored'     -- it is a table partition again
+    ))
+);
+
+create index retired_partition_range_idx on bridge.retired_partition (parent, range_from);
 
 -- One row for each run of bridge.archive_old_activity_logs().
 create table bridge.archive_job (
@@ -40,9 +116,11 @@ create table bridge.archive_job (
 -- Which materialised views bridge.refresh_views() refreshes, in this order. By name: a view that is created anew is
 -- another one to regclass.
 create table bridge.matview_policy (
-    matview  text    primary key,             -- qualified: crm.contact_management_view
-    position integer not null default 100,
-    enabled  boolean not null default true
+    matview  text     primary key,             -- qualified: crm.contact_management_view
+    position integer  not null default 100,
+    every    interval not null default '5 minutes',
+    enabled  boolean  not null default true,
+    constraint every_is_positive check (every > interval '0')
 );
 
 create table bridge.matview_refresh (
@@ -56,11 +134,11 @@ create table bridge.matview_refresh (
 
 create index matview_refresh_matview_idx on bridge.matview_refresh (matview, id);
 
--- What bridge.ensure_partitions() did or could not do.
+-- What the keeper's jobs, and bridge.ensure_partitions(), did or could not do.
 create table bridge.maintenance_log (
     id      bigint      generated always as identity primary key,
     at      timestamptz not null default clock_timestamp(),
-    action  text        not null,
+    action  text        not null,    -- create_partition, retire_partition, ...
     target  text        not null,
     outcome text        not null,
     detail  text,

@@ -1,0 +1,98 @@
+"""The keeper: does what is due, one keeper at a time. What is due when stands in `bridge.policy`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+
+import psycopg
+
+from bridge.keeping.step import House, Job, Outcome, Step
+from bridge.postgres.explained import explained
+from bridge.postgres.queries import query
+from bridge.text import printable
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60.0
+
+JOBS: Mapping[str, Job] = {}
+
+
+class Run(NamedTuple):
+    """One run of a job, and what it did."""
+
+    job: str
+    outcome: Outcome
+    steps: tuple[Step, ...]
+
+
+class Keeper:
+    """One keeper; `owner` tells it from others."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._said: set[tuple[str, str, str]] = set()  # troubles that were logged: job, target, detail
+
+    def keep(self, house: House, jobs: Collection[str] = (), *, at_once: bool = False) -> list[Run] | None:
+        """Do what is due, or, `at_once`, all `jobs` (none: every enabled one); None while another keeper is at work.
+
+        Raises DatabaseUnavailable (DatabaseRefuses where a right is missing).
+        """
+        with explained():
+            if not self._holds(house.conn):
+                return None
+            try:
+                runs = []
+                due = house.conn.execute(query("due_jobs"), {"jobs": list(jobs) or None, "at_once": at_once}).fetchall()
+                for (job,) in due:
+                    if job in JOBS and house.pause(0) and self._holds(house.conn):
+                        runs.append(self._run(house, job))
+                return runs
+            finally:
+                if not house.conn.closed:
+                    house.conn.execute(query("release_keeper"), {"owner": self._owner})
+
+    def _holds(self, conn: psycopg.Connection) -> bool:
+        """Take the lease, or renew it."""
+        lease = {"owner": self._owner, "lease_seconds": LEASE_SECONDS}
+        return conn.execute(query("take_keeper"), lease).fetchone() is not None
+
+    def _run(self, house: House, job: str) -> Run:
+        house.conn.execute(query("start_job"), {"job": job})
+        steps = []
+        for step in self._steps(house, job):
+            steps.append(step)
+            house.conn.execute(query("log_step"), step._asdict())
+            self._say(job, step)
+            if not self._holds(house.conn):
+                break  # it took longer than the lease, and another keeper has begun
+        outcome = max((step.outcome for step in steps), key=list(Outcome).index, default=Outcome.OK)
+        troubles = [f"{step.target}: {step.detail}" for step in steps if step.outcome is not Outcome.OK]
+        finished = {"job": job, "outcome": outcome, "detail": "; ".join(troubles[:5]) or None}
+        house.conn.execute(query("finish_job"), finished)
+        self._forget(job, steps)
+        return Run(job, outcome, tuple(steps))
+
+    def _steps(self, house: House, job: str) -> Iterator[Step]:
+        try:
+            yield from JOBS[job](house)
+        except psycopg.Error as error:  # what the job asks first, before its single steps
+            if house.conn.closed:
+                raise
+            message = printable(error.diag.message_primary or type(error).__name__)
+            yield Step(job, "", Outcome.ERROR, message)
+
+    def _say(self, job: str, step: Step) -> None:
+        """Each trouble once; a table that is busy is none."""
+        trouble = (job, step.target, step.detail)
+        if step.outcome is Outcome.ERROR and trouble not in self._said:
+            self._said.add(trouble)
+            logger.warning("%s: %s: %s", job, printable(step.target), printable(step.detail))
+        elif step.outcome is Outcome.OK:
+            logger.debug("%s: %s %s", job, printable(step.target), printable(step.detail))
+
+    def _forget(self, job: str, steps: list[Step]) -> None:
+        still = {(job, step.target, step.detail) for step in steps}
+        self._said = {trouble for trouble in self._said if trouble[0] != job or trouble in still}

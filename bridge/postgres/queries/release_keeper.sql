@@ -1,0 +1,1 @@
+update bridge.keeper set owner = null, lease_until = null where owner = %(owner)s
