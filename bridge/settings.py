@@ -78,6 +78,7 @@ class RelaySettings:
     poll_max_seconds: float = 0.25
     lease_seconds: float = 10.0
     transaction_timeout_seconds: float = 10.0
+    keep_house: bool = True
 
 
 @dataclass(frozen=True)

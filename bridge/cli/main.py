@@ -14,6 +14,7 @@ from bridge.cli.dead import dead
 from bridge.cli.demo import demo
 from bridge.cli.doctor import doctor_command
 from bridge.cli.local import local
+from bridge.cli.maintain import maintain_command
 from bridge.cli.migrate import migrate
 from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
@@ -37,6 +38,7 @@ cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(doctor_command)
 cli.add_command(local)
+cli.add_command(maintain_command)
 cli.add_command(migrate)
 cli.add_command(recover_command)
 cli.add_command(run)

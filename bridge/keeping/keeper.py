@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 import psycopg
 
+from bridge.keeping.capture import examine_capture
+from bridge.keeping.cleanup import clean_up
+from bridge.keeping.partitions import keep_partitions
+from bridge.keeping.retention import retire
 from bridge.keeping.step import House, Job, Outcome, Step
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
@@ -17,7 +21,12 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60.0
 
-JOBS: Mapping[str, Job] = {}
+JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
+    "partitions": keep_partitions,
+    "retention": retire,
+    "capture": examine_capture,
+    "cleanup": clean_up,
+}
 
 
 class Run(NamedTuple):
@@ -91,7 +100,7 @@ class Keeper:
             self._said.add(trouble)
             logger.warning("%s: %s: %s", job, printable(step.target), printable(step.detail))
         elif step.outcome is Outcome.OK:
-            logger.debug("%s: %s %s", job, printable(step.target), printable(step.detail))
+            logger.info("%s: %s: %s", job, printable(step.target), printable(step.detail))
 
     def _forget(self, job: str, steps: list[Step]) -> None:
         still = {(job, step.target, step.detail) for step in steps}

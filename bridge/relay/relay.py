@@ -25,6 +25,7 @@ from bridge.relay.carriers import Carriers, Counts
 from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.equipment import Equipment
 from bridge.relay.health import Health
+from bridge.relay.house import HouseKeeper
 from bridge.relay.outages import Outages
 from bridge.relay.sharing import share_out
 from bridge.relay.start import start
@@ -57,6 +58,7 @@ class Relay:
         self._outages = Outages()
         self._stopping = stopping
         self._capture = CaptureWatch(settings)
+        self._house = HouseKeeper(settings, self.relay_id)
         self._carriers: Carriers
         self._stopped: dict[int, str] = {}  # shards that wait for a person, and why
         self._relays = 1  # that were alive when the shards were last shared out
@@ -85,6 +87,8 @@ class Relay:
             self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
         )  # fmt: skip
         self._capture.start()
+        if self._settings.relay.keep_house:
+            self._house.start()
         try:
             self._loop()
         finally:
@@ -193,6 +197,7 @@ class Relay:
     def _shut_down(self) -> None:
         self._carriers.end()
         self._capture.end()
+        self._house.end()
         if self._members is not None:
             try:
                 self._members.leave()

@@ -71,6 +71,11 @@ class Replayed:
                 self.wrong.append(f"{action} {key[:40]!r}: the state before is {before}, and was {known}")
             if action == "UPDATE":
                 differ = {name for name in after if before.get(name) != after[name]}
+                differ |= {  # SQL's null became JSON's, or the other way: a state holds one null
+                    name
+                    for name in fields or ()
+                    if self.table.columns.get(name) in ("json", "jsonb") and after[name] is before.get(name) is None
+                }
                 if set(fields) - set(self.table.masked) != differ - set(self.table.masked) or not fields:
                     self.wrong.append(f"UPDATE {key[:40]!r}: fields {fields}, not {differ}")
             if after is None:
@@ -79,7 +84,14 @@ class Replayed:
                 self.rows[key] = after
 
     def begin_anew(self, db: Db, now: dict[str, Any]) -> None:
-        """After a change of the definition: what was recorded meanwhile ends, for its keys, with what is there."""
+        """After a change of the definition: what was recorded meanwhile ends, for its keys, with what is there.
+
+        From Postgres 17 on a generated column may show another than it did once somebody has rewritten the table, and a
+        transaction with an older snapshot does not see which: it is left out, or masked.
+        """
+        unsure = {name for name, kind in self.table.columns.items() if kind == "generated"}
+        if db.info.server_version < 170000 or not (self.table.excluded or self.table.masked):
+            unsure = set()
         ended: dict[str, Any] = {}
         for action, key, _, after, _, seq, is_told in db.execute(HISTORY, (self.table.name, self.seq)).fetchall():
             self.seq = seq
@@ -88,7 +100,7 @@ class Replayed:
             elif not is_told:
                 ended.clear()
         for key, state in ended.items():
-            if now.get(key) != state:
+            if _without(unsure, now.get(key)) != _without(unsure, state):
                 self.wrong.append(f"{key[:40]!r} is {now.get(key)}, and history says {state}")
         self.rows = now
 
@@ -96,3 +108,7 @@ class Replayed:
         for key in now.keys() | self.rows.keys():
             if now.get(key) != self.rows.get(key):
                 self.wrong.append(f"{key[:40]!r} is {now.get(key)}, and history says {self.rows.get(key)}")
+
+
+def _without(columns: set[str], state: Any) -> Any:
+    return {name: value for name, value in state.items() if name not in columns} if state else state

@@ -159,7 +159,9 @@ def test_one_tables_trouble_does_not_stop_the_others(db: Db) -> None:
     taken = value(db, query.format("bridge.activity_log"))
     run(db, f"create table bridge.activity_log_y{taken} (x int)")
     assert value(db, "select bridge.ensure_partitions()") == 3
-    query = "select outcome, detail from bridge.maintenance_log where target = 'bridge.activity_log'"
+    query = (
+        "select outcome, detail from bridge.maintenance_log where target = 'bridge.activity_log' and outcome <> 'ok'"
+    )
     ((outcome, detail),) = db.execute(query).fetchall()
     assert outcome == "error"
     assert "already exists" in detail
@@ -220,7 +222,7 @@ def test_more_strays_of_one_moment_than_move_at_once(db: Db) -> None:
     run(db, "update bridge.partition_policy set max_move_rows = 10 where parent = 'bridge.activity_log'::regclass")
     for moment, count in (("2021-05-05Z", 25), ("2021-05-06Z", 25), ("2021-05-07Z", 1)):
         log(db, *[f"'{moment}'"] * count)
-    for left in (26, 1, 0):
+    for left in (50, 25, 0):
         run(db, "select bridge.ensure_partitions()")
         assert status(db, "activity_log")[1] == left
     assert value(db, "select count(*) from bridge.activity_log") == 51

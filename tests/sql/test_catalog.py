@@ -21,13 +21,22 @@ PUBLIC = {
     *["bridge.actor_status", "bridge.performed_by", "bridge.trace_headers"],
     *["bridge.entity_history", "bridge.highest_seq"],
     *["bridge.new_event_id"],
-    *["bridge.partition_bounds", "bridge.partition_gaps", "bridge.partition_name", "bridge.partition_report"],
+    *["bridge.partition_bounds", "bridge.partition_name", "bridge.partition_report"],
     *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
 }
 DEFINERS = {
     *["bridge.insert_event", "bridge.insert_change", "bridge.reopen_partition"],
     *["bridge.publish_event", "bridge.record_removed", "bridge.settle_changes", "bridge.version_moved"],
     *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
+    *[
+        "bridge.partition_report",
+        "bridge.partition_gaps",
+        "bridge.create_partition",
+        "bridge.adopt_default",
+        "bridge.finish_partitions",
+    ],
+    *["bridge.due_partitions", "bridge.retire_partition", "bridge.count_retired", "bridge.drop_retired"],
+    *["bridge.note_retired", "bridge.clean_up"],
     *["crm.fn_create_entity", "crm.fn_update_entity"],
     *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],
     "crm.track_entity_change",

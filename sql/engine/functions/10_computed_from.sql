@@ -5,15 +5,16 @@
 -- Writes:     nothing
 -- Errors:     none
 --
--- Only the catalog has this, and the snapshot may see it as it was. An expression that is exchanged has the table
--- rewritten, and then it may show any: the file is asked of the cache, which is always of now.
+-- Only the catalog has this, and the snapshot may see it as it was. An expression that is exchanged (Postgres 17 and
+-- later can) has the table rewritten, and then it may show any: the file is asked of the cache, which is always of now.
 create or replace function bridge.computed_from(relation regclass) returns table (name name, shows name)
     language sql stable rows 2
     set search_path = pg_catalog, pg_temp
     set jit = off
 as $$
     with file as (
-        select nullif((select c.relfilenode from pg_class as c where c.oid = relation), 0)
+        select current_setting('server_version_num')::integer >= 170000
+               and nullif((select c.relfilenode from pg_class as c where c.oid = relation), 0)
                is distinct from pg_relation_filenode(relation) as is_new
     )
     select a.attname, r.attname

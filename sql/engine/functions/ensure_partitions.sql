@@ -8,7 +8,8 @@
 -- Errors:     none: what cannot be done now (a lock, an error) is recorded and warned of; the next call tries again
 --
 -- It takes no lock where nothing is missing, but on past partitions, to note that they are finished
--- (bridge.finish_partitions). If two calls meet, the second returns at once.
+-- (bridge.finish_partitions). If two calls meet, the second returns at once. Its locks last until its transaction ends:
+-- the keeper, which does the same, has a transaction for each partition (bridge/keeping/partitions.py).
 create or replace function bridge.ensure_partitions(
     of_parent regclass default null,
     also      timestamptz[] default '{}'
@@ -41,7 +42,9 @@ begin
                    where of_parent is null or p.parent = of_parent order by p.parent::text loop
         for gap in select * from bridge.partition_gaps(policy.parent, also) loop
             begin
-                perform bridge.create_partition(policy.parent, gap.range_from, gap.range_to);
+                insert into bridge.maintenance_log (action, target, outcome, detail)
+                values ('create_partition', policy.parent::text, 'ok',
+                        bridge.create_partition(policy.parent, gap.range_from, gap.range_to));
                 created := created + 1;
             exception when others then   -- a failure here must stop neither the other tables nor the caller
                 outcome := case when sqlstate in ('55P03', '40P01') then 'busy' else 'error' end;

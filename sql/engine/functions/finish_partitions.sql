@@ -13,6 +13,7 @@
 -- owner's to change, and one that lacks would be lost.
 create or replace function bridge.finish_partitions() returns timestamptz
     language plpgsql
+    security definer
     set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
     set datestyle = 'ISO, YMD'

@@ -2,13 +2,15 @@
 --
 -- Parameters: of_parent   a table of bridge.partition_policy
 --             also        moments, beside now and those to come, for which a partition is wanted
--- Returns:    ranges within one step each, the current one first, past ones last: the steps from now on as far as
---             the policy says, and up to 50 others that have rows in the default partition
+-- Returns:    ranges within one step each, the current one first, past ones last, the newest of them first: the steps
+--             from now on as far as the policy says, and up to 50 others that have rows in the default partition.
+--             Rows before the year 1 or after 9999 stay there
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.partition_gaps(of_parent regclass, also timestamptz[] default '{}')
     returns table (range_from timestamptz, range_to timestamptz)
     language plpgsql stable
+    security definer
     set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $$
@@ -20,7 +22,8 @@ begin
     select * into strict policy from bridge.partition_policy as p where p.parent = of_parent;
     select b.leaf into default_leaf from bridge.partition_bounds(of_parent) as b where b.is_default;
     if default_leaf is not null then
-        execute format('select array(select distinct date_trunc(%1$L, %2$I) from %3$s where isfinite(%2$I)'
+        execute format('select array(select distinct date_trunc(%1$L, %2$I::timestamptz) from %3$s'
+                       ' where %2$I >= ''0001-01-01 UTC'' and %2$I < ''9999-12-01 UTC'''
                        ' order by 1 desc limit 50)', policy.step, policy.control, default_leaf) into strays;
     end if;
     return query
@@ -32,10 +35,13 @@ begin
         select date_trunc(policy.step, now()) + n * ('1 ' || policy.step)::interval as start
           from generate_series(0, policy.premake) as n
         union
-        select date_trunc(policy.step, moment) from unnest(strays || also) as moment where isfinite(moment)
+        select date_trunc(policy.step, moment) from unnest(strays || also) as moment
+         where moment >= '0001-01-01 UTC' and moment < '9999-12-01 UTC'
     )
     select lower(gap), upper(gap)
       from wanted, covered,
            unnest(tstzmultirange(tstzrange(start, start + ('1 ' || policy.step)::interval)) - covered.ranges) as gap
-     order by upper(gap) <= now(), lower(gap);
+     order by upper(gap) <= now(), case when upper(gap) <= now() then -extract(epoch from lower(gap)) end, lower(gap);
 end $$;
+
+revoke execute on function bridge.partition_gaps(regclass, timestamptz[]) from public;

@@ -7,6 +7,7 @@ create or replace function bridge.partition_report()
     returns table (parent regclass, step text, leaves integer, covered_until timestamptz, runway interval,
                    default_rows bigint)
     language plpgsql stable
+    security definer
     set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -41,7 +41,7 @@ create table bridge.partition_policy (
     step          text     not null,
     premake       integer  not null,                -- steps ahead of the current one
     storage       text     not null default '',     -- storage parameters of each new leaf
-    max_move_rows integer  not null default 20000,  -- strays moved out of the default partition at a time
+    max_move_rows integer  not null default 10000,  -- strays moved out of the default partition at a time
     keep_for      interval,                         -- a partition leaves so long after its end; null: never
     expiry        text     not null default 'drop', -- how
     location      text,                             -- of cold files: a directory, or a URL that fsspec knows
@@ -52,8 +52,10 @@ create table bridge.partition_policy (
     constraint expiry_is_known check (expiry in (
         'drop',
         'detach',    -- it is taken out and stays, a table of its own
+        'archive',   -- its rows are moved to the archive table, then it is dropped
         'files'      -- it is dropped once it lies in cold files that were read back and compared
     )),
+    constraint the_log_has_an_archive check (expiry <> 'archive' or parent = 'bridge.activity_log'::regclass),
     constraint files_have_a_location check (expiry <> 'files' or location is not null)
 );
 
@@ -68,15 +70,16 @@ select parent, control, 'day', 7,
   from (values ('bridge.outbox'::regclass, 'created_at'::name, interval '7 days'),
                ('bridge.history', 'occurred_at', null)) as outbox (parent, control, keep_for);
 
-insert into bridge.partition_policy (parent, control, step, premake) values
-    ('bridge.activity_log', 'occurred_at', 'month', 3),
-    ('bridge.activity_log_archive', 'occurred_at', 'month', 1);
+insert into bridge.partition_policy (parent, control, step, premake, keep_for, expiry) values
+    ('bridge.activity_log', 'occurred_at', 'month', 3, '3 months', 'archive'),
+    ('bridge.activity_log_archive', 'occurred_at', 'month', 1, null, 'drop');
 
 -- Table partitions that were taken out, and what became of them. bridge.retire_partition() adds to it.
 create table bridge.retired_partition (
     id          bigint      generated always as identity primary key,
     parent      text        not null,    -- qualified: bridge.outbox
     leaf        text        not null,    -- qualified
+    relation    regclass    not null,    -- it, as long as it is there
     range_from  timestamptz not null,
     range_to    timestamptz not null,
     expiry      text        not null,    -- as bridge.partition_policy had it
@@ -88,7 +91,7 @@ create table bridge.retired_partition (
     detached_at timestamptz not null default clock_timestamp(),
     changed_at  timestamptz not null default clock_timestamp(),
     trouble     text,                    -- why it does not get on
-    constraint expiry_is_known check (expiry in ('drop', 'detach', 'files')),
+    constraint expiry_is_known check (expiry in ('drop', 'detach', 'archive', 'files')),
     constraint state_is_known check (state in (
         'detached',    -- a table of its own; the end of it with expiry 'detach'
         'exported',    -- its cold files and their manifest are written

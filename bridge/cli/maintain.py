@@ -1,0 +1,72 @@
+"""`bridge maintain`: keeps house without a relay, for those who prefer cron."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from pathlib import Path
+
+import click
+
+from bridge.cli.options import config_option
+from bridge.cli.terminal import echo, echo_json, log_to_stderr
+from bridge.configuration.load import load
+from bridge.errors import BridgeError
+from bridge.keeping.keeper import JOBS, Keeper, Run
+from bridge.keeping.step import House, Outcome
+from bridge.postgres.connection import connect
+from bridge.postgres.migrate import require_current
+from bridge.relay.house import HouseKeeper
+from bridge.relay.signals import stop_on_signals
+from bridge.settings import Settings
+
+
+@click.command("maintain")
+@click.option("--once", is_flag=True, help="Do every job now, whether it is due or not, and end.")
+@click.option("--job", "jobs", type=click.Choice(list(JOBS)), multiple=True, help="Only this one; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each run of a job, on standard output.")
+@config_option
+def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: Path | None) -> int:
+    """Keep house: partitions, retention, archive, views, capture, clean-up, as the tables of policies say.
+
+    A relay does the same, unless relay.keep_house is false; one keeper at a time is at work. Without --once it goes on
+    until it is stopped, and does what is due. Exit code of --once: 0 done; 1 a job failed or could not do all, or
+    another keeper is at work.
+    """
+    settings = load(config)
+    log_to_stderr(logging.INFO)
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+    if once:
+        return _once(settings, owner, jobs, as_json)
+    with connect(settings.database.url, application_name=f"{settings.relay.name} keeper") as conn:
+        require_current(conn)
+    house = HouseKeeper(settings, owner, jobs=jobs, tell=lambda run: _print(run, as_json))
+    stop_on_signals(house.end)
+    house.run()
+    return 0
+
+
+def _once(settings: Settings, owner: str, jobs: tuple[str, ...], as_json: bool) -> int:
+    ending = threading.Event()
+    stop_on_signals(ending.set)
+    with connect(settings.database.url, application_name=f"{settings.relay.name} keeper") as conn:
+        require_current(conn)
+        house = House(conn, settings, lambda seconds: not ending.wait(seconds))
+        runs = Keeper(owner).keep(house, jobs, at_once=True)
+    if runs is None:
+        raise BridgeError("another keeper is at work", hint="A relay keeps house, or another command does; try again")
+    for run in runs:
+        _print(run, as_json)
+    return int(any(run.outcome is not Outcome.OK for run in runs))
+
+
+def _print(run: Run, as_json: bool) -> None:
+    if as_json:
+        steps = [step._asdict() for step in run.steps]
+        echo_json({"job": run.job, "outcome": run.outcome, "steps": steps})
+        return
+    echo(f"{run.job}: {run.outcome}")
+    echo(*(f"  {step.outcome}: {step.action} {step.target}: {step.detail}" for step in run.steps))

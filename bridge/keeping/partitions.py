@@ -1,0 +1,59 @@
+"""Makes table partitions ahead of time, and gives rows that had none a partition of their own.
+
+Many such rows stay where they are: the default partition becomes an ordinary one, and a new one takes its place. Few are
+moved.
+
+Each partition has a transaction of its own, so that no lock is held for longer than one takes, and none while another
+is waited for. Where a lock is not to be had, the table is left to the next run: half a second in which others wait
+behind us is what a try may cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.keeping.step import House, Outcome, Step, attempt
+from bridge.postgres.queries import query
+
+MOST_SLICES = 1_000  # of one table, in one run; what is left, the next one does
+REST_SECONDS = 0.05  # between slices, for those who waited
+
+
+def keep_partitions(house: House) -> Iterator[Step]:
+    """The job `partitions`."""
+    for (parent,) in house.conn.execute(query("partitioned_tables")).fetchall():
+        yield from _fill_gaps(house, parent)
+    # In a transaction of its own, because it locks partitions against writers, who are done with them.
+    step = attempt(house, "finish_partitions", "bridge.finished", lambda: _value(house, "finish_partitions"))
+    if step.outcome is not Outcome.OK:
+        yield step
+
+
+def _fill_gaps(house: House, parent: str) -> Iterator[Step]:
+    adopted = attempt(house, "adopt_default", parent, lambda: _value(house, "adopt_default", {"parent": parent}))
+    if adopted.outcome is not Outcome.OK or adopted.detail:
+        yield adopted
+    failed: set[str] = set()  # by their end: a slice that was moved changes a gap's beginning
+    for _ in range(MOST_SLICES):
+        gaps = house.conn.execute(query("partition_gaps"), {"parent": parent}).fetchall()
+        gap = next((gap for gap in gaps if gap[1] not in failed), None)
+        if gap is None:
+            return
+        step = _create(house, parent, *gap)
+        yield step
+        if step.outcome is Outcome.BUSY:
+            return
+        if step.outcome is Outcome.ERROR:
+            failed.add(gap[1])
+        if not house.pause(REST_SECONDS):
+            return
+
+
+def _create(house: House, parent: str, range_from: str, range_to: str) -> Step:
+    gap = {"parent": parent, "range_from": range_from, "range_to": range_to}
+    return attempt(house, "create_partition", parent, lambda: _value(house, "create_partition", gap))
+
+
+def _value(house: House, name: str, parameters: dict[str, str] | None = None) -> str:
+    row = house.conn.execute(query(name), parameters).fetchone()
+    return "" if row is None or row[0] is None else str(row[0])

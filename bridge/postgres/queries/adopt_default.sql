@@ -1,0 +1,1 @@
+select bridge.adopt_default(%(parent)s::regclass)

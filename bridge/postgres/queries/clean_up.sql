@@ -1,0 +1,1 @@
+select target, removed from bridge.clean_up(%(most)s)

@@ -1,0 +1,1 @@
+select bridge.count_retired(%(id)s)

@@ -1,0 +1,1 @@
+select bridge.drop_retired(%(id)s)

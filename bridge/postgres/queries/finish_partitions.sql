@@ -1,0 +1,1 @@
+select bridge.finish_partitions()::text

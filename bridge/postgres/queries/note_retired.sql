@@ -1,0 +1,1 @@
+select bridge.note_retired(%(id)s, %(trouble)s)

@@ -1,0 +1,1 @@
+select bridge.retire_partition(%(leaf)s::regclass)

@@ -1,0 +1,29 @@
+-- count_retired: count the rows of a table partition that was taken out.
+--
+-- Parameters: id   of bridge.retired_partition
+-- Returns:    how many
+-- Writes:     bridge.retired_partition
+-- Errors:     02000 no_data where it is not there any more
+create or replace function bridge.count_retired(id bigint) returns bigint
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    retired bridge.retired_partition;
+    counted bigint;
+    last_xid xid8;
+begin
+    retired := bridge.lock_retired(id);
+    if retired.parent in ('bridge.outbox', 'bridge.history') then
+        execute format('select count(*), max(xid) from %s', retired.relation) into counted, last_xid;
+    else
+        execute format('select count(*) from %s', retired.relation) into counted;
+    end if;
+    update bridge.retired_partition as r
+       set rows = counted, max_xid = last_xid, changed_at = clock_timestamp()
+     where r.id = count_retired.id;
+    return counted;
+end $$;
+
+revoke execute on function bridge.count_retired(bigint) from public;

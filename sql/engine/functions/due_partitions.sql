@@ -1,0 +1,25 @@
+-- due_partitions: the table partitions whose time is over, by bridge.partition_policy.
+--
+-- Returns:    each, the oldest first, with what stands against its leaving (null: nothing)
+-- Writes:     nothing
+-- Errors:     none
+create or replace function bridge.due_partitions()
+    returns table (leaf regclass, parent regclass, range_from timestamptz, range_to timestamptz, obstacle text)
+    language plpgsql stable
+    security definer
+    set search_path = pg_catalog, pg_temp
+    set timezone = 'UTC'
+as $$
+begin
+    return query
+    select b.leaf, p.parent, b.range_from, b.range_to, bridge.retirement_obstacle(b.leaf)
+      from bridge.partition_policy as p
+     cross join lateral bridge.partition_bounds(p.parent) as b
+     where p.keep_for is not null
+       and not b.is_default
+       and b.range_to <= now() - p.keep_for
+       and (p.parent <> 'bridge.outbox'::regclass or bridge.was_processed_by(b.leaf, now() - p.keep_for))
+     order by b.range_from, p.parent::text;
+end $$;
+
+revoke execute on function bridge.due_partitions() from public;
