@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import class_row
 
+from bridge.admin.keeping import Keeping, read_keeping
 from bridge.postgres.queries import query
 from bridge.postgres.tracking import tracking_report
 
@@ -63,7 +64,8 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class Status:
     """The whole picture at one moment; `undecided_dead` are the dead events that nobody has decided about, `blocking`
-    those of them that later events of their keys wait for. `tracking`: what is wrong with the tracking of tables.
+    those of them that later events of their keys wait for. `tracking`: what is wrong with the tracking of tables;
+    `keeping`: how the keeper's jobs and the partitioned tables stand.
     """
 
     shards: tuple[ShardStatus, ...]
@@ -72,6 +74,7 @@ class Status:
     undecided_dead: int
     blocking: int
     tracking: tuple[str, ...]
+    keeping: Keeping
 
     @property
     def needs_person(self) -> bool:
@@ -96,7 +99,9 @@ def read_status(conn: psycopg.Connection) -> Status:
         with conn.cursor(row_factory=class_row(Wait), binary=True) as cursor:
             waits = cursor.execute(query("relay_waits")).fetchall()
         undecided, blocking = conn.execute(query("count_dead")).fetchone() or (0, 0)
-        return Status(tuple(shards), tuple(sources), tuple(waits), undecided, blocking, _tracking(conn))
+        return Status(
+            tuple(shards), tuple(sources), tuple(waits), undecided, blocking, _tracking(conn), read_keeping(conn)
+        )
     finally:
         conn.execute("commit")
 

@@ -16,6 +16,7 @@ from bridge.cli.doctor import doctor_command
 from bridge.cli.local import local
 from bridge.cli.maintain import maintain_command
 from bridge.cli.migrate import migrate
+from bridge.cli.partition import partition_command
 from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
 from bridge.cli.run import run
@@ -40,6 +41,7 @@ cli.add_command(doctor_command)
 cli.add_command(local)
 cli.add_command(maintain_command)
 cli.add_command(migrate)
+cli.add_command(partition_command)
 cli.add_command(recover_command)
 cli.add_command(run)
 cli.add_command(status)

@@ -53,8 +53,21 @@ def _print(now: Status) -> None:
     console.print(sources)
     for line in _lines(now):
         echo("", line)
+    if now.keeping.jobs:
+        console.print()
+        console.print(_jobs(now))
+    if now.keeping.lines:
+        echo("", *(f"keeper: {line}" for line in now.keeping.lines))
     if now.tracking:
         echo("", *(f"tracking: {problem}" for problem in now.tracking))
+
+
+def _jobs(now: Status) -> Table:
+    jobs = Table("keeper's job", "last run", "outcome", "next", box=None, pad_edge=False)
+    for job in now.keeping.jobs:
+        last = "-" if job.started_at is None else f"{job.started_at:%Y-%m-%d %H:%M}"
+        jobs.add_row(job.job, last, job.outcome or "-", f"{job.due_at:%Y-%m-%d %H:%M}" if job.enabled else "disabled")
+    return jobs
 
 
 def _pending(count: int) -> str:

@@ -1,7 +1,7 @@
 """Makes table partitions ahead of time, and gives rows that had none a partition of their own.
 
-Many such rows stay where they are: the default partition becomes an ordinary one, and a new one takes its place. Few are
-moved.
+Many such rows stay where they are: the default partition becomes an ordinary one, and a new one takes its place. Few
+are moved.
 
 Each partition has a transaction of its own, so that no lock is held for longer than one takes, and none while another
 is waited for. Where a lock is not to be had, the table is left to the next run: half a second in which others wait

@@ -1,0 +1,80 @@
+"""How the keeper's jobs and the partitioned tables stand, as `bridge status` shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import class_row
+
+from bridge.postgres.queries import query
+
+SHORT_SECONDS = 86_400  # of runway: less, and somebody should look
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One job of the keeper; `failures` are runs in a row, `is_late`: nobody has done it for long."""
+
+    job: str
+    enabled: bool
+    started_at: datetime | None
+    finished_at: datetime | None
+    succeeded_at: datetime | None
+    outcome: str | None
+    detail: str | None
+    failures: int
+    due_at: datetime
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """One partitioned table: until when rows have a partition to go to, and how many had none."""
+
+    parent: str
+    step: str
+    leaves: int
+    covered_until: datetime | None
+    runway_seconds: float
+    default_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """All of it; `trouble` says why it may not be looked at."""
+
+    jobs: tuple[JobStatus, ...] = ()
+    partitions: tuple[PartitionStatus, ...] = ()
+    trouble: str | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """What is wrong, a line each."""
+        found = [] if self.trouble is None else [f"it may not be looked at: {self.trouble}"]
+        for job in self.jobs:
+            if job.is_late:
+                found.append(f"{job.job} has been due since {job.due_at:%Y-%m-%d %H:%M:%S%z}: no keeper is at work")
+            elif job.enabled and job.outcome not in (None, "ok") and job.finished_at is not None:
+                found.append(f"{job.job}: {job.outcome} ({job.failures} runs in a row): {job.detail}")
+        for table in self.partitions:
+            if table.default_rows:
+                found.append(f"{table.default_rows} rows of {table.parent} have no partition of their own")
+            if table.runway_seconds < SHORT_SECONDS:
+                found.append(f"{table.parent} has partitions for {table.runway_seconds / 3600:.0f} hours more")
+        return found
+
+
+def read_keeping(conn: psycopg.Connection) -> Keeping:
+    """Read it, in a transaction; who may not look is told that."""
+    try:
+        with conn.transaction():
+            with conn.cursor(row_factory=class_row(JobStatus), binary=True) as cursor:
+                jobs = cursor.execute(query("jobs")).fetchall()
+            with conn.cursor(row_factory=class_row(PartitionStatus), binary=True) as cursor:
+                partitions = cursor.execute(query("partition_status")).fetchall()
+    except errors.InsufficientPrivilege as error:
+        return Keeping(trouble=error.diag.message_primary)
+    return Keeping(tuple(jobs), tuple(partitions))

@@ -1,0 +1,73 @@
+"""Of which tables the keeper makes and retires partitions; what a person decides about that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import class_row
+
+from bridge.admin.tables import find_table
+from bridge.errors import ConfigError
+from bridge.postgres.queries import query
+
+WRONG = (
+    errors.WrongObjectType,
+    errors.UndefinedColumn,
+    errors.InvalidParameterValue,
+    errors.CheckViolation,
+    errors.InsufficientPrivilege,
+    errors.DataError,  # an interval that is none
+)
+OURS = ("bridge.outbox", "bridge.history", "bridge.activity_log", "bridge.activity_log_archive")
+
+
+class Policy(NamedTuple):
+    """What becomes of one table's partitions; `keep_for` is an interval as Postgres writes it, None: for ever."""
+
+    parent: str
+    control: str
+    step: str
+    premake: int
+    keep_for: str | None
+    expiry: str
+    location: str | None
+
+    @property
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        lines = [f"{self.parent}: one partition a {self.step} by {self.control}, {self.premake} made ahead"]
+        if self.keep_for is None:
+            return [*lines, "  nothing leaves"]
+        ends = {
+            "drop": "dropped",
+            "detach": "detached, and stays as a table of its own",
+            "archive": "dropped, once its rows are in bridge.activity_log_archive",
+            "files": f"dropped, once it lies in cold files in {self.location}",
+        }
+        return [*lines, f"  {self.keep_for} after its end a partition is {ends[self.expiry]}"]
+
+
+def set_policy(conn: psycopg.Connection, name: str, wanted: Mapping[str, object]) -> Policy:
+    """Have the keeper look after a table, or change how it does. Raises ConfigError for what cannot be."""
+    table = find_table(conn, name)
+    try:
+        with conn.cursor(row_factory=class_row(Policy)) as cursor:
+            policy = cursor.execute(query("set_partition_policy"), {"table": table.oid, **wanted}).fetchone()
+    except WRONG as error:
+        message = (error.diag.message_primary or "it cannot be").partition("\n")[0]
+        raise ConfigError(message, hint=error.diag.message_hint) from error
+    assert policy is not None  # noqa: S101 - a function returns a row
+    return policy
+
+
+def forget_policy(conn: psycopg.Connection, name: str) -> str:
+    """Let a table of one's own be; its partitions stay. Raises ConfigError where the keeper does not look after it."""
+    table = find_table(conn, name)
+    if table.name in OURS:
+        raise ConfigError(f"{table.name} is bridge's own", hint="To let nothing leave: --keep-for 0")
+    if conn.execute(query("drop_partition_policy"), {"table": table.oid}).rowcount == 0:
+        raise ConfigError(f"the keeper does not look after {table.name}", hint="See bridge status")
+    return table.name

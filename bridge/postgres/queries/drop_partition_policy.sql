@@ -1,0 +1,1 @@
+delete from bridge.partition_policy where parent = %(table)s::oid::regclass

@@ -1,0 +1,4 @@
+select s.parent::text as parent, s.step, s.leaves, s.covered_until, extract(epoch from s.runway)::float8 as runway_seconds,
+       s.default_rows
+  from bridge.partition_status as s
+ order by 1
