@@ -23,6 +23,8 @@ NAMES = (
     "flushed",  # all records are with the brokers, the transaction not committed
     "published",  # Kafka transaction committed, not settled
     "settled",
+    "keeper_began",  # a job is noted as begun, nothing of it is done
+    "keeper_step",  # one step of a job is committed, not logged
 )
 
 _ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

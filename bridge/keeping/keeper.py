@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from bridge.failpoint import failpoint
 from bridge.keeping.capture import examine_capture
 from bridge.keeping.cleanup import clean_up
 from bridge.keeping.partitions import keep_partitions
@@ -70,8 +71,10 @@ class Keeper:
 
     def _run(self, house: House, job: str) -> Run:
         house.conn.execute(query("start_job"), {"job": job})
+        failpoint("keeper_began")
         steps = []
         for step in self._steps(house, job):
+            failpoint("keeper_step")
             steps.append(step)
             house.conn.execute(query("log_step"), step._asdict())
             self._say(job, step)

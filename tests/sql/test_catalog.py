@@ -21,7 +21,7 @@ PUBLIC = {
     *["bridge.actor_status", "bridge.performed_by", "bridge.trace_headers"],
     *["bridge.entity_history", "bridge.highest_seq"],
     *["bridge.new_event_id"],
-    *["bridge.partition_bounds", "bridge.partition_name", "bridge.partition_report"],
+    *["bridge.partition_bounds", "bridge.partition_name", "bridge.partition_report", "bridge.qualified_name"],
     *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
 }
 DEFINERS = {

@@ -1,1 +1,1 @@
-select d.leaf::text, d.obstacle from bridge.due_partitions() as d
+select bridge.qualified_name(d.leaf), d.obstacle from bridge.due_partitions() as d

@@ -1,2 +1,2 @@
 -- What the keeper makes partitions for.
-select p.parent::text from bridge.partition_policy as p order by p.parent::text
+select bridge.qualified_name(p.parent) from bridge.partition_policy as p order by 1

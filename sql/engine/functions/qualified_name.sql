@@ -12,5 +12,3 @@ as $$
       from pg_class as c
      where c.oid = relation
 $$;
-
-revoke execute on function bridge.qualified_name(oid) from public;

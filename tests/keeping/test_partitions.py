@@ -1,0 +1,158 @@
+"""Partitions are made ahead, and missing ones made good while writers write: none of them fails, or waits for long."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from fix_house import Writers, keep, keep_and_die, kept, troubles
+from fix_relay import eventually
+
+Db = psycopg.Connection
+STATEMENTS = {
+    "bridge.outbox": "select bridge.publish_event('a.b', pg_backend_pid()::text, '{}')",
+    "bridge.history": "update public.thing set v = v + 1 where id = 1 + pg_backend_pid() % 100",
+    "bridge.activity_log": "insert into bridge.activity_log (action) values ('SEEN')",
+}
+STRAYS = 30_000
+
+
+@pytest.fixture
+def neglected(either_version: str) -> str:
+    """A database in which no partition is left, and many rows lie in the default ones."""
+    with psycopg.connect(either_version, autocommit=True) as db:
+        db.execute("create table public.thing (id integer primary key, v integer)")
+        db.execute("insert into public.thing select g, 0 from generate_series(1, 100) as g")
+        db.execute("select bridge.enable_tracking('public.thing')")
+        for parent in STATEMENTS:
+            leaves = db.execute("select leaf::text from bridge.partition_bounds(%s) where not is_default", (parent,))
+            for (leaf,) in leaves.fetchall():
+                db.execute(f"drop table {leaf}".encode())
+        db.execute(
+            "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
+            " select 0, 'a.b', g::text, '{}', now() - g * interval '1 minute' from generate_series(%s, 1, -1) as g",
+            (STRAYS,),
+        )
+        db.execute(
+            "insert into bridge.activity_log (action, occurred_at)"
+            " select 'OLD', now() - g * interval '1 hour' from generate_series(1, 5000) as g"
+        )
+    return either_version
+
+
+def rows(db: Db, parent: str) -> int:
+    return int(db.execute(f"select count(*) from {parent}".encode()).fetchone()[0])  # type: ignore[index]
+
+
+def status(db: Db) -> dict[str, tuple[bool, int]]:
+    """By table: whether tomorrow has a partition, and the rows without one."""
+    db.execute("set search_path = pg_catalog")  # names are shown in full
+    query = "select parent::text, coalesce(runway > interval '1 day', false), default_rows from bridge.partition_status"
+    return {parent: (runway, strays) for parent, runway, strays in db.execute(query).fetchall()}
+
+
+@pytest.mark.parametrize(
+    "slice_rows", [2000, 100_000], ids=["the default becomes a partition", "all are moved at once"]
+)
+def test_missing_partitions_are_made_good_beside_writers(neglected: str, slice_rows: int) -> None:
+    writers = Writers(neglected, STATEMENTS)
+    seen: list[int] = []
+    ending = threading.Event()
+    with psycopg.connect(neglected, autocommit=True) as db, psycopg.connect(neglected, autocommit=True) as reader:
+        db.execute("update bridge.partition_policy set max_move_rows = %s", (slice_rows,))
+
+        def read() -> None:
+            while not ending.is_set():
+                seen.append(rows(reader, "bridge.outbox"))
+
+        thread = threading.Thread(target=read)
+        with writers.at_work(4):
+            thread.start()
+            eventually(lambda: len(writers.written) == 3)
+
+            def is_well() -> bool:
+                keep(neglected, "partitions")
+                return all(runway and not strays for runway, strays in status(db).values())
+
+            eventually(is_well)
+            ending.set()
+            thread.join()
+        assert writers.errors == []
+        assert seen == sorted(seen), "a row was invisible for a while"
+        assert rows(db, "bridge.outbox") == STRAYS + writers.written["bridge.outbox"]
+        assert rows(db, "bridge.activity_log") == 5000 + writers.written["bridge.activity_log"]
+        assert rows(db, "bridge.history") == writers.written["bridge.history"]
+
+
+def test_few_partitions_come_of_many_strays(neglected: str) -> None:
+    with psycopg.connect(neglected, autocommit=True) as db:
+        db.execute("update bridge.partition_policy set max_move_rows = 1000")
+        assert troubles(keep(neglected, "partitions")) == []
+        leaves = db.execute("select leaves from bridge.partition_status where parent = 'bridge.outbox'::regclass")
+        assert leaves.fetchone() == (8,), "that of the strays with today's, and seven days ahead"
+        db.execute("select bridge.publish_event('a.b', 'k', '{}')")
+        assert status(db)["bridge.outbox"] == (True, 0)
+
+
+def test_a_stray_of_another_time_keeps_the_default_from_becoming_a_partition(neglected: str) -> None:
+    """Between them lies a partition: the many are moved in slices then."""
+    with psycopg.connect(neglected, autocommit=True) as db:
+        db.execute("update bridge.partition_policy set max_move_rows = 10000")
+        db.execute("select bridge.create_partition('bridge.outbox', '2001-01-01Z', '2001-01-02Z')")
+        db.execute(
+            "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
+            " values (0, 'a.b', 'k', '{}', '2000-12-31Z')"
+        )
+        assert troubles(keep(neglected, "partitions")) == []
+        assert status(db)["bridge.outbox"] == (True, 0)
+        assert rows(db, "bridge.outbox") == STRAYS + 1
+
+
+def test_one_who_writes_for_long_is_waited_for_briefly_and_stops_no_other_table(neglected: str) -> None:
+    with psycopg.connect(neglected) as writer, psycopg.connect(neglected, autocommit=True) as db:
+        writer.execute("select bridge.publish_event('a.b', 'k', '{}')")
+        (run,) = keep(neglected, "partitions")
+        assert run.outcome == "busy"
+        assert {step.target for step in run.steps if step.outcome == "busy"} >= {"bridge.outbox"}
+        assert status(db)["bridge.activity_log"] == (True, 0)
+        writer.rollback()
+        eventually(lambda: not troubles(keep(neglected, "partitions")))
+        assert status(db)["bridge.outbox"] == (True, 0)
+
+
+def test_one_tables_trouble_stops_no_other(neglected: str) -> None:
+    """A stray at the end of all time, and a name that is taken."""
+    with psycopg.connect(neglected, autocommit=True) as db:
+        db.execute(
+            "insert into bridge.activity_log (action, occurred_at) values ('x', '294276-12-31Z'), ('y', 'infinity')"
+        )
+        name = db.execute(
+            "select bridge.partition_name('bridge.history', 'day', d, d + interval '1 day')"
+            " from date_trunc('day', now(), 'UTC') as d"
+        ).fetchone()
+        db.execute(f"create table {name[0]} (x integer)".encode())  # type: ignore[index]
+        (run,) = keep(neglected, "partitions")
+        assert run.outcome == "error"
+        assert [step.target for step in run.steps if step.outcome == "error"] == ["bridge.history"]
+        assert status(db) == {
+            "bridge.activity_log": (True, 2),
+            "bridge.activity_log_archive": (True, 0),
+            "bridge.history": (False, 0),
+            "bridge.outbox": (True, 0),
+        }
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_a_killed_keeper_leaves_nothing_half_done(neglected: str, number: int) -> None:
+    with psycopg.connect(neglected, autocommit=True) as db:
+        db.execute("update bridge.partition_policy set max_move_rows = 4000")
+        assert keep_and_die(neglected, f"keeper_step:kill@{number}", "partitions") == -9
+        assert rows(db, "bridge.outbox") == STRAYS
+        query = "select outcome, detail, failures from bridge.policy where job = 'partitions'"
+        assert db.execute(query).fetchone() == ("error", "it has not come to its end", 1)
+        assert kept(db, "bridge.activity_log") == 5000
+        db.execute("update bridge.keeper set lease_until = now() - interval '1 second'")  # the dead one's
+        assert troubles(keep(neglected, "partitions")) == []
+        assert rows(db, "bridge.outbox") == STRAYS
+        assert status(db)["bridge.outbox"] == (True, 0)

@@ -1,0 +1,214 @@
+"""What leaves when: only what is processed, has had its time, and is parked no more; and it is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from fix_house import keep, keep_and_die, kept, read_all, troubles
+from fix_relay import Site, eventually
+
+Db = psycopg.Connection[Any]
+OLD = """
+select bridge.create_partition('{}', d, d + interval '1 day')
+  from date_trunc('day', now() - interval '{}', 'UTC') as d"""
+
+
+@pytest.fixture
+def db(either_version: str) -> Iterator[Db]:
+    with psycopg.connect(either_version, autocommit=True) as conn:
+        conn.execute("set search_path = pg_catalog")
+        yield conn
+
+
+def insert_old(db: Db, age: str, count: int = 10) -> str:
+    """Events of that age, in a partition of their own, whose name is returned."""
+    db.execute(OLD.format("bridge.outbox", age).encode())
+    row = db.execute(
+        "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
+        " select 0, 'a.b', g::text, '{}', now() - %s::interval from generate_series(1, %s) as g"
+        " returning tableoid::regclass::text",
+        (age, count),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def time_passes(db: Db, interval: str) -> None:
+    """All ticks are that much older."""
+    db.execute("update bridge.tick set at = at - %s::interval", (interval,))
+
+
+def leaves(db: Db, parent: str = "bridge.outbox") -> set[str]:
+    query = "select leaf::text from bridge.partition_bounds(%s) where not is_default"
+    return {leaf for (leaf,) in db.execute(query, (parent,)).fetchall()}
+
+
+def retired(db: Db) -> list[tuple[str, str, int | None]]:
+    return db.execute("select leaf, state, rows from bridge.retired_partition order by id").fetchall()
+
+
+def exists(db: Db, table: str) -> bool:
+    row = db.execute("select to_regclass(%s) is not null", (table,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def test_events_leave_a_week_after_they_were_processed(db: Db, either_version: str) -> None:
+    leaf = insert_old(db, "30 days")
+    keep(either_version, "partitions", "retention")
+    assert leaf in leaves(db), "nobody has read them"
+    read_all(db)
+    keep(either_version, "partitions")
+    assert troubles(keep(either_version, "retention")) == []
+    assert leaf in leaves(db), "they were processed just now, however old they are"
+    time_passes(db, "6 days")
+    keep(either_version, "retention")
+    assert leaf in leaves(db)
+    time_passes(db, "1 day")
+    assert troubles(keep(either_version, "retention")) == []
+    assert leaf not in leaves(db)
+    assert not exists(db, leaf)
+    assert retired(db) == [(leaf, "dropped", 10)]
+
+
+def test_what_no_relay_has_read_stays_and_is_named(db: Db, either_version: str) -> None:
+    leaf = insert_old(db, "30 days")
+    db.execute(
+        "insert into bridge.tick (shard, batch_no, at, scan_from, cursor, snapshot, event_queue_processed,"
+        " entity_events_processed) values (0, 1, now() - interval '9 days', 1000000, 0, '1:1:', 0, 0)"
+    )
+    keep(either_version, "partitions")
+    assert troubles(keep(either_version, "retention")) == [
+        f"retire_partition {leaf}: it may not leave yet: it has, or may have, events that no relay has read"
+    ]
+    assert leaf in leaves(db)
+
+
+@pytest.mark.parametrize(("state", "may_leave"), [("dead", False), ("deferred", False), ("skipped", True)])
+def test_parked_events_keep_their_partition(db: Db, either_version: str, state: str, may_leave: bool) -> None:
+    leaf = insert_old(db, "30 days")
+    db.execute(
+        f"insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks)"
+        f" select seq, 'event_queue', id, created_at, 0, 't', 0, '{state}', false from {leaf} limit 1".encode()
+    )
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions")
+    found = troubles(keep(either_version, "retention"))
+    assert (leaf not in leaves(db)) is may_leave
+    assert found == ([] if may_leave else [f"retire_partition {leaf}: it may not leave yet: 1 of its events are parked:"
+                                           " dead, or waiting"])  # fmt: skip
+    keep(either_version, "cleanup")
+    rows = db.execute("select count(*) from bridge.parked").fetchone()
+    assert rows == ((0,) if may_leave else (1,)), "what is done with goes with its event"
+
+
+def test_history_stays_until_somebody_says_otherwise(db: Db, either_version: str) -> None:
+    db.execute(OLD.format("bridge.history", "900 days").encode())
+    read_all(db)
+    time_passes(db, "400 days")
+    keep(either_version, "partitions", "retention")
+    assert len(leaves(db, "bridge.history")) == 9
+    db.execute("select bridge.set_partition_policy('bridge.history', keep_for => '1 year', expiry => 'detach')")
+    assert troubles(keep(either_version, "retention")) == []
+    ((leaf, state, rows),) = retired(db)
+    assert (state, rows, exists(db, leaf)) == ("detached", 0, True)
+
+
+def test_the_log_leaves_once_it_is_in_its_archive(db: Db, either_version: str) -> None:
+    db.execute("insert into bridge.activity_log (action, occurred_at) select 'OLD', now() - interval '200 days'"
+               " from generate_series(1, 20)")  # fmt: skip
+    keep(either_version, "partitions")
+    assert any("archive table" in trouble for trouble in troubles(keep(either_version, "retention")))
+    keep(either_version, "archive")
+    assert troubles(keep(either_version, "retention")) == []
+    assert db.execute("select count(*) from bridge.activity_log_archive").fetchone() == (20,)
+    assert len(leaves(db, "bridge.activity_log")) == 4
+
+
+def test_who_reads_for_long_is_waited_for_briefly(db: Db, either_version: str) -> None:
+    leaf = insert_old(db, "30 days")
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions")
+    with psycopg.connect(either_version) as reader:
+        reader.execute("select count(*) from bridge.outbox")
+        (run,) = keep(either_version, "retention")
+        assert run.outcome == "busy"
+        assert leaf in leaves(db)
+    assert troubles(keep(either_version, "retention")) == []
+    assert leaf not in leaves(db)
+
+
+def test_a_view_on_a_partition_stops_its_drop_and_no_other(db: Db, either_version: str) -> None:
+    first, second = insert_old(db, "31 days"), insert_old(db, "30 days")
+    db.execute(f"create view public.mine as select * from {first}".encode())
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions")
+    (run,) = keep(either_version, "retention")
+    assert run.outcome == "error"
+    assert retired(db) == [(first, "detached", 10), (second, "dropped", 10)]
+    trouble = db.execute("select trouble from bridge.retired_partition where trouble is not null").fetchone()
+    assert trouble is not None
+    assert "depend" in trouble[0]
+    db.execute("drop view public.mine")
+    assert troubles(keep(either_version, "retention")) == []
+    assert not exists(db, first)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_keeper_that_is_killed_loses_no_row(db: Db, either_version: str, number: int) -> None:
+    for age in ("31 days", "30 days"):
+        insert_old(db, age)
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions")
+    assert keep_and_die(either_version, f"keeper_step:kill@{number}", "retention") == -9
+    assert kept(db, "bridge.outbox") == 20
+    db.execute("update bridge.keeper set lease_until = now() - interval '1 second'")
+    assert troubles(keep(either_version, "retention")) == []
+    assert [(state, rows) for _, state, rows in retired(db)] == [("dropped", 10)] * 2
+    assert kept(db, "bridge.outbox") == 20
+
+
+def test_a_table_that_took_the_name_of_a_retired_one_is_not_dropped(db: Db, either_version: str) -> None:
+    leaf = insert_old(db, "30 days")
+    db.execute("update bridge.partition_policy set expiry = 'detach' where keep_for is not null")
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions", "retention")
+    db.execute(f"drop table {leaf}".encode())
+    db.execute(f"create table {leaf} (mine integer)".encode())
+    db.execute("update bridge.retired_partition set expiry = 'drop'")
+    assert troubles(keep(either_version, "retention")) != []
+    assert exists(db, leaf)
+
+
+def test_a_relay_keeps_house(site: Site) -> None:
+    """Events that are old are published first; a week later they leave; a dead one keeps its partition."""
+    with site.connect() as db:
+        db.execute("set search_path = pg_catalog")
+        db.execute(OLD.format("bridge.outbox", "30 days").encode())
+        db.execute(
+            "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
+            " select bridge.shard_of(g::text), 'thing.changed', g::text, jsonb_build_object('n', g),"
+            " now() - interval '30 days' from generate_series(1, 50) as g"
+        )
+        relay = site.start()
+        eventually(lambda: site.pending() == 0)
+        (leaf,) = (name for name in leaves(db) if exists(db, name) and
+                   db.execute(f"select count(*) from {name}".encode()).fetchone() == (50,))  # fmt: skip
+        eventually(lambda: db.execute("select count(distinct shard) from bridge.tick").fetchone() == (2,))
+        time_passes(db, "8 days")
+        db.execute("update bridge.policy set started_at = null")
+        eventually(lambda: not exists(db, leaf), 90)
+        assert retired(db) == [(leaf, "dropped", 50)]
+        jobs = db.execute("select job, outcome from bridge.policy where started_at is not null order by job").fetchall()
+        assert ("partitions", "ok") in jobs
+        assert ("retention", "ok") in jobs
+    site.publish(20)
+    eventually(lambda: site.pending() == 0)
+    site.end(relay)
