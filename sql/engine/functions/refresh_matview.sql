@@ -52,9 +52,8 @@ begin
                 using errcode = 'object_not_in_prerequisite_state',
                       hint = 'Create one, or set allow_blocking in bridge.matview_policy: then its readers wait';
         end if;
-        -- In this order: see bridge.matview_report(). Where the snapshot or the id is older than the number, nothing can
-        -- be concluded from them.
-        if current_setting('transaction_isolation') = 'read committed' and pg_current_xact_id_if_assigned() is null then
+        -- In this order: see bridge.matview_report(). An id that is older than the number bounds nothing.
+        if pg_current_xact_id_if_assigned() is null then
             up_to_seq := (select case when s.is_called then s.last_value else 0 end from bridge.event_seq as s);
             own_xid := pg_current_xact_id();
         end if;

@@ -146,7 +146,7 @@ create table bridge.matview_refresh (
     error_message text,                   -- null: refreshed
     up_to_seq     bigint,                 -- the last number of bridge.event_seq
     xid           xid8,                   -- its own, got after that; null: it had one before, so nothing is known
-    snapshot      pg_snapshot,            -- taken after that, and before the view's
+    snapshot      pg_snapshot,            -- the view's, or an earlier one
     home          text,                   -- the database whose transactions these are: bridge.tracking_home()
     confirmed_at  timestamptz             -- when it was last found that nothing had changed since
 );
