@@ -43,7 +43,7 @@ def db(servers: Endpoints, migrated_template: str) -> Iterator[Db]:
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_search_finds_by_index(db: Db, search: str) -> None:
     found = plan(db, SEARCHES[search])
-    assert set(re.findall(r"(?:using|Index Scan on) (\w+)", found)) == INDEXES[search], found
+    assert INDEXES[search] <= set(re.findall(r"(?:using|Index Scan on) (\w+)", found)), found
     assert not re.search(r"Seq Scan", found), found
 
 

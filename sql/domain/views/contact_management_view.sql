@@ -1,5 +1,8 @@
 -- Contacts with their addresses: a row for each pair, or one row for a contact without an address.
 -- The keeper keeps it current.
+--
+-- Nothing is grouped by what it shows, and no join is by a column that may be null: a hash join would have all contacts
+-- without an address in one batch, which cannot be split.
 select bridge.create_matview('crm.contact_management_view', $$
 select e.id as entity_id,
        e.status as entity_status,
@@ -12,15 +15,17 @@ select e.id as entity_id,
        a.city,
        a.state,
        a.postal_code,
-       count(distinct t.id) as touchpoint_count,
-       max(t.created_at) as last_touchpoint_date
+       coalesce(t.touchpoint_count, 0) as touchpoint_count,
+       t.last_touchpoint_date
   from crm.entities as e
   join crm.contacts as c on c.id = e.id
-  left join crm.address_contacts as ac on ac.contact_id = c.id
-  left join crm.addresses as a on a.id = ac.address_id
-  left join crm.entity_touchpoints as t on t.entity_id = e.id
+  left join crm.address_contacts as ac
+    join crm.addresses as a on a.id = ac.address_id
+    on ac.contact_id = c.id
+  left join (select p.entity_id, count(*) as touchpoint_count, max(p.created_at) as last_touchpoint_date
+               from crm.entity_touchpoints as p
+              group by p.entity_id) as t on t.entity_id = e.id
  where e.entity_type_id = (select id from crm.entity_types where display_name = 'Contact')
- group by e.id, e.status, c.id, c.first_name, c.last_name, c.email, a.id, a.street, a.city, a.state, a.postal_code
 $$);
 
 -- REFRESH CONCURRENTLY needs it. Without NULLS NOT DISTINCT it would not promise one row for a contact without address.

@@ -1,7 +1,8 @@
 -- matview_belongings: what somebody gave to a materialised view, as statements that give it again.
 --
 -- Parameters: target   the view
--- Returns:    statement: for its owner, rights and comments, in this order; column_name: the column it is about, or null
+-- Returns:    statement: for its owner, rights and comments, in this order
+--             column_name: the column that it is about, or null
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.matview_belongings(target regclass)
@@ -32,7 +33,8 @@ as $$
         select 3, null, format('comment on materialized view %s is %L', target, obj_description(target, 'pg_class'))
          where obj_description(target, 'pg_class') is not null
         union all
-        select 4, a.attname, format('comment on column %s.%I is %L', target, a.attname, col_description(target, a.attnum))
+        select 4, a.attname,
+               format('comment on column %s.%I is %L', target, a.attname, col_description(target, a.attnum))
           from pg_attribute as a
          where a.attrelid = target and a.attnum > 0 and col_description(target, a.attnum) is not null
     )

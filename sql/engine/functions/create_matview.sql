@@ -43,7 +43,8 @@ begin
                    definition);
     if former.oid is not null then
         for grantee in    -- what ALTER DEFAULT PRIVILEGES gave to it may have been taken away from the former one
-            select distinct a.grantee from pg_class as c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) as a
+            select distinct a.grantee
+              from pg_class as c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) as a
              where c.oid = name::regclass loop
             execute format('revoke all on %s from %s', name,
                            case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end);

@@ -4,12 +4,12 @@
 -- Writes:     nothing
 -- Errors:     none
 --
--- Why changes_pending can be believed: whoever changes a row of a tracked table draws a number from bridge.event_seq, and
--- has a transaction id before that. Each refresh notes the last number, then gets its own transaction id, and reads in a
--- snapshot that is the noted one or a later one. A change that it did not see has a number drawn later, so the sequence
--- has moved on; or an earlier one: then its transaction id is lower than the refresh's, and the noted snapshot does not
--- see it, because it lists it, or has an xmax that is not above it. If it has committed since, there is a change. Tables
--- must have been tracked at the time already.
+-- Why changes_pending can be believed: whoever changes a row of a tracked table draws a number from bridge.event_seq,
+-- and has a transaction id before that. Each refresh notes the last number, then gets its own transaction id, and reads
+-- in a snapshot that is the noted one or a later one. A change that it did not see has a number drawn later, so the
+-- sequence has moved on; or an earlier one: then its transaction id is lower than the refresh's, and the noted snapshot
+-- does not see it, because it lists it, or has an xmax that is not above it. If it has committed since, there is a
+-- change. Tables must have been tracked at the time already.
 create or replace function bridge.matview_report()
     returns table (matview text, last_refresh_at timestamptz, last_outcome text, last_error text, age interval,
                    stale_after interval, is_stale boolean, changes_pending boolean, is_due boolean, timeout interval)
@@ -52,8 +52,8 @@ begin
                  where coalesce(pg_xact_status(unseen.xid), 'forgotten') not in ('in progress', 'aborted'));
         end if;
         is_stale := policy.enabled and coalesce(age > stale_after, true) and changes_pending is not false;
-        is_due := policy.enabled
-            and coalesce(not greatest(tried.started_at, done.confirmed_at) between present - policy.every and present, true);
+        is_due := policy.enabled and coalesce(
+            not greatest(tried.started_at, done.confirmed_at) between present - policy.every and present, true);
         return next;
     end loop;
 end $$;

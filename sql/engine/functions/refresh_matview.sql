@@ -2,8 +2,8 @@
 --
 -- Parameters: name      as the policy has it
 --             by_hand   whoever calls wants it now: it is not skipped, and readers may have to wait
--- Returns:    outcome: concurrent, blocking (refreshed), unchanged (there was nothing to do), busy (another call is at it,
---             or a lock was not to be had), failed; detail: why
+-- Returns:    outcome: concurrent, blocking (refreshed), unchanged (there was nothing to do), busy (another call is at
+--             it, or a lock was not to be had), failed; detail: why
 -- Writes:     the view, bridge.matview_refresh
 -- Errors:     22023 invalid_parameter_value where the policy does not have it; else none: failures are recorded, a
 --             time-out as well

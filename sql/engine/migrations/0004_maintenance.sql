@@ -116,7 +116,7 @@ create table bridge.archive_job (
     constraint rows_moved_is_a_count check (rows_moved >= 0)
 );
 
--- Which materialised views are refreshed, in this order, by the keeper and by bridge.refresh_views(). By name: a view that
+-- Which materialised views are refreshed, in this order, by the keeper and bridge.refresh_views(). By name: a view that
 -- is created anew is another one to regclass.
 create table bridge.matview_policy (
     matview        text     primary key,                     -- qualified: crm.contact_management_view
