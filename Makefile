@@ -12,7 +12,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth capture chaos long model fuzz mutations lock clean
+.PHONY: help venv demo test check bench scaling growth views capture chaos long model fuzz mutations lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ scaling: .venv/dev.stamp  ## Measure with 1 to 16 shards, and payloads of 200 by
 growth: .venv/dev.stamp  ## Measure after 20 million events, under an old snapshot, with 3,000 table partitions, into docs/benchmarks/growth
 	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/growth --only snapshot --only growth --only leaves \
 		--events 200000
+	$(BIN)/bridge local down --purge --dir build/bench
+
+views: .venv/dev.stamp  ## Measure refreshes of views, and searches in them, with CONTACTS=1000000, into docs/benchmarks/views
+	$(BIN)/bridge local up --dir build/bench --only postgres
+	eval "$$($(BIN)/bridge local env --dir build/bench)" && PYTHONPATH=tests $(BIN)/python tests/bench/views.py \
+		--contacts $(or $(CONTACTS),1000000) docs/benchmarks/views
 	$(BIN)/bridge local down --purge --dir build/bench
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>

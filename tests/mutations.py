@@ -1142,6 +1142,51 @@ MUTATIONS = (
         "null;",
         "tests/capture/test_restored.py -k roles",
     ),
+    # What materialised views show, and keep
+    Mutation(
+        "a refresh is skipped though a transaction has committed that it did not see",
+        "sql/engine/functions/matview_report.sql",
+        "                select from (select pg_snapshot_xip(done.snapshot)\n"
+        "                             union all\n"
+        "                             select x::text::xid8\n",
+        "                select from (select x::text::xid8\n",
+        "tests/integration/test_matviews.py -k listed",
+    ),
+    Mutation(
+        "a refresh is skipped though one has committed that its snapshot did not list",
+        "sql/engine/functions/matview_report.sql",
+        "                                                    done.xid::text::bigint - 1) as x) as unseen (xid)\n",
+        "                                                    0) as x) as unseen (xid)\n",
+        "tests/integration/test_matviews.py -k commits_after",
+    ),
+    Mutation(
+        "a refresh whose transaction id is older than its number is believed",
+        "sql/engine/functions/refresh_matview.sql",
+        "if pg_current_xact_id_if_assigned() is null then",
+        "if true then",
+        "tests/integration/test_matviews.py -k older_id",
+    ),
+    Mutation(
+        "a refresh is skipped though its tables were not tracked then",
+        "sql/engine/functions/matview_report.sql",
+        " and pg_visible_in_snapshot(s.since_xid, done.snapshot)",
+        "",
+        "tests/integration/test_matviews.py -k not_known",
+    ),
+    Mutation(
+        "a migration gets half-way before something depends on a view",
+        "bridge/postgres/migrate.py",
+        "            refuse_dependents(conn, todo)  # or what comes before that file would be applied, and it not\n",
+        "",
+        "tests/integration/test_matviews.py -k before_anything",
+    ),
+    Mutation(
+        "a migration does not wait for a refresh",
+        "sql/engine/functions/create_matview.sql",
+        "    perform pg_advisory_xact_lock(hashtextextended('bridge.refresh_views ' || name, 0));\n",
+        "",
+        "tests/integration/test_matviews.py -k migration_waits",
+    ),
 )
 
 

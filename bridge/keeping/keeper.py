@@ -14,6 +14,7 @@ from bridge.keeping.cleanup import clean_up
 from bridge.keeping.partitions import keep_partitions
 from bridge.keeping.retention import retire
 from bridge.keeping.step import House, Job, Outcome, Step
+from bridge.keeping.views import refresh
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.text import printable
@@ -25,6 +26,7 @@ LEASE_SECONDS = 60.0
 JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
     "partitions": keep_partitions,
     "retention": retire,
+    "refresh": refresh,
     "capture": examine_capture,
     "cleanup": clean_up,
 }

@@ -13,6 +13,7 @@ from psycopg import errors
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable, MigrationError
 from bridge.postgres.connection import connect
+from bridge.postgres.dependents import refuse_dependents
 from bridge.postgres.queries import query
 from bridge.postgres.script import Script, scripts
 
@@ -36,6 +37,7 @@ def migrate(url: str, *, engine_only: bool = False) -> list[str]:
             conn.execute(query("migration_lock"))  # before SESSION, whose lock_timeout would end the wait for the other
             conn.execute(SESSION)
             todo = pending(scripts(engine_only=engine_only), applied(conn))
+            refuse_dependents(conn, todo)  # or what comes before that file would be applied, and it not
             for script in todo:
                 _apply(conn, script)
             conn.execute(PARTITIONS)
@@ -159,4 +161,7 @@ def _explained(error: psycopg.Error, what: str, conn: psycopg.Connection) -> Mig
             f"cannot apply {where}: another transaction holds a lock that it needs",
             hint="Run bridge migrate again when long transactions have ended",
         )
-    return MigrationError(f"cannot apply {where}: {reason}", hint="Nothing of this file was kept")
+    return MigrationError(
+        f"cannot apply {where}: {reason}",
+        hint=". ".join(filter(None, (error.diag.message_hint, "Nothing of this file was kept"))),
+    )

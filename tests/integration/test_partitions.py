@@ -354,6 +354,27 @@ def test_the_archive_refuses_a_time_that_is_not_past(db: Db) -> None:
             run(db, f"select bridge.archive_old_activity_logs({older_than})")
 
 
+def test_the_archive_moves_in_slices(db: Db) -> None:
+    """From the default partition and from others; a slice locks no partition that it takes nothing from."""
+    log(db, *(f"now() - interval '{days} days'" for days in (400, 401, 402)))
+    run(db, "select bridge.ensure_partitions()")
+    log(db, *(f"now() - interval '{days} days'" for days in (400, 500, 501)), "now()")
+    moved = "select bridge.archive_activity_slice('3 months', 2)"
+    assert [value(db, moved) for _ in range(4)] == [2, 2, 2, 0]
+    assert value(db, "select array_agg(rows_moved order by id) from bridge.archive_job") == [2, 2, 2]
+    assert value(db, "select count(*) from bridge.activity_log_archive") == 6
+    assert value(db, "select count(*) from bridge.activity_log") == 1
+    log(db, "now() - interval '400 days'")
+    with db.transaction():
+        assert value(db, moved) == 1
+        locked = "select array_agg(distinct relation::regclass::text) from pg_locks where mode = 'RowExclusiveLock'"
+        current = value(db, "select tableoid::regclass::text from bridge.activity_log")
+        assert current not in value(db, f"{locked} and pid = pg_backend_pid() and relation is not null")
+    for most in ("0", "-1", "null"):
+        with pytest.raises(errors.InvalidParameterValue, match="most must be positive"):
+            run(db, f"select bridge.archive_activity_slice('3 months', {most})")
+
+
 # Views
 
 

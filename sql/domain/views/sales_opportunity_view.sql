@@ -1,8 +1,6 @@
 -- Opportunities with the contacts linked to them: a row for each pair, or one row for an opportunity without a contact.
--- bridge.refresh_views() keeps it current.
-drop materialized view if exists crm.sales_opportunity_view;
-
-create materialized view crm.sales_opportunity_view as
+-- The keeper keeps it current.
+select bridge.create_matview('crm.sales_opportunity_view', $$
 select e.id as entity_id,
        e.status as entity_status,
        o.id as opportunity_id,
@@ -28,12 +26,13 @@ select e.id as entity_id,
     on link.opportunity_id = o.id
   left join crm.entity_touchpoints as t on t.entity_id = e.id
  where e.entity_type_id = (select id from crm.entity_types where display_name = 'Opportunity')
- group by e.id, o.id, c.id;
+ group by e.id, o.id, c.id
+$$);
 
-create unique index sales_opportunity_view_key on crm.sales_opportunity_view (entity_id, contact_id)
+create unique index if not exists sales_opportunity_view_key on crm.sales_opportunity_view (entity_id, contact_id)
     nulls not distinct;
-create index idx_sales_opportunity_view_name on crm.sales_opportunity_view (name);
-create index idx_sales_opportunity_view_stage on crm.sales_opportunity_view (stage, close_date);
+create index if not exists idx_sales_opportunity_view_name on crm.sales_opportunity_view (name);
+create index if not exists idx_sales_opportunity_view_stage on crm.sales_opportunity_view (stage, close_date);
 
-insert into bridge.matview_policy (matview, position) values ('crm.sales_opportunity_view', 20)
+insert into bridge.matview_policy (matview, position, skip_unchanged) values ('crm.sales_opportunity_view', 20, true)
     on conflict do nothing;

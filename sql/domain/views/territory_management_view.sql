@@ -1,9 +1,7 @@
 -- Territories, and what is linked to them: contacts, addresses, and opportunities with what those still open are worth
 -- (in US dollars; other currencies are not added up).
--- bridge.refresh_views() keeps it current.
-drop materialized view if exists crm.territory_management_view;
-
-create materialized view crm.territory_management_view as
+-- The keeper keeps it current.
+select bridge.create_matview('crm.territory_management_view', $$
 select e.id as entity_id,
        e.status as entity_status,
        t.id as territory_id,
@@ -26,11 +24,14 @@ select e.id as entity_id,
   left join crm.addresses as a on a.id = link.member_id
   left join crm.opportunities as o on o.id = link.member_id
  where e.entity_type_id = (select id from crm.entity_types where display_name = 'Territory')
- group by e.id, t.id;
+ group by e.id, t.id
+$$);
 
-create unique index territory_management_view_key on crm.territory_management_view (entity_id);
-create index idx_territory_management_view_name on crm.territory_management_view (name);
-create index idx_territory_management_view_region on crm.territory_management_view (country, region);
+create unique index if not exists territory_management_view_key on crm.territory_management_view (entity_id);
+create index if not exists idx_territory_management_view_name on crm.territory_management_view (name);
+create index if not exists idx_territory_management_view_name_any_case on crm.territory_management_view
+    (lower(name) text_pattern_ops);
+create index if not exists idx_territory_management_view_region on crm.territory_management_view (country, region);
 
-insert into bridge.matview_policy (matview, position) values ('crm.territory_management_view', 30)
+insert into bridge.matview_policy (matview, position, skip_unchanged) values ('crm.territory_management_view', 30, true)
     on conflict do nothing;

@@ -116,23 +116,39 @@ create table bridge.archive_job (
     constraint rows_moved_is_a_count check (rows_moved >= 0)
 );
 
--- Which materialised views bridge.refresh_views() refreshes, in this order. By name: a view that is created anew is
--- another one to regclass.
+-- Which materialised views are refreshed, in this order, by the keeper and bridge.refresh_views(). By name: a view that
+-- is created anew is another one to regclass.
 create table bridge.matview_policy (
-    matview  text     primary key,             -- qualified: crm.contact_management_view
-    position integer  not null default 100,
-    every    interval not null default '5 minutes',
-    enabled  boolean  not null default true,
-    constraint every_is_positive check (every > interval '0')
+    matview        text     primary key,                     -- qualified: crm.contact_management_view
+    position       integer  not null default 100,
+    every          interval not null default '5 minutes',
+    enabled        boolean  not null default true,
+    stale_after    interval,                                 -- what it shows may be so old; null: twice `every`
+    timeout        interval not null default '10 minutes',   -- the keeper breaks a refresh off after that
+    allow_blocking boolean  not null default false,          -- readers may wait, if it cannot be refreshed concurrently
+    skip_unchanged boolean  not null default false,
+    constraint every_is_positive check (every > interval '0'),
+    constraint stale_after_is_positive check (stale_after > interval '0'),
+    constraint timeout_is_positive check (timeout between interval '1 second' and interval '1 day')
 );
 
+comment on column bridge.matview_policy.skip_unchanged is
+    'Not refreshed while bridge.event_seq says that no row has changed since. For views over tracked tables alone '
+    '(bridge.matview_source) whose query depends on nothing else: no now(), no function that reads';
+
+-- What a refresh knew is kept with it, for whether anything has changed since: bridge.matview_report().
 create table bridge.matview_refresh (
     id            bigint      generated always as identity primary key,
     matview       text        not null,
     is_concurrent boolean     not null,   -- false: readers had to wait
     started_at    timestamptz not null,
     finished_at   timestamptz not null default clock_timestamp(),
-    error_message text                    -- null: refreshed
+    error_message text,                   -- null: refreshed
+    up_to_seq     bigint,                 -- the last number of bridge.event_seq
+    xid           xid8,                   -- its own, got after that; null: it had one before, so nothing is known
+    snapshot      pg_snapshot,            -- the view's, or an earlier one
+    home          text,                   -- the database whose transactions these are: bridge.tracking_home()
+    confirmed_at  timestamptz             -- when it was last found that nothing had changed since
 );
 
 create index matview_refresh_matview_idx on bridge.matview_refresh (matview, id);
