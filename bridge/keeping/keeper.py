@@ -21,7 +21,7 @@ from bridge.text import printable
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 300.0  # a step may take so long; should two keepers meet, each thing has a lock of its own
 
 JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
     "partitions": keep_partitions,

@@ -27,19 +27,6 @@ from reaction import (
     running,
 )
 
-# docs/operations.md, "Roles and rights"
-RIGHTS = """
-grant usage on schema bridge to {role};
-grant select on bridge.outbox, bridge.history, bridge.unread, bridge.event_seq, bridge.finished, bridge.schema_migration
-    to {role};
-grant select, update on bridge.shard to {role};
-grant select, insert, update, delete on bridge.parked, bridge.relay to {role};
-grant select, insert, update on bridge.publisher, bridge.witness to {role};
-grant insert on bridge.tick to {role};
-grant execute on function bridge.refresh_tracking, bridge.tracking_report to {role};
-"""
-
-
 DUE_SOON = """insert into bridge.event_queue (event_type, payload, available_at)
               values ('thing.changed', '{"n": 1}', clock_timestamp() + interval '1 second')"""
 
@@ -51,7 +38,7 @@ def role(site: Site) -> Iterator[str]:
     identifier = sql.Identifier(name)
     with site.connect() as db:
         db.execute(sql.SQL("create role {} login password {}").format(identifier, sql.Literal(password)))
-        db.execute(sql.SQL(RIGHTS).format(role=identifier))
+        db.execute("select bridge.grant_relay(%s::text::regrole)", (identifier.as_string(db),))
     site.environment["BRIDGE_DATABASE_URL"] = make_conninfo(site.settings.database.url, user=name, password=password)
     yield name
     for relay in site.processes:
@@ -79,6 +66,26 @@ def test_the_documented_rights_are_enough(site: Site, role: str) -> None:
         eventually(lambda: site.pending() == 0)
     audit = site.audit()
     assert audit.is_clean, audit
+
+
+def test_the_documented_rights_are_enough_to_keep_house(site: Site, role: str) -> None:
+    """A relay's keeper has old partitions made, taken out and dropped, refreshes views, and moves the log."""
+    with site.connect() as db:
+        for age in ("20 days", "400 days"):
+            db.execute(
+                "insert into bridge.activity_log (action, occurred_at) values ('OLD', now() - %s::interval)", (age,)
+            )
+        with running(site):
+            jobs = "select job, outcome, detail from bridge.policy where outcome is distinct from 'ok'"
+            eventually(lambda: db.execute(jobs).fetchall() == [], 90)
+            log = "select count(*) from bridge.activity_log_archive"
+            eventually(lambda: db.execute(log).fetchone() == (1,))
+            db.execute("update bridge.policy set started_at = null where job = 'retention'")
+            gone = "select count(*) from bridge.retired_partition where state = 'dropped'"
+            eventually(lambda: db.execute(gone).fetchone() == (1,))
+            assert db.execute("select count(*) from bridge.matview_refresh where error_message is null").fetchone() != (
+                0,
+            )
 
 
 @BOTH_DELIVERIES
