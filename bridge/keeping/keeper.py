@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from bridge.keeping.archive import archive
 from bridge.keeping.capture import examine_capture
 from bridge.keeping.cleanup import clean_up
 from bridge.keeping.partitions import keep_partitions
@@ -24,6 +25,7 @@ LEASE_SECONDS = 60.0
 JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
     "partitions": keep_partitions,
     "retention": retire,
+    "archive": archive,
     "capture": examine_capture,
     "cleanup": clean_up,
 }
