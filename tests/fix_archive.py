@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from bridge.keeping import cold_file
 from bridge.keeping.archive import archive
 from bridge.keeping.step import House, Outcome, Step
 from bridge.postgres.connection import connect
@@ -18,14 +19,24 @@ from bridge.settings import Settings
 
 Db = psycopg.Connection[Any]
 KEEPER = """
-import sys
+import resource, signal, sys
+from bridge.keeping import cold_file
+from bridge.keeping.archive import archive
 from bridge.keeping.keeper import Keeper
 from bridge.keeping.step import House
 from bridge.postgres.connection import connect
 from bridge.settings import Settings
-with connect(sys.argv[1]) as conn:
-    runs = Keeper(sys.argv[2]).keep(House(conn, Settings(), lambda _seconds: True), ["archive"], at_once=True)
-    print(*(step for run in runs or () for step in run.steps), sep="\\n")
+url, owner, leased, max_bytes, block_bytes, file_size = sys.argv[1:]
+cold_file.MAX_BYTES, cold_file.BLOCK_BYTES = int(max_bytes), int(block_bytes)
+if int(file_size):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_size), int(file_size)))
+with connect(url) as conn:
+    house = House(conn, Settings(), lambda _seconds: True)
+    if leased == "True":
+        Keeper(owner).keep(house, ["archive"], at_once=True)
+    else:
+        list(archive(house))
 """
 RETIRE = """
     insert into bridge.retired_partition (parent, leaf, relation, range_from, range_to, expiry, location, rows)
@@ -38,7 +49,12 @@ class Shelf:
 
     url: str
     db: Db
-    location: Path | str
+    location: Path
+
+    @property
+    def log(self) -> Path:
+        """What keepers in processes of their own have said."""
+        return Path(f"{self.location}.log")
 
     def retire(self, leaf: str, *, parent: str = "public.parent", rows: int | None = None) -> int:
         """Write a table down as a partition that was taken out; returns its number."""
@@ -57,11 +73,20 @@ class Shelf:
         assert [step for step in steps if step.outcome is not Outcome.OK] == []
         return steps
 
-    def start_keeper(self, failpoint: str | None = None, owner: str = "test") -> subprocess.Popen[str]:
-        """A keeper in a process of its own, for this job alone."""
+    def start_keeper(
+        self,
+        failpoint: str | None = None,
+        *,
+        owner: str = "test",
+        leased: bool = True,
+        sizes: tuple[int, int] = (cold_file.MAX_BYTES, cold_file.BLOCK_BYTES),
+        file_size: int = 0,
+    ) -> subprocess.Popen[bytes]:
+        """A keeper in a process of its own, for this job alone; `file_size` is the most that it may write to one."""
         environment = {**os.environ, **({"BRIDGE_FAILPOINT": failpoint} if failpoint else {})}
-        command = [sys.executable, "-c", KEEPER, self.url, owner]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        command = [sys.executable, "-c", KEEPER, self.url, owner, *map(str, (leased, *sizes, file_size))]
+        with self.log.open("a") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def of(self, id: int, column: str) -> Any:
         """A column of its row."""
@@ -71,8 +96,8 @@ class Shelf:
         return row[0]
 
     def files(self, pattern: str = "*.avro") -> list[Path]:
-        """What lies in the location, the oldest name first."""
-        return sorted(Path(self.location).rglob(pattern))
+        """What lies in the location, by name."""
+        return sorted(path for path in self.location.rglob(pattern) if path.is_file())
 
     def sums(self, table: str) -> tuple[int, str]:
         """Rows and checksum of a table, as the database computes them."""

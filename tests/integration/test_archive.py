@@ -12,7 +12,6 @@ import pytest
 from fix_archive import Shelf
 
 from bridge.keeping import cold_file
-from bridge.keeping.step import Outcome
 
 # Each column with values that something on the way might not bear.
 HOSTILE = {
