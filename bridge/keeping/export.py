@@ -39,6 +39,11 @@ def folder_of(location: str, source: Mapping[str, Any], parent: str, leaf: str, 
     return "/".join([absolute(location), cluster, _plain(parent), f"{_plain(leaf)}-{id}"])
 
 
+def new_folder_id() -> str:
+    """For a table that has no number in `bridge.retired_partition`."""
+    return secrets.token_hex(4)
+
+
 def location_of(manifest: str) -> str:
     """The location that a manifest was written for."""
     return manifest.rsplit("/", 4)[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
 from bridge.keeping.cold_file import ColdFile, Packed
@@ -63,8 +64,15 @@ def next_place(conn: psycopg.Connection, id: int) -> str:
 
 def open_retired(conn: psycopg.Connection, id: int, after_place: str) -> None:
     """Open the cursor that `fetched` reads, in this transaction."""
-    conn.execute(query("cold_session"))
+    conn.execute(query("cold_session"), {"read_only": "on"})
     conn.execute(query("read_retired"), {"id": id, "after_place": after_place})
+
+
+def open_table(conn: psycopg.Connection, relation: int) -> None:
+    """The same over any table that this role may read, from its first row on."""
+    (statement,) = conn.execute(query("cold_query"), {"relation": relation}).fetchone() or ("",)
+    select = f"{statement.removesuffix('$1')}'{START}'"
+    conn.execute(sql.SQL("declare retired_rows no scroll cursor for {}").format(sql.SQL(select)))
 
 
 def fetched(conn: psycopg.Connection) -> Rows:

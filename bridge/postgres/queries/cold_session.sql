@@ -1,5 +1,5 @@
--- For the transaction in which rows are read for cold files: values are written as bridge.sum_rows() sees them, and it
--- changes nothing.
+-- For the transaction in which rows are read for cold files, or restored: values are written as bridge.sum_rows() sees
+-- them.
 select set_config(name, setting, true)
   from (values ('DateStyle', 'ISO, YMD'),
                ('IntervalStyle', 'postgres'),
@@ -14,5 +14,5 @@ select set_config(name, setting, true)
                ('lock_timeout', '2s'),
                ('jit', 'off'),
                ('cursor_tuple_fraction', '1'),
-               ('transaction_read_only', 'on')
+               ('transaction_read_only', %(read_only)s)
        ) as pinned (name, setting)
