@@ -101,4 +101,4 @@ def sums(conn: psycopg.Connection, id: int) -> tuple[int, str]:
 
 def note_trouble(conn: psycopg.Connection, id: int, trouble: str) -> None:
     """Let `bridge archive list` and `bridge status` say why it does not get on."""
-    conn.execute(query("note_trouble"), {"id": id, "trouble": trouble})
+    conn.execute(query("note_retired"), {"id": id, "trouble": trouble})

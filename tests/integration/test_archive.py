@@ -381,7 +381,7 @@ def test_the_documented_rights_are_enough(shelf: Shelf) -> None:
             with pytest.raises(errors.InsufficientPrivilege):
                 conn.execute("update bridge.retired_partition set relation = 'bridge.outbox'::regclass")
             with pytest.raises(errors.ObjectNotInPrerequisiteState):
-                conn.execute("select bridge.drop_retired(%s)", (leaf,))
+                conn.execute("select bridge.drop_verified(%s)", (leaf,))
         assert [step.detail for step in steps if step.outcome is not Outcome.OK] == [shelf.of(trap, "trouble")]
         assert "functions in its indexes" in shelf.of(trap, "trouble")
         assert shelf.of(leaf, "state") == "dropped"
@@ -395,5 +395,6 @@ GRANTS = (
     "select on bridge.retired_partition, bridge.cold_file",
     "update (state, location, rows, checksum, changed_at, trouble) on bridge.retired_partition",
     "insert on bridge.cold_file",
-    "execute on function bridge.cold_columns, bridge.read_retired, bridge.sum_retired, bridge.drop_retired",
+    "execute on function bridge.cold_columns, bridge.read_retired, bridge.sum_retired, bridge.drop_verified",
+    "execute on function bridge.note_retired",
 )

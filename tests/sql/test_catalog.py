@@ -27,7 +27,7 @@ PUBLIC = {
 DEFINERS = {
     *["bridge.insert_event", "bridge.insert_change", "bridge.reopen_partition"],
     *["bridge.publish_event", "bridge.record_removed", "bridge.settle_changes", "bridge.version_moved"],
-    *["bridge.read_retired", "bridge.sum_retired", "bridge.drop_retired"],
+    *["bridge.read_retired", "bridge.sum_retired", "bridge.drop_verified"],
     *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
     *[
         "bridge.partition_report",

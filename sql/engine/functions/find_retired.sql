@@ -6,7 +6,7 @@
 -- Errors:     42P01 undefined_table where it is gone; 55000 object_not_in_prerequisite_state where it is another table,
 --             a partition again, not one that leaves by cold files, or one that cannot be read safely
 --
--- What it returns is read and dropped with the rights of the schema's owner (read_retired, sum_retired, drop_retired):
+-- What it returns is read and dropped with the rights of the schema's owner (read_retired, sum_retired, drop_verified):
 -- neither a name alone nor a number alone is enough, for either may be another table's by now.
 create or replace function bridge.find_retired(id bigint) returns regclass
     language plpgsql stable
