@@ -8,10 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
-
-from bridge.errors import ConfigError, StorageUnavailable
+from bridge.errors import ConfigError, StorageUnavailable, VerificationFailed
 from bridge.text import printable
 
 
@@ -21,8 +18,8 @@ def write_new(url: str, data: bytes) -> None:
     Raises StorageUnavailable, and ConfigError for a location that cannot be used.
     """
     files, path = _opened(url)
-    with _told(f"cannot write {url}"):
-        if isinstance(files, LocalFileSystem):
+    with _told("write", url):
+        if "file" in (files.protocol, *files.protocol):
             _write_locally(Path(path), data)
             return
         try:
@@ -33,16 +30,19 @@ def write_new(url: str, data: bytes) -> None:
 
 
 def read(url: str) -> bytes:
-    """All of a file, anew. Raises as `write_new` does."""
+    """All of a file, anew. Raises as `write_new` does, and VerificationFailed where it is not there."""
     files, path = _opened(url)
-    with _told(f"cannot read {url}"):
-        return bytes(files.cat_file(path))
+    try:
+        with _told("read", url):
+            return bytes(files.cat_file(path))
+    except FileNotFoundError as error:
+        raise VerificationFailed(f"{url} is not there") from error
 
 
 def find(url: str, pattern: str) -> list[str]:
     """Files of this pattern in a directory, whole. Raises as `write_new` does."""
     files, path = _opened(url)
-    with _told(f"cannot read {url}"):
+    with _told("read", url):
         files.invalidate_cache()
         return sorted(str(files.unstrip_protocol(found)) for found in files.glob(f"{path.rstrip('/')}/{pattern}"))
 
@@ -54,6 +54,8 @@ def absolute(location: str) -> str:
 
 
 def _opened(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs  # takes long, and only who has cold files needs it
+
     try:
         files, path = url_to_fs(url)
     except ImportError as error:
@@ -65,13 +67,20 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told(verb: str, url: str) -> Iterator[None]:
+    """Raise our error, without a name that is another one with each try: the log says each trouble once."""
+    folder, _, name = url.rpartition("/")
     try:
         yield
+    except FileNotFoundError:
+        if verb == "write":
+            raise StorageUnavailable(f"cannot write to {folder}: there is no such place") from None
+        raise
     except OSError as error:
-        raise StorageUnavailable(f"{what}: {printable(error.strerror or str(error))}") from error
+        raise StorageUnavailable(f"cannot {verb} in {folder}: {printable(error.strerror or str(error))}") from error
     except Exception as error:  # a store's client raises errors of its own
-        raise StorageUnavailable(f"{what}: {type(error).__name__}: {printable(str(error))}") from error
+        reason = printable(str(error)).replace(name, "...")
+        raise StorageUnavailable(f"cannot {verb} in {folder}: {type(error).__name__}: {reason}") from error
 
 
 def _write_locally(path: Path, data: bytes) -> None:

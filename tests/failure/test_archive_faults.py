@@ -155,6 +155,32 @@ def test_a_late_write_is_not_lost(shelf: Shelf, state: str) -> None:
     assert "other ones" in str(shelf.of(id, "trouble"))
 
 
+def test_a_late_write_is_noticed_before_it_is_verified(shelf: Shelf) -> None:
+    fill(shelf, "public.leaf", 5)
+    id = shelf.retire("public.leaf")
+    keeper = shelf.start_keeper("exported:kill")
+    assert keeper.wait(60) == -signal.SIGKILL, shelf.log.read_text()
+    shelf.db.execute("insert into public.leaf values (6, 'late')")
+    assert [step.outcome for step in shelf.keep()] == [Outcome.OK, Outcome.ERROR]
+    assert shelf.of(id, "state") == "exported"
+
+
+def test_a_file_of_an_export_that_was_begun_anew_counts_no_more(shelf: Shelf) -> None:
+    """A keeper sleeps over its second file, while somebody begins anew with smaller ones."""
+    before = fill(shelf, "public.leaf", 500)
+    id = shelf.retire("public.leaf")
+    sleeper = shelf.start_keeper("cold_file_written:stop@2", sizes=(50_000, 10_000), leased=False)
+    eventually(lambda: is_stopped(sleeper.pid))
+    shelf.db.execute("delete from bridge.cold_file")
+    other = shelf.start_keeper("cold_file_noted:kill", sizes=(20_000, 5_000), leased=False)
+    assert other.wait(60) == -signal.SIGKILL, shelf.log.read_text()
+    sleeper.send_signal(signal.SIGCONT)
+    assert sleeper.wait(60) == 0, shelf.log.read_text()
+    shelf.keep_well()
+    assert not shelf.exists("public.leaf")
+    kept(shelf, id, "public.leaf", before)
+
+
 def test_what_one_meets_stops_no_other(shelf: Shelf) -> None:
     """A view, another table of the name, a table that is gone, a count that differs, no such storage; one is well."""
     tables = [f"public.leaf_{n}" for n in range(6)]
