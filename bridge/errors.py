@@ -11,6 +11,7 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |   |__ BrokerUnavailable
     |   |   |__ BrokerRefuses                 it answers, but does not let us: a login, an ACL
     |   |__ RegistryUnavailable
+    |   |__ StorageUnavailable                where cold files lie
     |__ LeaseLost                    -        another relay has the shard
     |__ PublishUncertain             -        a Kafka transaction did not plainly succeed
     |__ RecordRefused                -        the broker refuses a record of a batch, and does not say which
@@ -26,7 +27,8 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |__ TopicHeld                    exit 4   this one topic cannot be published to
     |   |__ IncompatibleSchema                the registry has an older schema that the new one would break
     |   |__ TopicUnwritable                   it is missing, forbidden, lacks leaders, or takes nothing
-    |__ VerificationFailed           exit 6   database and topics differ, or tracked tables and their events
+    |__ VerificationFailed           exit 6   database and topics differ, tracked tables and their events, or a table
+                                              and its cold files
 
 `click` uses exit 2 for a wrong command line; Ctrl-C ends a command with 130 (`bridge run` stops gracefully).
 """
@@ -87,6 +89,10 @@ class BrokerRefuses(BrokerUnavailable):
 
 class RegistryUnavailable(Unavailable):
     """The schema registry cannot be reached or answers with an error of its own."""
+
+
+class StorageUnavailable(Unavailable):
+    """What holds cold files cannot be reached, is full, or does not let us."""
 
 
 class LeaseLost(BridgeError):
@@ -162,6 +168,6 @@ class TopicUnwritable(TopicHeld):
 
 
 class VerificationFailed(BridgeError):
-    """The topics are not what the database says they should be, or events not what tracked tables hold."""
+    """The topics are not what the database says, events not what tracked tables hold, or cold files not as written."""
 
     exit_code = 6

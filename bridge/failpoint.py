@@ -1,4 +1,4 @@
-"""Named places in the protocol where a test makes the process fail.
+"""Named places in the protocol, and in the archiving of table partitions, where a test makes the process fail.
 
 BRIDGE_FAILPOINT=name:action[@count] acts when `name` is reached for the `count`-th time (default 1) in a process:
 `kill` sends SIGKILL to the process, `stop` sends SIGSTOP. Without the variable nothing is ever done.
@@ -27,6 +27,16 @@ NAMES = (
     "keeper_step",  # one step of a job is committed, not logged
 )
 
+ARCHIVING = (
+    "cold_file_written",  # durable, and not in bridge.cold_file yet
+    "cold_file_noted",
+    "manifest_written",  # the state is still detached
+    "exported",
+    "verified",
+    "dropping",  # the table is gone in a transaction that is not committed
+    "dropped",
+)
+
 _ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
@@ -35,8 +45,9 @@ def _parse(text: str | None) -> tuple[str, signal.Signals, int] | None:
         return None
     name, _, rest = text.partition(":")
     action, _, count = rest.partition("@")
-    if name not in NAMES or action not in _ACTIONS:
-        raise ValueError(f"BRIDGE_FAILPOINT must be name:kill or name:stop, with a name of {', '.join(NAMES)}")
+    names = (*NAMES, *ARCHIVING)
+    if name not in names or action not in _ACTIONS:
+        raise ValueError(f"BRIDGE_FAILPOINT must be name:kill or name:stop, with a name of {', '.join(names)}")
     return name, _ACTIONS[action], int(count or 1)
 
 

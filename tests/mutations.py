@@ -35,6 +35,51 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
+    # Cold files: nothing is dropped that is not in them
+    Mutation(
+        "cold files are not read back",
+        "bridge/keeping/export.py",
+        "    check(coder, file, read(file.path))\n",
+        "    pass\n",
+        "tests/failure/test_archive_faults.py -k flipped",
+    ),
+    Mutation(
+        "what is in a cold file is not compared with its SHA-256",
+        "bridge/keeping/cold_file.py",
+        "    if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:\n",
+        "    if False:\n",
+        "tests/failure/test_archive_faults.py -k flipped",
+    ),
+    Mutation(
+        "cold files are not compared with the table",
+        "bridge/keeping/cold_files.py",
+        "    if held != (manifest.rows, manifest.checksum):\n",
+        "    if False:\n",
+        "tests/failure/test_archive_faults.py -k late_write_is_noticed",
+    ),
+    Mutation(
+        "a table is dropped without being summed once more",
+        "sql/engine/functions/drop_verified.sql",
+        "    if (held.rows, held.checksum) is distinct from (retired.rows, retired.checksum) then\n",
+        "    if false then\n",
+        "tests/failure/test_archive_faults.py -k late_write_is_not_lost",
+    ),
+    Mutation(
+        "a file counts wherever it goes on from",
+        "bridge/postgres/queries/note_cold_file.sql",
+        """   and %(after_place)s::tid = coalesce((select f.last_place from bridge.cold_file as f
+                                         where f.partition = p.id and f.number = %(number)s - 1), '(0,0)')
+""",
+        "   and %(after_place)s::tid is not null\n",
+        "tests/failure/test_archive_faults.py -k begun_anew",
+    ),
+    Mutation(
+        "a table of the name is taken for the one that was detached",
+        "sql/engine/functions/find_retired.sql",
+        "    elsif bridge.qualified_name(class.oid) <> retired.leaf then\n",
+        "    elsif false then\n",
+        "tests/failure/test_archive_faults.py -k stops_no_other",
+    ),
     # Who may write: lease, generation, batch id
     Mutation(
         "the model's claim is fenced by nothing",

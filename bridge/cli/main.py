@@ -8,6 +8,7 @@ import sys
 import click
 
 from bridge import __version__
+from bridge.cli.archive import archive
 from bridge.cli.bench import bench
 from bridge.cli.config import config_group
 from bridge.cli.dead import dead
@@ -33,6 +34,7 @@ def cli() -> None:
     """Carry changes from Postgres to Kafka, exactly once."""
 
 
+cli.add_command(archive)
 cli.add_command(bench)
 cli.add_command(config_group)
 cli.add_command(dead)

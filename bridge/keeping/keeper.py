@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psycopg
 
 from bridge.failpoint import failpoint
+from bridge.keeping.archive import archive
 from bridge.keeping.capture import examine_capture
 from bridge.keeping.cleanup import clean_up
 from bridge.keeping.partitions import keep_partitions
@@ -27,6 +28,7 @@ JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
     "partitions": keep_partitions,
     "retention": retire,
     "refresh": refresh,
+    "archive": archive,
     "capture": examine_capture,
     "cleanup": clean_up,
 }

@@ -28,6 +28,7 @@ DEFINERS = {
     *["bridge.insert_event", "bridge.insert_change", "bridge.reopen_partition"],
     *["bridge.publish_event", "bridge.record_removed", "bridge.settle_changes", "bridge.version_moved"],
     *["bridge.archive_activity_slice", "bridge.matview_report", "bridge.refresh_view"],
+    *["bridge.read_retired", "bridge.sum_retired", "bridge.drop_verified"],
     *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
     *[
         "bridge.partition_report",

@@ -103,6 +103,21 @@ create table bridge.retired_partition (
 
 create index retired_partition_range_idx on bridge.retired_partition (parent, range_from);
 
+-- The files that a table partition has been written to so far (bridge/keeping/export.py). Nothing deletes a file.
+create table bridge.cold_file (
+    partition  bigint      not null references bridge.retired_partition (id),
+    number     integer     not null,
+    path       text        not null,    -- in the storage of its location, whole
+    rows       bigint      not null,
+    bytes      bigint      not null,
+    sha256     text        not null,
+    checksum   text        not null,    -- of its rows, as bridge.sum_rows() has it
+    last_place tid         not null,    -- of its last row in the table
+    written_at timestamptz not null default clock_timestamp(),
+    primary key (partition, number),
+    constraint numbers_begin_at_one check (number > 0)
+);
+
 -- One row for each run of bridge.archive_old_activity_logs().
 create table bridge.archive_job (
     id          bigint      generated always as identity primary key,

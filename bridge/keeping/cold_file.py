@@ -1,0 +1,89 @@
+"""One cold file: an Avro object container, whose blocks are compressed by zstd, in memory as bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import NamedTuple
+
+import fastavro
+from fastavro.write import Writer
+
+from bridge.errors import VerificationFailed
+from bridge.keeping.cold_row import RowCoder, Stored, checksum_of
+from bridge.text import place
+
+MAX_BYTES = 16 * 1024 * 1024  # of a file, but for its last block: it is made in memory
+BLOCK_BYTES = 256 * 1024  # before compression
+CODEC = "zstandard"
+
+
+class ColdFile(NamedTuple):
+    """What is known of a file beside its bytes; `path` is where it lies, whole."""
+
+    number: int
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    checksum: str
+
+
+class Packed(NamedTuple):
+    """A file's bytes, and what is to be known of them."""
+
+    data: bytes
+    rows: int
+    sha256: str
+    checksum: str
+    last_place: str
+
+
+def pack(coder: RowCoder, rows: Iterable[tuple[str, Stored]]) -> Packed | None:
+    """As many of `rows`, each with its place, as one file has; None if there is none."""
+    buffer = BytesIO()
+    writer = Writer(buffer, coder.schema, CODEC, sync_interval=BLOCK_BYTES)
+    count, total, last_place = 0, 0, ""
+    for place_of_row, stored in rows:
+        writer.write(coder.record(stored))
+        count += 1
+        total += checksum_of(stored)
+        last_place = place_of_row
+        if buffer.tell() >= MAX_BYTES:
+            break
+    if not count:
+        return None
+    writer.flush()
+    data = buffer.getvalue()
+    return Packed(data, count, hashlib.sha256(data).hexdigest(), str(total), last_place)
+
+
+def unpack(coder: RowCoder, file: ColdFile, data: bytes) -> Iterator[list[str | None]]:
+    """The rows in a file's bytes. Raises VerificationFailed where it is not the one that was written."""
+    if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+        raise VerificationFailed(f"the cold file {file.path} is not what was written: its SHA-256 is another")
+    count, total = 0, 0
+    rows = fastavro.reader(BytesIO(data))
+    while (stored := _next(coder, rows, file.path)) is not None:
+        count += 1
+        total += checksum_of(stored)
+        yield stored
+    if (count, str(total)) != (file.rows, file.checksum):
+        raise VerificationFailed(
+            f"the cold file {file.path} holds {count} rows of another checksum than its {file.rows} had"
+        )
+
+
+def check(coder: RowCoder, file: ColdFile, data: bytes) -> None:
+    """Read a file to its end. Raises as `unpack` does."""
+    for _ in unpack(coder, file, data):
+        pass
+
+
+def _next(coder: RowCoder, rows: Iterator[object], path: str) -> list[str | None] | None:
+    try:
+        record = next(rows, None)
+        return None if record is None else coder.stored(record)  # type: ignore[arg-type]
+    except Exception as error:  # fastavro and zstd raise whatever they meet
+        raise VerificationFailed(f"the cold file {path} cannot be read: {place(error)}") from error

@@ -1,0 +1,1 @@
+select bridge.cold_query(%(relation)s::oid)

@@ -1,0 +1,1 @@
+select bridge.drop_verified(%(id)s)

@@ -1,0 +1,1 @@
+fetch forward 500 from retired_rows

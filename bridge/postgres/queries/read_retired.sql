@@ -1,0 +1,1 @@
+select bridge.read_retired(%(id)s, %(after_place)s::tid)

@@ -1,0 +1,1 @@
+select s.rows, s.checksum from bridge.sum_retired(%(id)s) as s
