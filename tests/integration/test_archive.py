@@ -23,6 +23,7 @@ from bridge.admin.archive import manifests, verify
 from bridge.admin.restore import restore
 from bridge.keeping import cold_file
 from bridge.keeping.archive import archive
+from bridge.keeping.keeper import Keeper
 from bridge.keeping.step import House, Outcome
 from bridge.postgres.connection import connect
 from bridge.settings import Settings
@@ -266,6 +267,31 @@ def test_a_partition_of_the_outbox(shelf: Shelf) -> None:
     shelf.db.execute(f"alter table bridge.outbox attach partition bridge.outbox_old {bounds}".encode())
 
 
+def test_what_retention_takes_out_by_its_policy(shelf: Shelf) -> None:
+    shelf.db.execute("create table public.reading (id int, at timestamptz not null) partition by range (at)")
+    bounds = "for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00')"
+    shelf.db.execute(f"create table public.reading_old partition of public.reading {bounds}".encode())
+    shelf.db.execute("insert into public.reading select g, '2020-01-01 12:00+00' from generate_series(1, 100) as g")
+    before = shelf.sums("public.reading_old")
+    policy = """
+        insert into bridge.partition_policy (parent, control, step, premake, keep_for, expiry, location)
+        values ('public.reading', 'at', 'day', 1, '30 days', 'files', %s)"""
+    shelf.db.execute(policy, (str(shelf.location),))
+    with connect(shelf.url) as conn:
+        runs = Keeper("test").keep(
+            House(conn, Settings(), lambda _seconds: True), ["retention", "archive"], at_once=True
+        )
+    assert runs is not None
+    assert [step for run in runs for step in run.steps if step.outcome is not Outcome.OK] == []
+    shelf.keep_well()  # whichever of the two came first
+    assert not shelf.exists("public.reading_old")
+    (known,) = [json.loads(line) for line in done(shelf, "list", "--json").splitlines()]
+    assert (known["parent"], known["state"], known["rows"]) == ("public.reading", "dropped", 100)
+    assert known["range_from"].startswith("2020-01-01")
+    done(shelf, "restore", str(known["id"]))
+    assert shelf.sums("public.reading_old") == before
+
+
 def test_list(shelf: Shelf) -> None:
     assert "Nothing" in bridge(shelf, "list").stderr
     plain(shelf, "public.leaf")
@@ -349,7 +375,7 @@ def test_another_store_than_a_directory(shelf: Shelf) -> None:
     plain(shelf, "public.leaf")
     before = shelf.sums("public.leaf")
     id = shelf.retire("public.leaf")
-    bucket = f"memory://{secrets.token_hex(4)}"
+    bucket = f"memory:///{secrets.token_hex(4)}"
     shelf.db.execute("update bridge.retired_partition set location = %s where id = %s", (f"{bucket}/cold", id))
     shelf.keep_well()
     location = shelf.of(id, "location")
