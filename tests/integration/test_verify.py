@@ -91,7 +91,11 @@ def world(database: str, kafka: str, registry: str, unique: str) -> Iterator[Wor
         registry=RegistrySettings(registry),
         relay=RelaySettings(name=unique),
         topics=TopicSettings(create_missing=True, dead_letters=f"{unique}.dead"),
-        routes=(Route("thing.made", f"{unique}.a", "x"), Route("other.made", f"{unique}.b", "x")),
+        routes=(
+            Route("thing.made", f"{unique}.a", "x"),
+            Route("other.made", f"{unique}.b", "x"),
+            Route("entity.changed", f"{unique}.b", "x"),
+        ),
     )
     admin = AdminClient({"bootstrap.servers": kafka})
     names = [f"{unique}.a", f"{unique}.b", f"{unique}.dead"]
