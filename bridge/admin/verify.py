@@ -8,7 +8,6 @@ retention has taken on one side cannot be compared with the other: that is count
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +19,7 @@ import psycopg
 
 from bridge.admin.verify_missing import judge_missing
 from bridge.admin.verify_scope import Progress, Scope, scope_of, silent
-from bridge.admin.verify_topics import read_topics
+from bridge.admin.verify_topics import is_id, read_topics
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -29,7 +28,6 @@ from bridge.settings import Settings
 
 KINDS = ("lost", "duplicated", "reordered", "phantom")
 BATCH_ROWS = 10_000
-UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 DAY_US = 86_400_000_000
 TABLES = ("bridge.outbox", "bridge.history")
 
@@ -144,7 +142,7 @@ def _look_again(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
     """Add the events that were committed after the snapshot, but are in the topics already."""
     unknown = audit.execute(query("verify_unknown_ids"))
     while rows := unknown.fetchmany(BATCH_ROWS):
-        ids = [id.decode() for (id,) in rows if UUID(id)]
+        ids = [id.decode() for (id,) in rows if is_id(id)]
         found = conn.execute(query("verify_known"), {"ids": ids})
         audit.executemany(query("verify_add_late"), ((id.encode(), seq) for id, seq in found))
     _note_partitions(conn, audit)

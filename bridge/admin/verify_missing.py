@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import psycopg
 
 from bridge.admin.verify_scope import Scope
-from bridge.admin.verify_topics import LARGEST, Found, Topic
+from bridge.admin.verify_topics import LARGEST, Found, Topic, is_id
 from bridge.kafka.partitioner import key_hash
 from bridge.postgres.queries import query
 
 MARGIN_US = 3_600_000_000  # between clocks, and for transactions that commit late
 FIRST_RECORDS = 100  # that must all have been published: one may have waited behind a dead event of its key
-BATCH_ROWS = 1000
+BATCH_ROWS = 500  # keys may be large
 
 
 class _Event(NamedTuple):
@@ -97,7 +97,7 @@ class _Judge:
         """When the first records that are left had been published at the latest, in microseconds since 1970."""
         asked = {"place": place, "position": beginning, "rows": FIRST_RECORDS}
         first = dict(self._audit.execute(query("verify_first"), asked).fetchall())
-        ids = [id for id in first if len(id) == 36]
+        ids = [id for id in first if is_id(id.encode())]
         known: dict[str, int | None] = dict(conn.execute(query("verify_bounds"), {"ids": ids}).fetchall())
         bounds = [known.get(id, left_at) for id, left_at in first.items()]
         return max((bound for bound in bounds if bound is not None), default=None)

@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from bridge.admin.verify_scope import Progress, Scope
+from bridge.encoding.dead_letter import CUT
 from bridge.encoding.headers import CE_ID, CE_SEQUENCE, CE_SOURCE, CE_TIME, CE_TYPE, ce_source
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster, Partition
@@ -26,6 +27,7 @@ MARGIN_MS = 2 * 3_600_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SEQUENCE = re.compile(rb"[0-9]{1,19}").fullmatch
+UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 LARGEST = (1 << 63) - 1
 
 
@@ -74,8 +76,8 @@ def read_topics(settings: Settings, audit: sqlite3.Connection, scope: Scope, pro
         audit.execute("begin")
         for messages in reader.up_to(ends):
             records.add(messages)
-            done, total = reader.progress(ends)
-            progress("records", min(done, total), total)
+            progress("records", *reader.progress(ends))
+        progress("records", *reader.progress(ends))
         audit.execute("commit")
         beginnings = reader.beginnings_now()
     return Found(
@@ -93,6 +95,11 @@ def read_topics(settings: Settings, audit: sqlite3.Connection, scope: Scope, pro
     )
 
 
+def is_id(header: bytes) -> bool:
+    """Whether it may be an event's id; it is whatever somebody wrote into a header."""
+    return UUID(header) is not None
+
+
 def _of(topic: str, offsets: Mapping[Partition, int]) -> dict[int, int]:
     return {partition: offset for (name, partition), offset in offsets.items() if name == topic}
 
@@ -105,7 +112,7 @@ class _Records:
     ) -> None:
         self._audit = audit
         self._dead_letters = settings.topics.dead_letters
-        self._types = None if scope.is_whole else {name.encode() for name in scope.types}
+        self._types = None if scope.is_whole else {cut.encode() for name in scope.types for cut in (name, name[:CUT])}
         self._sources: dict[Any, int] = {
             ce_source(settings.relay.name, source).encode(): number for number, source in enumerate(SOURCES)
         }

@@ -128,6 +128,5 @@ def _explained(gap: Gap) -> list[str]:
     return [
         f"{gap.phantoms:,} of what is phantom is of a time of which {gap.table} has no table partition. If somebody "
         "dropped or detached it by hand, say so, as the owner of schema bridge, and it counts as departed:",
-        "  insert into bridge.retired_partition (parent, leaf, range_from, range_to, expiry, state) values "  # noqa: S608
-        f"('{gap.table}', '{gap.table}_by_hand', '{since}', '{until}', 'drop', 'dropped')",
+        f"  select bridge.declare_dropped('{gap.table}', '{since}', '{until}')",
     ]

@@ -104,7 +104,7 @@ class Reader:
     def progress(self, ends: dict[Partition, int]) -> tuple[int, int]:
         """How many offsets have been read, and of how many up to `ends`."""
         total = sum(max(end - self._starts[partition], 0) for partition, end in ends.items())
-        return sum(offset - self._starts[partition] for partition, offset in self._at.items()), total
+        return min(sum(offset - self._starts[partition] for partition, offset in self._at.items()), total), total
 
     def _batch(self) -> list[Message]:
         messages = self._consumer.consume(BATCH_MESSAGES, WAIT_SECONDS)

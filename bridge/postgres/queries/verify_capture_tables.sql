@@ -12,7 +12,7 @@ with retired as materialized (
       from bridge.partition_bounds('bridge.history') as b
       join pg_inherits as i on i.inhrelid = b.leaf and i.inhdetachpending
 ), gone as materialized (
-    select max(r.range_to) as until, max(r.xid) as xid from retired as r
+    select max(r.range_to) as until, max(r.xid) as xid, bool_or(r.xid is null) as is_unsure from retired as r
 ), next as materialized (
     select max(h.xid::text::bigint) as xid
       from bridge.history as h
@@ -39,12 +39,13 @@ select t.id, t.relation::oid::bigint as oid,
           from pg_class as c where c.oid = t.relation) as runs_code_of,
        (select count(*) = cardinality(t.key) from bridge.tracked_columns(t) as c where c.use = 'key') as has_key,
        bridge.key_expression(t, '(r.*)') as key, bridge.state_expression(t, '(r.*)') as state,
-       here.newest - t.since_xid::text::bigint as tracked,
-       here.newest - greatest(t.since_xid::text::bigint,
+       here.age + here.xmax - t.since_xid::text::bigint as tracked,
+       here.age + here.xmax - greatest(t.since_xid::text::bigint,
                               (select m.xid from trimmed as m where t.since < m.since),
-                              (select coalesce(greatest(g.xid, n.xid), pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+                              (select case when n.xid is null and g.is_unsure then here.xmax
+                                           else greatest(g.xid, n.xid) end
                                  from gone as g cross join next as n where g.until > t.since)) as newer
   from bridge.tracked_table as t
- cross join (select age(pg_snapshot_xmax(pg_current_snapshot())::xid)
-                    + pg_snapshot_xmax(pg_current_snapshot())::text::bigint as newest) as here
+ cross join (select age(pg_snapshot_xmax(pg_current_snapshot())::xid) as age,
+                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax) as here
  order by relation
