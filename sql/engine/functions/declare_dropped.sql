@@ -5,7 +5,8 @@
 --             range_from, range_to    the time of which the partition was
 -- Returns:    nothing
 -- Writes:     bridge.retired_partition
--- Errors:     22023 invalid_parameter_value for another table, a range that is none, or one of which there is a partition
+-- Errors:     22023 invalid_parameter_value for another table, a range that is none, or one of which there is a
+--             partition
 create or replace function bridge.declare_dropped(parent regclass, range_from timestamptz, range_to timestamptz)
     returns void
     language plpgsql
@@ -15,7 +16,8 @@ as $$
 declare
     there regclass;
 begin
-    if parent not in ('bridge.outbox'::regclass, 'bridge.history'::regclass) or (range_from < range_to) is not true then
+    if parent not in ('bridge.outbox'::regclass, 'bridge.history'::regclass)
+       or (range_from < range_to) is not true then
         raise exception 'give bridge.outbox or bridge.history, and a range of time, not %, from % to %',
             parent, range_from, range_to using errcode = 'invalid_parameter_value';
     end if;
