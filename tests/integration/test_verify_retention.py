@@ -223,17 +223,28 @@ def test_what_is_older_than_kafka_keeps_records_is_not_judged(world: World) -> N
 
 
 def test_what_waited_tells_nothing_about_when_it_was_published(world: World) -> None:
-    """The first record that is left was written long ago, but died, and was retried just now."""
-    first, removed = world.events("PROCESSED", ["k", partner(world, "k")])
-    world.age([first], 10)
-    world.age([removed], 5)
+    """The first record that is left was written and read long ago, but was to wait for its time until just now."""
+    first = world.events("PROCESSED", ["k"], wait="1 hour")
+    world.age(first, 6)
+    removed = world.events("PROCESSED", [partner(world, "k")])
+    world.age(removed, 5)
+    world.carry(*removed, *first)
+    world.trim(world.partition("k"), 1)
+    assert verify(world.settings).not_judged == {"trimmed": 1}
+
+
+def test_what_had_died_tells_when_it_was_published_after_all(world: World) -> None:
+    first = world.events("PROCESSED", ["k"])
+    world.age(first, 6)
+    removed = world.events("PROCESSED", [partner(world, "k")])
+    world.age(removed, 5)
     world.db.execute(
         "insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks, deaths)"
         " select seq, 'event_queue', id, created_at, shard, 'topic', 0, 'published', false, 1"
         " from bridge.event_queue where id = %s",
-        (first,),
+        (first[0],),
     )
-    world.carry(removed, first)
+    world.carry(*removed, *first)
     world.trim(world.partition("k"), 1)
     assert verify(world.settings).not_judged == {"trimmed": 1}
 
