@@ -140,8 +140,9 @@ class World:
         with self.db.transaction():
             if say:
                 self.db.execute(
-                    "insert into bridge.retired_partition (parent, leaf, range_from, range_to, expiry, state, max_xid)"
-                    " values (%s, %s, %s, %s, 'drop', 'dropped', %s)",
+                    "insert into bridge.retired_partition"
+                    "       (parent, leaf, relation, range_from, range_to, expiry, state, max_xid)"
+                    " values (%s, %s, 0, %s, %s, 'drop', 'dropped', %s)",
                     (parent, leaf, since, until, self.db.execute(f"select max(xid::text) from {leaf}").fetchone()[0]),
                 )
             self.db.execute(f"drop table {leaf}".encode())

@@ -411,8 +411,9 @@ def retire(db: Db, *, is_counted: bool = True) -> None:
     with db.transaction():
         db.execute(f"alter table bridge.history detach partition {leaf}".encode())
         db.execute(
-            "insert into bridge.retired_partition (parent, leaf, range_from, range_to, expiry, max_xid)"
-            f" select 'bridge.history', '{leaf}', {day} - interval '3 days', {day} - interval '2 days', 'detach',"
+            "insert into bridge.retired_partition (parent, leaf, relation, range_from, range_to, expiry, max_xid)"
+            f" select 'bridge.history', '{leaf}', '{leaf}'::regclass,"
+            f"        {day} - interval '3 days', {day} - interval '2 days', 'detach',"
             f"        case when %s then (select max(xid::text)::xid8 from {leaf}) end",
             (is_counted,),
         )

@@ -29,8 +29,8 @@ begin
         raise exception 'the table partition % is of that time, and it is there', there
             using errcode = 'invalid_parameter_value';
     end if;
-    insert into bridge.retired_partition (parent, leaf, range_from, range_to, expiry, state)
-    values (bridge.qualified_name(parent), bridge.qualified_name(parent), range_from, range_to, 'drop', 'dropped');
+    insert into bridge.retired_partition (parent, leaf, relation, range_from, range_to, expiry, state)
+    values (bridge.qualified_name(parent), bridge.qualified_name(parent), 0, range_from, range_to, 'drop', 'dropped');
 end $$;
 
 revoke execute on function bridge.declare_dropped(regclass, timestamptz, timestamptz) from public;
