@@ -14,4 +14,5 @@ pytest_plugins = [
     "fix_relay",
     "fix_kafka",
     "fix_acl",
+    "fix_verify",
 ]

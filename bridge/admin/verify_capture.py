@@ -40,7 +40,9 @@ class TableVerdict:
 
     missing: a row that no event tells of, and that is newer than tracking, or was deleted by what the events say. gone:
     by its events there is a row, but there is none. stale: its row is another than the last event says. broken: an
-    event does not begin where the one before ended. `unreadable`: why it could not be compared.
+    event does not begin where the one before ended. `not_judged` are numbers of keys by reason: `left`, whose events
+    may have left with a partition of the history, and `older`, without events and perhaps from before tracking.
+    `unreadable`: why it could not be compared.
     """
 
     relation: str
@@ -52,6 +54,7 @@ class TableVerdict:
     stale: int = 0
     broken: int = 0
     examples: dict[str, list[str]] = field(default_factory=dict)
+    not_judged: dict[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -59,7 +62,10 @@ class TableVerdict:
         return self.unreadable is None and not any(getattr(self, kind) for kind in KINDS)
 
     def note(self, kind: str, key: str) -> None:
-        """Count a difference, and keep its key if it is one of the first."""
+        """Count a difference, and keep its key if it is one of the first; or what could not be judged."""
+        if kind not in KINDS:
+            self.not_judged[kind] = self.not_judged.get(kind, 0) + 1
+            return
         setattr(self, kind, getattr(self, kind) + 1)
         examples = self.examples.setdefault(kind, [])
         if len(examples) < EXAMPLES:
@@ -94,6 +100,7 @@ class _Subject:
     has_key: bool
     key: str
     state: str
+    tracked: int
     newer: int
 
 
@@ -108,6 +115,7 @@ def verify_capture(settings: Settings, names: Collection[str], progress: Progres
         require_current(conn)
         wanted = [find_tracked(conn, name) for name in names]
         conn.execute("begin isolation level repeatable read read only")
+        conn.execute(query("verify_capture_lock"))
         conn.execute(query("verify_capture_session"))
         verdicts = [_compare(conn, subject, progress) for subject in _subjects(conn, wanted)]
         conn.execute("commit")
@@ -169,5 +177,6 @@ def _statement(subject: _Subject, state: str) -> sql.Composed:
         state=sql.SQL(state),
         only=sql.SQL("" if subject.is_partitioned else "only"),
         relation=sql.SQL(subject.relation),
+        tracked=sql.Literal(subject.tracked),
         newer=sql.Literal(subject.newer),
     )

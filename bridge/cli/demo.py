@@ -16,8 +16,8 @@ import click
 
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
-from bridge.cli.read import describe
 from bridge.cli.terminal import PlainConsole, echo, echo_json, progress_console
+from bridge.cli.verify import describe
 from bridge.configuration.load import load
 from bridge.errors import BridgeError, VerificationFailed
 

@@ -18,12 +18,13 @@ from bridge.cli.local import local
 from bridge.cli.maintain import maintain_command
 from bridge.cli.migrate import migrate
 from bridge.cli.partition import partition_command
-from bridge.cli.read import tail_command, verify_command
 from bridge.cli.recover import recover_command
 from bridge.cli.run import run
 from bridge.cli.status import status
+from bridge.cli.tail import tail_command
 from bridge.cli.terminal import echo, keep_standard_streams, print_tracebacks
 from bridge.cli.track import track_command, tracked_command, untrack_command
+from bridge.cli.verify import verify_command
 from bridge.errors import BridgeError
 from bridge.text import place
 

@@ -12,6 +12,10 @@ from bridge.errors import VerificationFailed
 from bridge.settings import Settings
 
 PROGRESS_SECONDS = 1.0
+REASONS = {
+    "left": "whose events may have left with a partition of the history",
+    "older": "without events, perhaps from before tracking",
+}
 SHOWN = 200  # characters of a key in text; JSON has it whole
 
 
@@ -53,7 +57,8 @@ def _described(verdict: CaptureVerdict) -> list[str]:
 def _counts(table: TableVerdict) -> str:
     if table.unreadable is not None:
         return f"not compared: {table.unreadable}"
-    return ", ".join([f"{table.keys:,} keys", *(f"{getattr(table, kind):,} {kind}" for kind in KINDS)])
+    counts = ", ".join([f"{table.keys:,} keys", *(f"{getattr(table, kind):,} {kind}" for kind in KINDS)])
+    return "; ".join([counts, *(f"not judged: {count:,} {REASONS[why]}" for why, count in table.not_judged.items())])
 
 
 def _summary(table: TableVerdict) -> str:

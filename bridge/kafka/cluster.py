@@ -42,13 +42,15 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 # What is wrong with one topic, and not with the cluster.
 TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
 PROBE_SECONDS = 3.0
+TOPIC_KNOBS = ("max.message.bytes", "cleanup.policy", "retention.ms")
 
 
 class TopicConfig(NamedTuple):
-    """What is set for a topic: the largest record that it accepts, and what becomes of old ones."""
+    """What is set for a topic: the largest record that it accepts, and what becomes of old ones (-1: kept for ever)."""
 
     max_bytes: int
     cleanup_policy: str
+    retention_ms: int
 
 
 class Cluster:
@@ -123,8 +125,8 @@ class Cluster:
             for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
                 try:
                     found = future.result()
-                    max_bytes, policy = (found[knob].value for knob in ("max.message.bytes", "cleanup.policy"))
-                    configs[resource.name] = TopicConfig(int(max_bytes), policy)
+                    max_bytes, policy, retention = (found[knob].value for knob in TOPIC_KNOBS)
+                    configs[resource.name] = TopicConfig(int(max_bytes), policy, int(retention))
                 except KafkaException as error:
                     if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
                         raise self._not_done(f"read the settings of topic {resource.name}", error) from error
@@ -152,6 +154,10 @@ class Cluster:
     def beginnings(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The first offset that each partition still has."""
         return self._offsets(partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)  # type: ignore[no-untyped-call]
+
+    def since(self, partitions: Iterable[Partition], time_ms: int) -> dict[Partition, int]:
+        """The first offset of each partition whose record has this time or a later one; -1 where none has."""
+        return self._offsets(partitions, OffsetSpec.for_timestamp(time_ms), IsolationLevel.READ_UNCOMMITTED)
 
     def ends(self, partitions: Iterable[Partition], *, committed: bool) -> dict[Partition, int]:
         """The offset after the last record of each partition.

@@ -31,8 +31,17 @@ STALL_SECONDS = 60.0  # without any progress towards an end, transactions of oth
 class Reader:
     """All partitions of some topics; a context manager."""
 
-    def __init__(self, settings: Settings, topics: Collection[str], *, from_beginning: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Collection[str],
+        *,
+        from_beginning: bool = True,
+        since_ms: int | None = None,
+    ) -> None:
         """Connect, and note where the partitions begin and end now.
+
+        `since_ms` leaves out what lies before the first record of that time or a later one.
 
         Raises ConfigError for a topic that does not exist, BrokerUnavailable.
         """
@@ -44,11 +53,16 @@ class Reader:
                 raise unknown_topic(topic, counts)
         partitions = [(topic, number) for topic in topics for number in range(counts[topic])]
         self.beginnings = self._cluster.beginnings(partitions)
+        self.partition_counts = {topic: counts[topic] for topic in topics}
         self.ends = self._cluster.ends(partitions, committed=True)
         self._consumer = Consumer(client_properties(settings) | reader_properties(settings))
         starts = self.beginnings if from_beginning else self.ends
+        if since_ms is not None:  # the ends were asked for before: what has come since is behind them
+            found = self._cluster.since(partitions, since_ms)
+            starts = {partition: offset if offset >= 0 else self.ends[partition] for partition, offset in found.items()}
         self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in starts.items()])
         self._at = dict(starts)
+        self._starts = dict(starts)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +96,15 @@ class Reader:
     def all_ends(self) -> dict[Partition, int]:
         """Where the partitions end now, transactions that are still open included; `up_to` waits for those."""
         return self._cluster.ends(self._at, committed=False)
+
+    def beginnings_now(self) -> dict[Partition, int]:
+        """Where the partitions begin by now: retention may have moved that on while they were read."""
+        return self._cluster.beginnings(self._at)
+
+    def progress(self, ends: dict[Partition, int]) -> tuple[int, int]:
+        """How many offsets have been read, and of how many up to `ends`."""
+        total = sum(max(end - self._starts[partition], 0) for partition, end in ends.items())
+        return min(sum(offset - self._starts[partition] for partition, offset in self._at.items()), total), total
 
     def _batch(self) -> list[Message]:
         messages = self._consumer.consume(BATCH_MESSAGES, WAIT_SECONDS)

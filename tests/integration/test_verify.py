@@ -8,101 +8,17 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg
 import pytest
 import raw_headers
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Producer
+from fix_verify import World
 
 from bridge.admin.verify import verify
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.settings import (
-    DatabaseSettings,
-    KafkaSettings,
-    RegistrySettings,
-    RelaySettings,
-    Route,
-    Settings,
-    TopicSettings,
-)
-
-
-@dataclass
-class World:
-    """A database, two topics, the dead letters' topic, and ways to put events and records there."""
-
-    settings: Settings
-    producer: Producer
-    db: psycopg.Connection
-
-    @property
-    def topic(self) -> str:
-        return self.settings.routes[0].topic
-
-    @property
-    def name(self) -> str:
-        return self.settings.relay.name
-
-    def events(self, status: str, keys: list[str], wait: str | None = None) -> list[str]:
-        """Write one event for each key; returns their ids in the order of seq. All events so far count as read, but
-        those that are PENDING now.
-        """
-        ids = []
-        for key in keys:
-            (event_id,) = self.db.execute(
-                "insert into bridge.event_queue (event_type, event_key, payload, available_at)"
-                " values ('thing.made', %s, '{}', now() + %s::interval) returning id::text",
-                (key, wait),
-            ).fetchone()
-            ids.append(event_id)
-        if status != "PENDING":
-            self.settle()
-        if status == "DEAD":
-            self.db.execute(
-                "insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks, deaths)"
-                " select seq, 'event_queue', id, created_at, shard, 'topic', 0, 'dead', true, 1"
-                " from bridge.event_queue where id = any (%s::uuid[])",
-                (ids,),
-            )
-        return ids
-
-    def settle(self) -> None:
-        """All events so far are read."""
-        self.db.execute(
-            "update bridge.shard set snapshot = pg_current_snapshot(),"
-            " cursor = (select last_value from bridge.event_seq)"
-        )
-
-    def publish(self, key: str, *ids: str, topic: str | None = None, source: str = "event_queue", **more: str) -> None:
-        for event_id in ids:
-            headers = {"ce_id": event_id, "ce_source": f"/{self.name}/{source}", **more}
-            self.producer.produce(topic or self.topic, b"{}", key, headers=headers)
-        self.producer.flush()
-
-
-@pytest.fixture
-def world(database: str, kafka: str, registry: str, unique: str) -> Iterator[World]:
-    settings = Settings(
-        database=DatabaseSettings(database),
-        kafka=KafkaSettings(kafka),
-        registry=RegistrySettings(registry),
-        relay=RelaySettings(name=unique),
-        topics=TopicSettings(create_missing=True, dead_letters=f"{unique}.dead"),
-        routes=(Route("thing.made", f"{unique}.a", "x"), Route("other.made", f"{unique}.b", "x")),
-    )
-    admin = AdminClient({"bootstrap.servers": kafka})
-    names = [f"{unique}.a", f"{unique}.b", f"{unique}.dead"]
-    for made in admin.create_topics([NewTopic(name, 3, 1) for name in names]).values():
-        made.result()
-    producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random"})
-    with psycopg.connect(database, autocommit=True) as db:
-        yield World(settings, producer, db)
-    producer.close()
-    for gone in admin.delete_topics(names).values():
-        gone.result()
+from bridge.settings import DatabaseSettings, KafkaSettings, Route
 
 
 def test_nothing_at_all_passes(world: World) -> None:
@@ -288,18 +204,6 @@ def test_waits_for_a_transaction_that_hides_what_was_committed_behind_it(world: 
     finally:
         ending.join()
         slow.close()
-
-
-def test_says_which_topics_have_been_trimmed(world: World, kafka: str) -> None:
-    ids = world.events("PROCESSED", ["k"])
-    world.producer.produce(world.topic, b"", "k", partition=0, headers={"ce_id": ids[0], "ce_source": "x"})
-    world.producer.flush()
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for deleted in admin.delete_records([TopicPartition(world.topic, 0, 1)]).values():
-        deleted.result()
-    verdict = verify(world.settings)
-    assert verdict.trimmed == (world.topic,)
-    assert verdict.lost == 1
 
 
 def test_no_false_alarm_while_events_are_written_and_published(world: World) -> None:

@@ -392,3 +392,98 @@ def test_the_command(
     assert (code, table["gone"], len(table["examples"]["gone"])) == (6, 7, 5)
     assert run("item")[0] == 2
     assert run("--capture", "nothing")[0] == 4
+
+
+def retire(db: Db, *, is_counted: bool = True) -> None:
+    """All that has been recorded so far is two to three days old, and leaves with its partition of the history."""
+    day = "date_trunc('day', now(), 'UTC')"
+    with unstamped(db):
+        db.execute(f"update bridge.history set occurred_at = {day} - interval '2 days 3 hours'".encode())
+        db.execute("update bridge.tracked_table set since = since - interval '4 days'")
+    for ago in (3, 2, 1):  # so that what is tracked was tracked before the first partition
+        db.execute(
+            f"select bridge.create_partition('bridge.history', {day} - interval '{ago} days',"
+            f" {day} - interval '{ago - 1} days')".encode()
+        )
+    (leaf,) = db.execute(
+        f"select leaf::text from bridge.partition_bounds('bridge.history') where range_from = {day} - interval '3 days'"
+    ).fetchone() or ("",)
+    with db.transaction():
+        db.execute(f"alter table bridge.history detach partition {leaf}".encode())
+        db.execute(
+            "insert into bridge.retired_partition (parent, leaf, relation, range_from, range_to, expiry, max_xid)"
+            f" select 'bridge.history', '{leaf}', '{leaf}'::regclass,"
+            f"        {day} - interval '3 days', {day} - interval '2 days', 'detach',"
+            f"        case when %s then (select max(xid::text)::xid8 from {leaf}) end",
+            (is_counted,),
+        )
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_events_that_left_with_their_partition(db: Db, settings: Settings, found: Found, *, is_counted: bool) -> None:
+    track(db)
+    db.execute(FILL)
+    with db.transaction():  # its row is of a transaction within, whose number is above its event's
+        db.execute("update item set name = 'x' where id = 2")
+        with db.transaction():
+            db.execute("insert into item values (11)")
+    db.execute("delete from item where id = 1")
+    retire(db, is_counted=is_counted)
+    assert found() == {}
+    assert verify(settings, "item").not_judged == {"left": 10}
+    db.execute("update item set name = 'y' where id in (2, 3)")
+    db.execute("insert into item values (1, 'again')")
+    assert found() == {}
+    with unstamped(db):
+        db.execute("insert into item values (12)")
+        db.execute("delete from item where id = 3")
+        db.execute("update item set name = 'z' where id = 2")
+    assert found() == {"missing": ["12"], "gone": ["3"], "stale": ["2"]}
+    db.execute("update item set name = 'known again' where id = 2")  # and 12 is of the first hour that is kept
+    assert found() == {"gone": ["3"], "broken": ["2"]}
+
+
+def test_events_that_left_from_between_others(db: Db, settings: Settings, found: Found) -> None:
+    track(db)
+    db.execute(FILL)
+    (middle,) = db.execute("select max(seq) from bridge.history").fetchone() or (0,)
+    db.execute("update item set name = 'x' where id < 6")
+    db.execute("delete from item where id = 5")
+    db.execute(f"create table kept as select * from bridge.history where seq <= {middle}".encode())
+    with unstamped(db):
+        db.execute(f"delete from bridge.history where seq <= {middle}".encode())
+    retire(db)
+    with unstamped(db):
+        db.execute("update kept set occurred_at = occurred_at - interval '10 days'")
+        db.execute("insert into bridge.history select * from kept")
+    assert found() == {}
+    assert verify(settings, "item").not_judged == {"left": 5}
+    db.execute("update item set name = 'y'")
+    db.execute("insert into item values (5)")
+    assert found() == {}
+    assert verify(settings, "item").not_judged == {}
+    with unstamped(db):
+        db.execute("update item set name = 'unseen' where id = 6")
+    db.execute("update item set name = 'seen' where id = 6")
+    assert found() == {"broken": ["6"]}
+
+
+def test_a_partition_that_would_leave_while_tables_are_compared(
+    db: Db, database: str, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres hides a detached partition from older snapshots, too."""
+    track(db)
+    db.execute(FILL)
+    subjects, refused = auditor._subjects, []
+
+    def meanwhile(conn: Any, wanted: Any) -> Any:
+        with psycopg.connect(database, autocommit=True) as other:
+            other.execute("set lock_timeout = '100ms'")
+            try:
+                other.execute("alter table bridge.history detach partition bridge.history_default")
+            except psycopg.errors.LockNotAvailable:
+                refused.append(True)
+        return subjects(conn, wanted)
+
+    monkeypatch.setattr(auditor, "_subjects", meanwhile)
+    assert (found(), refused) == ({}, [True])

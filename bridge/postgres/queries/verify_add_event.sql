@@ -1,2 +1,2 @@
 -- SQLite: what the database says of one event.
-insert into event values (?, ?, ?, ?)
+insert into event values (?, ?, ?, ?, ?, ?, ?)

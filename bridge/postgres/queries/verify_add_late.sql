@@ -1,2 +1,2 @@
--- SQLite: an event that was committed after the snapshot, but is in the topics already.
-insert into event values (?, ?, 'LATE', 0)
+-- SQLite: an event that was committed after the snapshot, or was not asked for, but is in the topics.
+insert into event (id, seq, status, deaths) values (?, ?, 'LATE', 0)

@@ -1,2 +1,2 @@
 -- SQLite: one record of ours in a topic.
-insert into seen values (?, ?, ?, ?)
+insert into seen values (?, ?, ?, ?, ?, ?, ?, ?)

@@ -3,7 +3,19 @@
 --
 -- A TRUNCATE that gave no event for each row ends all rows of its table partition. After a dump and restore the
 -- partitions have other numbers: then it is not known which rows it ended, and both are right.
-with truncated as materialized (
+--
+-- Events that have left with their partition of the history may have changed whatever was last told before they were to
+-- leave: an hour more, for clocks are set back. What differs then is `left`: not judged. So is a row without events that
+-- may have been written by then; `older` is one that may be from before tracking.
+with retired as materialized (
+    select r.range_from, r.range_to + interval '1 hour' as range_to
+      from bridge.retired_partition as r
+     where r.parent = 'bridge.history' and r.state <> 'restored'
+    union all
+    select b.range_from, b.range_to + interval '1 hour'
+      from bridge.partition_bounds('bridge.history') as b
+      join pg_inherits as i on i.inhrelid = b.leaf and i.inhdetachpending
+), truncated as materialized (
     select h.seq, h.relation
       from bridge.history as h
      where h.entity_type = {name} and h.entity_id = '*' and h.action = 'TRUNCATE' and h.relation is not null
@@ -12,7 +24,8 @@ with truncated as materialized (
 ), member as materialized (
     select {table}::oid as relation union select p.relid from pg_partition_tree({table}::oid::regclass) as p
 ), event as (
-    select h.entity_id, h.seq, h.action, h.previous_state, h.new_state, h.relation,
+    select h.entity_id, h.seq, h.action, h.previous_state, h.new_state, h.relation, h.occurred_at,
+           lag(h.occurred_at) over of_key as former_at,
            lag(h.seq) over of_key as former_seq, lag(h.action) over of_key as former_action,
            lag(h.new_state) over of_key as former_state, lag(h.relation) over of_key as former_relation,
            lead(h.seq) over of_key is null as is_last
@@ -23,6 +36,9 @@ with truncated as materialized (
 ), judged as (
     select e.*, case
                when e.former_seq is null then false    -- the row may have been there before tracking
+               when e.former_at < (select max(r.range_to) from retired as r)
+                    and exists (select from retired as r where r.range_to > e.former_at and r.range_from <= e.occurred_at)
+                   then false
                when e.former_action = 'DELETE' then e.action <> 'INSERT'
                when ended.is_sure then e.action <> 'INSERT'
                when e.action = 'INSERT' then ended.is_sure is null
@@ -42,7 +58,8 @@ with truncated as materialized (
       from judged as j
 ), last as (
     select k.entity_id, k.new_state as state, k.was_broken, k.action <> 'DELETE' and ended.is_sure is not true as is_alive,
-           ended.is_sure is false as is_doubtful
+           ended.is_sure is false as is_doubtful,
+           coalesce(k.occurred_at < (select max(r.range_to) from retired as r), false) as may_have_changed
       from known as k
       left join lateral (
         select bool_or(t.relation = k.relation or not {is_partitioned}) as is_sure
@@ -54,14 +71,18 @@ with truncated as materialized (
      where k.is_last
 ), present as (
     select true as is_there, {key} as key, {state} as state, age(r.xmin) as age from {only} {relation} as r
+), compared as (
+    select coalesce(l.entity_id, p.key, '') as key,
+           case when p.is_there is null then case when l.is_alive and not l.is_doubtful then 'gone' end
+                when l.entity_id is null then case when p.age > 0 and p.age <= {newer} then 'missing'
+                                                   when p.age > 0 and p.age <= {tracked} then 'left'
+                                                   else 'older' end
+                when not l.is_alive then 'missing'
+                when l.state is not distinct from p.state then null
+                when l.state is null or p.state is null then 'stale'
+                when not {states_agree} then 'stale' end as kind,
+           coalesce(l.was_broken, false) as is_broken, l.may_have_changed
+      from last as l
+      full join present as p on p.key = l.entity_id
 )
-select coalesce(l.entity_id, p.key, '') as key,
-       case when p.is_there is null then case when l.is_alive and not l.is_doubtful then 'gone' end
-            when l.entity_id is null then case when p.age > 0 and p.age <= {newer} then 'missing' end
-            when not l.is_alive then 'missing'
-            when l.state is not distinct from p.state then null
-            when l.state is null or p.state is null then 'stale'
-            when not {states_agree} then 'stale' end as kind,
-       coalesce(l.was_broken, false) as is_broken
-  from last as l
-  full join present as p on p.key = l.entity_id
+select key, case when kind is not null and may_have_changed then 'left' else kind end as kind, is_broken from compared

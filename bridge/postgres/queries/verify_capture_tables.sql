@@ -1,7 +1,26 @@
--- The tracked tables, with what it takes to compare each with its events. `newer`: rows whose xmin has at most that age
--- were written since tracking began, or since the first event that is still kept, where partitions of the history have
--- left meanwhile; below zero where it began in another cluster, whose transactions say nothing here.
-with kept as materialized (
+-- The tracked tables, with what it takes to compare each with its events. `tracked`: rows whose xmin has at most that age
+-- were written since tracking began; below zero where it began in another cluster, whose transactions say nothing here.
+-- `newer`: since the first event that is still kept, too, where partitions of the history have left meanwhile. A row may
+-- have a subtransaction's number, which is above its event's, so those of the first hour after what has left count as
+-- such, too.
+with retired as materialized (
+    select r.range_to, r.max_xid::text::bigint as xid
+      from bridge.retired_partition as r
+     where r.parent = 'bridge.history' and r.state <> 'restored'
+    union all
+    select b.range_to, null
+      from bridge.partition_bounds('bridge.history') as b
+      join pg_inherits as i on i.inhrelid = b.leaf and i.inhdetachpending
+), gone as materialized (
+    select max(r.range_to) as until, max(r.xid) as xid, bool_or(r.xid is null) as is_unsure from retired as r
+), next as materialized (
+    select max(h.xid::text::bigint) as xid
+      from bridge.history as h
+     where h.occurred_at >= (select g.until from gone as g)
+       and h.occurred_at < (select min(n.occurred_at) + interval '1 hour'
+                              from bridge.history as n
+                             where n.occurred_at >= (select g.until from gone as g))
+), kept as materialized (
     select min(b.range_from) as since from bridge.partition_bounds('bridge.history') as b
 ), trimmed as materialized (
     select k.since, coalesce((select min(h.xid::text::bigint) from bridge.history as h),
@@ -20,7 +39,13 @@ select t.id, t.relation::oid::bigint as oid,
           from pg_class as c where c.oid = t.relation) as runs_code_of,
        (select count(*) = cardinality(t.key) from bridge.tracked_columns(t) as c where c.use = 'key') as has_key,
        bridge.key_expression(t, '(r.*)') as key, bridge.state_expression(t, '(r.*)') as state,
-       age(pg_snapshot_xmax(pg_current_snapshot())::xid) + pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-           - greatest(t.since_xid::text::bigint, (select m.xid from trimmed as m where t.since < m.since)) as newer
+       here.age + here.xmax - t.since_xid::text::bigint as tracked,
+       here.age + here.xmax - greatest(t.since_xid::text::bigint,
+                              (select m.xid from trimmed as m where t.since < m.since),
+                              (select case when n.xid is null and g.is_unsure then here.xmax
+                                           else greatest(g.xid, n.xid) end
+                                 from gone as g cross join next as n where g.until > t.since)) as newer
   from bridge.tracked_table as t
+ cross join (select age(pg_snapshot_xmax(pg_current_snapshot())::xid) as age,
+                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax) as here
  order by relation

@@ -1,4 +1,5 @@
--- Which of these ids there are by now: events that were committed after the snapshot.
+-- Which of these ids there are by now: events that were committed after the snapshot, or are not of the types that were
+-- asked for.
 select id::text, case when available_at is null then seq end from bridge.outbox where id = any (%(ids)s::uuid[])
 union all
 select id::text, seq from bridge.history where id = any (%(ids)s::uuid[])

@@ -1,6 +1,3 @@
 -- SQLite: after loading, because sorting once is cheaper than keeping an order.
 create index event_id_idx on event (id, status, seq);
 create index seen_id_idx on seen (id, is_dead);
-
-create table unknown as
-select distinct id from seen s where not exists (select e.id from event e where e.id = s.id);

@@ -1,0 +1,89 @@
+"""What `bridge verify` compares: events of which types and which time, and the topics in which they are looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from bridge.encoding.routing import all_topics
+from bridge.errors import ConfigError
+from bridge.postgres.queries import query
+from bridge.settings import Settings
+
+Progress = Callable[[str, int, int | None], None]  # what is being done, how much of it, of how much if that is known
+
+
+def silent(what: str, done: int, total: int | None) -> None:
+    """Progress that nobody sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Events of these types, from `since_us` to `until_us`, in these topics.
+
+    `topics` are read; `homes` says of each of `types` which one its events are to be in, and `former` are topics that
+    no route names, in which they may be, too. `is_whole`: all types, those without a route among them. `since` and
+    `until` are times as Postgres writes them, and in microseconds since 1970; `about` is how many events there are, if
+    that is known.
+    """
+
+    topics: Sequence[str]
+    former: Sequence[str]
+    types: Sequence[str]
+    homes: Sequence[str]
+    is_whole: bool
+    since: str
+    until: str
+    since_us: int
+    until_us: int
+    about: int | None
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """For `verify_events.sql`."""
+        return {"since": self.since, "until": self.until, "types": list(self.types), "all": self.is_whole}
+
+    @property
+    def span(self) -> Mapping[str, int]:
+        """For SQLite."""
+        return {"since": self.since_us, "until": self.until_us}
+
+
+def scope_of(
+    settings: Settings, conn: psycopg.Connection, topics: Collection[str], since: datetime | timedelta | None
+) -> Scope:
+    """All, or what people asked for. Raises ConfigError for the topic of the dead letters."""
+    dead_letters = settings.topics.dead_letters
+    if dead_letters in topics:
+        raise ConfigError(
+            f"{dead_letters} is the topic of the dead letters, which is compared with each topic",
+            hint="Name the topics that those events were for",
+        )
+    routed = [topic for topic in all_topics(settings) if topic != dead_letters]
+    former = sorted(set(topics) - set(routed))
+    wanted = [topic for topic in routed if topic in topics] or routed
+    routes = [route for route in settings.routes if route.topic in wanted]
+    first, last, first_us, last_us, about = _span(conn, since)
+    return Scope(
+        topics=[*wanted, *former, dead_letters],
+        former=former,
+        types=[route.event_type for route in routes],
+        homes=[route.topic for route in routes],
+        is_whole=wanted == routed,
+        since=first,
+        until=last,
+        since_us=first_us,
+        until_us=last_us,
+        about=about,
+    )
+
+
+def _span(conn: psycopg.Connection, since: datetime | timedelta | None) -> tuple[Any, ...]:
+    ago = since if isinstance(since, timedelta) else None
+    row = conn.execute(query("verify_span"), {"since": None if ago else since, "ago": ago}).fetchone()
+    assert row is not None  # noqa: S101 - it always gives one
+    return row

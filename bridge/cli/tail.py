@@ -1,0 +1,42 @@
+"""`bridge tail`: what is in the topics."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from bridge.cli.options import config_option
+from bridge.cli.terminal import echo
+from bridge.configuration.load import load
+
+
+@click.command("tail")
+@click.argument("topics", nargs=-1, required=True, metavar="TOPIC...")
+@click.option("--from-beginning", is_flag=True, help="Start with the first record; else with what comes from now on.")
+@click.option("--max", "most", type=click.IntRange(min=1), help="Stop after this many records.")
+@click.option("--exit-on-end", is_flag=True, help="Stop where the topics ended when the command started.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def tail_command(
+    topics: tuple[str, ...],
+    from_beginning: bool,
+    most: int | None,
+    exit_on_end: bool,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Show the records of topics: time, place, key, headers, value.
+
+    Avro values are decoded by the registry. Reads as a read_committed consumer, joins no group, commits nothing.
+    """
+    from bridge.admin.tail import tail
+
+    records = tail(load(config), dict.fromkeys(topics), from_beginning=from_beginning, exit_on_end=exit_on_end)
+    try:
+        for record in islice(records, most):
+            echo(*([record.as_json()] if as_json else record.as_lines()))
+    except KeyboardInterrupt:
+        return 130
+    return 0

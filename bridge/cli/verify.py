@@ -1,0 +1,132 @@
+"""`bridge verify`: whether what is in the topics is what should be there."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.cli.options import config_option
+from bridge.cli.progress import progress_bar
+from bridge.cli.terminal import echo, echo_json
+from bridge.cli.verify_capture import verify_tables
+from bridge.configuration.load import load, load_routed
+from bridge.errors import VerificationFailed
+
+if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.admin.verify import Gap, Verdict
+
+AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)").fullmatch
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+REASONS = {
+    "trimmed": "events whose records Kafka's retention may have removed",
+    "compacted": "events whose records compaction may have removed: their keys have later ones",
+    "unrouted": "published events of types that no route names: name the topics they were in with --topic",
+    "departed": "records of events that have left the database: neither phantom, nor, but for the history's, in order",
+}
+
+
+class Since(click.ParamType[Any]):
+    """A time, or how long ago that was."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
+        """ISO 8601, in UTC unless it says otherwise; or a number and m, h, d or w."""
+        if isinstance(value, datetime | timedelta):
+            return value
+        if ago := AGO(value):
+            return timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a time (2026-03-01T12:00Z) nor a number of m, h, d or w (6h, 2d)", param, ctx
+            )
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+@click.command("verify")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.option("--capture", is_flag=True, help="Compare tracked tables, or those named, with their recorded changes.")
+@click.option("--since", type=Since(), help="Only events since then: 2026-03-01T12:00Z, 6h, 2d.")
+@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only events of this topic; may be repeated.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def verify_command(
+    tables: tuple[str, ...],
+    capture: bool,
+    since: datetime | timedelta | None,
+    topics: tuple[str, ...],
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the topics with the database: is anything lost, duplicated, reordered or invented?
+
+    Reads both sides, as a read_committed consumer does, and joins them by event id. Safe while relays run. What
+    retention has taken on one side is counted as not judged. A --topic that no route names is looked in as well. With
+    --capture it compares tracked tables with their events instead, in one snapshot, and needs no Kafka. Exit code 0
+    only if nothing differs in what can be judged, else 6.
+    """
+    if capture:
+        if since or topics:
+            raise click.UsageError("--since and --topic are about topics, and --capture is not")
+        verify_tables(load(config), tables, as_json=as_json)
+        return
+    if tables:
+        raise click.UsageError("tables are named with --capture only")
+    from bridge.admin.verify import KINDS, verify
+
+    settings = load_routed(config)
+    with progress_bar() as progress:
+        verdict = verify(settings, topics, since, progress)
+    if as_json:
+        echo_json(verdict)
+    else:
+        echo(*describe(verdict))
+    if not verdict.passed:
+        found = [f"{kind} {getattr(verdict, kind)}" for kind in KINDS if getattr(verdict, kind)]
+        set_back = [] if verdict.reused is None else ["the sequence of event numbers was set back"]
+        raise VerificationFailed(f"database and topics differ: {', '.join(found + set_back)}")
+
+
+def describe(verdict: Verdict) -> list[str]:
+    """The verdict for a person, in lines."""
+    from bridge.admin.verify import KINDS
+
+    lines = [f"{verdict.events:,} events and {verdict.records:,} records compared in {verdict.seconds:.1f} s"]
+    lines += [f"  {name:<11}{getattr(verdict, name):>12,}" for name in ("published", "pending", "dead")]
+    for kind in KINDS:
+        count = getattr(verdict, kind)
+        ids = verdict.examples.get(kind, ())
+        more = ", ..." if count > len(ids) else ""
+        lines.append(f"  {kind:<11}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
+    if verdict.not_judged:
+        lines.append("Not judged:")
+        lines += [f"  {reason:<11}{count:>12,}   {REASONS[reason]}" for reason, count in verdict.not_judged.items()]
+    if verdict.reused is not None:
+        lines.append(
+            f"The sequence bridge.event_seq was set back behind the number {verdict.reused:,}: events written since "
+            "may lie below where relays read. Start a relay, which stops its shards, and run bridge recover."
+        )
+    if verdict.trimmed:
+        lines.append(f"Kafka has removed the first records of {', '.join(verdict.trimmed)}.")
+    if verdict.moved:
+        lines.append(
+            f"All that is lost of {', '.join(verdict.moved)} was written before the first such record in its topic. If "
+            "its route named another topic then, name that too: bridge verify --topic FORMER_TOPIC"
+        )
+    return lines + [line for gap in verdict.gaps for line in _explained(gap)]
+
+
+def _explained(gap: Gap) -> list[str]:
+    since, until = gap.since.isoformat(), gap.until.isoformat()
+    return [
+        f"{gap.phantoms:,} of what is phantom is of a time of which {gap.table} has no table partition. If somebody "
+        "dropped or detached it by hand, say so, as the owner of schema bridge, and it counts as departed:",
+        f"  select bridge.declare_dropped('{gap.table}', '{since}', '{until}')",
+    ]

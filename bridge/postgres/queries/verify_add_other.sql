@@ -1,0 +1,2 @@
+-- SQLite: one record of somebody else.
+insert into other values (?, ?)

@@ -1,0 +1,2 @@
+-- SQLite: those of another type have been judged.
+delete from doubtful

@@ -1,0 +1,2 @@
+-- SQLite: all of them.
+select distinct id from unknown
