@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from bridge.errors import BridgeError
 from bridge.failpoint import failpoint
 from bridge.keeping.archive import archive
 from bridge.keeping.capture import examine_capture
@@ -18,7 +19,7 @@ from bridge.keeping.step import House, Job, Outcome, Step
 from bridge.keeping.views import refresh
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
-from bridge.text import printable
+from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
 
@@ -94,11 +95,15 @@ class Keeper:
     def _steps(self, house: House, job: str) -> Iterator[Step]:
         try:
             yield from JOBS[job](house)
+        except BridgeError:
+            raise
         except psycopg.Error as error:  # what the job asks first, before its single steps
             if house.conn.closed:
                 raise
             message = printable(error.diag.message_primary or type(error).__name__)
-            yield Step(job, "", Outcome.ERROR, message)
+            yield Step(job, "bridge", Outcome.ERROR, message)
+        except Exception as error:  # a bug of one job stops no other; its values may be somebody's
+            yield Step(job, "bridge", Outcome.ERROR, f"unforeseen: {place(error)}. Please report it")
 
     def _say(self, job: str, step: Step) -> None:
         """Each trouble once; a table that is busy is none."""

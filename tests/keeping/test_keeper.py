@@ -1,0 +1,254 @@
+"""Who keeps house, what is due when, and what people are told: the keeper's lease, `maintain`, `partition`, `status`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from fix_house import keep
+from fix_relay import Site, eventually
+
+from bridge.keeping.keeper import JOBS, Keeper
+from bridge.keeping.step import House, Step
+from bridge.postgres.queries import query
+from bridge.settings import DatabaseSettings, Settings
+
+Db = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[Db]:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("set search_path = pg_catalog")
+        yield conn
+
+
+def bridge(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BRIDGE_DATABASE_URL": url}
+    command = [sys.executable, "-m", "bridge", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def due(db: Db) -> set[str]:
+    return {job for (job,) in db.execute(query("due_jobs"), {"jobs": None, "at_once": False}).fetchall()}
+
+
+def house(db: Db) -> House:
+    return House(db, Settings(database=DatabaseSettings("")), lambda _seconds: True)
+
+
+def policy(db: Db, job: str) -> tuple[Any, ...]:
+    row = db.execute("select outcome, detail, failures from bridge.policy where job = %s", (job,)).fetchone()
+    assert row is not None
+    return row
+
+
+def test_every_job_of_the_policies_is_there(db: Db) -> None:
+    assert due(db) == set(JOBS)
+
+
+def test_what_was_done_is_not_due_until_its_time_comes(db: Db, database: str) -> None:
+    keep(database)
+    assert due(db) == set()
+    db.execute("update bridge.policy set started_at = started_at - every where job = 'cleanup'")
+    assert due(db) == {"cleanup"}
+    db.execute("update bridge.policy set enabled = false where job = 'cleanup'")
+    assert due(db) == set()
+    db.execute("update bridge.policy set started_at = started_at + interval '1 year'")  # a clock was set back
+    assert due(db) == set(JOBS) - {"cleanup"}
+
+
+def test_what_failed_is_due_sooner_with_growing_pauses(db: Db, database: str) -> None:
+    keep(database)
+    db.execute("update bridge.policy set outcome = 'error', failures = 1, started_at = now() - interval '31 seconds'"
+               " where job = 'retention'")  # fmt: skip
+    assert due(db) == {"retention"}
+    db.execute("update bridge.policy set failures = 3 where job = 'retention'")
+    assert due(db) == set()
+    db.execute("update bridge.policy set failures = 100000, started_at = now() - every where job = 'retention'")
+    assert due(db) == {"retention"}
+
+
+def test_one_keeper_at_a_time(db: Db, database: str) -> None:
+    db.execute(query("take_keeper"), {"owner": "another", "lease_seconds": 60})
+    assert Keeper("this one").keep(house(db), at_once=True) is None
+    done = bridge(database, "maintain", "--once")
+    assert (done.returncode, "another keeper is at work" in done.stderr) == (1, True)
+    db.execute("update bridge.keeper set lease_until = now() - interval '1 second'")
+    assert Keeper("this one").keep(house(db), at_once=True) is not None
+    assert db.execute("select owner from bridge.keeper").fetchone() == (None,)
+
+
+def test_a_keeper_that_was_too_slow_leaves_the_rest_to_the_next(
+    db: Db, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(house: House) -> Iterator[Step]:
+        from bridge.keeping.step import Outcome
+
+        yield Step("one", "t", Outcome.OK)
+        house.conn.execute("update bridge.keeper set owner = 'another', lease_until = now() + interval '1 minute'")
+        yield Step("two", "t", Outcome.OK)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr("bridge.keeping.keeper.JOBS", {"cleanup": slow})
+    runs = Keeper("this one").keep(house(db), ["cleanup"], at_once=True)
+    assert runs is not None
+    assert [step.action for step in runs[0].steps] == ["one", "two"]
+    assert db.execute("select owner from bridge.keeper").fetchone() == ("another",)
+
+
+def test_a_bug_in_one_job_stops_no_other(db: Db, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def buggy(_house: House) -> Iterator[Step]:
+        raise ZeroDivisionError("a secret value")
+        yield
+
+    monkeypatch.setattr("bridge.keeping.keeper.JOBS", {**JOBS, "cleanup": buggy})
+    runs = Keeper("this one").keep(house(db), at_once=True)
+    assert runs is not None
+    assert {run.job: run.outcome for run in runs} == {job: "error" if job == "cleanup" else "ok" for job in JOBS}
+    outcome, detail, failures = policy(db, "cleanup")
+    assert (outcome, failures) == ("error", 1)
+    assert "ZeroDivisionError" in detail
+    assert "secret" not in detail
+
+
+def test_maintain_tells_what_it_did(db: Db, database: str) -> None:
+    db.execute("drop table " + str(db.execute(
+        "select leaf::text from bridge.partition_bounds('bridge.outbox') order by range_from desc nulls last limit 1"
+    ).fetchone()[0]))  # type: ignore[index] # fmt: skip
+    done = bridge(database, "maintain", "--once", "--json", "--job", "partitions")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert (run["job"], run["outcome"], [step["action"] for step in run["steps"]]) == (
+        "partitions", "ok", ["create_partition"],
+    )  # fmt: skip
+    assert db.execute("select action, outcome from bridge.maintenance_log order by id desc limit 1").fetchone() == (
+        "create_partition", "ok",
+    )  # fmt: skip
+    db.execute("revoke all on bridge.keeper from current_user")
+    again = bridge(database, "maintain", "--once", "--job", "partitions")
+    assert "partitions: ok" in again.stdout
+
+
+def test_maintain_goes_on_until_it_is_asked_to_end(database: str, db: Db) -> None:
+    environment = {**os.environ, "BRIDGE_DATABASE_URL": database}
+    command = [sys.executable, "-m", "bridge", "maintain"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as keeper:
+        eventually(lambda: due(db) == set())
+        keeper.send_signal(signal.SIGTERM)
+        out, err = keeper.communicate(timeout=60)
+        assert keeper.returncode == 0, err
+    assert "partitions: ok" in out
+
+
+def test_a_relay_says_once_that_it_may_not_keep_house(site: Site) -> None:
+    """Without the rights it carries events all the same."""
+    with site.connect() as db:
+        db.execute(
+            "create function bridge.refuse() returns trigger language plpgsql as "
+            "$$ begin raise insufficient_privilege using message = 'permission denied for keeper'; end $$"
+        )
+        db.execute("create trigger refuse before update on bridge.keeper execute function bridge.refuse()")
+    relay = site.start()
+    eventually(lambda: "house is not kept" in site.log(relay))
+    site.publish(10)
+    eventually(lambda: site.pending() == 0)
+    site.end(relay)
+    assert site.log(relay).count("house is not kept") == 1
+
+
+# Policies
+
+
+@pytest.fixture
+def visits(db: Db) -> str:
+    db.execute('create schema "My s"')
+    db.execute('create table "My s"."Visits" (at timestamp not null, n integer) partition by range (at)')
+    return '"My s"."Visits"'
+
+
+def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str) -> None:
+    done = bridge(database, "partition", visits, "--every", "month", "--ahead", "2", "--keep-for", "1 year", "--json")
+    assert json.loads(done.stdout) == {
+        "parent": visits, "control": "at", "step": "month", "premake": 2, "keep_for": "1 year", "expiry": "drop",
+        "location": None,
+    }  # fmt: skip
+    keep(database, "partitions")
+    db.execute(f"insert into {visits} values (now(), 1), (now() + interval '1 month', 2)".encode())
+    db.execute(
+        f"create table public.old partition of {visits} for values from ('2001-01-01') to ('2001-02-01')".encode()
+    )
+    db.execute(f"insert into {visits} values ('2001-01-05', 3)".encode())
+    keep(database, "retention")
+    assert db.execute("select leaf, rows, state from bridge.retired_partition").fetchall() == [
+        ("public.old", 1, "dropped")
+    ]
+    assert db.execute(f"select count(*) from {visits}".encode()).fetchone() == (2,)
+    assert bridge(database, "partition", visits, "--forget").returncode == 0
+    assert db.execute("select count(*) from bridge.partition_policy").fetchone() == (4,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["public.plain", "--every", "day"], "is not partitioned"),
+        (["public.listed", "--every", "day"], "by a range of one date or time"),
+        (["public.numbered", "--every", "day"], "by a range of one date or time"),
+        (["{visits}"], "whether a partition is of a day or of a month"),
+        (["{visits}", "--every", "day", "--by", "n"], "is partitioned by at, not by n"),
+        (["{visits}", "--every", "day", "--keep-for", "5 furlongs"], "interval"),
+        (["{visits}", "--every", "day", "--keep-for", "-5 days"], "keep_for_is_positive"),
+        (["{visits}", "--every", "day", "--expiry", "files"], "where the cold files are to go"),
+        (["{visits}", "--every", "day", "--expiry", "archive"], "the_log_has_an_archive"),
+        (["public.nothing", "--every", "day"], "there is no table"),
+        (["bridge.outbox", "--forget"], "is bridge's own"),
+        (["public.plain", "--forget"], "does not look after"),
+    ],
+)
+def test_what_cannot_be_is_refused(db: Db, database: str, visits: str, arguments: list[str], words: str) -> None:
+    db.execute("create table public.plain (at date)")
+    db.execute("create table public.listed (at date) partition by list (at)")
+    db.execute("create table public.numbered (n integer) partition by range (n)")
+    before = db.execute("select * from bridge.partition_policy order by parent").fetchall()
+    done = bridge(database, "partition", *(argument.format(visits=visits) for argument in arguments))
+    assert done.returncode == 4, done.stderr
+    assert words in done.stderr
+    assert db.execute("select * from bridge.partition_policy order by parent").fetchall() == before
+
+
+def test_a_dry_run_changes_nothing(db: Db, database: str) -> None:
+    done = bridge(database, "partition", "bridge.history", "--keep-for", "2 years", "--dry-run")
+    assert "2 years after its end a partition is dropped" in done.stdout
+    assert db.execute("select keep_for from bridge.partition_policy where parent = 'bridge.history'::regclass"
+                      ).fetchone() == (None,)  # fmt: skip
+
+
+def test_status_shows_the_jobs_and_what_is_lacking(db: Db, database: str) -> None:
+    keep(database)
+    for (leaf,) in db.execute(
+        "select leaf::text from bridge.partition_bounds('bridge.outbox') where not is_default"
+    ).fetchall():
+        db.execute(f"drop table {leaf}".encode())
+    db.execute("select bridge.publish_event('a.b', 'k', '{}')")
+    db.execute("update bridge.policy set started_at = now() - interval '1 day' where job = 'archive'")
+    db.execute("update bridge.policy set outcome = 'error', detail = 'it broke', failures = 3 where job = 'cleanup'")
+    status = bridge(database, "status").stdout
+    for words in (
+        "1 rows of bridge.outbox have no partition",
+        "bridge.outbox has partitions for 0 hours more",
+        "archive has been due since",
+        "cleanup: error (3 runs in a row): it broke",
+    ):
+        assert words in status
+    keeping = json.loads(bridge(database, "status", "--json").stdout)["keeping"]
+    assert {job["job"] for job in keeping["jobs"]} == set(JOBS)
+    assert next(table for table in keeping["partitions"] if table["parent"] == "bridge.outbox")["default_rows"] == 1
