@@ -2,7 +2,7 @@
 --
 -- Parameters: tracked   a row of bridge.tracked_table
 -- Returns:    in the key's order: name; type, under which a text is read back; collation: '' or ' collate ...'; less,
---             equal, at_most, greater: the index's operators, in full; no row where the key has no unique index any more
+--             equal, at_most, greater: the index's operators, in full. No row where no unique index is left
 -- Writes:     nothing
 -- Errors:     none
 --

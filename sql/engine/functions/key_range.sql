@@ -33,8 +33,8 @@ declare
     part record;
 begin
     select count(distinct c.greater) = 1 and count(distinct c.at_most) = 1,
-           string_agg(format('r.%I%s using %s', c.name, c.collation, case when backwards then c.greater else c.less end),
-                      ', ' order by c.position),
+           string_agg(format('r.%I%s using %s', c.name, c.collation,
+                             case when backwards then c.greater else c.less end), ', ' order by c.position),
            string_agg(format('r.%I%s', c.name, c.collation), ', ' order by c.position),
            string_agg(format('%L::%s', beyond[c.position], c.type), ', ' order by c.position),
            string_agg(format('%L::%s', up_to[c.position], c.type), ', ' order by c.position),

@@ -4,14 +4,15 @@
 --             keys         an array for each row: a text for each column of its key, in the key's order
 -- Returns:    how many rows there were; one that has left its key meanwhile has events of that
 -- Writes:     bridge.history; row locks on the table until the transaction ends
--- Errors:     55P03 lock_not_available, 40P01 deadlock_detected, 40001 serialization_failure: somebody keeps a row, or has
---             moved it; try again, with fewer. 42704 undefined_object: not tracked any more. 42501
+-- Errors:     55P03 lock_not_available, 40P01 deadlock_detected, 40001 serialization_failure: somebody keeps a row, or
+--             has moved it; try again, with fewer. 42704 undefined_object: not tracked any more. 42501
 --             insufficient_privilege, also where a policy would hide rows
 --
--- With the caller's rights, who must own both the table and the history. FOR SHARE, and no weaker lock: FOR KEY SHARE lets
--- others change the row, who would then have a lower number than the older state. The numbers are drawn above the lock
--- (outside of the subquery, which is not pulled up because it locks), so each is above those of all that was recorded of
--- the row before, and below those of all that will be; what an older snapshot saw is read again once the lock is there.
+-- With the caller's rights, who must own both the table and the history. FOR SHARE, and no weaker lock: FOR KEY SHARE
+-- lets others change the row, who would then have a lower number than the older state. The numbers are drawn above the
+-- lock (outside of the subquery, which is not pulled up because it locks), so each is above those of all that was
+-- recorded of the row before, and below those of all that will be; what an older snapshot saw is read again once the
+-- lock is there.
 --
 -- Whoever hides a column waits until this transaction has ended, for the row of bridge.tracked_table is locked; and who
 -- alters the table waits, too.
