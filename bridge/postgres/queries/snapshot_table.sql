@@ -1,10 +1,12 @@
 -- What it takes to read the rows of a tracked table in the order of their keys, as parts of SQL that are quoted here; no row
 -- where it is not tracked. Rows are called by the table's bare name. `runs_code_of`: whose functions reading it would run with other
 -- rights than his: those in its indexes, or of its key's types.
-select t.id, t.entity_type as name, t.key, c.oid is not null as is_there, format('%%I', c.relname) as alias,
-       case c.relkind when 'p' then '' else 'only ' end || format('%%I.%%I', n.nspname, c.relname) as source,
+select t.id, t.entity_type as name, t.key, c.oid is not null as is_there, coalesce(quote_ident(c.relname), '') as alias,
+       case c.relkind when 'p' then '' else 'only ' end
+           || coalesce(quote_ident(n.nspname) || '.' || quote_ident(c.relname), '') as source,
        count(k.name) = cardinality(t.key) as has_key,
-       'array[' || string_agg(format('pg_catalog.format(''%%%%s'', %%I.%%I)', c.relname, k.name), ', ' order by k.position) || ']' as keys,
+       coalesce('array[' || string_agg('pg_catalog.format(''%%s'', ' || quote_ident(c.relname) || '.' || quote_ident(k.name)
+                                       || ')', ', ' order by k.position) || ']', '') as keys,
        case when c.relowner::regrole <> current_user::regrole
                  and (bridge.planning_runs_code(t.relation)
                       or exists (select from bridge.tracked_columns(t) as w
