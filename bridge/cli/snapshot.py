@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import psycopg
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bridge.admin.snapshot import Snapshot, begin_snapshot, count_wanted, list_snapshots
 from bridge.admin.snapshot_run import Limits, carry_out
 from bridge.cli.options import config_option, plain_text
-from bridge.cli.terminal import echo, echo_json, progress_console
+from bridge.cli.progress import progress_bar
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
@@ -78,23 +77,14 @@ def publish_rows(
     snapshot, named = begin_snapshot(conn, table, where, restart=restart)
     if snapshot.rows_read:
         echo(f"Goes on behind the first {snapshot.rows_read:,} rows of {snapshot.relation}", err=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.completed:,} rows", markup=False),
-        TimeRemainingColumn(),
-    )
     waits_for, written = None, snapshot.rows_written
-    console = progress_console()
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(printable(snapshot.relation), total=snapshot.rows_guessed)
+    with progress_bar() as tell:
         for now in carry_out(conn, snapshot, named, limits):
             written = now.rows_written
             total = max(snapshot.rows_guessed or 0, now.rows_read) or None
-            bar.update(task, completed=now.rows_read, total=now.rows_read if now.is_finished else total)
+            tell(printable(snapshot.relation), now.rows_read, now.rows_read if now.is_finished else total)
             if now.waits_for and not waits_for:
-                console.print(f"Waits: {now.waits_for}")
+                echo(f"Waits: {now.waits_for}", err=True)
             waits_for = now.waits_for
     echo(f"{written:,} rows of {snapshot.relation} were recorded as {snapshot.name}, and the relay publishes them")
 

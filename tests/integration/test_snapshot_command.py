@@ -122,4 +122,4 @@ def test_a_terminal_is_told_how_far_it_is(db: Db, run: Run, monkeypatch: pytest.
     monkeypatch.setenv("FORCE_COLOR", "1")
     done = run("snapshot", "item")
     assert "public.item" in done.err
-    assert "20 rows" in done.err
+    assert "20/20" in done.err
