@@ -1267,6 +1267,21 @@ MUTATIONS = (
         "",
         "tests/integration/test_matviews.py -k migration_waits",
     ),
+    # The rows that a table has already
+    Mutation(
+        "a snapshot locks the key of a row alone",
+        "sql/engine/functions/record_present.sql",
+        "for share of r) as p",
+        "for key share of r) as p",
+        "tests/capture/test_present_rows.py -k higher",
+    ),
+    Mutation(
+        "what was snapshotted may be hidden before it is recorded",
+        "sql/engine/functions/record_present.sql",
+        "where t.id = tracked_id for share;",
+        "where t.id = tracked_id;",
+        "tests/capture/test_present_rows.py -k higher",
+    ),
 )
 
 

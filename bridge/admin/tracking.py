@@ -106,6 +106,11 @@ def untrack(conn: psycopg.Connection, name: str, wait_seconds: float) -> str:
     return table.name
 
 
+def has_rows(conn: psycopg.Connection, table: Tracked) -> bool:
+    """Whether a tracked table takes any room, as one does that has rows, or had some."""
+    return conn.execute(query("has_pages"), {"table": table.oid}).fetchone() == (True,)
+
+
 def find_tracked(conn: psycopg.Connection, name: str) -> Table:
     """The tracked table of this name, which may be gone: another may have its name now.
 
@@ -117,6 +122,15 @@ def find_tracked(conn: psycopg.Connection, name: str) -> Table:
             return table
     table = find_table(conn, name)
     raise ConfigError(f"{table.name} is not tracked", hint="See bridge tracked")
+
+
+def lock_holders(conn: psycopg.Connection, table: Table, *, any_lock: bool) -> str:
+    """Who holds locks on the table at this moment, in words."""
+    rows = conn.execute(query("lock_holders"), {"table": table.oid, "any_lock": any_lock}).fetchall()
+    if not rows:
+        return "many short transactions hold locks on it, one after another"
+    told = [_told(*row) for row in rows]
+    return f"locks on it are held by {', '.join(told)}"
 
 
 def _known(conn: psycopg.Connection, table: Table) -> Tracked | None:
@@ -140,7 +154,7 @@ def _change(
                 conn.execute(statement, values)
             return
         except errors.LockNotAvailable as error:
-            holders = _holders(conn, table, any_lock=any_lock)
+            holders = lock_holders(conn, table, any_lock=any_lock)
             if time.monotonic() >= ends:
                 raise DatabaseRefuses(f"{table.name} is too busy: {holders}", hint="Nothing was changed") from error
         time.sleep(PAUSE_SECONDS)
@@ -158,15 +172,6 @@ def _wrong_input() -> Iterator[None]:
             error.diag.message_primary or str(error),
             hint="This is for a superuser, or a role that owns both the schema bridge and the table",
         ) from error
-
-
-def _holders(conn: psycopg.Connection, table: Table, *, any_lock: bool) -> str:
-    """Who holds locks on the table at this moment, in words."""
-    rows = conn.execute(query("lock_holders"), {"table": table.oid, "any_lock": any_lock}).fetchall()
-    if not rows:
-        return "many short transactions hold locks on it, one after another"
-    told = [_told(*row) for row in rows]
-    return f"locks on it are held by {', '.join(told)}"
 
 
 def _told(pid: int | None, application: str | None, seconds: float | None) -> str:

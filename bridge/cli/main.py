@@ -20,6 +20,7 @@ from bridge.cli.migrate import migrate
 from bridge.cli.partition import partition_command
 from bridge.cli.recover import recover_command
 from bridge.cli.run import run
+from bridge.cli.snapshot import snapshot_command
 from bridge.cli.status import status
 from bridge.cli.tail import tail_command
 from bridge.cli.terminal import echo, keep_standard_streams, print_tracebacks
@@ -47,6 +48,7 @@ cli.add_command(migrate)
 cli.add_command(partition_command)
 cli.add_command(recover_command)
 cli.add_command(run)
+cli.add_command(snapshot_command)
 cli.add_command(status)
 cli.add_command(tail_command)
 cli.add_command(track_command)

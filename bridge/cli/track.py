@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, list_tracked, track, untrack
-from bridge.cli.options import config_option
+from bridge.admin.snapshot_run import Limits
+from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, has_rows, list_tracked, track, untrack
+from bridge.cli.options import config_option, plain_text
+from bridge.cli.snapshot import publish_rows
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
@@ -30,26 +32,18 @@ _wait = click.option(
 )
 
 
-def _text(_context: click.Context, _parameter: click.Parameter, given: str | tuple[str, ...] | None) -> object:
-    """Refuse what is no text, which Postgres could not be sent."""
-    for value in (given,) if isinstance(given, str) else given or ():
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            raise click.BadParameter("is not valid UTF-8")
-    return given
-
-
 def _columns(name: str, text: str) -> Callable[[Command], Command]:
     """An option that names columns, just as they are called."""
-    return click.option(f"--{name}", metavar="COLUMN", multiple=True, callback=_text, help=text)
+    return click.option(f"--{name}", metavar="COLUMN", multiple=True, callback=plain_text, help=text)
 
 
 @click.command("track")
-@click.argument("table", callback=_text)
+@click.argument("table", callback=plain_text)
 @_columns("key", "A column of the key, once for each; else the primary key. A unique index must have just these.")
 @_columns("exclude", "A column that is left out; a change of it alone gives no event.")
 @_columns("mask", 'A column whose values are recorded as "[masked]"; that they changed is told.')
-@click.option("--name", callback=_text, help="What the table's changes are called; at first its name.")
-@click.option("--event-type", callback=_text, help="ENTITY_CHANGE at first; ENTITY_LINK links entities.")
+@click.option("--name", callback=plain_text, help="What the table's changes are called; at first its name.")
+@click.option("--event-type", callback=plain_text, help="ENTITY_CHANGE at first; ENTITY_LINK links entities.")
 @click.option("--activity/--no-activity", default=None, help="Write bridge.activity_log, too; at first not.")
 @click.option(
     "--replicated/--no-replicated", default=None, help="Record what logical replication applies; at first not."
@@ -60,6 +54,7 @@ def _columns(name: str, text: str) -> Callable[[Command], Command]:
     help="Up to so many rows, 10000 at first, TRUNCATE gives a DELETE event for each.",
 )
 @click.option("--reset", is_flag=True, help="Forget the former settings, masks too, but for those that are given.")
+@click.option("--snapshot", is_flag=True, help="Then publish the rows that it has already: bridge snapshot.")
 @click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
 @_wait
 @config_option
@@ -74,6 +69,7 @@ def track_command(
     replicated: bool | None,
     truncate_rows: int | None,
     reset: bool,
+    snapshot: bool,
     dry_run: bool,
     wait_seconds: float,
     config: Path | None,
@@ -95,16 +91,21 @@ def track_command(
     )
     if reset:
         wanted = wanted.reset()
-    with _database(config, "bridge track") as conn, conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
-        now, former = track(conn, table, wanted, wait_seconds)
-        findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
-    echo(*describe(now, findings), *(differences(former, now) if former else ()))
-    if dry_run:
-        echo("Dry run: nothing was changed.")
+    with _database(config, "bridge track") as conn:
+        with conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
+            now, former = track(conn, table, wanted, wait_seconds)
+            findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
+        echo(*describe(now, findings), *(differences(former, now) if former else ()))
+        if dry_run:
+            echo("Dry run: nothing was changed.")
+        elif snapshot:
+            publish_rows(conn, now.relation, None, Limits())
+        elif former is None and has_rows(conn, now):
+            echo(f"The rows that it has already have no events: bridge snapshot {now.relation}", err=True)
 
 
 @click.command("untrack")
-@click.argument("table", callback=_text)
+@click.argument("table", callback=plain_text)
 @_wait
 @config_option
 def untrack_command(table: str, wait_seconds: float, config: Path | None) -> None:

@@ -4,6 +4,8 @@
 -- A TRUNCATE that gave no event for each row ends all rows of its table partition. After a dump and restore the
 -- partitions have other numbers: then it is not known which rows it ended, and both are right.
 --
+-- A READ event (bridge.record_present) tells the state of a row that was there: it begins and ends with it.
+--
 -- Events that have left with their partition of the history may have changed whatever was last told before they were to
 -- leave: an hour more, for clocks are set back. What differs then is `left`: not judged. So is a row without events that
 -- may have been written by then; `older` is one that may be from before tracking.
@@ -24,7 +26,8 @@ with retired as materialized (
 ), member as materialized (
     select {table}::oid as relation union select p.relid from pg_partition_tree({table}::oid::regclass) as p
 ), event as (
-    select h.entity_id, h.seq, h.action, h.previous_state, h.new_state, h.relation, h.occurred_at,
+    select h.entity_id, h.seq, h.action, h.new_state, h.relation, h.occurred_at,
+           case h.action when 'READ' then h.new_state else h.previous_state end as previous_state,
            lag(h.occurred_at) over of_key as former_at,
            lag(h.seq) over of_key as former_seq, lag(h.action) over of_key as former_action,
            lag(h.new_state) over of_key as former_state, lag(h.relation) over of_key as former_relation,

@@ -2,7 +2,7 @@
 -- were written since tracking began; below zero where it began in another cluster, whose transactions say nothing here.
 -- `newer`: since the first event that is still kept, too, where partitions of the history have left meanwhile. A row may
 -- have a subtransaction's number, which is above its event's, so those of the first hour after what has left count as
--- such, too.
+-- such, too. Both are all rows where a snapshot of the whole table has recorded those of before, and nothing has left since.
 with retired as materialized (
     select r.range_to, r.max_xid::text::bigint as xid
       from bridge.retired_partition as r
@@ -39,13 +39,21 @@ select t.id, t.relation::oid::bigint as oid,
           from pg_class as c where c.oid = t.relation) as runs_code_of,
        (select count(*) = cardinality(t.key) from bridge.tracked_columns(t) as c where c.use = 'key') as has_key,
        bridge.key_expression(t, '(r.*)') as key, bridge.state_expression(t, '(r.*)') as state,
-       here.age + here.xmax - t.since_xid::text::bigint as tracked,
-       here.age + here.xmax - greatest(t.since_xid::text::bigint,
+       case when w.is_whole then 2147483647 else here.age + here.xmax - t.since_xid::text::bigint end as tracked,
+       case when w.is_whole then 2147483647
+            else here.age + here.xmax - greatest(t.since_xid::text::bigint,
                               (select m.xid from trimmed as m where t.since < m.since),
                               (select case when n.xid is null and g.is_unsure then here.xmax
                                            else greatest(g.xid, n.xid) end
-                                 from gone as g cross join next as n where g.until > t.since)) as newer
+                                 from gone as g cross join next as n where g.until > t.since)) end as newer
   from bridge.tracked_table as t
  cross join (select age(pg_snapshot_xmax(pg_current_snapshot())::xid) as age,
                     pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax) as here
+ cross join lateral (
+    select exists (select from bridge.snapshot as s
+                    where s.tracked_id = t.id and s.entity_type = t.entity_type and s.key = t.key
+                      and s.state = 'finished' and s.condition is null
+                      and s.started_at >= greatest(t.since, (select k.since from kept as k),
+                                                   (select g.until + interval '1 hour' from gone as g))) as is_whole
+ ) as w
  order by relation

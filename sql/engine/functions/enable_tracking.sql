@@ -148,6 +148,11 @@ begin
            set since = clock_timestamp(), since_xid = pg_snapshot_xmax(pg_current_snapshot())
          where t.id = tracked_id;
     end if;
+    if former.id is null and (select sum(pg_relation_size(m.relation))
+                                from bridge.member_tables(tracked) as m (relation)) > 0 then
+        raise notice 'the rows that % has already have no events', tracked
+            using hint = format('bridge snapshot %s publishes them.', bridge.qualified_name(tracked));
+    end if;
 end $$;
 
 revoke execute on function

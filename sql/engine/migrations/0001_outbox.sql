@@ -75,7 +75,7 @@ create table bridge.history (
     entity_id         text        not null,   -- the row's key; a JSON array for a key of several columns
     entity_type_id    uuid,                   -- of crm.entity_types, where the row has one
     entity_event_type text        not null default 'ENTITY_CHANGE',
-    action            text        not null,   -- INSERT, UPDATE, DELETE, TRUNCATE
+    action            text        not null,   -- INSERT, UPDATE, DELETE, TRUNCATE, READ
     performed_by      uuid,
     actor_status      text        not null default 'missing',  -- see its comment
     previous_state    jsonb,

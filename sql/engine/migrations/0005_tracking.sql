@@ -65,6 +65,32 @@ create table bridge.tracked_table (
     constraint truncate_rows_is_a_count check (truncate_rows >= 0)
 );
 
+-- One row for each time that somebody publishes the rows which a tracked table has already: `bridge snapshot`.
+create table bridge.snapshot (
+    id           bigint      generated always as identity primary key,
+    tracked_id   integer     not null,    -- of bridge.tracked_table, which may be gone
+    relation     text        not null,    -- its qualified name, entity_type and key, then
+    entity_type  text        not null,
+    key          int2[]      not null,
+    condition    text,                    -- of the rows that are wanted, as SQL; null: all
+    last_key     text[],                  -- done up to here: a text for each column of the key; null: before the first
+    until_key    text[],                  -- what lies beyond was inserted since, and recorded; null: there was no row
+    rows_read    bigint      not null default 0,
+    rows_written bigint      not null default 0,   -- events
+    rows_guessed bigint,                  -- how many the table has, as ANALYZE saw it last; null: it never did
+    state        text        not null default 'unfinished',
+    started_at   timestamptz not null default clock_timestamp(),
+    changed_at   timestamptz not null default clock_timestamp(),
+    started_by   text        not null default session_user,
+    constraint state_is_known check (state in (
+        'unfinished',
+        'finished',
+        'given up'      -- somebody began anew, or the table is not tracked as it was
+    ))
+) with (fillfactor = 50);
+
+create unique index snapshot_unfinished_idx on bridge.snapshot (tracked_id) where state = 'unfinished';
+
 -- Versions that this transaction replaced without an event, before the event that made them was recorded: nearly always
 -- empty. See bridge.version_moved(). Unlogged, because nobody needs it after the transaction, a replica least of all.
 create unlogged table bridge.moved_version (

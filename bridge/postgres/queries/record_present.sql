@@ -1,0 +1,1 @@
+select bridge.record_present(%(tracked_id)s, %(keys)s::text[])

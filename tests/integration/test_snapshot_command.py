@@ -1,0 +1,125 @@
+"""`bridge snapshot`, and what `bridge track` says of it: what they print and refuse."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from bridge.cli.main import main
+
+Db = psycopg.Connection[Any]
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[Db]:
+    with psycopg.connect(database, autocommit=True, application_name="a test's own") as conn:
+        conn.execute("set search_path = public")
+        conn.execute("create table item (id int primary key, n int)")
+        conn.execute("insert into item select g, g from generate_series(1, 20) as g")
+        yield conn
+
+
+@pytest.fixture
+def run(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A command of `bridge`, in this process."""
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", database)
+    monkeypatch.setattr("sys.excepthook", lambda *_: None)
+    monkeypatch.setattr("threading.excepthook", threading.excepthook)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr("sys.argv", ["bridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return Done(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+def test_a_table_that_has_rows_is_told_of_it(db: Db, run: Run) -> None:
+    assert run("track", "item").err == "The rows that it has already have no events: bridge snapshot public.item\n"
+    assert run("track", "item", "--mask", "n").err == ""
+    db.execute("create table empty (id int primary key)")
+    assert run("track", "empty").err == ""
+    notices: list[str] = []
+    db.add_notice_handler(lambda notice: notices.append(f"{notice.message_primary} {notice.message_hint}"))
+    db.execute("select bridge.disable_tracking('item'), bridge.disable_tracking('empty')")
+    db.execute("select bridge.enable_tracking('item'), bridge.enable_tracking('empty')")
+    words = "the rows that public.item has already have no events bridge snapshot public.item publishes them."
+    assert notices == [words.replace("public.item has", "item has")] or notices == [words]
+
+
+def test_tracked_and_published_in_one_command(db: Db, run: Run) -> None:
+    done = run("track", "item", "--snapshot", "--dry-run")
+    assert done.out.endswith("Dry run: nothing was changed.\n")
+    done = run("track", "item", "--snapshot")
+    assert done.out.endswith("20 rows of public.item were recorded as item, and the relay publishes them\n")
+    assert db.execute("select count(*) from bridge.entity_events where action = 'READ'").fetchone() == (20,)
+
+
+def test_counted_published_and_listed(db: Db, run: Run) -> None:
+    assert run("snapshot", "--list").err == "There are no snapshots.\n"
+    run("track", "item")
+    done = run("snapshot", "item", "--where", "n % 2 = 0", "--dry-run")
+    assert done.out == "10 rows of public.item would be published as item\nDry run: nothing was published.\n"
+    assert run("snapshot", "item", "--where", "n % 2 = 0").code == 0
+    listed = run("snapshot", "item", "--list").out.splitlines()
+    assert listed[0].startswith("1  public.item as item: finished, 10 rows published, 20 read, by ")
+    assert listed[1:] == ["    where n % 2 = 0"]
+    (line,) = run("snapshot", "--list", "--json").out.splitlines()
+    assert {**json.loads(line), "rows_written": 10, "state": "finished", "condition": "n % 2 = 0"} == json.loads(line)
+
+
+def test_refused(db: Db, run: Run) -> None:
+    run("track", "item")
+    assert run("snapshot").code == 2
+    assert run("snapshot", "item", "--json").code == 2
+    assert run("snapshot", "nothing").code == 4
+    wrong = run("snapshot", "item", "--where", "nothing")
+    assert wrong == Done(
+        4,
+        "",
+        'bridge: the condition cannot be used: column "nothing" does not exist.'
+        " --where is SQL about the table's columns\n",
+    )
+    db.execute("drop table item")
+    gone = run("snapshot", "item")
+    assert (gone.code, gone.err) == (4, "bridge: public.item is gone. bridge untrack public.item\n")
+
+
+def test_rows_that_somebody_keeps(db: Db, database: str, run: Run) -> None:
+    run("track", "item")
+    with psycopg.connect(database, application_name="keeps it") as other:
+        other.execute("update public.item set n = 0 where id = 3")
+        done = run("snapshot", "item", "--wait-seconds", "0")
+        assert done.code == 3
+        assert f"rows of public.item are locked: locks on it are held by process {other.info.backend_pid}" in done.err
+        assert done.err.endswith("The same command goes on from here\n")
+    assert "unfinished" in run("snapshot", "--list").out
+    assert run("snapshot", "item", "--wait-seconds", "5").code == 0
+
+
+def test_a_terminal_is_told_how_far_it_is(db: Db, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("track", "item")
+    assert run("snapshot", "item").err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    done = run("snapshot", "item")
+    assert "public.item" in done.err
+    assert "20/20" in done.err
