@@ -35,6 +35,56 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
+    # The keeper: what may not leave stays, nobody is refused, one keeper at a time
+    Mutation(
+        "a partition leaves with its parked events",
+        "sql/engine/functions/retirement_obstacle.sql",
+        "    return case when parked > 0 then",
+        "    return case when parked < 0 then",
+        "tests/keeping/test_retention.py -k parked",
+    ),
+    Mutation(
+        "a partition leaves with unread events",
+        "sql/engine/functions/retirement_obstacle.sql",
+        "    if bounds.range_to > (select f.up_to",
+        "    if bounds.range_to < (select f.up_to",
+        "tests/keeping/test_retention.py -k no_relay_has_read",
+    ),
+    Mutation(
+        "the outbox counts from its events' time",
+        "sql/engine/functions/due_partitions.sql",
+        "       and (p.parent <> 'bridge.outbox'::regclass or bridge.was_processed_by(b.leaf, now() - p.keep_for))\n",
+        "",
+        "tests/keeping/test_retention.py -k a_week_after",
+    ),
+    Mutation(
+        "the log leaves before it is archived",
+        "sql/engine/functions/retirement_obstacle.sql",
+        "        return case when has_rows then",
+        "        return case when not has_rows then",
+        "tests/keeping/test_retention.py -k the_log_leaves",
+    ),
+    Mutation(
+        "only the default partition is locked while strays are moved",
+        "sql/engine/functions/create_partition.sql",
+        "then 'share update exclusive' else 'access exclusive' end",
+        "then 'share update exclusive' else 'share update exclusive' end",
+        "tests/keeping/test_partitions.py -k beside_writers",
+    ),
+    Mutation(
+        "a default partition is exchanged whatever lies between its rows",
+        "sql/engine/functions/adopt_default.sql",
+        "                where b.range_from < last_moment and b.range_to > first_moment) then",
+        "                where b.range_from < last_moment and false) then",
+        "tests/keeping/test_partitions.py -k of_another_time",
+    ),
+    Mutation(
+        "a keeper does not look whether another is at work",
+        "bridge/postgres/queries/take_keeper.sql",
+        " where owner is null or owner = %(owner)s or",
+        " where true or owner = %(owner)s or",
+        "tests/keeping/test_keeper.py -k one_keeper",
+    ),
     # Cold files: nothing is dropped that is not in them
     Mutation(
         "cold files are not read back",

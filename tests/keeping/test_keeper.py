@@ -1,4 +1,4 @@
-"""Who keeps house, what is due when, and what people are told: the keeper's lease, `maintain`, `partition`, `status`."""
+"""Who keeps house, what is due when, and what people are told: the lease, `maintain`, `partition`, `status`."""
 
 from __future__ import annotations
 
