@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
 
+AGAIN = 3  # failures in a row
 SHORT_SECONDS = 86_400  # of runway: less, and somebody should look
 
 
@@ -49,6 +50,16 @@ class Keeping:
     jobs: tuple[JobStatus, ...] = ()
     partitions: tuple[PartitionStatus, ...] = ()
     trouble: str | None = None
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a job fails again and again, or nobody does it, or rows will soon have no partition.
+
+        What tracking lacks is for `bridge doctor` to say.
+        """
+        fails = any(job.outcome == "error" and job.failures >= AGAIN and job.job != "capture" for job in self.jobs)
+        short = any(table.runway_seconds < SHORT_SECONDS for table in self.partitions)
+        return fails or short or any(job.is_late for job in self.jobs)
 
     @property
     def lines(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
@@ -11,6 +12,7 @@ from psycopg.rows import class_row
 
 from bridge.admin.tables import find_table
 from bridge.errors import ConfigError
+from bridge.keeping.cold_store import absolute
 from bridge.postgres.queries import query
 
 WRONG = (
@@ -50,9 +52,31 @@ class Policy(NamedTuple):
         return [*lines, f"  {self.keep_for} after its end a partition is {ends[self.expiry]}"]
 
 
+class Leaving(NamedTuple):
+    """How many partitions the next run takes out, and of which days (UTC)."""
+
+    partitions: int
+    first: str | None
+    last: str | None
+
+    def __str__(self) -> str:
+        if not self.partitions:
+            return "  nothing is to leave at the next run"
+        return f"  at the next run {self.partitions} partitions leave, from {self.first} to {self.last}"
+
+
+def leaving_now(conn: psycopg.Connection, policy: Policy) -> Leaving:
+    """What the policies that hold in this transaction come to for one table."""
+    table = find_table(conn, policy.parent)
+    return Leaving(*conn.execute(query("leaving_now"), {"table": table.oid}).fetchone() or (0, None, None))
+
+
 def set_policy(conn: psycopg.Connection, name: str, wanted: Mapping[str, object]) -> Policy:
     """Have the keeper look after a table, or change how it does. Raises ConfigError for what cannot be."""
     table = find_table(conn, name)
+    location = wanted.get("location")
+    if location is not None:
+        _check_location(str(location))
     try:
         with conn.cursor(row_factory=class_row(Policy)) as cursor:
             policy = cursor.execute(query("set_partition_policy"), {"table": table.oid, **wanted}).fetchone()
@@ -61,6 +85,18 @@ def set_policy(conn: psycopg.Connection, name: str, wanted: Mapping[str, object]
         raise ConfigError(message, hint=error.diag.message_hint) from error
     assert policy is not None  # noqa: S101 - a function returns a row
     return policy
+
+
+def _check_location(location: str) -> None:
+    """It is written down for keepers on other machines, in a table that others read."""
+    if "://" not in location and not location.startswith("/"):
+        raise ConfigError(
+            f"{location} is no place that each keeper knows",
+            hint="Give an absolute directory, or a URL such as s3://...",
+        )
+    if "@" in urlsplit(location).netloc:
+        raise ConfigError("a password must not stand in the location", hint="Give it to the keeper's environment")
+    absolute(location)
 
 
 def forget_policy(conn: psycopg.Connection, name: str) -> str:

@@ -80,7 +80,8 @@ class Status:
     def needs_person(self) -> bool:
         """Whether something waits that will not pass by itself."""
         waits = any(wait.kind != "server" for wait in self.waits)
-        return waits or self.blocking > 0 or any(shard.stopped is not None for shard in self.shards)
+        stopped = any(shard.stopped is not None for shard in self.shards)
+        return waits or stopped or self.blocking > 0 or self.keeping.needs_person
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready, with times as datetimes (orjson writes them as RFC 3339)."""

@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import socket
-import threading
 from pathlib import Path
 
 import click
@@ -15,13 +14,14 @@ from bridge.cli.options import config_option
 from bridge.cli.terminal import echo, echo_json, log_to_stderr
 from bridge.configuration.load import load
 from bridge.errors import BridgeError
-from bridge.keeping.keeper import JOBS, Keeper, Run
-from bridge.keeping.step import House, Outcome
+from bridge.keeping.keeper import JOBS, Run
+from bridge.keeping.step import Outcome
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.relay.house import HouseKeeper
 from bridge.relay.signals import stop_on_signals
-from bridge.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 @click.command("maintain")
@@ -37,25 +37,21 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: P
     another keeper is at work.
     """
     settings = load(config)
-    log_to_stderr(logging.INFO)
+    log_to_stderr(logging.ERROR if once else logging.INFO)  # what a run did is printed
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-    if once:
-        return _once(settings, owner, jobs, as_json)
-    with connect(settings.database.url, application_name=f"{settings.relay.name} keeper") as conn:
-        require_current(conn)
     house = HouseKeeper(settings, owner, jobs=jobs, tell=lambda run: _print(run, as_json))
     stop_on_signals(house.end)
+    if once:
+        return _once(house, as_json)
+    with connect(settings.database.url) as conn:
+        require_current(conn)
+    logger.info("keeping house; relays do, too, unless their relay.keep_house is false")
     house.run()
     return 0
 
 
-def _once(settings: Settings, owner: str, jobs: tuple[str, ...], as_json: bool) -> int:
-    ending = threading.Event()
-    stop_on_signals(ending.set)
-    with connect(settings.database.url, application_name=f"{settings.relay.name} keeper") as conn:
-        require_current(conn)
-        house = House(conn, settings, lambda seconds: not ending.wait(seconds))
-        runs = Keeper(owner).keep(house, jobs, at_once=True)
+def _once(house: HouseKeeper, as_json: bool) -> int:
+    runs = house.once()
     if runs is None:
         raise BridgeError("another keeper is at work", hint="A relay keeps house, or another command does; try again")
     for run in runs:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.admin.partitioning import Policy, forget_policy, set_policy
+from bridge.admin.partitioning import forget_policy, leaving_now, set_policy
 from bridge.cli.options import config_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
@@ -59,11 +59,11 @@ def partition_command(
             if forget:
                 echo(f"The keeper lets {forget_policy(conn, table)} be; its partitions stay.")
                 return
-            _print(set_policy(conn, table, wanted), as_json)
-
-
-def _print(policy: Policy, as_json: bool) -> None:
+            policy = set_policy(conn, table, wanted)
+            leaving = leaving_now(conn, policy)
     if as_json:
-        echo_json(policy._asdict())
-    else:
-        echo(*policy.lines)
+        echo_json({**policy._asdict(), "leaving": leaving._asdict()})
+        return
+    echo(*policy.lines, str(leaving))
+    if dry_run:
+        echo("  (a dry run: nothing was changed)")

@@ -47,8 +47,16 @@ def find(url: str, pattern: str) -> list[str]:
         return sorted(str(files.unstrip_protocol(found)) for found in files.glob(f"{path.rstrip('/')}/{pattern}"))
 
 
+STORES = {"file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "webhdfs", "sftp", "ssh", "smb"}
+
+
 def absolute(location: str) -> str:
-    """A location as it may be written down. Raises ConfigError for one that cannot be used."""
+    """A location as it may be written down. Raises ConfigError for one that cannot be used, or that keeps nothing."""
+    scheme = location.partition("://")[0] if "://" in location else "file"
+    if scheme.split("::")[-1] not in STORES:
+        raise ConfigError(
+            f"{scheme}:// is no place where cold files would be safe", hint=f"Known are {', '.join(sorted(STORES))}"
+        )
     files, path = _opened(location)
     return str(files.unstrip_protocol(path)).rstrip("/")
 

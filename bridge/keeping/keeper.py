@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
@@ -17,12 +18,15 @@ from bridge.keeping.partitions import keep_partitions
 from bridge.keeping.retention import retire
 from bridge.keeping.step import House, Job, Outcome, Step
 from bridge.keeping.views import refresh
+from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
+from bridge.settings import Settings
 from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
 
+LOCK_SECONDS = 2.0  # for whatever has no limit of its own: nobody's lock may stop the other jobs
 LEASE_SECONDS = 300.0  # a step may take so long; should two keepers meet, each thing has a lock of its own
 
 JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
@@ -43,6 +47,15 @@ class Run(NamedTuple):
     steps: tuple[Step, ...]
 
 
+@contextmanager
+def open_house(settings: Settings, pause: Callable[[float], bool]) -> Iterator[House]:
+    """A house with a connection of its own. Raises as `connect` does."""
+    with connect(settings.database.url, application_name=f"{settings.relay.name} keeper") as conn:
+        if not is_pooled(conn):  # behind a pooler the functions' own limits count
+            conn.execute("select set_config('lock_timeout', %s, false)", (f"{LOCK_SECONDS:.0f}s",))
+        yield House(conn, settings, pause)
+
+
 class Keeper:
     """One keeper; `owner` tells it from others."""
 
@@ -61,8 +74,9 @@ class Keeper:
             try:
                 runs = []
                 due = house.conn.execute(query("due_jobs"), {"jobs": list(jobs) or None, "at_once": at_once}).fetchall()
-                for (job,) in due:
-                    if job in JOBS and house.pause(0) and self._holds(house.conn):
+                wanted = {job for (job,) in due}
+                for job in filter(wanted.__contains__, JOBS):  # what one takes out, the next one writes to files
+                    if house.pause(0) and self._holds(house.conn):
                         runs.append(self._run(house, job))
                 return runs
             finally:

@@ -17,22 +17,24 @@ from bridge.postgres.queries import query
 class Due(NamedTuple):
     """A table partition whose time is over; `obstacle`: why it may not leave all the same."""
 
+    oid: int
     leaf: str
     obstacle: str | None
 
 
 def retire(house: House) -> Iterator[Step]:
     """The job `retention`."""
-    for due in house.conn.execute(query("due_partitions")).fetchall():
-        leaf, obstacle = Due(*due)
+    for row in house.conn.execute(query("due_partitions")).fetchall():
+        due = Due(*row)
         if not house.pause(0):
             return
-        if obstacle is not None:
-            yield Step("retire_partition", leaf, Outcome.BUSY, f"it may not leave yet: {obstacle}")
+        if due.obstacle is not None:
+            yield Step("retire_partition", due.leaf, Outcome.BUSY, f"it may not leave yet: {due.obstacle}")
         else:
-            yield _retire(house, leaf)
+            yield _retire(house, due)
     for number, leaf in house.conn.execute(query("uncounted_retired")).fetchall():
         step = _count(house, number, leaf)
+        _note(house, number, step)
         if step.outcome is not Outcome.OK:
             yield step
     for number, leaf in house.conn.execute(query("droppable_retired")).fetchall():
@@ -41,12 +43,12 @@ def retire(house: House) -> Iterator[Step]:
         yield _drop(house, number, leaf)
 
 
-def _retire(house: House, leaf: str) -> Step:
+def _retire(house: House, due: Due) -> Step:
     def do() -> str:
-        row = house.conn.execute(query("retire_partition"), {"leaf": leaf}).fetchone()
+        row = house.conn.execute(query("retire_partition"), {"leaf": due.oid}).fetchone()
         return "not due any more" if row is None or row[0] is None else "taken out"
 
-    return attempt(house, "retire_partition", leaf, do)
+    return attempt(house, "retire_partition", due.leaf, do)
 
 
 def _count(house: House, number: int, leaf: str) -> Step:
@@ -63,6 +65,10 @@ def _drop(house: House, number: int, leaf: str) -> Step:
         return "dropped"
 
     step = attempt(house, "drop_retired", leaf, do)
+    _note(house, number, step)
+    return step
+
+
+def _note(house: House, number: int, step: Step) -> None:
     trouble = None if step.outcome is Outcome.OK else step.detail
     house.conn.execute(query("note_retired"), {"id": number, "trouble": trouble})
-    return step

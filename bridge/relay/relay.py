@@ -195,9 +195,10 @@ class Relay:
         self._stopped = stopped
 
     def _shut_down(self) -> None:
+        self._house.end()
         self._carriers.end()
         self._capture.end()
-        self._house.end()
+        self._house.join()
         if self._members is not None:
             try:
                 self._members.leave()

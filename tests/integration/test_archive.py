@@ -371,7 +371,8 @@ def test_a_manifest_of_somebody_elses_is_no_sql(shelf: Shelf) -> None:
     assert shelf.exists("bridge.outbox")
 
 
-def test_another_store_than_a_directory(shelf: Shelf) -> None:
+def test_another_store_than_a_directory(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cold_store, "STORES", cold_store.STORES | {"memory"})
     plain(shelf, "public.leaf")
     before = shelf.sums("public.leaf")
     id = shelf.retire("public.leaf")

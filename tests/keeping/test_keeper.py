@@ -180,7 +180,7 @@ def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str)
     done = bridge(database, "partition", visits, "--every", "month", "--ahead", "2", "--keep-for", "1 year", "--json")
     assert json.loads(done.stdout) == {
         "parent": visits, "control": "at", "step": "month", "premake": 2, "keep_for": "1 year", "expiry": "drop",
-        "location": None,
+        "location": None, "leaving": {"partitions": 0, "first": None, "last": None},
     }  # fmt: skip
     keep(database, "partitions")
     db.execute(f"insert into {visits} values (now(), 1), (now() + interval '1 month', 2)".encode())
@@ -206,9 +206,13 @@ def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str)
         (["{visits}"], "whether a partition is of a day or of a month"),
         (["{visits}", "--every", "day", "--by", "n"], "is partitioned by at, not by n"),
         (["{visits}", "--every", "day", "--keep-for", "5 furlongs"], "interval"),
-        (["{visits}", "--every", "day", "--keep-for", "-5 days"], "keep_for_is_positive"),
+        (["{visits}", "--every", "day", "--keep-for", "-5 days"], "Give a day at least"),
+        (["{visits}", "--every", "day", "--keep-for", "90"], "Give a day at least"),
+        (["{visits}", "--every", "day", "--expiry", "files", "--to", "memory://x"], "no place where cold files"),
+        (["{visits}", "--every", "day", "--expiry", "files", "--to", "some/where"], "no place that each keeper knows"),
+        (["{visits}", "--every", "day", "--expiry", "files", "--to", "s3://me:secret@b/x"], "a password must not"),
         (["{visits}", "--every", "day", "--expiry", "files"], "where the cold files are to go"),
-        (["{visits}", "--every", "day", "--expiry", "archive"], "the_log_has_an_archive"),
+        (["{visits}", "--every", "day", "--expiry", "archive"], "only bridge.activity_log has"),
         (["public.nothing", "--every", "day"], "there is no table"),
         (["bridge.outbox", "--forget"], "is bridge's own"),
         (["public.plain", "--forget"], "does not look after"),
@@ -226,6 +230,8 @@ def test_what_cannot_be_is_refused(db: Db, database: str, visits: str, arguments
 
 
 def test_a_dry_run_changes_nothing(db: Db, database: str) -> None:
+    for parent in ("bridge.history", "bridge.outbox"):
+        db.execute("select bridge.create_partition(%s::regclass, '2001-01-01Z', '2001-01-02Z')", (parent,))
     done = bridge(database, "partition", "bridge.history", "--keep-for", "2 years", "--dry-run")
     assert "2 years after its end a partition is dropped" in done.stdout
     assert db.execute("select keep_for from bridge.partition_policy where parent = 'bridge.history'::regclass"

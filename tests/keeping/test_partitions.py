@@ -122,25 +122,92 @@ def test_one_who_writes_for_long_is_waited_for_briefly_and_stops_no_other_table(
 
 
 def test_one_tables_trouble_stops_no_other(neglected: str) -> None:
-    """A stray at the end of all time, and a name that is taken."""
+    """A stray at the end of all time; a user's table that cannot be read, one that was dropped."""
     with psycopg.connect(neglected, autocommit=True) as db:
         db.execute(
             "insert into bridge.activity_log (action, occurred_at) values ('x', '294276-12-31Z'), ('y', 'infinity')"
         )
-        name = db.execute(
-            "select bridge.partition_name('bridge.history', 'day', d, d + interval '1 day')"
-            " from date_trunc('day', now(), 'UTC') as d"
-        ).fetchone()
-        db.execute(f"create table {name[0]} (x integer)".encode())  # type: ignore[index]
+        for name in ("a", "b"):
+            db.execute(f"create table public.{name} (at date) partition by range (at)".encode())
+            db.execute(f"create table public.{name}_d partition of public.{name} default".encode())
+            db.execute(f"select bridge.set_partition_policy('public.{name}', step => 'day')".encode())
+        db.execute("drop table public.b")
+        db.execute("insert into public.a values (now())")
+        db.execute("create function public.f(date) returns date immutable language sql as 'select $1'")
+        db.execute("create index on public.a_d (public.f(at))")
+        db.execute("create role not_trusted_here")
+        db.execute("alter function public.f owner to not_trusted_here")
         (run,) = keep(neglected, "partitions")
+        db.execute("alter function public.f owner to current_user")
+        db.execute("drop role not_trusted_here")
         assert run.outcome == "error"
-        assert [step.target for step in run.steps if step.outcome == "error"] == ["bridge.history"]
+        assert {step.target for step in run.steps if step.outcome == "error"} == {"public.a"}
         assert status(db) == {
             "bridge.activity_log": (True, 2),
             "bridge.activity_log_archive": (True, 0),
-            "bridge.history": (False, 0),
+            "bridge.history": (True, 0),
             "bridge.outbox": (True, 0),
+            "public.a": (False, 1),
         }
+        assert db.execute("select bridge.ensure_partitions()").fetchone() == (0,)
+        keep(neglected, "cleanup")
+        assert db.execute("select count(*) from bridge.partition_policy").fetchone() == (5,)
+
+
+def test_a_users_rows_are_not_moved(either_version: str) -> None:
+    """His foreign keys and triggers, tracking among them, would see them deleted: the default becomes a partition."""
+    with psycopg.connect(either_version, autocommit=True) as db:
+        db.execute(
+            "create table public.orders (id integer, at timestamptz, primary key (id, at)) partition by range (at)"
+        )
+        db.execute("create table public.orders_d partition of public.orders default")
+        db.execute(
+            "create table public.free (id integer, at timestamptz, primary key (id, at)) partition by range (at)"
+        )
+        db.execute("create table public.free_d partition of public.free default")
+        db.execute("create table public.items (id integer, at timestamptz,"
+                   " foreign key (id, at) references public.orders on delete cascade)")  # fmt: skip
+        db.execute("select bridge.enable_tracking('public.free', key => '{id,at}')")
+        for table in ("orders", "free"):
+            db.execute(f"insert into public.{table} values (1, now()), (2, now() - interval '3 days')".encode())
+            db.execute(f"select bridge.set_partition_policy('public.{table}', step => 'day')".encode())
+        db.execute("insert into public.items select id, at from public.orders")
+        found = troubles(keep(either_version, "partitions"))
+        assert all("public.orders" in trouble for trouble in found), "those that are referred to stay, which is told"
+        assert found
+        assert [rows(db, f"public.{table}") for table in ("orders", "items", "free")] == [2, 2, 2]
+        actions = db.execute("select action from bridge.history order by seq").fetchall()
+        assert actions == [("INSERT",), ("INSERT",)]
+        assert status(db)["public.free"] == (True, 0)
+        db.execute("update public.free set at = at + interval '1 second'")
+        assert rows(db, "bridge.history") == 6
+
+
+def test_one_stray_far_away_does_not_hinder_the_exchange(neglected: str) -> None:
+    with psycopg.connect(neglected, autocommit=True) as db:
+        db.execute("update bridge.partition_policy set max_move_rows = 1000")
+        db.execute(
+            "insert into bridge.outbox (shard, event_type, event_key, payload, created_at)"
+            " values (0, 'a.b', 'k', '{}', now() + interval '400 days'), (0, 'a.b', 'k', '{}', 'infinity')"
+        )
+        db.execute("select bridge.create_partition('bridge.outbox', d, d + interval '1 day')"
+                   " from date_trunc('day', now() + interval '100 days', 'UTC') as d")  # fmt: skip
+        assert troubles(keep(neglected, "partitions")) == []
+        assert status(db)["bridge.outbox"] == (True, 1)
+        leaves = db.execute("select leaves from bridge.partition_status where parent = 'bridge.outbox'::regclass")
+        assert leaves.fetchone() == (10,), "as ever, and one of each time"
+        assert rows(db, "bridge.outbox") == STRAYS + 2
+
+
+def test_names_that_are_long_or_taken(either_version: str) -> None:
+    long = "Ж" * 31
+    with psycopg.connect(either_version, autocommit=True) as db:
+        for name in (f"{long}a", f"{long}b"):
+            db.execute(f'create table public."{name[:31]}{name[-1]}" (at date) partition by range (at)'.encode())
+            db.execute(f"select bridge.set_partition_policy('public.\"{name}\"', step => 'day')".encode())
+        assert troubles(keep(either_version, "partitions")) == []
+        found = status(db)
+        assert [runway for parent, (runway, _) in found.items() if long in parent] == [True, True]
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])

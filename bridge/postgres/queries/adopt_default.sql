@@ -1,1 +1,1 @@
-select bridge.adopt_default(%(parent)s::regclass)
+select bridge.adopt_default(%(parent)s::oid::regclass)

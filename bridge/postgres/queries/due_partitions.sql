@@ -1,1 +1,1 @@
-select bridge.qualified_name(d.leaf), d.obstacle from bridge.due_partitions() as d
+select d.leaf::oid::bigint, bridge.qualified_name(d.leaf), d.obstacle from bridge.due_partitions() as d

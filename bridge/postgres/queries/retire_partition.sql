@@ -1,1 +1,1 @@
-select bridge.retire_partition(%(leaf)s::regclass)
+select bridge.retire_partition(%(leaf)s::oid::regclass)

@@ -2,17 +2,20 @@
 --
 -- Parameters: most   rows of each table
 -- Returns:    a row for each table of which something was removed
--- Writes:     bridge.tick, bridge.parked, bridge.maintenance_log, bridge.matview_refresh
+-- Writes:     bridge.tick, bridge.parked, bridge.maintenance_log, bridge.matview_refresh, bridge.partition_policy,
+--             bridge.retired_partition
 -- Errors:     none
 --
 -- Ticks: all for 8 days, or a day longer than the outbox is kept; one a minute for 90 days; the last of each shard for
 -- ever, which tells that what is older was processed. Of a parked event that is done with, the row goes once the event
--- has left. Logs: 90 days, and the last run of each view.
+-- has left. Logs: 90 days, and the last run of each view. Policies of tables that were dropped go; partitions that were
+-- taken out and then dropped or attached by hand are noted as that.
 create or replace function bridge.clean_up(most integer default 10000)
     returns table (target text, removed bigint)
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp
+    set lock_timeout = '500ms'
 as $$
 declare
     of_all_ticks constant timestamptz := now() - greatest(interval '8 days', (
@@ -63,6 +66,18 @@ begin
     get diagnostics removed = row_count;
     target := 'bridge.matview_refresh';
     return next;
+
+    delete from bridge.partition_policy as p where not exists (select from pg_class as c where c.oid = p.parent);
+    get diagnostics removed = row_count;
+    target := 'bridge.partition_policy';
+    return next;
+
+    update bridge.retired_partition as r
+       set state = case when c.oid is null then 'dropped' else 'restored' end, changed_at = clock_timestamp(),
+           trouble = null
+      from bridge.retired_partition as o
+      left join pg_class as c on c.oid = o.relation
+     where r.id = o.id and o.state = 'detached' and (c.oid is null or c.relispartition);
 end $$;
 
 revoke execute on function bridge.clean_up(integer) from public;

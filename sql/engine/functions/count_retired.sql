@@ -3,11 +3,13 @@
 -- Parameters: id   of bridge.retired_partition
 -- Returns:    how many
 -- Writes:     bridge.retired_partition
--- Errors:     02000 no_data where it is not there any more
+-- Errors:     as bridge.lock_retired and bridge.lock_for_reading
 create or replace function bridge.count_retired(id bigint) returns bigint
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp
+    set row_security = off
+    set lock_timeout = '500ms'
 as $$
 declare
     retired bridge.retired_partition;
@@ -15,6 +17,7 @@ declare
     last_xid xid8;
 begin
     retired := bridge.lock_retired(id);
+    perform bridge.lock_for_reading(retired.relation);
     if retired.parent in ('bridge.outbox', 'bridge.history') then
         execute format('select count(*), max(xid) from %s', retired.relation) into counted, last_xid;
     else

@@ -1,16 +1,19 @@
 -- create_partition: add one table partition, and move into it the rows of its range that lie in the default partition.
 --
 -- Parameters: parent                  a table of bridge.partition_policy
---             range_from, range_to    the range; it must overlap no other partition
+--             range_from, range_to    the range, within one step; it must overlap no other partition
 -- Returns:    what was done, for the log. If more stray rows lie in the range than may be moved at once, the partition
 --             covers only its last part, with that many of them; the rest is left for the next call
 -- Writes:     the new leaf, the default partition
--- Errors:     55P03 lock_not_available after half a second: who waits for us must not wait long
+-- Errors:     55P03 lock_not_available after half a second: who waits for us must not wait long; 55000
+--             object_not_in_prerequisite_state in a transaction with one snapshot;
+--             23514 check_violation where rows of a user's table lie in its default partition: those are not moved,
+--             because his triggers and foreign keys would see them deleted (bridge.adopt_default)
 --
 -- Where nobody writes yet and nothing is to be moved, ATTACH locks the parent in SHARE UPDATE EXCLUSIVE mode, beside
 -- which reads and writes go on. Else the parent is locked for itself: a writer that waited for the default partition
 -- instead would be refused after that, because its row has found a partition of its own meanwhile. What takes long is
--- done before: the strays are counted, and the leaf is made.
+-- done before: the strays are counted, and the leaf is made. No second lock is waited for while that is held.
 create or replace function bridge.create_partition(parent regclass, range_from timestamptz, range_to timestamptz)
     returns text
     language plpgsql
@@ -29,12 +32,14 @@ declare
     cut timestamptz;
     moved bigint := 0;
 begin
+    perform bridge.require_read_committed();
     select * into policy from bridge.partition_policy as p where p.parent = create_partition.parent;
-    if not found then
-        raise exception '% has no partition policy', parent using errcode = 'invalid_parameter_value';
+    if not found or range_to > date_trunc(policy.step, range_from) + ('1 ' || policy.step)::interval then
+        raise exception '% has no partition policy, or the range is not within one step of it', parent
+            using errcode = 'invalid_parameter_value';
     end if;
     select b.leaf into default_leaf from bridge.partition_bounds(parent) as b where b.is_default;
-    if default_leaf is not null then
+    if default_leaf is not null and bridge.is_ours(parent) then
         execute format('select max(%1$I) from %2$s where %1$I >= $1 and %1$I < $2', policy.control, default_leaf)
             into newest_stray using range_from, range_to;
     end if;
@@ -50,34 +55,30 @@ begin
     end if;
 
     leaf := bridge.partition_name(parent, policy.step, range_from, range_to);
-    execute format('create table %s (like %s including all excluding identity)%s', leaf, parent,
-                   case when policy.storage <> '' then format(' with (%s)', policy.storage) end);
-    if (select c.relowner <> l.relowner from pg_class as c, pg_class as l
-         where c.oid = parent and l.oid = leaf::regclass) then
-        execute format('alter table %s owner to %s', leaf,
-                       (select c.relowner::regrole from pg_class as c where c.oid = parent));
-    end if;
+    perform bridge.create_leaf(parent, leaf, policy.storage);
     if parent in ('bridge.outbox'::regclass, 'bridge.history'::regclass)
             and range_from < greatest((select up_to from bridge.finished), now() - interval '1 day') then
         perform bridge.guard_partition(leaf::regclass, policy.control);
     end if;
 
     execute format('lock table only %s in %s mode', parent,
-                   case when newest_stray is null and range_from > now() + interval '1 hour'
+                   case when default_leaf is null
+                          or bridge.is_ours(parent) and newest_stray is null and range_from > now() + interval '1 hour'
                         then 'share update exclusive' else 'access exclusive' end);
+    perform set_config('lock_timeout', '50', true);
     if default_leaf is not null then
         execute format('lock table %s in access exclusive mode', default_leaf);
+    end if;
+    if default_leaf is not null and bridge.is_ours(parent) then
         select string_agg(quote_ident(attname), ', ' order by attnum) into columns
           from pg_attribute
          where attrelid = parent and attnum > 0 and not attisdropped and attgenerated = '';
         execute format('with moved as (delete from %1$s where %2$I >= $1 and %2$I < $2 returning *)'
-                       ' insert into %3$s (%4$s) overriding system value select %4$s from moved',
-                       default_leaf, policy.control, leaf, columns)
+                       ' insert into %3$s (%4$s) select %4$s from moved', default_leaf, policy.control, leaf, columns)
             using range_from, range_to;
         get diagnostics moved = row_count;
     end if;
-    execute format('alter table %s attach partition %s for values from (%L) to (%L)',
-                   parent, leaf, range_from, range_to);
+    perform bridge.attach_leaf(parent, leaf::regclass, format('for values from (%L) to (%L)', range_from, range_to));
     return format('%s for [%s, %s), %s rows moved from the default partition', leaf, range_from, range_to, moved);
 end $$;
 

@@ -31,6 +31,11 @@ begin
     execute format('lock table only %s in access exclusive mode', bridge.find_retired(id));
     perform bridge.find_retired(id);   -- by the same name nobody has put another there meanwhile
     select s.rows, s.checksum into held from bridge.sum_rows(retired.relation) as s;
+    if retired.rows is distinct from (select sum(f.rows) from bridge.cold_file as f where f.partition = retired.id)
+            and retired.rows > 0 then
+        raise exception 'the table % is not dropped: its cold files do not hold % rows', retired.leaf, retired.rows
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
     if (held.rows, held.checksum) is distinct from (retired.rows, retired.checksum) then
         raise exception 'the table % is not dropped: it holds % rows, its cold files %, or other ones', retired.leaf,
                         held.rows, retired.rows

@@ -17,6 +17,7 @@ begin
      cross join lateral bridge.partition_bounds(p.parent) as b
      where p.keep_for is not null
        and not b.is_default
+       and (select c.relkind from pg_class as c where c.oid = b.leaf) in ('r', 'p')
        and b.range_to <= now() - p.keep_for
        and (p.parent <> 'bridge.outbox'::regclass or bridge.was_processed_by(b.leaf, now() - p.keep_for))
      order by b.range_from, p.parent::text;

@@ -21,7 +21,8 @@ create or replace function bridge.ensure_partitions(
 as $$
 declare
     policy bridge.partition_policy;
-    gap record;
+    gaps tstzrange[];
+    gap tstzrange;
     created integer := 0;
     outcome text;
 begin
@@ -39,19 +40,30 @@ begin
         end;
     end if;
     for policy in select * from bridge.partition_policy as p
-                   where of_parent is null or p.parent = of_parent order by p.parent::text loop
-        for gap in select * from bridge.partition_gaps(policy.parent, also) loop
+                   where of_parent is null or p.parent = of_parent
+                   order by not bridge.is_ours(p.parent), p.parent::text loop
+        continue when bridge.qualified_name(policy.parent) is null;   -- it was dropped
+        begin
+            gaps := array(select tstzrange(g.range_from, g.range_to)
+                            from bridge.partition_gaps(policy.parent, also) as g);
+        exception when others then
+            insert into bridge.maintenance_log (action, target, outcome, detail)
+            values ('partition_gaps', policy.parent::text, 'error', sqlerrm);
+            raise warning 'no partitions of %: %', policy.parent, sqlerrm;
+            continue;
+        end;
+        foreach gap in array gaps loop
             begin
                 insert into bridge.maintenance_log (action, target, outcome, detail)
                 values ('create_partition', policy.parent::text, 'ok',
-                        bridge.create_partition(policy.parent, gap.range_from, gap.range_to));
+                        bridge.create_partition(policy.parent, lower(gap), upper(gap)));
                 created := created + 1;
             exception when others then   -- a failure here must stop neither the other tables nor the caller
                 outcome := case when sqlstate in ('55P03', '40P01') then 'busy' else 'error' end;
                 insert into bridge.maintenance_log (action, target, outcome, detail)
                 values ('create_partition', policy.parent::text, outcome,
-                        format('[%s, %s): %s', gap.range_from, gap.range_to, sqlerrm));
-                raise warning 'no partition of % for [%, %): %', policy.parent, gap.range_from, gap.range_to, sqlerrm
+                        format('[%s, %s): %s', lower(gap), upper(gap), sqlerrm));
+                raise warning 'no partition of % for [%, %): %', policy.parent, lower(gap), upper(gap), sqlerrm
                     using hint = 'Rows go to the default partition meanwhile; see bridge.partition_status.';
                 exit when outcome = 'busy';
             end;

@@ -5,7 +5,8 @@
 -- Writes:     rights
 -- Errors:     42501 insufficient_privilege where the caller does not own the schema
 --
--- It cannot change or remove an event. What the keeper does beyond that is done by functions of the owner's.
+-- It cannot change an event. It decides what counts as published, and what of cold files as verified: so whoever has it
+-- can have events removed before their time. What the keeper does beyond that is done by functions of the owner's.
 create or replace function bridge.grant_relay(role regrole) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -17,7 +18,7 @@ begin
     for list in
         values ('select', 'bridge.outbox, bridge.history, bridge.unread, bridge.event_seq, bridge.finished'),
                ('select', 'bridge.schema_migration, bridge.partition_policy, bridge.partition_status'),
-               ('select', 'bridge.retired_partition, bridge.matview_staleness'),
+               ('select', 'bridge.retired_partition, bridge.matview_staleness, bridge.retired_shard'),
                ('select, update', 'bridge.shard, bridge.policy, bridge.keeper'),
                ('select, insert, update, delete', 'bridge.parked, bridge.relay'),
                ('select, insert, update', 'bridge.publisher, bridge.witness'),

@@ -14,7 +14,8 @@ declare
     policy bridge.partition_policy;
     default_leaf regclass;
 begin
-    for policy in select * from bridge.partition_policy as p order by p.parent::text loop
+    for policy in select * from bridge.partition_policy as p
+                   where exists (select from pg_class as c where c.oid = p.parent) order by p.parent::text loop
         parent := policy.parent;
         step := policy.step;
         select count(*) filter (where not b.is_default), max(b.leaf::oid) filter (where b.is_default)

@@ -15,6 +15,7 @@ as $$
 declare
     retired_rows refcursor := 'retired_rows';
 begin
+    perform bridge.lock_for_reading(bridge.find_retired(id));
     open retired_rows no scroll for execute bridge.cold_query(bridge.find_retired(id)) using after_place;
     return retired_rows;
 end $$;

@@ -3,9 +3,10 @@
 -- Parameters: leaf   one of bridge.due_partitions()
 -- Returns:    its id in bridge.retired_partition; null where it is none of those, or may not leave
 -- Writes:     bridge.retired_partition; the leaf is a table of its own then
--- Errors:     55P03 lock_not_available after half a second, in which reads and writes of the table wait behind this
+-- Errors:     55P03 lock_not_available after half a second, in which reads and writes of the table wait behind this;
+--             55000 object_not_in_prerequisite_state in a transaction with one snapshot
 --
--- Whether it may leave is asked again once nobody can write to it.
+-- Whether it may leave is asked again once nobody can write to it; only then its table is locked, for a moment.
 create or replace function bridge.retire_partition(leaf regclass) returns bigint
     language plpgsql
     security definer
@@ -18,15 +19,17 @@ declare
     due record;
     id bigint;
 begin
+    perform bridge.require_read_committed();
     select d.* into due from bridge.due_partitions() as d where d.leaf = $1 and d.obstacle is null;
     if not found then
         return null;
     end if;
-    execute format('lock table only %s in access exclusive mode', due.parent);
-    execute format('lock table %s in access exclusive mode', leaf);
+    execute format('lock table %s in share row exclusive mode', leaf);
     if bridge.retirement_obstacle(leaf) is not null then
         return null;
     end if;
+    execute format('lock table only %s in access exclusive mode', due.parent);
+    perform set_config('lock_timeout', '50', true);
     execute format('alter table %s detach partition %s', due.parent, leaf);
     execute format('drop trigger if exists bridge_reopen on %s', leaf);
     insert into bridge.retired_partition as r (parent, leaf, relation, range_from, range_to, expiry, location)

@@ -54,14 +54,25 @@ begin
                         set_partition_policy.parent
             using errcode = 'insufficient_privilege';
     end if;
+    if set_partition_policy.keep_for < interval '1 day' and set_partition_policy.keep_for <> interval '0'
+            or not isfinite(set_partition_policy.keep_for) then
+        raise exception 'rows cannot be kept for %', set_partition_policy.keep_for
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give a day at least, with its unit: 90 days, 2 years; or 0, and nothing leaves.';
+    elsif set_partition_policy.expiry = 'archive'
+            and set_partition_policy.parent <> 'bridge.activity_log'::regclass then
+        raise exception 'only bridge.activity_log has an archive table' using errcode = 'invalid_parameter_value',
+            hint = 'Choose drop, detach or files.';
+    end if;
     select p.* into former from bridge.partition_policy as p where p.parent = set_partition_policy.parent;
     if former is null and set_partition_policy.step is null then
         raise exception 'whether a partition is of a day or of a month is not given'
-            using errcode = 'invalid_parameter_value';
+            using errcode = 'invalid_parameter_value', hint = 'Add --every day or --every month.';
     end if;
     if coalesce(set_partition_policy.expiry, former.expiry) = 'files'
             and coalesce(set_partition_policy.location, former.location) is null then
-        raise exception 'where the cold files are to go is not given' using errcode = 'invalid_parameter_value';
+        raise exception 'where the cold files are to go is not given'
+            using errcode = 'invalid_parameter_value', hint = 'Add --to and a directory or URL.';
     end if;
     insert into bridge.partition_policy as p (parent, control, step, premake, keep_for, expiry, location)
     values (set_partition_policy.parent, shape.attname, coalesce(set_partition_policy.step, former.step),

@@ -12,6 +12,7 @@ create or replace function bridge.sum_retired(id bigint, out rows bigint, out ch
     set lock_timeout = '2s'
 as $$
 begin
+    perform bridge.lock_for_reading(bridge.find_retired(id));
     select s.rows, s.checksum into rows, checksum from bridge.sum_rows(bridge.find_retired(id)) as s;
 end $$;
 

@@ -1,0 +1,40 @@
+-- stray_gap: between which partitions most of the rows of a default partition lie.
+--
+-- Parameters: parent   a table of bridge.partition_policy
+-- Returns:    one row: the whole steps from the first to the last of those rows, how many they are, and how many rows
+--             lie elsewhere; none where the default partition is empty. Rows before the year 1 or after 9999 do
+-- Writes:     nothing
+-- Errors:     none of its own
+create or replace function bridge.stray_gap(parent regclass)
+    returns table (range_from timestamptz, range_to timestamptz, inside bigint, outside bigint)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set timezone = 'UTC'
+as $$
+declare
+    policy bridge.partition_policy;
+    default_leaf regclass;
+begin
+    select p.* into strict policy from bridge.partition_policy as p where p.parent = stray_gap.parent;
+    select b.leaf into default_leaf from bridge.partition_bounds(parent) as b where b.is_default;
+    if default_leaf is null then
+        return;
+    end if;
+    return query execute format(
+        'with gap as ('
+        '    select g.gap'
+        '      from unnest(tstzmultirange(tstzrange(''0001-01-01 UTC'', ''9999-12-01 UTC''))'
+        '                  - coalesce((select range_agg(tstzrange(b.range_from, b.range_to))'
+        '                                from bridge.partition_bounds($1) as b where not b.is_default), ''{}''))'
+        '           as g (gap)'
+        '), counted as ('
+        '    select min(s.%1$I::timestamptz) as first, max(s.%1$I::timestamptz) as last, count(*) as rows, g.gap'
+        '      from %2$s as s left join gap as g on s.%1$I::timestamptz <@ g.gap group by g.gap'
+        ') '
+        'select date_trunc($2, c.first), date_trunc($2, c.last) + (''1 '' || $2)::interval, c.rows,'
+        '       (sum(c.rows) over ())::bigint - c.rows'
+        '  from counted as c order by c.gap is null, c.rows desc limit 1', policy.control, default_leaf)
+        using parent, policy.step;
+end $$;
+
+revoke execute on function bridge.stray_gap(regclass) from public;
