@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
 from psycopg import errors
@@ -43,12 +44,20 @@ class PartitionStatus:
     default_rows: int
 
 
+class Obstacle(NamedTuple):
+    """Why a table partition does not leave although its time is over."""
+
+    leaf: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Keeping:
     """All of it; `trouble` says why it may not be looked at."""
 
     jobs: tuple[JobStatus, ...] = ()
     partitions: tuple[PartitionStatus, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
     trouble: str | None = None
 
     @property
@@ -75,6 +84,7 @@ class Keeping:
                 found.append(f"{table.default_rows} rows of {table.parent} have no partition of their own")
             if table.runway_seconds < SHORT_SECONDS:
                 found.append(f"{table.parent} has partitions for {table.runway_seconds / 3600:.0f} hours more")
+        found += [f"{obstacle.leaf} may not leave yet: {obstacle.reason}" for obstacle in self.obstacles]
         return found
 
 
@@ -86,6 +96,8 @@ def read_keeping(conn: psycopg.Connection) -> Keeping:
                 jobs = cursor.execute(query("jobs")).fetchall()
             with conn.cursor(row_factory=class_row(PartitionStatus), binary=True) as cursor:
                 partitions = cursor.execute(query("partition_status")).fetchall()
+            due = conn.execute(query("due_partitions")).fetchall()
     except errors.InsufficientPrivilege as error:
         return Keeping(trouble=error.diag.message_primary)
-    return Keeping(tuple(jobs), tuple(partitions))
+    obstacles = (Obstacle(leaf, reason) for _, leaf, reason in due if reason is not None)
+    return Keeping(tuple(jobs), tuple(partitions), tuple(obstacles))

@@ -28,9 +28,7 @@ def retire(house: House) -> Iterator[Step]:
         due = Due(*row)
         if not house.pause(0):
             return
-        if due.obstacle is not None:
-            yield Step("retire_partition", due.leaf, Outcome.BUSY, f"it may not leave yet: {due.obstacle}")
-        else:
+        if due.obstacle is None:  # else `bridge status` tells it: it may last for long, and nothing is wrong here
             yield _retire(house, due)
     for number, leaf in house.conn.execute(query("uncounted_retired")).fetchall():
         step = _count(house, number, leaf)

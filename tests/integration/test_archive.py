@@ -21,7 +21,7 @@ from psycopg import errors, sql
 
 from bridge.admin.archive import manifests, verify
 from bridge.admin.restore import restore
-from bridge.keeping import cold_file
+from bridge.keeping import cold_file, cold_store
 from bridge.keeping.archive import archive
 from bridge.keeping.keeper import Keeper
 from bridge.keeping.step import House, Outcome

@@ -2,7 +2,7 @@
 --
 -- Parameters: leaf     a partition of bridge.outbox or bridge.history
 --             moment
--- Returns:    whether each shard's ticks say so; false where they are not kept for so long
+-- Returns:    whether the ticks of each of its shards say so; false where they are not kept for so long
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.was_processed_by(leaf regclass, moment timestamptz) returns boolean
@@ -12,10 +12,9 @@ as $$
 declare
     later boolean;
 begin
-    execute format('select exists (select from bridge.shard as s'
-                   ' where (select max(e.seq) from %s as e where e.shard = s.shard)'
-                   '       > coalesce((select max(t.scan_from) from bridge.tick as t'
-                   '                    where t.shard = s.shard and t.at <= $1), 0))', leaf)
+    execute format('select exists (select from (select e.shard, max(e.seq) as seq from %s as e group by 1) as s'
+                   ' where s.seq > coalesce((select max(t.scan_from) from bridge.tick as t'
+                   '                          where t.shard = s.shard and t.at <= $1), 0))', leaf)
         into later using moment;
     return not later;
 end $$;
