@@ -95,8 +95,9 @@ class Keeper:
         for step in self._steps(house, job):
             failpoint("keeper_step")
             steps.append(step)
-            house.conn.execute(query("log_step"), step._asdict())
-            self._say(job, step)
+            if step.outcome is not Outcome.OK or not step.is_routine:
+                house.conn.execute(query("log_step"), step._asdict())
+                self._say(job, step)
             if not self._holds(house.conn):
                 break  # it took longer than the lease, and another keeper has begun
         outcome = max((step.outcome for step in steps), key=list(Outcome).index, default=Outcome.OK)

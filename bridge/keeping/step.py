@@ -27,12 +27,16 @@ class Outcome(StrEnum):
 
 
 class Step(NamedTuple):
-    """One thing that a job did or could not do, as `bridge.maintenance_log` has it."""
+    """One thing that a job did or could not do, as `bridge.maintenance_log` has it.
+
+    `is_routine`: it is done so often that, if it went well, it is not written there.
+    """
 
     action: str
     target: str
     outcome: Outcome
     detail: str = ""
+    is_routine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

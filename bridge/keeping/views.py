@@ -25,7 +25,7 @@ def refresh(house: House) -> Iterator[Step]:
 
 
 def _refresh(house: House, matview: str, milliseconds: int) -> Iterator[Step]:
-    """Only what failed is told: `bridge.matview_refresh` has each run."""
+    """Nothing to tell where nothing had changed. `bridge.matview_refresh` has each run."""
     outcome = ""
 
     def do() -> str:
@@ -37,7 +37,7 @@ def _refresh(house: House, matview: str, milliseconds: int) -> Iterator[Step]:
         return str(detail or outcome)
 
     step = attempt(house, "refresh_view", matview, do)
-    if step.outcome is Outcome.OK:
-        step = step._replace(outcome=OUTCOMES[outcome])
     if step.outcome is not Outcome.OK:
         yield step
+    elif outcome != "unchanged":
+        yield step._replace(outcome=OUTCOMES[outcome], is_routine=True)

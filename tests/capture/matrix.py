@@ -27,7 +27,8 @@ HEAD = """# What the differential test has done
 Made by `make capture`; not written by hand. Each cell is how often a statement of that kind succeeded on a table of
 that kind, tracked and untracked alike, after which history was replayed and compared with the table (`tests/capture`).
 Tables have random columns, names, keys, masks, triggers that write to the table itself, generated columns and foreign
-keys; sessions have random settings.
+keys; sessions have random settings, transactions random isolation levels, and another session alters the table
+meanwhile, now and then so that it is rewritten.
 """
 
 

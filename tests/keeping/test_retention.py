@@ -238,8 +238,8 @@ def test_a_transaction_with_one_snapshot_is_refused(db: Db, either_version: str)
     read_all(db)
     time_passes(db, "8 days")
     keep(either_version, "partitions")
-    with pytest.raises(errors.ObjectNotInPrerequisiteState), db.transaction():
-        db.execute("set transaction isolation level repeatable read")
+    db.execute("set default_transaction_isolation = 'repeatable read'")
+    with pytest.raises(errors.ObjectNotInPrerequisiteState):
         db.execute("select bridge.retire_partition(%s::regclass)", (leaf,))
     assert leaf in leaves(db)
 
