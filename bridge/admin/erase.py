@@ -34,7 +34,8 @@ PASSES = 3
 PATIENCE_SECONDS = 30.0  # for a keeper that is at work
 REMAINS = (
     "ids, numbers, times, types, actions and the key itself, in the database; do not use personal data as keys",
-    "what the key's events say in other places: in events of other keys, in the application's own tables",
+    "what the key's events say in other places: in events of other keys, in the application's own tables,"
+    " in the conditions of bridge.snapshot",
     "Postgres' write-ahead log, backups and standbys that lag, until they are gone; free space in its files, until that"
     " is used again; what transactions that were open still see",
     "tables that a person has detached, copied or restored from cold files; older versions in an object store;"

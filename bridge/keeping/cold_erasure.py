@@ -191,4 +191,4 @@ def _left(coder: RowCoder, file: ColdFile, data: bytes, subject: Subject, erasur
     names = [column.name for column in coder.columns]
     for stored in unpack(coder, file, data):
         row = dict(zip(names, stored, strict=True))
-        yield erased(names, stored, erasure) if subject.is_in(row) else stored
+        yield erased(row, erasure) if subject.is_in(row) else stored

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -11,6 +12,7 @@ from bridge.encoding.headers import ERASED
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE
 
 EMPTY = '{"erased": true}'  # as Postgres writes it
+CERTIFICATE = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 OUTBOX, HISTORY = "bridge.outbox", "bridge.history"
 STATES = ("previous_state", "new_state")
 LOGS = ("bridge.activity_log", "bridge.activity_log_archive")
@@ -52,20 +54,27 @@ class Subject:
 
 
 def is_erased(row: Row) -> bool:
-    """Whether `bridge erase` has been at it."""
-    document = row["headers"] if "headers" in row else row["meta"]
-    return isinstance(document, str) and ERASED in orjson.loads(document)
+    """Whether `bridge erase` has left it as it is; a header alone does not say so, for writers choose theirs."""
+    document = row["headers" if "headers" in row else "meta"]
+    mark = orjson.loads(document) if isinstance(document, str) else None
+    erasure = mark.get(ERASED) if isinstance(mark, dict) else None
+    if not isinstance(erasure, str) or not CERTIFICATE(erasure):
+        return False
+    return all(row[name] == value for name, value in _remnant(row, erasure).items())
 
 
-def erased(names: Sequence[str], stored: Sequence[str | None], erasure: str) -> list[str | None]:
+def erased(row: Mapping[str, str | None], erasure: str) -> list[str | None]:
     """What is left of a row, with values as texts (`bridge.keeping.cold_row`); as `bridge.erase_rows` does it."""
+    remnant = _remnant(row, erasure)
+    return [remnant.get(name, text) for name, text in row.items()]
+
+
+def _remnant(row: Row, erasure: str) -> dict[str, str | None]:
+    """The columns that are changed, and to what."""
     mark = f'{{"{ERASED}": "{erasure}"}}'
-    if "payload" in names:
-        left: dict[str, str | None] = {"payload": EMPTY, "headers": mark}
-    elif "headers" in names:
-        states = {name: EMPTY for name, text in zip(names, stored, strict=True) if name in STATES and text is not None}
-        left = {**dict.fromkeys(("performed_by", "changed_fields")), "change_summary": "erased", "headers": mark}
-        left |= states
-    else:
-        left = {**dict.fromkeys(("user_id", "ip_address", "user_agent", "device", "geo")), "meta": mark}
-    return [left.get(name, text) for name, text in zip(names, stored, strict=True)]
+    if "payload" in row:
+        return {"payload": EMPTY, "headers": mark}
+    if "headers" in row:
+        states = {name: EMPTY for name in STATES if row[name] is not None}
+        return {"performed_by": None, "changed_fields": None, "change_summary": "erased", "headers": mark, **states}
+    return {**dict.fromkeys(("user_id", "ip_address", "user_agent", "device", "geo")), "meta": mark}

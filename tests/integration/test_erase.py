@@ -155,13 +155,18 @@ def test_what_is_still_to_be_published_is_refused(site: Site) -> None:
 
 def test_a_dead_event_is_refused_until_it_is_given_up(site: Site) -> None:
     with site.connect() as db:
-        db.execute("select bridge.publish_event('thing.changed', 'person-1', '{\"n\": \"no number\"}')")
+        db.execute(  # what says that it is erased, and is not
+            "insert into bridge.event_queue (event_type, event_key, payload, headers)"
+            " values ('thing.changed', 'person-1', %s, %s)",
+            (json.dumps({"n": 1, "text": NAME}), json.dumps({"bridge_erased": ADA})),
+        )
     site.start("--until-empty").wait(60)
     refused = site.bridge("erase", "person-1", "--yes")
     assert (refused.returncode, "1 dead" in refused.stderr) == (5, True), refused.stderr
     assert site.bridge("dead", "skip", "--all", "--reason", "erasure").returncode == 0
     site.drain()
     assert site.bridge("erase", "person-1", "--yes").returncode == 0
+    assert [name for name in found_in(site, NAME) if "outbox" in name or "event_queue" in name] == []
     assert site.bridge("verify").returncode == 0
 
 

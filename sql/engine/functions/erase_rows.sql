@@ -34,16 +34,15 @@ begin
         raise exception 'the erasure % is of another subject, or finished', erasure
             using errcode = 'invalid_parameter_value';
     end if;
-    perform from bridge.retired_partition as r where r.relation = erase_rows.leaf for update;   -- first, as who drops it does
+    -- Before the table, as who drops it does.
+    perform from bridge.retired_partition as r where r.relation = erase_rows.leaf for update;
     filter := bridge.erasure_filter(parent, certificate.entity_type, key);
+    filter := format('%s and (%s) is not true', filter, bridge.erased_filter(parent));
     if parent in ('bridge.outbox', 'bridge.history') then
-        filter := format('%s and not headers ? ''bridge_erased'''
-                         ' and not exists (select from bridge.unread as u where u.id = r.id)'
+        filter := format('%s and not exists (select from bridge.unread as u where u.id = r.id)'
                          ' and not exists (select from bridge.parked as p'
                          '                  where p.event_id = r.id and p.state not in (''skipped'', ''published''))',
                          filter);
-    else
-        filter := format('%s and (meta ? ''bridge_erased'') is not true', filter);
     end if;
     change := case parent
         when 'bridge.outbox' then $set$payload = '{"erased": true}', headers = $2$set$
@@ -60,7 +59,8 @@ begin
     if erased > 0 then
         with begun as (
             select r.id from bridge.retired_partition as r
-             where r.relation = erase_rows.leaf and r.expiry = 'files' and r.state in ('detached', 'exported', 'verified')
+             where r.relation = erase_rows.leaf and r.expiry = 'files'
+               and r.state in ('detached', 'exported', 'verified')
         ), forgotten as (
             delete from bridge.cold_file as f using begun as b where f.partition = b.id
         )

@@ -13,9 +13,9 @@ create or replace function bridge.find_subject(leaf regclass, parent text, entit
     set row_security = off              -- a policy that hides rows is an error
 as $$
 begin
-    execute format('select count(*) filter (where (%s ? ''bridge_erased'') is not true),'
+    execute format('select count(*) filter (where (%s) is not true),'
                    '       coalesce(array_agg(distinct %s), ''{}'') from only %s where %s',
-                   case when parent in ('bridge.outbox', 'bridge.history') then 'headers' else 'meta' end,
+                   bridge.erased_filter(parent),
                    case parent when 'bridge.outbox' then 'event_type' when 'bridge.history' then '''entity.changed''::text'
                                else 'null::text' end,
                    leaf, bridge.erasure_filter(parent, entity_type, key))
