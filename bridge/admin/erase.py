@@ -76,26 +76,29 @@ class Certificate:
     remains: tuple[str, ...]
 
 
-def erase(
-    settings: Settings,
-    subject: Subject,
-    topics: Collection[str],
-    decide: Callable[[Plan], bool],
-    progress: Progress,
-) -> Certificate | None:
-    """Find what there is, and remove it if `decide` says so; None: it does not. `topics`: others that hold the key.
+def look_for(settings: Settings, subject: Subject, topics: Collection[str], progress: Progress) -> Plan:
+    """Find what there is, and change nothing. `topics`: others that hold the key.
 
-    Raises KeysBlocked while events of it are still to be published; ConfigError, VerificationFailed (a cold file that
-    counts cannot be read), DatabaseUnavailable, BrokerUnavailable, StorageUnavailable; BridgeError where nothing is
-    known of it, or a keeper is at work.
+    Raises BridgeError where nothing is known of it; VerificationFailed (a cold file that counts cannot be read),
+    ConfigError, DatabaseUnavailable, BrokerUnavailable, StorageUnavailable.
     """
+    with _erasing(settings, subject, progress) as erasing:
+        return erasing.plan(topics)
+
+
+def erase(settings: Settings, subject: Subject, topics: Collection[str], progress: Progress) -> Certificate:
+    """Remove it. Raises as `look_for`, KeysBlocked while events of it are to be published; BridgeError, too, where a
+    keeper is at work.
+    """
+    with _erasing(settings, subject, progress) as erasing:
+        return erasing.carry_out(topics)
+
+
+@contextmanager
+def _erasing(settings: Settings, subject: Subject, progress: Progress) -> Iterator[_Erasing]:
     with explained(), connect(settings.database.url, application_name="bridge erase") as conn:
         require_current(conn)
-        erasing = _Erasing(conn, settings, subject, progress)
-        plan = erasing.plan(topics)
-        if not decide(plan):
-            return None
-        return erasing.carry_out(topics)
+        yield _Erasing(conn, settings, subject, progress)
 
 
 class _Erasing:

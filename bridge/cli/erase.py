@@ -40,28 +40,30 @@ def erase_command(
     certificate. It is refused, with exit code 5, while events of the key are still to be published. Should it be
     broken off, the same command goes on.
     """
-    from bridge.admin.erase import erase
+    from bridge.admin.erase import erase, look_for
     from bridge.keeping.subject import Subject
 
     if not key or entity_type == "":
         raise click.UsageError("KEY and TYPE are not empty")
     settings = load_routed(config)
 
-    def decide(plan: Plan) -> bool:
-        if dry_run and as_json:
-            echo_json(plan)
-        elif not as_json:
-            echo(*_planned(plan))
-        return not dry_run and (yes or click.confirm("Erase that? It cannot be undone", err=True))
-
+    subject = Subject(key, entity_type)
     with progress_bar() as progress:
-        certificate = erase(settings, Subject(key, entity_type), topics, decide, progress)
-    if certificate is not None and as_json:
+        plan = look_for(settings, subject, topics, progress)
+    if dry_run and as_json:
+        echo_json(plan)
+    elif not as_json:
+        echo(*_planned(plan))
+    if dry_run:
+        return
+    if not yes:
+        click.confirm("Erase that? It cannot be undone", abort=True, err=True)
+    with progress_bar() as progress:
+        certificate = erase(settings, subject, topics, progress)
+    if as_json:
         echo_json(certificate)
-    elif certificate is not None:
+    else:
         echo(*_done(certificate))
-    elif not dry_run:
-        raise click.Abort
 
 
 def _planned(plan: Plan) -> list[str]:

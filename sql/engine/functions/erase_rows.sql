@@ -29,8 +29,10 @@ declare
     erased bigint;
 begin
     select e.* into certificate from bridge.erasure as e where e.id = erasure for update;
-    if certificate.finished_at is not null or certificate.subject is distinct from sha256(convert_to(
-           case when certificate.entity_type is null then key else certificate.entity_type || ':' || key end, 'UTF8')) then
+    if certificate.finished_at is not null
+       or certificate.subject is distinct from sha256(convert_to(
+              case when certificate.entity_type is null then key else certificate.entity_type || ':' || key end,
+              'UTF8')) then
         raise exception 'the erasure % is of another subject, or finished', erasure
             using errcode = 'invalid_parameter_value';
     end if;

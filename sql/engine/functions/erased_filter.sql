@@ -23,7 +23,8 @@ begin
             and coalesce(previous_state, '{"erased": true}') = '{"erased": true}'
             and coalesce(new_state, '{"erased": true}') = '{"erased": true}'$sql$
         else $sql$
-            and user_id is null and ip_address is null and user_agent is null and device is null and geo is null$sql$ end;
+            and user_id is null and ip_address is null and user_agent is null and device is null
+            and geo is null$sql$ end;
 end $$;
 
 revoke execute on function bridge.erased_filter(text) from public;

@@ -16,7 +16,8 @@ begin
     execute format('select count(*) filter (where (%s) is not true),'
                    '       coalesce(array_agg(distinct %s), ''{}'') from only %s where %s',
                    bridge.erased_filter(parent),
-                   case parent when 'bridge.outbox' then 'event_type' when 'bridge.history' then '''entity.changed''::text'
+                   case parent when 'bridge.outbox' then 'event_type'
+                               when 'bridge.history' then '''entity.changed''::text'
                                else 'null::text' end,
                    leaf, bridge.erasure_filter(parent, entity_type, key))
        into rows, types;
