@@ -35,6 +35,49 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
+    # Erasure: all of the subject, nothing of others, and nothing that is still to be published
+    Mutation(
+        "what is still to be published is erased",
+        "bridge/admin/erase.py",
+        "        if pending := self._pending():\n",
+        "        if pending := dict[str, int]():\n",
+        "tests/integration/test_erase.py -k still_to_be_published",
+    ),
+    Mutation(
+        "an event that was erased is published",
+        "bridge/encoding/headers.py",
+        "            if name == ERASED:\n",
+        "            if False:\n",
+        "tests/integration/test_erase.py -k never_published",
+    ),
+    Mutation(
+        "a header says that a row is erased",
+        "sql/engine/functions/erased_filter.sql",
+        """$sql$ and payload = '{"erased": true}'$sql$""",
+        "''",
+        "tests/integration/test_erase.py -k given_up",
+    ),
+    Mutation(
+        "cold files that hold the subject stay",
+        "bridge/keeping/cold_erasure.py",
+        "    for path in held.files:\n        remove(path)\n",
+        "",
+        "tests/integration/test_erase.py -k written_anew",
+    ),
+    Mutation(
+        "an erased state is compared with the row",
+        "bridge/postgres/queries/verify_capture.sql",
+        "                when l.is_erased then 'erased'\n",
+        "",
+        "tests/integration/test_erase.py -k not_judged",
+    ),
+    Mutation(
+        "records that are gone with a tombstone are lost",
+        "bridge/admin/verify_missing.py",
+        "    _excuse_erased(conn, audit)\n",
+        "",
+        "tests/integration/test_verify_retention.py -k erased",
+    ),
     # The keeper: what may not leave stays, nobody is refused, one keeper at a time
     Mutation(
         "a partition leaves with its parked events",

@@ -51,9 +51,9 @@ class Verdict:
     in the database. `reused`: the sequence of event numbers was set back behind this one.
 
     `not_judged` are numbers of events by reason: `trimmed`, `compacted` (Kafka may have removed the record), `unrouted`
-    (no route says in which topic), `departed` (records whose event's table partition was taken out). `trimmed`: topics
-    that no longer have their first records. `moved`: event types of which all that is lost precedes the first record in
-    their topic. `gaps`: what would explain phantoms.
+    (no route says in which topic), `erased` (emptied by `bridge erase`), `departed` (records whose event's table
+    partition was taken out). `trimmed`: topics that no longer have their first records. `moved`: event types of which
+    all that is lost precedes the first record in their topic. `gaps`: what would explain phantoms.
     """
 
     events: int

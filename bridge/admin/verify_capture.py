@@ -41,7 +41,8 @@ class TableVerdict:
     missing: a row that no event tells of, and that is newer than tracking, or was deleted by what the events say. gone:
     by its events there is a row, but there is none. stale: its row is another than the last event says. broken: an
     event does not begin where the one before ended. `not_judged` are numbers of keys by reason: `left`, whose events
-    may have left with a partition of the history, and `older`, without events and perhaps from before tracking.
+    may have left with a partition of the history, `older`, without events and perhaps from before tracking, and
+    `erased`, whose last event `bridge erase` has emptied.
     `unreadable`: why it could not be compared.
     """
 

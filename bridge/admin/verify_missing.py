@@ -5,7 +5,8 @@ record lay before the first one that is left. It did not, and the event is lost,
 - if a record of its key is left there that comes before it: a key's events are in order;
 - or if it was written after the first that are left had been published, and is younger than Kafka keeps records.
 
-Compaction leaves the last record of a key, so what is missing is lost if no record of its key comes after it.
+Compaction leaves the last record of a key, so what is missing is lost if no record of its key comes after it; but for
+what `bridge erase` has emptied.
 """
 
 from __future__ import annotations
@@ -49,11 +50,21 @@ def judge_missing(conn: psycopg.Connection, audit: sqlite3.Connection, scope: Sc
             audit.execute(query("verify_excuse_early"), early | {"type": number})
         for events in _doubtful(audit, number):
             audit.executemany(query("verify_excuse"), _excuses(conn, judges, events))
+    _excuse_erased(conn, audit)
 
 
 def _excuse_dead(audit: sqlite3.Connection, letters: Topic | None) -> None:
     if letters is not None and (letters.is_trimmed or letters.is_compacted):
         audit.execute(query("verify_excuse_dead"), {"reason": "trimmed" if letters.is_trimmed else "compacted"})
+
+
+def _excuse_erased(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
+    """At the tombstone compaction removes the last record of a key, too, and then the tombstone."""
+    after = 0
+    while rows := audit.execute(query("verify_lost"), {"after": after, "rows": BATCH_ROWS}).fetchall():
+        after = rows[-1][0]
+        found = {id for (id,) in conn.execute(query("verify_erased"), {"ids": [id for _, id in rows]})}
+        audit.executemany(query("verify_excuse"), [("erased", number) for number, id in rows if id in found])
 
 
 def _doubtful(audit: sqlite3.Connection, type_number: int) -> Iterator[list[_Event]]:

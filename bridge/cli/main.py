@@ -14,6 +14,7 @@ from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
 from bridge.cli.doctor import doctor_command
+from bridge.cli.erase import erase_command
 from bridge.cli.local import local
 from bridge.cli.maintain import maintain_command
 from bridge.cli.migrate import migrate
@@ -42,6 +43,7 @@ cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
 cli.add_command(doctor_command)
+cli.add_command(erase_command)
 cli.add_command(local)
 cli.add_command(maintain_command)
 cli.add_command(migrate)

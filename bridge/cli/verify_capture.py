@@ -14,6 +14,7 @@ from bridge.settings import Settings
 PROGRESS_SECONDS = 1.0
 REASONS = {
     "left": "whose events may have left with a partition of the history",
+    "erased": "whose last event bridge erase has emptied",
     "older": "without events, perhaps from before tracking",
 }
 SHOWN = 200  # characters of a key in text; JSON has it whole

@@ -27,6 +27,7 @@ DEAD_REASON: Final = "bridge_error"  # these four are the dead letters'
 DEAD_SOURCE: Final = "bridge_source"
 DEAD_SEQ: Final = "bridge_seq"
 DEAD_CUT: Final = "bridge_cut"
+ERASED: Final = "bridge_erased"  # in the database alone: nothing is left of this event that could be published
 RESERVED: Final = ("ce_", "bridge_", CONTENT_TYPE)  # names that begin so, in any case, are not the writer's to set
 
 AVRO: Final = "application/avro"
@@ -84,7 +85,8 @@ def writer_headers(headers: str) -> list[Header]:
     """The writer's own headers from JSON text: text as it is, other values as their JSON text, null left out.
 
     Numbers stay as they are written, and of two headers of one name the last counts. Reserved names are left out too.
-    Raises PoisonEvent for too many or too long headers, what is not an object, and what Kafka cannot take.
+    Raises PoisonEvent for too many or too long headers, what is not an object, what Kafka cannot take, and an event
+    that was erased.
     """
     try:
         kept, size = _kept(headers)
@@ -110,6 +112,8 @@ def _kept(headers: str) -> tuple[list[Header], int]:
     size = 0
     for name, value in given.items():
         if value is None or not name or name.lower().startswith(RESERVED):
+            if name == ERASED:
+                raise PoisonEvent("it was erased")
             continue
         if "\0" in name:
             raise PoisonEvent("a header's name contains a NUL character")

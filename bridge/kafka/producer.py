@@ -1,4 +1,4 @@
-"""Publishes batches to Kafka; the only module that makes producers.
+"""Publishes batches to Kafka; the only module that makes producers of events.
 
 The rules that librdkafka imposes come down to one: whatever did not plainly succeed is in doubt, the producer is thrown
 away, and only `init_transactions()` of a new one and the last control record can tell what happened. So nothing here

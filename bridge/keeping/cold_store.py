@@ -1,10 +1,11 @@
-"""Where cold files lie: a directory, or whatever store fsspec knows. Files are added, and never changed or deleted."""
+"""Where cold files lie: a directory, or whatever store fsspec knows. Files are added, never changed, and removed only
+by `bridge erase`, when others are in their place."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ def read(url: str) -> bytes:
             return bytes(files.cat_file(path))
     except FileNotFoundError as error:
         raise VerificationFailed(f"{url} is not there") from error
+
+
+def remove(url: str) -> None:
+    """Remove a file, durably; it may be gone already. Raises as `write_new` does."""
+    files, path = _opened(url)
+    with suppress(FileNotFoundError), _told("remove", url):
+        files.rm_file(path)
+        if "file" in (files.protocol, *files.protocol):
+            _sync(Path(path).parent)
 
 
 def find(url: str, pattern: str) -> list[str]:

@@ -62,10 +62,11 @@ def write_manifest(
     table: Mapping[str, Any],
     columns: Sequence[ColdColumn],
     files: Sequence[ColdFile],
+    replaces: Mapping[str, str] | None = None,
 ) -> str:
     """Write the manifest of these files, and return where. Raises StorageUnavailable."""
     rows, checksum = total(files)
-    manifest = Manifest(source, table, tuple(columns), rows, checksum, tuple(files), utc_now())
+    manifest = Manifest(source, table, tuple(columns), rows, checksum, tuple(files), utc_now(), replaces)
     path = f"{folder}/{MANIFEST.replace('*', secrets.token_hex(4))}"
     write_new(path, manifest.encoded())
     return path

@@ -28,6 +28,7 @@ class Manifest:
     checksum: str
     files: tuple[ColdFile, ...]
     written_at: str
+    replaces: Mapping[str, str] | None = None  # the manifest before an erasure, its SHA-256, the erasure's certificate
 
     @property
     def coder(self) -> RowCoder:
@@ -78,7 +79,7 @@ def _manifest(folder: str, document: Mapping[str, Any]) -> Manifest:
     if not all(knows(column.kind) for column in columns) or total(files) != (document["rows"], document["checksum"]):
         raise ValueError("it contradicts itself")
     known = {name: document[name] for name in ("source", "table", "rows", "checksum", "written_at")}
-    return Manifest(columns=columns, files=files, **known)
+    return Manifest(columns=columns, files=files, replaces=document.get("replaces"), **known)
 
 
 def _name(path: str) -> str:

@@ -25,6 +25,19 @@ def partner(world: World, key: str) -> str:
     return next(k for k in (f"p{n}" for n in range(1000)) if world.partition(k) == world.partition(key))
 
 
+# What was erased
+
+
+def test_records_of_erased_events_may_be_gone_with_their_tombstone(world: World) -> None:
+    """Compaction removes the last record of a key at its tombstone, and a day later the tombstone."""
+    erased, lost = world.events("PROCESSED", ["k", "l"])
+    assert verify(world.settings).lost == 2
+    world.db.execute('update bridge.outbox set headers = \'{"bridge_erased": "x"}\' where id = %s', (erased,))
+    verdict = verify(world.settings)
+    assert verdict.examples == {"lost": (lost,)}
+    assert verdict.not_judged == {"erased": 1}
+
+
 # What left the database
 
 

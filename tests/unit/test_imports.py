@@ -28,8 +28,10 @@ def importers(module: str, name: str | None = None) -> set[str]:
     return found
 
 
-def test_one_module_makes_producers() -> None:
-    assert importers("confluent_kafka", "Producer") == {"kafka.producer"}
+def test_one_module_makes_producers_of_events() -> None:
+    """The other one makes those of tombstones, which have no transactional id that could fence a relay."""
+    assert importers("confluent_kafka", "Producer") == {"kafka.producer", "kafka.tombstones"}
+    assert "transactional" not in (PACKAGE / "kafka" / "tombstones.py").read_text("utf-8").partition('"""\n\n')[2]
 
 
 def test_one_module_speaks_to_the_registry() -> None:

@@ -8,7 +8,8 @@
 --
 -- Events that have left with their partition of the history may have changed whatever was last told before they were to
 -- leave: an hour more, for clocks are set back. What differs then is `left`: not judged. So is a row without events that
--- may have been written by then; `older` is one that may be from before tracking.
+-- may have been written by then; `older` is one that may be from before tracking. Of an event that bridge erase has
+-- emptied, only the action counts: `erased`.
 with retired as materialized (
     select r.range_from, r.range_to + interval '1 hour' as range_to
       from bridge.retired_partition as r
@@ -28,6 +29,7 @@ with retired as materialized (
 ), event as (
     select h.entity_id, h.seq, h.action, h.new_state, h.relation, h.occurred_at,
            case h.action when 'READ' then h.new_state else h.previous_state end as previous_state,
+           h.headers ? 'bridge_erased' as is_erased, lag(h.headers ? 'bridge_erased') over of_key as former_is_erased,
            lag(h.occurred_at) over of_key as former_at,
            lag(h.seq) over of_key as former_seq, lag(h.action) over of_key as former_action,
            lag(h.new_state) over of_key as former_state, lag(h.relation) over of_key as former_relation,
@@ -45,6 +47,7 @@ with retired as materialized (
                when e.former_action = 'DELETE' then e.action <> 'INSERT'
                when ended.is_sure then e.action <> 'INSERT'
                when e.action = 'INSERT' then ended.is_sure is null
+               when e.is_erased or e.former_is_erased then false
                else not (case when e.previous_state is not distinct from e.former_state then true
                               when e.previous_state is null or e.former_state is null then false
                               else {chain_agrees} end) end as is_broken
@@ -61,7 +64,7 @@ with retired as materialized (
       from judged as j
 ), last as (
     select k.entity_id, k.new_state as state, k.was_broken, k.action <> 'DELETE' and ended.is_sure is not true as is_alive,
-           ended.is_sure is false as is_doubtful,
+           ended.is_sure is false as is_doubtful, k.is_erased,
            coalesce(k.occurred_at < (select max(r.range_to) from retired as r), false) as may_have_changed
       from known as k
       left join lateral (
@@ -81,6 +84,7 @@ with retired as materialized (
                                                    when p.age > 0 and p.age <= {tracked} then 'left'
                                                    else 'older' end
                 when not l.is_alive then 'missing'
+                when l.is_erased then 'erased'
                 when l.state is not distinct from p.state then null
                 when l.state is null or p.state is null then 'stale'
                 when not {states_agree} then 'stale' end as kind,

@@ -103,7 +103,8 @@ create table bridge.retired_partition (
 
 create index retired_partition_range_idx on bridge.retired_partition (parent, range_from);
 
--- The files that a table partition has been written to so far (bridge/keeping/export.py). Nothing deletes a file.
+-- The files that a table partition has been written to so far (bridge/keeping/export.py). Only `bridge erase` removes a
+-- file, once another one without its subject is in its place.
 create table bridge.cold_file (
     partition  bigint      not null references bridge.retired_partition (id),
     number     integer     not null,
@@ -181,4 +182,17 @@ create table bridge.maintenance_log (
         'busy',     -- a lock was not to be had in time; the next run tries again
         'error'
     ))
+);
+
+-- What `bridge erase` has done: the certificate of each erasure. Its subject is known by a hash alone.
+create table bridge.erasure (
+    id          uuid        primary key default gen_random_uuid(),
+    subject     bytea       not null,                -- SHA-256 of its key, as Kafka has it
+    entity_type text,                                -- as in bridge.history; null: of events of an application's own
+    asked_by    text        not null default session_user,
+    begun_at    timestamptz not null default clock_timestamp(),
+    finished_at timestamptz,                         -- null: to be gone on with
+    places      jsonb       not null default '{}',   -- {"bridge.outbox_20260301": 2, ...}: rows; and topics
+    remains     text[],                              -- where it may be found all the same
+    constraint subject_is_a_hash check (octet_length(subject) = 32)
 );

@@ -1,0 +1,1 @@
+select bridge.erase_rows(%(erasure)s, %(leaf)s::oid::regclass, %(parent)s, %(key)s, %(most)s)

@@ -1,0 +1,1 @@
+select places from bridge.erasure where id = %(id)s
