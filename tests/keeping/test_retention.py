@@ -195,6 +195,20 @@ def test_a_table_that_took_the_name_of_a_retired_one_is_not_dropped(db: Db, eith
     assert exists(db, leaf)
 
 
+def test_a_retired_table_whose_number_is_anothers_is_not_dropped(db: Db, either_version: str) -> None:
+    """As after a restore, of a table that had been dropped by hand: a dump has a bare number of it."""
+    insert_old(db, "30 days")
+    db.execute("create table public.mine as select g from generate_series(1, 10) as g")
+    db.execute("update bridge.partition_policy set expiry = 'detach' where keep_for is not null")
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions", "retention")
+    db.execute("update bridge.retired_partition set expiry = 'drop', relation = 'public.mine'::regclass")
+    (trouble,) = troubles(keep(either_version, "retention"))
+    assert "has another name" in trouble
+    assert exists(db, "public.mine")
+
+
 def test_what_is_written_to_a_retired_table_is_not_dropped(db: Db, either_version: str) -> None:
     leaf = insert_old(db, "30 days")
     db.execute("update bridge.partition_policy set expiry = 'detach' where keep_for is not null")
