@@ -146,7 +146,7 @@ MUTATIONS = (
         "a partition is taken out in a transaction with one snapshot",
         "sql/engine/functions/require_read_committed.sql",
         "    if current_setting('transaction_isolation') not in",
-        "    if current_setting('transaction_isolation') in ('none') and current_setting('transaction_isolation') not in",
+        "    if false and current_setting('transaction_isolation') not in",
         "tests/keeping/test_retention.py -k one_snapshot",
     ),
     Mutation(
