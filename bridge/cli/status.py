@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -64,10 +65,10 @@ def _print(now: Status) -> None:
 
 
 def _jobs(now: Status) -> Table:
-    jobs = Table("keeper's job", "last run", "outcome", "next", box=None, pad_edge=False)
+    jobs = Table("keeper's job", "last run (UTC)", "outcome", "next (UTC)", box=None, pad_edge=False)
     for job in now.keeping.jobs:
-        last = "-" if job.started_at is None else f"{job.started_at:%Y-%m-%d %H:%M}"
-        jobs.add_row(job.job, last, job.outcome or "-", f"{job.due_at:%Y-%m-%d %H:%M}" if job.enabled else "disabled")
+        last = "-" if job.started_at is None else f"{job.started_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+        jobs.add_row(job.job, last, job.outcome or "-", f"{job.due_at.astimezone(UTC):%Y-%m-%d %H:%M}" if job.enabled else "disabled")
     return jobs
 
 

@@ -48,7 +48,10 @@ class Since(click.ParamType[Any]):
             self.fail(
                 f"{value!r} is neither a time (2026-03-01T12:00Z) nor a number of m, h, d or w (6h, 2d)", param, ctx
             )
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        if time > datetime.now(UTC):
+            self.fail(f"{value!r} has not come yet: there would be nothing to compare", param, ctx)
+        return time
 
 
 @click.command("verify")

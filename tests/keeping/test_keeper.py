@@ -61,6 +61,7 @@ def test_what_was_done_is_not_due_until_its_time_comes(db: Db, database: str) ->
     assert due(db) == {"cleanup"}
     db.execute("update bridge.policy set enabled = false where job = 'cleanup'")
     assert due(db) == set()
+    assert db.execute(query("due_jobs"), {"jobs": ["cleanup"], "at_once": True}).fetchall() == [("cleanup",)]
     db.execute("update bridge.policy set started_at = started_at + interval '1 year'")  # a clock was set back
     assert due(db) == set(JOBS) - {"cleanup"}
 

@@ -1,8 +1,7 @@
 -- The jobs that are due, the one that waited longest first. What failed is tried again sooner, with growing pauses.
 select p.job
   from bridge.policy as p
- where p.enabled
-   and (%(jobs)s::text[] is null or p.job = any(%(jobs)s::text[]))
+ where (%(jobs)s::text[] is null and p.enabled or p.job = any(%(jobs)s::text[]) and (p.enabled or %(at_once)s))
    and (%(at_once)s
         or p.started_at is null
         or p.started_at > clock_timestamp()          -- the clock was set back
