@@ -26,7 +26,13 @@ logger = logging.getLogger(__name__)
 
 @click.command("maintain")
 @click.option("--once", is_flag=True, help="Do every enabled job now, whether it is due or not, and end.")
-@click.option("--job", "jobs", type=click.Choice(list(JOBS)), multiple=True, help="Only this one, with --once even if it is not enabled; may be repeated.")
+@click.option(
+    "--job",
+    "jobs",
+    type=click.Choice(list(JOBS)),
+    multiple=True,
+    help="Only this one, with --once even if it is not enabled; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each run of a job, on standard output.")
 @config_option
 def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: Path | None) -> int:

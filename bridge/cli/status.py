@@ -68,7 +68,12 @@ def _jobs(now: Status) -> Table:
     jobs = Table("keeper's job", "last run (UTC)", "outcome", "next (UTC)", box=None, pad_edge=False)
     for job in now.keeping.jobs:
         last = "-" if job.started_at is None else f"{job.started_at.astimezone(UTC):%Y-%m-%d %H:%M}"
-        jobs.add_row(job.job, last, job.outcome or "-", f"{job.due_at.astimezone(UTC):%Y-%m-%d %H:%M}" if job.enabled else "disabled")
+        jobs.add_row(
+            job.job,
+            last,
+            job.outcome or "-",
+            f"{job.due_at.astimezone(UTC):%Y-%m-%d %H:%M}" if job.enabled else "disabled",
+        )
     return jobs
 
 
