@@ -44,6 +44,13 @@ MUTATIONS = (
         "tests/integration/test_erase.py -k still_to_be_published",
     ),
     Mutation(
+        "what came between the look and the update is erased",
+        "sql/engine/functions/erase_rows.sql",
+        "not exists (select from bridge.unread as u where u.id = r.id)",
+        "true",
+        "tests/integration/test_erase.py -k function_itself",
+    ),
+    Mutation(
         "an event that was erased is published",
         "bridge/encoding/headers.py",
         "            if name == ERASED:\n",

@@ -170,6 +170,24 @@ def test_a_dead_event_is_refused_until_it_is_given_up(site: Site) -> None:
     assert site.bridge("verify").returncode == 0
 
 
+def test_the_function_itself_leaves_alone_what_is_to_be_published(site: Site) -> None:
+    """An event may come between the command's look and its update."""
+    with site.connect() as db:
+        change(db, 1001, NAME)
+        row = db.execute(
+            "insert into bridge.erasure (subject) values (sha256('person-1001')) returning id,"
+            " (select tableoid from bridge.outbox where event_key = 'person-1001' limit 1)"
+        ).fetchone()
+        assert row is not None
+        call = "select bridge.erase_rows(%s, %s::oid::regclass, 'bridge.outbox', %s, 10)"
+        assert db.execute(call, (*row, "person-1001")).fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            db.execute(call, (*row, "person-2"))  # another one's certificate
+        site.drain()
+        assert db.execute(call, (*row, "person-1001")).fetchone() == (3,)
+        assert db.execute(call, (*row, "person-1001")).fetchone() == (0,)
+
+
 def test_a_dry_run_and_a_no_change_nothing(site: Site) -> None:
     dry = site.bridge("erase", "person-1", "--dry-run")
     assert dry.returncode == 0
