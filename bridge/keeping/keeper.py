@@ -68,13 +68,15 @@ class Keeper:
 
         Raises DatabaseUnavailable (DatabaseRefuses where a right is missing).
         """
+        which = {"jobs": list(jobs) or None, "at_once": at_once}
         with explained():
+            if not house.conn.execute(query("due_jobs"), which).fetchall():
+                return []  # nothing is written where nothing is to be done
             if not self._holds(house.conn):
                 return None
             try:
                 runs = []
-                due = house.conn.execute(query("due_jobs"), {"jobs": list(jobs) or None, "at_once": at_once}).fetchall()
-                wanted = {job for (job,) in due}
+                wanted = {job for (job,) in house.conn.execute(query("due_jobs"), which).fetchall()}
                 for job in filter(wanted.__contains__, JOBS):  # what one takes out, the next one writes to files
                     if house.pause(0) and self._holds(house.conn):
                         runs.append(self._run(house, job))
