@@ -170,14 +170,15 @@ def test_an_old_snapshot_finishes_nothing(db: Db, isolation: str) -> None:
     assert db.execute(noted).fetchall() == [("error",)]
 
 
-def test_an_old_snapshot_makes_no_partition_without_a_guard(db: Db, carrier: Carrier, database: str) -> None:
+def test_an_old_snapshot_makes_no_partition_at_all(db: Db, carrier: Carrier, database: str) -> None:
     with psycopg.connect(database) as other:
         other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         other.execute("select")
         assert finish(db) == day(db)
-        other.execute(
-            f"select bridge.create_partition('bridge.outbox', {DAY_OF_NONE}, {DAY_OF_NONE} + '1 day')".encode()
-        )
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+            other.execute(
+                f"select bridge.create_partition('bridge.outbox', {DAY_OF_NONE}, {DAY_OF_NONE} + '1 day')".encode()
+            )
     write(db, IN_NONE)
     assert carrier.carry() == 1
 

@@ -100,7 +100,11 @@ def test_what_a_person_dropped_is_phantom_until_he_says_so(world: World) -> None
     assert verify(world.settings).not_judged == {"departed": 2}
     world.db.execute("delete from bridge.retired_partition")
     world.db.execute("select bridge.create_partition('bridge.outbox'::regclass, %s, %s)", (since, until))
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match="it is there"):
+    world.db.execute(describe(verdict)[-1].encode())  # a keeper may have made it anew: it is empty
+    assert verify(world.settings).not_judged == {"departed": 2}
+    world.db.execute("delete from bridge.retired_partition")
+    world.age(world.events("PENDING", ["m"]), 10)
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="there are rows of that time"):
         world.db.execute(describe(verdict)[-1].encode())
 
 
