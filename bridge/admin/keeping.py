@@ -31,6 +31,11 @@ class JobStatus:
     due_at: datetime
     is_late: bool
 
+    @property
+    def fails(self) -> bool:
+        """Whether its last run failed, or did not come to its end."""
+        return self.outcome == "error" or (self.outcome == "running" and self.failures > 1)
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionStatus:
@@ -66,7 +71,7 @@ class Keeping:
 
         What tracking lacks is for `bridge doctor` to say.
         """
-        fails = any(job.outcome == "error" and job.failures >= AGAIN and job.job != "capture" for job in self.jobs)
+        fails = any(job.fails and job.failures >= AGAIN and job.job != "capture" for job in self.jobs)
         short = any(table.runway_seconds < SHORT_SECONDS for table in self.partitions)
         return fails or short or any(job.is_late for job in self.jobs)
 
@@ -77,8 +82,10 @@ class Keeping:
         for job in self.jobs:
             if job.is_late:
                 found.append(f"{job.job} has been due since {job.due_at:%Y-%m-%d %H:%M:%S%z}: no keeper is at work")
-            elif job.enabled and job.outcome not in (None, "ok") and job.finished_at is not None:
-                found.append(f"{job.job}: {job.outcome} ({job.failures} runs in a row): {job.detail}")
+            elif job.enabled and (job.fails or job.outcome == "busy"):
+                found.append(
+                    f"{job.job}: {job.outcome} ({job.failures} runs in a row): {job.detail or 'not ended yet'}"
+                )
         for table in self.partitions:
             if table.default_rows:
                 found.append(f"{table.default_rows} rows of {table.parent} have no partition of their own")

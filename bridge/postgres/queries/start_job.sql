@@ -1,4 +1,4 @@
--- Until it is finished, its outcome says that it was not.
+-- Where it stays like this, the keeper was killed: that counts as a failure.
 update bridge.policy
-   set started_at = clock_timestamp(), outcome = 'error', detail = 'it has not come to its end', failures = failures + 1
+   set started_at = clock_timestamp(), outcome = 'running', detail = null, failures = failures + 1
  where job = %(job)s

@@ -13,7 +13,7 @@ create table bridge.policy (
     failures     integer     not null default 0,      -- runs in a row
     constraint job_is_known check (job in ('partitions', 'retention', 'archive', 'refresh', 'capture', 'cleanup')),
     constraint every_is_positive check (every > interval '0'),
-    constraint outcome_is_known check (outcome in ('ok', 'busy', 'error'))
+    constraint outcome_is_known check (outcome in ('running', 'ok', 'busy', 'error'))
 ) with (fillfactor = 50);
 
 insert into bridge.policy (job, every) values
