@@ -286,14 +286,18 @@ def test_a_traceparent_that_is_none(db: Db) -> None:
     assert db.execute(query).fetchall() == [({},), ({},)]
 
 
+WAITS = "select exists (select from pg_locks where not granted and relation = 'public.t'::regclass)"
+
+
 def test_enabling_and_changing_on_a_busy_table(db: Db, either_version: str) -> None:
     run(db, "create table t (id int primary key, n int)")
     with psycopg.connect(either_version) as writer, psycopg.connect(either_version, autocommit=True) as other:
         writer.execute("insert into public.t values (1)")
         waiting = threading.Thread(target=lambda: run(db, "select bridge.enable_tracking('t')"))
         waiting.start()
+        other.execute("set lock_timeout = '2s'")
         for key in range(2, 12):  # no writer waits for longer than a try
-            other.execute("set lock_timeout = '2s'")
+            eventually(lambda: other.execute(WAITS).fetchone() == (True,))
             other.execute("insert into public.t values (%s)", (key,))
         writer.commit()
         waiting.join(30)
