@@ -15,4 +15,5 @@ pytest_plugins = [
     "fix_kafka",
     "fix_acl",
     "fix_verify",
+    "fix_command",
 ]

@@ -929,8 +929,8 @@ MUTATIONS = (
     Mutation(
         "partitions are finished by an old snapshot",
         "sql/engine/functions/finish_partitions.sql",
-        "not in ('read committed', 'read uncommitted') then",
-        "is null then",
+        "    perform bridge.require_read_committed('partitions cannot be finished');\n",
+        "",
         "tests/integration/test_finished.py -k old_snapshot",
     ),
     Mutation(

@@ -67,8 +67,7 @@ class Leaving(NamedTuple):
 
 def leaving_now(conn: psycopg.Connection, policy: Policy) -> Leaving:
     """What the policies that hold in this transaction come to for one table."""
-    table = find_table(conn, policy.parent)
-    return Leaving(*conn.execute(query("leaving_now"), {"table": table.oid}).fetchone() or (0, None, None))
+    return Leaving(*conn.execute(query("leaving_now"), {"parent": policy.parent}).fetchone() or (0, None, None))
 
 
 def set_policy(conn: psycopg.Connection, name: str, wanted: Mapping[str, object]) -> Policy:

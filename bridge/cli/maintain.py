@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 from pathlib import Path
 
 import click
@@ -17,6 +14,7 @@ from bridge.errors import BridgeError
 from bridge.keeping.keeper import JOBS, Run
 from bridge.keeping.step import Outcome
 from bridge.postgres.connection import connect
+from bridge.postgres.members import own_id
 from bridge.postgres.migrate import require_current
 from bridge.relay.house import HouseKeeper
 from bridge.relay.signals import stop_on_signals
@@ -44,8 +42,7 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: P
     """
     settings = load(config)
     log_to_stderr(logging.ERROR if once else logging.INFO)  # what a run did is printed
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-    house = HouseKeeper(settings, owner, jobs=jobs, tell=lambda run: _print(run, as_json))
+    house = HouseKeeper(settings, own_id(), jobs=jobs, tell=lambda run: _print(run, as_json))
     stop_on_signals(house.end)
     if once:
         return _once(house, as_json)

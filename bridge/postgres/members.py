@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,11 @@ from bridge.postgres.connection import connect, is_pooled, waiting_at_most
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import Settings
+
+
+def own_id() -> str:
+    """What tells this process from the other relays and keepers: its host, its pid, and a word of chance."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 class ShardRow(NamedTuple):

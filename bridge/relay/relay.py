@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +14,7 @@ from collections.abc import Sequence
 from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
-from bridge.postgres.members import Members, ShardRow
+from bridge.postgres.members import Members, ShardRow, own_id
 from bridge.postgres.store import Store
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
 from bridge.relay.capture import CaptureWatch
@@ -51,7 +48,7 @@ class Relay:
         self, settings: Settings, stopping: threading.Event, *, until_empty: bool, wait_seconds: float
     ) -> None:
         """`wait_seconds`: how long to wait at the start for servers that are away."""
-        self.relay_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.relay_id = own_id()
         self._settings = settings
         self._until_empty = until_empty
         self._wait_seconds = wait_seconds

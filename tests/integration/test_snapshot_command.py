@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
-
-from bridge.cli.main import main
+from fix_command import Done, Run
 
 Db = psycopg.Connection[Any]
-
-
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -33,23 +20,6 @@ def db(database: str) -> Iterator[Db]:
         conn.execute("create table item (id int primary key, n int)")
         conn.execute("insert into item select g, g from generate_series(1, 20) as g")
         yield conn
-
-
-@pytest.fixture
-def run(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A command of `bridge`, in this process."""
-    monkeypatch.setenv("BRIDGE_DATABASE_URL", database)
-    monkeypatch.setattr("sys.excepthook", lambda *_: None)
-    monkeypatch.setattr("threading.excepthook", threading.excepthook)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr("sys.argv", ["bridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
 
 
 def test_a_table_that_has_rows_is_told_of_it(db: Db, run: Run) -> None:

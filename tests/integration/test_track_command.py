@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
+from fix_command import Done, Run
 from psycopg.conninfo import make_conninfo
 
 from bridge.admin import tracking
-from bridge.cli.main import main
 from bridge.relay.capture import LOOK_SECONDS, CaptureWatch
 from bridge.settings import DatabaseSettings, Settings
 
@@ -21,39 +21,11 @@ Db = psycopg.Connection[Any]
 PEOPLE = "create table public.people (id int primary key, name text, ssn text, seen timestamptz)"
 
 
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def db(database: str) -> Iterator[Db]:
     with psycopg.connect(database, autocommit=True, application_name="a test's own") as conn:
         conn.execute("set search_path = public")
         yield conn
-
-
-@pytest.fixture
-def run(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A command of `bridge`, in this process."""
-    monkeypatch.setenv("BRIDGE_DATABASE_URL", database)
-    monkeypatch.setattr("sys.excepthook", lambda *_: None)
-    monkeypatch.setattr("threading.excepthook", threading.excepthook)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr("sys.argv", ["bridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
 
 
 def events(db: Db, entity_type: str) -> list[tuple[str, str, Any]]:

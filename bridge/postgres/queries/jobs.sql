@@ -3,9 +3,7 @@ select p.job, p.enabled, p.started_at, p.finished_at, p.succeeded_at, p.outcome,
        p.enabled and d.due_at < now() - interval '1 hour' as is_late
   from bridge.policy as p
  cross join lateral (
-    select coalesce(p.started_at + case when p.outcome = 'ok' then p.every
-                                        else least(p.every, interval '15 seconds' * power(2, least(p.failures, 12)))
-                                   end,
+    select coalesce(bridge.job_due_at(p),
                     (select min(m.applied_at) from bridge.schema_migration as m)) as due_at
  ) as d
  order by p.job

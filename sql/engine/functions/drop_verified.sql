@@ -19,10 +19,7 @@ declare
     retired bridge.retired_partition;
     held record;
 begin
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-        raise exception 'a table cannot be dropped in a % transaction', current_setting('transaction_isolation')
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Begin it with: isolation level read committed.';
-    end if;
+    perform bridge.require_read_committed('a table cannot be dropped');
     select p.* into retired from bridge.retired_partition as p where p.id = drop_verified.id for update;
     if retired.state is distinct from 'verified' then
         raise exception 'the table % is not dropped: its cold files were not verified', retired.leaf

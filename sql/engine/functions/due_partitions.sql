@@ -1,9 +1,10 @@
 -- due_partitions: the table partitions whose time is over, by bridge.partition_policy.
 --
+-- Parameters: of_leaf   this one alone, if it is one; null: all
 -- Returns:    each, the oldest first, with what stands against its leaving (null: nothing)
 -- Writes:     nothing
 -- Errors:     none
-create or replace function bridge.due_partitions()
+create or replace function bridge.due_partitions(of_leaf regclass default null)
     returns table (leaf regclass, parent regclass, range_from timestamptz, range_to timestamptz, obstacle text)
     language plpgsql stable
     security definer
@@ -17,10 +18,11 @@ begin
      cross join lateral bridge.partition_bounds(p.parent) as b
      where p.keep_for is not null
        and not b.is_default
+       and (of_leaf is null or b.leaf = of_leaf)
        and (select c.relkind from pg_class as c where c.oid = b.leaf) in ('r', 'p')
        and b.range_to <= now() - p.keep_for
        and (p.parent <> 'bridge.outbox'::regclass or bridge.was_processed_by(b.leaf, now() - p.keep_for))
      order by b.range_from, p.parent::text;
 end $$;
 
-revoke execute on function bridge.due_partitions() from public;
+revoke execute on function bridge.due_partitions(regclass) from public;

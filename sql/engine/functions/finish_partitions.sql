@@ -28,10 +28,7 @@ declare
     unread text;
     first_unread timestamptz;
 begin
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-        raise exception 'partitions cannot be finished in a % transaction', current_setting('transaction_isolation')
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Begin it with: isolation level read committed.';
-    end if;
+    perform bridge.require_read_committed('partitions cannot be finished');
     lock table only bridge.outbox, only bridge.history in share update exclusive mode;
     select up_to into known from bridge.finished;
     for part in

@@ -20,7 +20,7 @@ declare
     id bigint;
 begin
     perform bridge.require_read_committed();
-    select d.* into due from bridge.due_partitions() as d where d.leaf = $1 and d.obstacle is null;
+    select d.* into due from bridge.due_partitions(leaf) as d where d.obstacle is null;
     if not found then
         return null;
     end if;

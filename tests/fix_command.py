@@ -1,0 +1,39 @@
+"""Commands of `bridge` in the test's own process: what they print, and how they end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from bridge.cli.main import main
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A command of `bridge`, in this process."""
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", database)
+    monkeypatch.setattr("sys.excepthook", lambda *_: None)
+    monkeypatch.setattr("threading.excepthook", threading.excepthook)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr("sys.argv", ["bridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return Done(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
