@@ -31,6 +31,7 @@ class Event(NamedTuple):
     in microseconds since 1970 (UTC); `key_hash` is Postgres' `hashtextextended(key, 0)`.
 
     `event_type` is empty where the row is gone: an event has one, and what was parked must not vanish in silence.
+    `replay_id` is the replay's that publishes it once more, None for an event's first time.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Event(NamedTuple):
     headers: str | None
     created_us: int
     key_hash: int = 0
+    replay_id: int | None = None
 
 
 class Record(NamedTuple):

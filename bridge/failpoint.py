@@ -1,4 +1,4 @@
-"""Named places in the protocol, in archiving and in erasures, where a test makes the process fail.
+"""Named places in the protocol, in archiving, replays and erasures, where a test makes the process fail.
 
 BRIDGE_FAILPOINT=name:action[@count] acts when `name` is reached for the `count`-th time (default 1) in a process:
 `kill` sends SIGKILL to the process, `stop` sends SIGSTOP. Without the variable nothing is ever done.
@@ -37,6 +37,8 @@ ARCHIVING = (
     "dropped",
 )
 
+REPLAYING = ("replay_parked",)  # a slice of a replay is parked
+
 ERASING = (
     "erased_rows",  # one slice is committed
     "cold_files_written",  # the new ones and their manifest, which does not count yet
@@ -52,7 +54,7 @@ def _parse(text: str | None) -> tuple[str, signal.Signals, int] | None:
         return None
     name, _, rest = text.partition(":")
     action, _, count = rest.partition("@")
-    names = (*NAMES, *ARCHIVING, *ERASING)
+    names = (*NAMES, *ARCHIVING, *REPLAYING, *ERASING)
     if name not in names or action not in _ACTIONS:
         raise ValueError(f"BRIDGE_FAILPOINT must be name:kill or name:stop, with a name of {', '.join(names)}")
     return name, _ACTIONS[action], int(count or 1)

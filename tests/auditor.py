@@ -81,20 +81,32 @@ def audit(settings: Settings, routed: Sequence[str], dead_letters: str, written:
     found = read_topics(bootstrap, [*routed, dead_letters])
     dead = {record.headers["ce_id"] for record in found.pop(dead_letters)}
     seen: set[str] = set()
+    replays: set[tuple[str, str]] = set()  # ids, and in which replay
     duplicated, reordered, changed = set(), set(), set()
     schemas = Schemas(settings.registry.url)
     for records in found.values():
         last: dict[bytes, int] = defaultdict(int)
+        replayed_to: dict[tuple[bytes, str], int] = defaultdict(int)
         for record in records:
             id_ = record.headers["ce_id"]
             row = rows.get(id_)
-            if id_ in seen:
+            if "bridge_replayed" in record.headers:  # in an order of its own
+                replay = (id_, record.headers["bridge_replayed"])
+                last_replayed = replayed_to[record.key, replay[1]]
+                if replay in replays:
+                    duplicated.add(id_)
+                elif row is not None and row.seq <= last_replayed:
+                    reordered.add(id_)
+                replays.add(replay)
+                replayed_to[record.key, replay[1]] = max(last_replayed, 0 if row is None else row.seq)
+            elif id_ in seen:
                 duplicated.add(id_)
             elif row is not None and row.is_ordered:
                 if row.seq <= last[record.key]:
                     reordered.add(id_)
                 last[record.key] = max(last[record.key], row.seq)
-            seen.add(id_)
+            if "bridge_replayed" not in record.headers:
+                seen.add(id_)
             if row is not None and not _is_equal(record.key, schemas.decode(record.value), row):
                 changed.add(id_)
     lost = {id_ for id_, row in rows.items() if row.status == "PROCESSED" and id_ not in seen}

@@ -741,7 +741,7 @@ MUTATIONS = (
     Mutation(
         "what is stuck is overtaken by what was released",
         "bridge/shard/parked.py",
-        "if row.seq in self._in_flight or self._stuck.get(row.place, row.seq) < row.seq:",
+        "if row.seq in self._in_flight or self._stuck.get(_queue(row), row.seq) < row.seq:",
         "if row.seq in self._in_flight:",
     ),
     Mutation(
@@ -870,11 +870,64 @@ MUTATIONS = (
     Mutation(
         "later events of a dead one are released, in SQL",
         "bridge/postgres/queries/read_parked.sql",
+        "where shard = %(shard)s and state in ('waiting', 'retried') and seq <= %(last)s::bigint\n"
+        "                and seq not in (select unnest(%(in_flight)s::bigint[]))\n"
+        "                and topic <> all (%(held)s::text[])\n"
         "                and (waits_for is null or waits_for <> all (%(held)s::text[]))\n"
         "                and (select true from",
+        "where shard = %(shard)s and state in ('waiting', 'retried') and seq <= %(last)s::bigint\n"
+        "                and seq not in (select unnest(%(in_flight)s::bigint[]))\n"
+        "                and topic <> all (%(held)s::text[])\n"
         "                and (waits_for is null or waits_for <> all (%(held)s::text[]))\n"
         "                and true or false and (select true from",
         "tests/integration/test_dead.py",
+    ),
+    Mutation(
+        "a replayed event that stays is overtaken by its key's next",
+        "bridge/shard/parked.py",
+        "        if row.blocks or row.state is State.REPLAYED:",
+        "        if row.blocks:",
+    ),
+    Mutation(
+        "a replayed event that is parked again is overtaken by its key's next",
+        "bridge/shard/parked.py",
+        "change.after.state is State.REPLAYED:\n            self.leave(change.after)",
+        "change.after.state is State.REPLAYED:\n            pass",
+    ),
+    Mutation(
+        "what was never published is replayed",
+        "sql/engine/functions/replay_slice.sql",
+        "           and (s.shard is null\n",
+        "           and (true\n",
+        "tests/integration/test_replay.py -k only_what",
+    ),
+    Mutation(
+        "what is being replayed is replayed by another one, too",
+        "sql/engine/functions/replay_slice.sql",
+        "p.state in ('published', 'refused')",
+        "p.state in ('published', 'refused', 'replayed')",
+        "tests/integration/test_replay.py -k being_replayed",
+    ),
+    Mutation(
+        "an event that is replayed counts as published twice",
+        "bridge/shard/batch.py",
+        " for event in self.published if event.replay_id is None",
+        " for event in self.published",
+        "tests/integration/test_replay.py -k all_comes",
+    ),
+    Mutation(
+        "what is replayed keeps new events out",
+        "bridge/postgres/queries/read_parked.sql",
+        "limit greatest(%(rows)s / 2, 1)",
+        "limit %(rows)s",
+        "tests/failure/test_replay_killed.py -k new_events",
+    ),
+    Mutation(
+        "a recovery takes an event's first time for its replay",
+        "bridge/admin/recover.py",
+        "if (id, _text(headers[REPLAYED])) in replays else",
+        "if False else",
+        "tests/failure/test_recover.py -k replayed",
     ),
     Mutation(
         "parked ones do not block, in SQL",

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import psycopg
 
-from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, ce_source
+from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, REPLAYED, ce_source
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.routing import all_topics
 from bridge.errors import LeaseLost
@@ -74,6 +74,7 @@ class _Case:
     ours: Ledger
     found: ControlRecord | None
     pending: dict[str, str]  # ids, and their sources
+    replays: dict[str, int]  # ids of events that are being replayed, and in which replay
 
 
 def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bool]) -> list[Finding]:
@@ -86,14 +87,15 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
         cases = [_take(settings, *stopped, resources) for stopped in _stopped(settings, only)]
         if not cases:
             return []
-        published, dead = _find(settings, {id for case in cases for id in case.pending})
+        replays = {(id, str(replay)) for case in cases for id, replay in case.replays.items()}
+        published, dead, replayed = _find(settings, {id for case in cases for id in case.pending}, replays)
         findings = [_compare(case, published, dead) for case in cases]
         decided = [decide(finding) for finding in findings]
         if any(finding.renumber for finding, is_to_go_on in zip(findings, decided, strict=True) if is_to_go_on):
             cases = _renumbered(cases)
         for case, finding, is_to_go_on in zip(cases, findings, decided, strict=True):
             if is_to_go_on:
-                _let_go_on(settings, case, finding)
+                _let_go_on(settings, case, finding, replayed)
             case.store.release(case.ours)
         return findings
 
@@ -115,11 +117,13 @@ def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources
     if ours.in_flight is not None and found == ours.control:  # what it was stopped for is another matter
         store.write(ours, ours.settled(), ours.in_flight)
         ours = ours.settled()
-    return _Case(reason, renumber, store, producer, ours, found, _pending(store))
+    return _Case(reason, renumber, store, producer, ours, found, *_pending(store))
 
 
-def _pending(store: Store) -> dict[str, str]:
-    return dict(store.conn.execute(query("pending_ids"), {"shard": store.shard}).fetchall())
+def _pending(store: Store) -> tuple[dict[str, str], dict[str, int]]:
+    rows = store.conn.execute(query("pending_ids"), {"shard": store.shard}).fetchall()
+    pending = {id: source for id, source, replay in rows if replay is None}
+    return pending, {id: replay for id, _, replay in rows if replay is not None}
 
 
 def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
@@ -128,8 +132,13 @@ def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
     return [replace(case, ours=case.store.take_stopped()) for case in cases]
 
 
-def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
-    """Which of `ids` are in the topics, and which among the dead letters with what reason."""
+def _find(
+    settings: Settings, ids: set[str], replays: set[tuple[str, str]]
+) -> tuple[set[str], dict[str, str], set[str]]:
+    """Which of `ids` are in the topics, and which among the dead letters with what reason; and of `replays`, which have
+    an id and the number of the replay, the ids of those that are anywhere.
+    """
+    replayed: set[str] = set()
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
     topics = [topic for topic in all_topics(settings) if topic in exist]
@@ -143,11 +152,13 @@ def _find(settings: Settings, ids: set[str]) -> tuple[set[str], dict[str, str]]:
                 if headers.get(CE_SOURCE) not in ours:
                     continue
                 id = _text(headers.get(CE_ID))
-                if id in ids and message.topic() == dead_letters:
+                if REPLAYED in headers:  # it was published before, which says nothing of what is pending
+                    replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
+                elif id in ids and message.topic() == dead_letters:
                     dead[id] = _text(headers.get(DEAD_REASON))
                 elif id in ids:
                     published.add(id)
-    return published, dead
+    return published, dead, replayed
 
 
 def _text(header: bytes | None) -> str:
@@ -169,7 +180,7 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     )
 
 
-def _let_go_on(settings: Settings, case: _Case, finding: Finding) -> None:
+def _let_go_on(settings: Settings, case: _Case, finding: Finding, replayed: set[str]) -> None:
     new = adopt(case.ours, case.found, uuid4())
     if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
         case.producer.commit(new.control)
@@ -182,6 +193,7 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding) -> None:
         "owner": new.owner,
         "bound": _bound(conn),
         "published": list(finding.published),
+        "replayed": [id for id in case.replays if id in replayed],
         "dead_ids": list(finding.dead),
         "reasons": list(finding.dead.values()),
         "hold": settings.relay.on_dead is OnDead.HOLD,

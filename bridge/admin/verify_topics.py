@@ -13,7 +13,7 @@ from confluent_kafka import Message
 
 from bridge.admin.verify_scope import Progress, Scope
 from bridge.encoding.dead_letter import CUT
-from bridge.encoding.headers import CE_ID, CE_SEQUENCE, CE_SOURCE, CE_TIME, CE_TYPE, ce_source
+from bridge.encoding.headers import CE_ID, CE_SEQUENCE, CE_SOURCE, CE_TIME, CE_TYPE, REPLAYED, ce_source
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster, Partition
 from bridge.kafka.reader import Reader, headers_of
@@ -133,7 +133,7 @@ class _Records:
             place = self._numbers[topic] << 32 | (message.partition() or 0)
             key: Any = message.key() or b""
             is_dead = topic == self._dead_letters
-            if source is None:
+            if source is None or REPLAYED in headers:  # what was replayed is no copy, and in no order to the rest
                 if topic in self._compacted:
                     others.append((place, key))
             elif not is_dead or self._types is None or headers.get(CE_TYPE) in self._types:

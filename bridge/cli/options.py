@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
+
+AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)").fullmatch
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 config_option = click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml."
@@ -17,3 +23,23 @@ def plain_text(_context: click.Context, _parameter: click.Parameter, given: str 
         if any("\ud800" <= char <= "\udfff" for char in value):
             raise click.BadParameter("is not valid UTF-8")
     return given
+
+
+class Since(click.ParamType[Any]):
+    """A time, or how long ago that was."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
+        """ISO 8601, in UTC unless it says otherwise; or a number and m, h, d or w."""
+        if isinstance(value, datetime | timedelta):
+            return value
+        if ago := AGO(value):
+            return timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a time (2026-03-01T12:00Z) nor a number of m, h, d or w (6h, 2d)", param, ctx
+            )
+        return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import Since, config_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.cli.verify_capture import verify_tables
@@ -18,9 +17,6 @@ from bridge.errors import VerificationFailed
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.admin.verify import Gap, Verdict
-
-AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)").fullmatch
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 REASONS = {
     "trimmed": "events whose records Kafka's retention may have removed",
@@ -31,25 +27,13 @@ REASONS = {
 }
 
 
-class Since(click.ParamType[Any]):
-    """A time, or how long ago that was."""
-
-    name = "time"
+class Past(Since):
+    """A time that has come."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
-        """ISO 8601, in UTC unless it says otherwise; or a number and m, h, d or w."""
-        if isinstance(value, datetime | timedelta):
-            return value
-        if ago := AGO(value):
-            return timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        try:
-            time = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is neither a time (2026-03-01T12:00Z) nor a number of m, h, d or w (6h, 2d)", param, ctx
-            )
-        time = time if time.tzinfo else time.replace(tzinfo=UTC)
-        if time > datetime.now(UTC):
+        """As `Since`."""
+        time = super().convert(value, param, ctx)
+        if isinstance(time, datetime) and time > datetime.now(UTC):
             self.fail(f"{value!r} has not come yet: there would be nothing to compare", param, ctx)
         return time
 
@@ -57,7 +41,7 @@ class Since(click.ParamType[Any]):
 @click.command("verify")
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @click.option("--capture", is_flag=True, help="Compare tracked tables, or those named, with their recorded changes.")
-@click.option("--since", type=Since(), help="Only events since then: 2026-03-01T12:00Z, 6h, 2d.")
+@click.option("--since", type=Past(), help="Only events since then: 2026-03-01T12:00Z, 6h, 2d.")
 @click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only events of this topic; may be repeated.")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")

@@ -27,6 +27,7 @@ DEAD_REASON: Final = "bridge_error"  # these four are the dead letters'
 DEAD_SOURCE: Final = "bridge_source"
 DEAD_SEQ: Final = "bridge_seq"
 DEAD_CUT: Final = "bridge_cut"
+REPLAYED: Final = "bridge_replayed"  # the number of the replay, on what was published before
 ERASED: Final = "bridge_erased"  # in the database alone: nothing is left of this event that could be published
 RESERVED: Final = ("ce_", "bridge_", CONTENT_TYPE)  # names that begin so, in any case, are not the writer's to set
 
@@ -60,12 +61,15 @@ def event_headers(event: Event) -> list[Header]:
 
     `ce_sequence` has leading zeros, because CloudEvents wants it to sort as text.
     """
-    return [
+    headers: list[Header] = [
         (CE_ID, event.id),
         (CE_TIME, rfc3339(event.created_us)),
         (CE_SUBJECT, event.key),
         (CE_SEQUENCE, f"{event.seq:019d}"),
     ]
+    if event.replay_id is not None:
+        headers.append((REPLAYED, str(event.replay_id)))
+    return headers
 
 
 def rfc3339(microseconds: int) -> str:

@@ -203,7 +203,7 @@ class Reader:
             last_seq = upto
         return Read(
             Scan(last_seq, is_full or upto < EVERY, Snapshot.parse(snapshot), drawn),
-            tuple([Event._make(row[:9]) for row in rows]),
+            tuple([Event(*row[:9]) for row in rows]),
             {row[1]: _obstacle(row[9]) for row in rows if row[9] is not None},
             decisions,
         )
@@ -222,8 +222,11 @@ class Reader:
             due = self._conn.execute(query("next_due"), {"shard": self._shard})
             self._conn.execute("commit")
         rows = found.fetchall()
-        is_full = self._note_size(rows, rows_at_most) or last < EVERY
-        return Free(tuple([_released(row) for row in rows]), is_full, _one(due)[0])
+        fills = self._note_size(rows, rows_at_most)
+        released = tuple([_released(row) for row in rows])
+        # What is replayed comes last, and in half of the room: where it alone is large, new events have the other half.
+        is_full = fills and (len(rows) == rows_at_most or released[-1].row.state is not State.REPLAYED)
+        return Free(released, is_full or last < EVERY, _one(due)[0])
 
     def _cursor(self, whole_below: int) -> psycopg.Cursor:
         """For events: of those that come without their content the rest is read, whatever bytes it is."""
@@ -270,8 +273,8 @@ def _obstacle(text: str) -> Obstacle:
 
 
 def _released(row: Sequence[Any]) -> Released:
-    event = Event._make(row[:9])
-    topic, state, blocks, waits_for = row[9:13]
+    event = Event(*row[:10])
+    topic, state, blocks, waits_for = row[10:14]
     place = Place(topic, event.key_hash)
     parked = Parked(event.seq, event.source, event.id, event.created_us, place, State(state), blocks, waits_for)
     return Released(event, parked)

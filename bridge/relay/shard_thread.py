@@ -131,7 +131,10 @@ class ShardThread:
         self.dead += len(dead)
         for letter in dead:
             kind, reason = printable(letter.event.event_type[:200]), printable(letter.reason)
-            logger.warning("event %s (%s) is dead, see bridge dead list: %s", letter.event.id, kind, reason)
+            if letter.event.replay_id is None:
+                logger.warning("event %s (%s) is dead, see bridge dead list: %s", letter.event.id, kind, reason)
+            else:
+                logger.warning("event %s (%s) cannot be replayed: %s", letter.event.id, kind, reason)
 
     def _react(self, what: Reaction, error: Exception, shard: Shard | None) -> float:
         """Say what is to be said, and return the seconds to wait before the next try."""

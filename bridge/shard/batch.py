@@ -22,7 +22,8 @@ from bridge.text import place
 class Batch:
     """The records of one Kafka transaction, dead letters included, and what the claim writes down.
 
-    `published` are the events of its records, without the `dead`; `changes` what it parks and unparks.
+    `published` are the events of its records, without the `dead`, which include those that a replay cannot publish any
+    more; `changes` what it parks and unparks.
     """
 
     records: Sequence[Record]
@@ -42,7 +43,7 @@ class Batch:
 
     def in_flight(self, position: Position) -> InFlight:
         """What is settled when it was published; `position` is behind its read."""
-        of = Counter([event.source for event in self.published])
+        of = Counter([event.source for event in self.published if event.replay_id is None])  # once, however often
         return InFlight(position, of[EVENT_QUEUE], of[ENTITY_EVENTS], self.changes)
 
 
@@ -152,11 +153,17 @@ class BatchMaker:
             else:
                 self._records.append(record)
                 self._dead.append(letter)
-                row = Parked.of(event, topic, State.DEAD, blocks=self._block_keys)
+                if before is not None and before.state is State.REPLAYED:
+                    row = before._replace(state=State.REFUSED, waits_for=None)
+                else:
+                    row = Parked.of(event, topic, State.DEAD, blocks=self._block_keys)
                 self._parking.park(row._replace(reason=letter.reason), before)
                 return
         if before is not None and before.waits_for == letters:
             self._parking.leave(before)
             return
-        row = Parked.of(event, topic, State.WAITING, blocks=True)
+        if before is not None and before.state is State.REPLAYED:
+            row = before
+        else:
+            row = Parked.of(event, topic, State.WAITING, blocks=True)
         self._parking.park(row._replace(waits_for=letters), before)

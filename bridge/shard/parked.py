@@ -5,6 +5,10 @@ one of its topic and key, and while its topic is held. That it waits behind anot
 as soon as nothing earlier of its place stays parked. Deferred events block nobody; skipped ones stay, and block nobody
 either.
 
+Replayed events are older states, published again on purpose: they are in order among themselves, and neither wait for
+others nor others for them. One that waits for a topic is passed by no later replayed one of its place. One that cannot
+be published any more is refused, and holds nothing up: what it tells was published before.
+
 A batch carries what `parked` releases first, then new events, so that a busy key does not keep its released ones for
 ever. A read does not see what batches that are not settled park and unpark: their changes are laid over what it
 returned.
@@ -20,12 +24,14 @@ from bridge.event import Event
 
 
 class State(StrEnum):
-    """Why an event is parked; people retry or skip dead ones, and nothing else."""
+    """Why an event is parked; people retry or skip dead ones, and replay what was published."""
 
     WAITING = "waiting"  # behind an earlier one of its place, or for a topic
     DEFERRED = "deferred"  # not due yet
     DEAD = "dead"
     RETRIED = "retried"  # dead, but to be tried again
+    REPLAYED = "replayed"  # published, and to be published once more
+    REFUSED = "refused"  # replayed, but it cannot be published any more as it is
 
 
 class Place(NamedTuple):
@@ -88,7 +94,8 @@ class Verdict(StrEnum):
 class Parking:
     """Decides, for one batch, in the order of its events: released ones by seq, then new ones by seq.
 
-    Of each place it keeps the last event that blocks it: earlier ones are released before.
+    Of each place it keeps the last event that blocks it: earlier ones are released before. Replayed ones come behind
+    these, by seq, and have a queue of their own.
     """
 
     def __init__(self, blocked: Mapping[Place, int], unsettled: Iterable[Change]) -> None:
@@ -98,14 +105,14 @@ class Parking:
         self.changes: dict[int, Change] = {}
         self._blocked = dict(blocked)
         self._in_flight: set[int] = set()
-        self._stuck: dict[Place, int] = {}  # the lowest seq that stays parked and blocks
+        self._stuck: dict[tuple[Place, bool], int] = {}  # of each queue, the lowest seq that stays parked
         for change in unsettled:
             self._in_flight.add(change.seq)
             self._note(change)
 
     def released(self, row: Parked) -> Verdict:
         """May an event be tried that was parked, and that nothing dead precedes, as the read saw it?"""
-        if row.seq in self._in_flight or self._stuck.get(row.place, row.seq) < row.seq:
+        if row.seq in self._in_flight or self._stuck.get(_queue(row), row.seq) < row.seq:
             return Verdict.LEAVE
         return Verdict.TRY
 
@@ -123,17 +130,24 @@ class Parking:
 
     def leave(self, row: Parked) -> None:
         """A released event stays as it is, and so do later ones of its place."""
-        if row.blocks:
-            self._stuck[row.place] = min(row.seq, self._stuck.get(row.place, row.seq))
+        if row.blocks or row.state is State.REPLAYED:
+            self._stuck[_queue(row)] = min(row.seq, self._stuck.get(_queue(row), row.seq))
 
     def _decide(self, change: Change) -> None:
         self.changes[change.seq] = change
         self._note(change)
 
     def _note(self, change: Change) -> None:
-        if change.after is not None and change.after.blocks:
+        if change.after is not None and change.after.state is State.REPLAYED:
+            self.leave(change.after)
+        elif change.after is not None and change.after.blocks:
             place = change.after.place
             self._blocked[place] = max(change.seq, self._blocked.get(place, change.seq))
             self.leave(change.after)
         elif change.before is not None and self._blocked.get(change.before.place) == change.seq:
             del self._blocked[change.before.place]
+
+
+def _queue(row: Parked) -> tuple[Place, bool]:
+    """Those in which a parked event may be held up by an earlier one."""
+    return row.place, row.state is State.REPLAYED

@@ -40,7 +40,9 @@ class Read(NamedTuple):
 
 
 class Free(NamedTuple):
-    """Parked events that may be tried, in order of seq; `is_full`: there may be more.
+    """Parked events that may be tried, in order of seq, and then replayed ones, in order of seq.
+
+    `is_full`: there may be more of the former.
 
     `due_in`: seconds until the next deferred one is due, None where there is none.
     """

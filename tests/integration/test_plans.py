@@ -193,6 +193,8 @@ PARKED: dict[str, Callable[[psycopg.Connection], object]] = {
     "all skipped": lambda db: park(db, MANY, "skipped", blocks="false"),
     "all deferred": lambda db: park(db, MANY, "deferred", blocks="false", due_at="now() + interval '1 day'"),
     "all due": lambda db: park(db, MANY, "deferred", blocks="false", due_at="now() - interval '1 day'"),
+    "all replayed, of different keys": lambda db: park(db, MANY, "replayed", blocks="false"),
+    "all replayed, of one key": lambda db: park(db, MANY, "replayed", key="'k'", blocks="false"),
 }
 SOME = 5000  # a batch
 
@@ -206,9 +208,10 @@ def check_look(plan: str, *, are_all_open: bool = False) -> None:
     of_open = {"parked_open_idx"} | ({"parked_pkey"} if are_all_open else set())
     names = {name for name, _ in used}
     assert len(names & of_open) == 1, plan
-    assert names - of_open == {"parked_due_idx", "parked_stuck_idx"}, plan
+    of_replays = {"parked_replayed_idx", "parked_replay_waits_idx"}
+    assert names - of_open == {"parked_due_idx", "parked_stuck_idx"} | of_replays, plan
     for name, condition in used:
-        assert name != "parked_stuck_idx" or "key_hash = " in condition, plan
+        assert name not in ("parked_stuck_idx", "parked_replay_waits_idx") or "key_hash = " in condition, plan
         assert name != "parked_due_idx" or "due_at <= " in condition, plan
 
 

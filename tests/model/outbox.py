@@ -6,13 +6,13 @@ Statements as in `bridge/postgres/queries/`. Every call of `reached` is a place 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.event import EVENT_QUEUE, Event
 from bridge.postgres.row import in_flight_json, in_flight_of
 from bridge.shard.ledger import InFlight, Ledger
-from bridge.shard.parked import Parked, Released, State
+from bridge.shard.parked import Parked, Place, Released, State
 from bridge.shard.ports import Free, Obstacle, Read
 from bridge.shard.position import Position, Scan, Snapshot, Start, sees
 
@@ -125,6 +125,8 @@ class Database(Outbox):
     parked: dict[int, Parked] = field(default_factory=dict)
     skipped: set[int] = field(default_factory=set)  # parked, too, but neither blocking nor coming back
     deaths: Counter[int] = field(default_factory=Counter)
+    replay_ids: dict[int, int] = field(default_factory=dict)  # of what is, or was last, replayed
+    replays: int = 0
 
     # People
 
@@ -139,6 +141,23 @@ class Database(Outbox):
         del self.parked[seq]
         self.skipped.add(seq)
         self.ledger = replace(self.ledger, decisions=self.ledger.decisions + 1)
+
+    def replay(self, seqs: Collection[int], topic_of: Mapping[str, str]) -> list[int]:
+        """`replay_slice.sql`: what is settled, and not parked; returns those."""
+        self.replays += 1
+        settled = [row for row in self.committed() if self.ledger.position.has_read(row.seq, row.xid)]
+        free = [
+            row
+            for row in settled
+            if row.seq in seqs and row.event_type in topic_of and row.seq not in self.skipped
+            if row.seq not in self.parked or self.parked[row.seq].state is State.REFUSED
+        ]
+        for row in free:
+            place = Place(topic_of[row.event_type], hash_of(row.key))
+            self.parked[row.seq] = Parked(row.seq, EVENT_QUEUE, str(row.seq), 0, place, State.REPLAYED, False)
+            self.replay_ids[row.seq] = self.replays
+        self.ledger = replace(self.ledger, decisions=self.ledger.decisions + bool(free))
+        return [row.seq for row in free]
 
     # The ledger
 
@@ -212,7 +231,11 @@ class Database(Outbox):
         open_ = [row for row in may if row.state in (State.WAITING, State.RETRIED)][:most]
         due = [row for row in may if row.state is State.DEFERRED and (row.due_us or 0) <= self.now * 1e6]
         found = sorted(open_ + sorted(due, key=lambda row: row.due_us or 0)[:most])[:most]
-        released = tuple(Released(self.event(rows[row.seq]), row._replace(due_us=None, reason=None)) for row in found)
+        replayed = [row for row in may if row.state is State.REPLAYED][: max(most // 2, 1)]
+        found += replayed[: most - len(found)]
+        released = tuple(
+            Released(self._parked_event(rows[row.seq]), row._replace(due_us=None, reason=None)) for row in found
+        )
         if len(found) == most:
             return Free(released, is_full=True)
         later = [row.due_us for row in self.parked.values() if row.due_us is not None and row.due_us > self.now * 1e6]
@@ -220,6 +243,9 @@ class Database(Outbox):
 
     def _is_free(self, row: Parked, held: Collection[str]) -> bool:
         def stands_before(other: Parked) -> bool:
+            if row.state is State.REPLAYED:
+                is_earlier = other.place == row.place and other.seq < row.seq
+                return is_earlier and other.state is State.REPLAYED and other.waits_for in held
             return (
                 other.place == row.place
                 and other.seq < row.seq
@@ -232,6 +258,10 @@ class Database(Outbox):
             and (row.waits_for is None or row.waits_for not in held)
             and not any(stands_before(other) for other in self.parked.values())
         )
+
+    def _parked_event(self, row: Row) -> Event:
+        is_replayed = self.parked[row.seq].state is State.REPLAYED
+        return self.event(row)._replace(replay_id=self.replay_ids[row.seq] if is_replayed else None)
 
     def event(self, row: Row) -> Event:
         return Event(EVENT_QUEUE, row.seq, str(row.seq), row.event_type, row.key, "{}", None, 0, hash_of(row.key))

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from model.histories import run
 from model.outbox import Database, Row, hash_of
 
+from bridge.encoding.headers import REPLAYED
 from bridge.encoding.routing import all_topics
 from bridge.errors import PoisonEvent, TopicUnwritable, UnroutableEvent
 from bridge.event import DeadLetter, Event, Record
@@ -38,6 +39,7 @@ DEAD = "dead"
 ROUTES = (Route("x", "X", ""), Route("y", "Y", ""), Route("other y", "Y", ""))
 TOPIC = {route.event_type: route.topic for route in ROUTES}
 POINTS = ("free", "read", "drawn", "write", "written", "publish", "published")
+AGAIN = (State.REPLAYED, State.REFUSED)  # it was published
 totals: Counter[str] = Counter()
 
 keys = st.sampled_from("aab")
@@ -102,7 +104,8 @@ class Encoder:
 
     @staticmethod
     def _record(topic: str, event: Event) -> Record:
-        return Record(topic, event.key.encode(), event.id.encode(), [], 0)
+        headers = [] if event.replay_id is None else [(REPLAYED, str(event.replay_id))]
+        return Record(topic, event.key.encode(), event.id.encode(), headers, 0)
 
 
 class Parkings(RuleBasedStateMachine):
@@ -126,6 +129,8 @@ class Parkings(RuleBasedStateMachine):
         self.seen: set[int] = set()
         self.last: dict[Place, int] = {}
         self.letters: Counter[int] = Counter()
+        self.replayed: dict[tuple[int, int], bool] = {}  # by number, and replay: whether that has published it
+        self.last_replayed: dict[tuple[Place, int], int] = {}
         self.plan: dict[str, Callable[[], object]] = {}  # what comes between, by place
         self.take_over(dies=True)
 
@@ -194,7 +199,11 @@ class Parkings(RuleBasedStateMachine):
             if self.shard.look() is News.NONE:
                 self.db.now += 0.25
 
-    @rule(data=st.data(), point=st.sampled_from(POINTS), what=st.sampled_from(["commit", "begin", "write", "decide"]))
+    @rule(
+        data=st.data(),
+        point=st.sampled_from(POINTS),
+        what=st.sampled_from(["commit", "begin", "write", "decide", "replay"]),
+    )
     def step_beside_others(self, data: st.DataObject, point: str, what: str) -> None:
         """Somebody does something between two of its requests."""
         self.plan[point] = lambda: self._intervene(data, what)
@@ -241,6 +250,8 @@ class Parkings(RuleBasedStateMachine):
             self.write([("a", "x"), ("a", "y")])
         elif what == "decide" and self.db.dead():
             self._decide(data.draw(st.sampled_from(self.db.dead())), mends=True, skips=data.draw(st.booleans()))
+        elif what == "replay":
+            self.replay(0, False)
 
     # People, topics, time
 
@@ -254,6 +265,22 @@ class Parkings(RuleBasedStateMachine):
         if mends:
             self.encoder.poison.discard(seq)
         (self.db.skip_dead if skips else self.db.retry_dead)(seq)
+
+    @precondition(lambda self: self.replayed)
+    @rule(seconds=st.sampled_from([0, 5]))
+    def mend_what_is_replayed(self, seconds: float) -> None:
+        self.encoder.poison -= {seq for seq, _ in self.replayed}
+        self.db.now += seconds
+
+    @precondition(lambda self: self.seen)
+    @rule(since=st.sampled_from([0, 0, 2, 8]), spoils=st.booleans())
+    def replay(self, since: int, spoils: bool) -> None:
+        """All that may be from a number on; one that can no longer be encoded among them."""
+        seqs = self.db.replay({row.seq for row in self.db.rows if row.seq > since}, TOPIC)
+        self.replayed |= {(seq, self.db.replays): False for seq in seqs}
+        if spoils and seqs:
+            self.encoder.poison.add(seqs[len(seqs) // 3])
+        totals["replayed"] += len(seqs)
 
     @rule(topic=st.sampled_from(["X", "X", "Y", DEAD]), seconds=st.sampled_from([0, 0, 5]))
     def refuse_or_mend(self, topic: str, seconds: float) -> None:
@@ -276,7 +303,9 @@ class Parkings(RuleBasedStateMachine):
         for record, at in self.kafka.log[self.checked :]:
             row = rows[int(record.value or b"")]
             assert row.due_at <= at + 1e-6, f"{row.seq} came before its time"
-            if record.topic == DEAD:
+            if record.headers:
+                self._is_replayed_in_order(row, record)
+            elif record.topic == DEAD:
                 self.letters[row.seq] += 1
             elif row.seq not in self.seen or self._is_exact:
                 self._is_in_order(row, record.topic)
@@ -297,6 +326,19 @@ class Parkings(RuleBasedStateMachine):
             assert self.last.get(place, 0) < row.seq, f"{row.seq} is out of order"
             self.last[place] = row.seq
 
+    def _is_replayed_in_order(self, row: Row, record: Record) -> None:
+        assert row.seq in self.seen, f"{row.seq} was never published"
+        replay_id = int(record.headers[0][1] or 0)
+        is_repeated = self.replayed[row.seq, replay_id]
+        assert not is_repeated or not self._is_exact, f"{row.seq} is doubled in replay {replay_id}"
+        self.replayed[row.seq, replay_id] = True
+        place = Place(record.topic, hash_of(row.key))
+        if record.topic == DEAD:
+            totals["refused"] += 1
+        elif not is_repeated:
+            assert self.last_replayed.get((place, replay_id), 0) < row.seq, f"{row.seq} is replayed out of order"
+            self.last_replayed[place, replay_id] = row.seq
+
     def _status_is_true(self) -> None:
         """What the view says of each event: read and not parked means published."""
         ledger, parked, deaths = self.db.ledger, dict(self.db.parked), Counter(self.db.deaths)
@@ -311,7 +353,7 @@ class Parkings(RuleBasedStateMachine):
         running = [row for row in self.db.rows if row.xid in self.db.running]
         assert not [row for row in running if position.has_read(row.seq, row.xid)], "an open event counts as read"
         for row in self.db.committed():
-            is_left = row.seq in parked or row.seq in self.db.skipped
+            is_left = row.seq in self.db.skipped or (row.seq in parked and parked[row.seq].state not in AGAIN)
             processed = position.has_read(row.seq, row.xid) and not is_left
             assert processed <= (row.seq in self.seen), f"{row.seq} is lost: {position}"
             assert processed == (row.seq in self.seen) or not self._is_exact, f"{row.seq} is not known to be published"
@@ -333,6 +375,7 @@ class Parkings(RuleBasedStateMachine):
                 is_unknown = next(row for row in self.db.rows if row.seq == seq).event_type == "unknown"
                 self._decide(seq, mends=True, skips=is_unknown)
         self._rest()
+        assert all(self.replayed.values()), f"never replayed: {self.replayed}"
         totals["histories"] += 1
         totals["takeovers"] += self.db.ledger.generation
         totals["events"] += len(self.db.rows)
@@ -362,7 +405,8 @@ class Parkings(RuleBasedStateMachine):
         waits = self.settings.relay.on_dead is OnDead.HOLD
         dead_at = {row.place: row.seq for row in sorted(dead, reverse=True) if waits}
         aside = self.seen.union(self.db.skipped, (row.seq for row in dead))
-        return [
+        replayed = [row.seq for row in self.db.parked.values() if row.state is State.REPLAYED]
+        return replayed + [
             row.seq
             for row in self.db.committed()
             if row.seq not in aside

@@ -278,7 +278,8 @@ INDEXED_TEXT = {
     *["bridge.policy_pkey", "bridge.retired_partition_range_idx"],
     *["bridge.matview_policy_pkey", "bridge.matview_refresh_matview_idx", "bridge.relay_pkey"],
     "bridge.entity_type_is_unique",  # at most 200 characters
-    *["bridge.parked_place_idx", "bridge.parked_stuck_idx"],  # a topic, which no writer chooses
+    # A topic, which no writer chooses.
+    *["bridge.parked_place_idx", "bridge.parked_stuck_idx", "bridge.parked_replay_waits_idx"],
     *["bridge.schema_migration_pkey", "crm.display_name_is_unique", "crm.table_name_is_unique", "crm.link_is_unique"],
     *["crm.idx_contact_management_view_name", "crm.idx_contact_management_view_email"],
     *["crm.idx_contact_management_view_email_any_case", "crm.idx_contact_management_view_first_name"],

@@ -274,6 +274,32 @@ def test_an_event_may_be_mended_while_it_waits_for_the_dead_letters_topic() -> N
     assert (published(batch), left(batch)) == ([5], {5: None})
 
 
+# Replayed ones
+
+
+def replayed(seq: int, payload: str = "") -> Released:
+    row = parked(event(seq), state=State.REPLAYED, blocks=False)
+    return Released(event(seq, payload=payload)._replace(replay_id=1), row)
+
+
+def test_a_replayed_event_that_cannot_be_published_any_more_is_refused_and_holds_nothing_up() -> None:
+    batch = World().make(event(9), released=[replayed(3), replayed(4, "poison"), replayed(5)])
+    assert (published(batch), letters(batch)) == ([3, 5, 9], [4])
+    assert left(batch) == {3: None, 4: State.REFUSED, 5: None}
+    assert (after(batch, 4).blocks, after(batch, 4).reason) == (False, batch.dead[0].reason)
+    in_flight = batch.in_flight(Position.first())
+    assert (in_flight.event_queue, in_flight.dead(EVENT_QUEUE)) == (1, 0)  # each counts once
+
+
+def test_a_replayed_event_that_waits_for_the_dead_letters_topic_is_passed_by_new_events_alone() -> None:
+    world = World(held=DEAD)
+    batch = world.make(event(9), released=[replayed(4, "poison"), replayed(5)])
+    assert (published(batch), left(batch)) == ([9], {4: State.REPLAYED})
+    assert (after(batch, 4).waits_for, after(batch, 4).blocks) == (DEAD, False)
+    batch = world.make(event(10), released=[replayed(5)], unsettled=batch.changes)
+    assert (published(batch), batch.changes) == ([10], ())
+
+
 # Events that wait for their time
 
 

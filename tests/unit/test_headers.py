@@ -44,6 +44,12 @@ def test_headers_of_the_event_itself() -> None:
     }
 
 
+def test_an_event_that_is_replayed_says_so() -> None:
+    event = Event(EVENT_QUEUE, 42, "id", "thing.made", "k", "{}", None, AT)
+    assert event_headers(event._replace(replay_id=7)) == [*event_headers(event), ("bridge_replayed", "7")]
+    assert writer_headers('{"bridge_replayed": "7", "Bridge_Replayed": "8"}') == []
+
+
 def test_the_sequence_sorts_as_text() -> None:
     texts = [
         dict(event_headers(Event(EVENT_QUEUE, seq, "", "", "", "", None, AT)))["ce_sequence"]

@@ -26,6 +26,10 @@ def dead(seq: int, place: Place = A) -> Parked:
     return row(seq, place, State.DEAD)
 
 
+def replayed(seq: int, place: Place = A) -> Parked:
+    return row(seq, place, State.REPLAYED, blocks=False)
+
+
 def test_an_event_is_parked_as_what_it_is() -> None:
     event = Event(EVENT_QUEUE, 3, "id", "type", "key", "{}", None, 123, 45)
     assert Parked.of(event, "a", State.DEFERRED, blocks=False) == Parked(
@@ -83,6 +87,41 @@ def test_what_is_in_flight_counts_as_settled_and_is_not_touched() -> None:
     assert parking.released(row(9, B)) is Verdict.LEAVE
     assert parking.released(row(5)) is Verdict.LEAVE
     assert not parking.changes
+
+
+def test_replayed_events_and_others_do_not_wait_for_each_other() -> None:
+    parking = Parking({A: 9}, [Change(4, None, dead(4))])
+    assert parking.released(row(9)) is Verdict.LEAVE
+    assert parking.released(replayed(7)) is Verdict.TRY
+    parking.leave(replayed(7))
+    assert parking.new(B) is Verdict.TRY
+    parking = Parking({}, ())
+    parking.leave(replayed(3))
+    assert parking.released(row(5)) is Verdict.TRY
+    assert parking.new(A) is Verdict.TRY
+
+
+def test_replayed_events_of_a_place_keep_their_order() -> None:
+    parking = Parking({}, ())
+    parking.leave(replayed(3))
+    assert parking.released(replayed(5)) is Verdict.LEAVE
+    assert parking.released(replayed(5, B)) is Verdict.TRY
+
+
+def test_a_replayed_event_that_is_parked_again_is_passed_by_none() -> None:
+    parking = Parking({}, [Change(3, None, replayed(3)._replace(waits_for="dead"))])
+    assert parking.released(replayed(5)) is Verdict.LEAVE
+    parking = Parking({}, ())
+    parking.park(replayed(3)._replace(waits_for="dead"), replayed(3))
+    assert parking.released(replayed(5)) is Verdict.LEAVE
+    assert parking.new(A) is Verdict.TRY
+
+
+def test_a_replayed_event_that_is_refused_holds_nothing_up() -> None:
+    parking = Parking({}, ())
+    parking.park(replayed(3)._replace(state=State.REFUSED), replayed(3))
+    assert parking.released(replayed(5)) is Verdict.TRY
+    assert parking.new(A) is Verdict.TRY
 
 
 class Shard:

@@ -3,7 +3,7 @@
 select source, sum(processed)::bigint as processed, sum(dead)::bigint as dead,
        (select count(*) from (select from bridge.unread as u where u.source = t.source limit %(most)s) as w)
        + (select count(*) from (select from bridge.parked as p
-                                 where p.source = t.source and p.state in ('waiting', 'deferred', 'retried')
+                                 where p.source = t.source and p.state in ('waiting', 'deferred', 'retried', 'replayed')
                                  limit %(most)s) as w) as pending
   from (select event_queue_processed, event_queue_dead, entity_events_processed, entity_events_dead from bridge.shard
         union all

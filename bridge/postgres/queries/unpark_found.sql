@@ -1,5 +1,6 @@
 -- What was parked is parked no more where Kafka has it, and dead where it is among the dead letters, if the claim in
--- this transaction held. A letter of one that was retried may be the former one: it is tried again.
+-- this transaction held. A letter of one that was retried may be the former one: it is tried again. What is replayed is
+-- done where Kafka has it from its replay.
 with fence as (
     select from bridge.shard where shard = %(shard)s and generation = %(generation)s
 ), dead as (
@@ -8,8 +9,15 @@ with fence as (
            since = clock_timestamp()
       from unnest(%(dead_ids)s::uuid[], %(reasons)s::text[]) as d (id, reason), fence
      where p.shard = %(shard)s and p.event_id = d.id and p.state in ('waiting', 'deferred')
+), replayed as (
+    update bridge.parked as p
+       set state = 'published', waits_for = null, replay_id = null, since = clock_timestamp()
+      from fence
+     where p.shard = %(shard)s and p.event_id in (select unnest(%(replayed)s::uuid[])) and p.state = 'replayed'
+       and p.deaths > 0
 )
 delete from bridge.parked as p
  using fence
- where p.shard = %(shard)s and p.event_id in (select unnest(%(published)s::uuid[]))
-   and p.state in ('waiting', 'deferred', 'retried')
+ where p.shard = %(shard)s
+   and (p.event_id in (select unnest(%(published)s::uuid[])) and p.state in ('waiting', 'deferred', 'retried')
+        or p.event_id in (select unnest(%(replayed)s::uuid[])) and p.state = 'replayed' and p.deaths = 0)

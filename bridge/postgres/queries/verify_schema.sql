@@ -11,7 +11,7 @@ create table seen (  -- in the order of reading
     seq integer,     -- as the record has it
     at integer
 );
-create table other (place integer, key blob);  -- records of others, in compacted topics
+create table other (place integer, key blob);  -- records of others, and replayed ones, in compacted topics
 create table partition (source integer, since integer, until integer, left_at integer);  -- null: it is there
 create table unknown (id blob, source integer, at integer);
 create table departed (id blob primary key, source integer, left_at integer) without rowid;

@@ -44,7 +44,7 @@ begin
                          on r.parent = case o.source when 'event_queue' then 'bridge.outbox' else 'bridge.history' end
                         and o.at >= r.range_from + interval '1 ms' and o.at < r.range_to - interval '1 ms'
                         and r.state <> 'restored'
-                      where o.state in ('skipped', 'published')
+                      where o.state in ('skipped', 'published', 'refused')
                       limit most);
     get diagnostics removed = row_count;
     target := 'bridge.parked';

@@ -43,7 +43,8 @@ begin
     if parent in ('bridge.outbox', 'bridge.history') then
         filter := format('%s and not exists (select from bridge.unread as u where u.id = r.id)'
                          ' and not exists (select from bridge.parked as p'
-                         '                  where p.event_id = r.id and p.state not in (''skipped'', ''published''))',
+                         '                  where p.event_id = r.id'
+                         '                    and p.state not in (''skipped'', ''published'', ''refused''))',
                          filter);
     end if;
     change := case parent

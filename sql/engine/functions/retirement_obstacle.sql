@@ -31,7 +31,7 @@ begin
     end if;
     select count(*) into parked
       from bridge.parked as p
-     where p.state not in ('skipped', 'published')
+     where p.state not in ('skipped', 'published', 'refused')
        and p.source = case parent when 'bridge.outbox'::regclass then 'event_queue' else 'entity_events' end
        and p.at >= bounds.range_from - interval '1 ms'
        and p.at < bounds.range_to + interval '1 ms';

@@ -40,7 +40,7 @@ begin
     select count(*) into pending
       from (select from bridge.unread
             union all
-            select from bridge.parked where state in ('waiting', 'deferred', 'retried')
+            select from bridge.parked where state in ('waiting', 'deferred', 'retried', 'replayed')
             limit 1000) as counted;
     if pending > 0 then
         raise exception '% events are still to be published',

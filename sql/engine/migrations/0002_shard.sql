@@ -63,6 +63,7 @@ create table bridge.parked (
     due_at    timestamptz,
     deaths    integer     not null default 0,
     reason    text,
+    replay_id bigint,                            -- of the bridge.replay that wants it published once more
     since     timestamptz not null default clock_timestamp(),  -- of this state
     is_stuck  boolean     not null generated always as (blocks and (state = 'dead' or waits_for is not null)) stored,
     constraint source_is_known check (source in ('event_queue', 'entity_events')),
@@ -72,7 +73,9 @@ create table bridge.parked (
         'dead',         -- can never be published as it is; reason says why
         'retried',      -- dead, but to be tried again
         'skipped',      -- dead, and given up
-        'published'     -- after it had been dead, so that this is not forgotten
+        'published',    -- after it had been dead, so that this is not forgotten
+        'replayed',     -- published, and to be published once more, on purpose; blocks nothing but later replayed ones
+        'refused'       -- replayed, but it cannot be published any more as it is; reason says why
     ))
 );
 
@@ -81,8 +84,31 @@ create index parked_place_idx on bridge.parked (shard, key_hash, topic, seq) whe
 create index parked_stuck_idx on bridge.parked (shard, key_hash, topic, seq) where is_stuck;
 create index parked_open_idx on bridge.parked (shard, seq) where state in ('waiting', 'retried');
 create index parked_due_idx on bridge.parked (shard, due_at) where state = 'deferred';
+create index parked_replayed_idx on bridge.parked (shard, seq) where state = 'replayed';
+create index parked_replay_waits_idx on bridge.parked (shard, key_hash, topic, seq)
+    where state = 'replayed' and waits_for is not null;
 create index parked_dead_idx on bridge.parked (since, seq) where state = 'dead';
 create index parked_event_id_idx on bridge.parked (event_id);
+
+-- One row for each time that somebody publishes events once more: `bridge replay`. What it asks for never changes;
+-- last_seq says up to which number its events are parked. Events that are written after it began are none of its.
+create table bridge.replay (
+    id            bigint      generated always as identity primary key,
+    since         timestamptz not null,     -- of the events' times
+    until         timestamptz not null,     -- excluded
+    event_types   text[],                   -- null: all
+    event_keys    text[],
+    topics        text[],
+    until_seq     bigint      not null,
+    last_seq      bigint      not null default 0,
+    events_parked bigint      not null default 0,
+    events_passed bigint      not null default 0,   -- that were wanted, but not published before, or parked still
+    state         text        not null default 'unfinished',
+    started_at    timestamptz not null default clock_timestamp(),
+    changed_at    timestamptz not null default clock_timestamp(),
+    started_by    text        not null default session_user,
+    constraint state_is_known check (state in ('unfinished', 'finished'))
+);
 
 -- Up to when the table partitions of outbox and history hold nothing that is still to be read: a read names it, so that
 -- it costs the same however many there are. bridge.finish_partitions() moves it on; an event that is written before it

@@ -18,7 +18,7 @@ select h.id, h.entity_type, h.entity_id, h.entity_type_id, h.entity_event_type, 
  cross join lateral (
     select case when p.state in ('dead', 'skipped') then 'DEAD'
                 when p.state in ('waiting', 'deferred', 'retried') then 'PENDING'
-                when p.state = 'published'
+                when p.state in ('published', 'replayed', 'refused')
                   or s.shard is null
                   or h.seq <= s.all_to
                   or h.seq <= s.cursor and pg_visible_in_snapshot(h.xid, s.snapshot)

@@ -2,7 +2,8 @@
 --
 -- What a row of bridge.parked says counts; else an event that the shard's position has read is published. A shard that
 -- was taken away (bridge.set_shard_count) had published all. processed_at is the time of the first tick behind the
--- event, so it may be a second late; of an event that had waited, it is the time at which it was read.
+-- event, so it may be a second late; of an event that had waited, it is the time at which it was read. A replay changes
+-- neither.
 create or replace view bridge.event_queue as
 select o.id, o.event_type, o.event_key, o.payload, o.headers, b.status, coalesce(p.deaths, 0) as retry_count,
        o.created_at, o.available_at,
@@ -20,7 +21,7 @@ select o.id, o.event_type, o.event_key, o.payload, o.headers, b.status, coalesce
  cross join lateral (
     select case when p.state in ('dead', 'skipped') then 'DEAD'
                 when p.state in ('waiting', 'deferred', 'retried') then 'PENDING'
-                when p.state = 'published'
+                when p.state in ('published', 'replayed', 'refused')
                   or s.shard is null
                   or o.seq <= s.all_to
                   or o.seq <= s.cursor and pg_visible_in_snapshot(o.xid, s.snapshot)

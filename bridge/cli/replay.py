@@ -1,0 +1,172 @@
+"""`bridge replay`: publish events once more, on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import psycopg
+
+from bridge.admin.replay import (
+    Departed,
+    Replay,
+    Wanted,
+    begin_replay,
+    count_wanted,
+    find_departed,
+    find_replay,
+    list_replays,
+    routes_of,
+)
+from bridge.admin.replay_run import carry_out
+from bridge.cli.options import Since, config_option, plain_text
+from bridge.cli.progress import progress_bar
+from bridge.cli.terminal import echo, echo_json
+from bridge.configuration.load import load_routed
+from bridge.postgres.connection import connect
+from bridge.postgres.explained import explained
+from bridge.postgres.migrate import require_current
+from bridge.settings import Settings
+
+
+@click.command("replay")
+@click.option("--from", "since", type=Since(), help="Events from this time on: 2026-03-01T12:00Z, 6h, 2d.")
+@click.option("--to", "until", type=Since(), help="Events before this time.")
+@click.option(
+    "--type",
+    "types",
+    metavar="TYPE",
+    help="Only events of this type; may be repeated.",
+    multiple=True,
+    callback=plain_text,
+)
+@click.option(
+    "--key", "keys", metavar="KEY", help="Only events of this key; may be repeated.", multiple=True, callback=plain_text
+)
+@click.option(
+    "--topic",
+    "topics",
+    metavar="TOPIC",
+    help="Only what goes to this topic; may be repeated.",
+    multiple=True,
+    callback=plain_text,
+)
+@click.option(
+    "--max-open",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Wait while about so many replayed events are still to be published.",
+)
+@click.option("--resume", type=click.IntRange(min=1), metavar="NUMBER", help="Go on with a replay that is unfinished.")
+@click.option("--dry-run", is_flag=True, help="Count the events, and publish nothing.")
+@click.option("--list", "list_", is_flag=True, help="Show the replays that there are.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object a line on standard output.")
+@config_option
+def replay_command(
+    since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
+    types: tuple[str, ...],
+    keys: tuple[str, ...],
+    topics: tuple[str, ...],
+    max_open: int,
+    resume: int | None,
+    dry_run: bool,
+    list_: bool,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Publish events of a time once more, each with the header bridge_replayed, in the order of their numbers.
+
+    Only what was published before. A replayed event is the same event: consumers that know it by its ce_id skip it,
+    unless they look for the header. Beside writers, and new events do not wait for it. Whatever ends the command,
+    --resume goes on from where it was.
+    """
+    is_new = since is not None and until is not None
+    if list_ + is_new + (resume is not None) != 1 or (since is None) != (until is None):
+        raise click.UsageError("give --from and --to, or --resume, or --list")
+    if (resume is not None and (types or keys or topics or dry_run)) or (as_json and not list_):
+        raise click.UsageError("--json goes with --list" if as_json else "what is resumed is as it was begun")
+    settings = load_routed(config)
+    with _database(settings) as conn:
+        if list_:
+            _show(list_replays(conn), as_json=as_json)
+            return
+        if resume is not None:
+            _publish(conn, settings, find_replay(conn, resume), max_open)
+            return
+        wanted = Wanted(_moment(since), _moment(until), types, keys, topics)
+        if wanted.since >= wanted.until:
+            raise click.UsageError("--from is not before --to")
+        routes = routes_of(settings, topics)
+        _tell_departed(find_departed(conn, wanted.since, wanted.until))
+        if not dry_run:
+            _publish(conn, settings, begin_replay(conn, wanted), max_open)
+            return
+        counted = count_wanted(conn, wanted, routes)
+        echo(f"{counted.events:,} events would be published once more")
+        echo(f"  {counted.unpublished:,} were not published before: pending, or dead")
+        echo(f"  {counted.being_replayed:,} are being replayed already")
+        echo(f"  {counted.unrouted:,} have no route any more, or were erased")
+        echo("Dry run: nothing was published.")
+
+
+def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_open: int) -> None:
+    echo(f"Replay {replay.id}; if this ends early: bridge replay --resume {replay.id}", err=True)
+    waits_for, parked, passed = None, replay.events_parked, replay.events_passed
+    with progress_bar() as tell:
+        for now in carry_out(conn, replay, routes_of(settings), max_open):
+            parked, passed = now.parked, now.passed
+            tell(f"replay {replay.id}", min(now.last_seq, replay.until_seq), replay.until_seq)
+            if now.waits_for and not waits_for:
+                echo(f"Waits: {now.waits_for}", err=True)
+            waits_for = now.waits_for
+    echo(f"{parked:,} events were handed to the relay, which publishes them with bridge_replayed: {replay.id}")
+    if passed:
+        echo(f"{passed:,} were passed: not published before, being replayed already, erased, or without a route")
+
+
+def _tell_departed(departed: list[Departed]) -> None:
+    for left in departed:
+        rows = "" if left.rows is None else f", {left.rows:,} events as far as they were counted"
+        since, until = (time.isoformat(sep=" ", timespec="minutes") for time in (left.since, left.until))
+        echo(
+            f"bridge: {left.partitions} table partitions of {left.parent} have left, of {since} to {until}{rows}: they"
+            " cannot be replayed",
+            err=True,
+        )
+        if left.has_files:
+            echo("    bridge archive restore makes tables of their cold files: attach these again first", err=True)
+
+
+def _show(replays: list[Replay], *, as_json: bool) -> None:
+    for found in replays:
+        if as_json:
+            echo_json(found)
+            continue
+        begun, since, until = (
+            time.isoformat(sep=" ", timespec="seconds") for time in (found.started_at, found.since, found.until)
+        )
+        echo(
+            f"{found.id}  {since} to {until}: {found.state}, {found.events_parked:,} events,"
+            f" {found.events_open:,} of them still to be published, {found.events_refused:,} refused,"
+            f" {found.events_passed:,} passed,"
+            f" by {found.started_by} since {begun}"
+        )
+    if not replays and not as_json:
+        echo("There are no replays.", err=True)
+
+
+def _moment(given: datetime | timedelta | None) -> datetime:
+    now = datetime.now(UTC)
+    return now - given if isinstance(given, timedelta) else given or now
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[psycopg.Connection]:
+    with explained(), connect(settings.database.url, application_name="bridge replay") as conn:
+        require_current(conn)
+        yield conn
