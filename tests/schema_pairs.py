@@ -48,7 +48,7 @@ class Evolution:
                 aliases = [one["name"]] if self.random.random() < 0.6 else []
                 one.update(name=self.random.choice(free), **({"aliases": aliases} if aliases else {}))
             elif what == 4:
-                one["aliases"] = [self.random.choice(FIELDS)]
+                one["aliases"] = [self.random.choice([*FIELDS, "f8", "f9"])]
             elif "default" in one:
                 del one["default"]
             else:
