@@ -49,7 +49,7 @@ def check_command(config: Path | None, as_json: bool) -> None:
         raise ConfigError(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in the configuration")
     if not as_json:
         topics = {route.topic for route in settings.routes}
-        echo(f"{config}: {len(settings.routes)} event types to {len(topics)} topics; nothing is wrong")
+        echo(f"{config}: {len(settings.routes)} routes to {len(topics)} topics; nothing is wrong")
 
 
 @config_group.command("show")

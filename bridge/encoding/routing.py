@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bridge.errors import UnroutableEvent
 from bridge.event import CHANGED
@@ -22,18 +22,25 @@ class Router:
         prefixes = [route for route in routes if not route.table and route.is_prefix]
         self._prefixes = sorted(prefixes, key=lambda route: len(route.event_type), reverse=True)
 
-    def find(self, event_type: str, entity_type: str | None) -> Route | None:
-        """The one that counts for an event: its table's, or else its type's, or else that of the longest beginning.
+    def fitting(self, event_type: str, entity_type: str | None) -> Iterator[Route]:
+        """Those that fit an event; the first counts: its table's or type's, and then that of the longest beginning.
 
-        None where there is none. `entity_type` is None for events of an application's own.
+        `entity_type` is None for events of an application's own.
         """
+        exact = [self._types.get(event_type)]
         if entity_type is not None:
-            return self._tables.get(entity_type) or self._types.get(CHANGED)
-        if event_type == CHANGED:  # somebody wrote it there; it is not a change
-            return None
-        return self._types.get(event_type) or next(
-            (route for route in self._prefixes if event_type and event_type.startswith(route.event_type[:-1])), None
-        )
+            exact = [self._tables.get(entity_type), self._types.get(CHANGED)]
+        elif event_type == CHANGED:  # somebody wrote it there; it is not a change
+            return
+        yield from filter(None, exact)
+        if event_type and entity_type is None:
+            for route in self._prefixes:
+                if event_type.startswith(route.event_type[:-1]):
+                    yield route
+
+    def find(self, event_type: str, entity_type: str | None) -> Route | None:
+        """The one that counts, or None."""
+        return next(self.fitting(event_type, entity_type), None)
 
     def route(self, event_type: str, entity_type: str | None) -> Route:
         """As `find()`. Raises UnroutableEvent where there is none."""
