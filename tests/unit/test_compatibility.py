@@ -224,7 +224,8 @@ def test_a_unions_branch_is_found_by_alias() -> None:
 @pytest.mark.parametrize("make", [decimal, lambda *digits: {**fixed(8), **decimal(*digits, type="fixed")}])
 def test_decimal_scale_and_decimal_precision(make: Any) -> None:
     assert found(in_record(make(10, 2)), in_record(make(10, 4))) == [("decimal-scale", "$.a")]
-    assert found(in_record(make(12, 2)), in_record(make(10, 2))) == [("decimal-precision", "$.a")]
+    assert found(in_record(make(10, 2)), in_record(make(12, 2))) == [("decimal-precision", "$.a")]
+    assert found(in_record(make(12, 2)), in_record(make(10, 2))) == []
     assert found(in_record(make(10, 2)), in_record(make(10, 2))) == []
 
 
@@ -452,7 +453,8 @@ CHANGES = {  # docs/compatibility.md has this table: the former version, the new
     "order of symbols": (a(enum("A", "B")), a(enum("B", "A")), True, True),
     "a namespace": (record(name="crm.Order"), record(name="erp.Order"), True, True),
     "a scale": (a(decimal(9, 2)), a(decimal(9, 3)), False, False),
-    "a precision": (a(decimal(9, 2)), a(decimal(10, 2)), False, False),
+    "a larger precision": (a(decimal(9, 2)), a(decimal(10, 2)), True, False),
+    "a smaller precision": (a(decimal(10, 2)), a(decimal(9, 2)), False, True),
     "a unit": (a(timestamp("timestamp-millis")), a(timestamp("timestamp-micros")), False, False),
     "a logical type more": (a("long"), a(timestamp("timestamp-micros")), True, True),
     "a logical type less": (a(timestamp("timestamp-micros")), a("long"), True, True),

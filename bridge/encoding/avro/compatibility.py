@@ -140,7 +140,7 @@ class _Comparison:
             yield self._problem(Rule.LOGICAL_TYPE, path, ours, theirs)
         elif mine.scale != other.scale:
             yield self._problem(Rule.DECIMAL_SCALE, path, ours, theirs)
-        elif mine.precision != other.precision:
+        elif mine.precision < other.precision:
             yield self._problem(Rule.DECIMAL_PRECISION, path, ours, theirs)
 
     def _problem(self, rule: Rule, path: str, ours: object, theirs: object) -> Problem:
