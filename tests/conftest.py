@@ -16,4 +16,5 @@ pytest_plugins = [
     "fix_acl",
     "fix_verify",
     "fix_command",
+    "java",
 ]

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from bridge.local.artifacts import locked_artifacts
+from bridge.local.artifacts import JAVA_TESTS, SERVERS, locked_artifacts
 from bridge.local.cache import fetch
 from bridge.local.postgres import version
 from bridge.local.stack import Endpoints, Stack
@@ -50,11 +50,13 @@ def pytest_report_header() -> str:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Download before the first test, so that its time-out does not count the download."""
-    needs_servers = any({"stack", "servers"} & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if needs_servers and _is_own_stack() and not session.config.option.collectonly:
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    parts = SERVERS if {"stack", "servers"} & needed and _is_own_stack() else ()
+    parts += JAVA_TESTS if "java" in needed else ()
+    if parts and not session.config.option.collectonly:
         capture = session.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
-            fetch(Console(stderr=True))
+            fetch(Console(stderr=True), parts)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ class Artifact:
 
 SERVERS = ("kafka", "registry")
 PEER = ("kafka", "connect", "debezium", "converter")  # what `bridge bench` compares with, beside the servers
+JAVA_TESTS = ("kafka", "serdes", "compiler")  # what Java programs of the tests are compiled and run with
 
 
 def locked_artifacts(parts: Collection[str] = SERVERS) -> list[Artifact]:

@@ -20,17 +20,29 @@ PEER = {
     "converter": "io.apicurio:apicurio-registry-utils-converter:2.6.13.Final",
 }
 CONNECTS_OWN = {"connect-api", "connect-json", "kafka-clients", "slf4j-api"}
+# For the tests: what Java's consumers decode with, and a compiler, for the JRE has none.
+TESTS = {
+    "serdes": "io.apicurio:apicurio-registry-avro-serde-kafka:3.1.7",
+    "compiler": "org.eclipse.jdt:ecj:3.45.0",
+}
+LEFT_OUT = {
+    "debezium": CONNECTS_OWN,
+    "converter": CONNECTS_OWN,
+    # Kafka's jars are a part of their own, and nothing is mocked.
+    "serdes": {"kafka-clients", "slf4j-api", "lz4-java", "snappy-java", "zstd-jni"}
+    | {"mockito-core", "byte-buddy", "byte-buddy-agent", "objenesis"},
+}
 
 
 def main() -> None:
-    """Resolve Kafka and its peer with their runtime dependencies, fetch every file once and write down its hash."""
+    """Resolve all parts with their runtime dependencies, fetch every file once and write down its hash."""
     with tempfile.TemporaryDirectory() as directory:
         context = MavenContext(repo_cache=Path(directory), timeout=30)
         # Kafka alone: resolved together, the binding's version management would override Kafka's own.
         kafka = [*_resolve(context, KAFKA), context.create_dependency(LOG_BINDING).artifact]
         lines = [_line("kafka", artifact) for artifact in kafka]
-        for part, root in PEER.items():
-            left_out = set() if part == "connect" else CONNECTS_OWN
+        for part, root in (PEER | TESTS).items():
+            left_out = LEFT_OUT.get(part, set())
             found = [artifact for artifact in _resolve(context, root) if artifact.artifactId not in left_out]
             lines += [_line(part, artifact) for artifact in found]
         group, name, version, classifier, packaging = REGISTRY

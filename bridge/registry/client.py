@@ -18,6 +18,9 @@ from urllib.parse import quote
 
 import fastavro
 
+from bridge.encoding.avro.attributes import InvalidSchema
+from bridge.encoding.avro.meaning import meaning
+from bridge.encoding.avro.parsing import MAX_SCHEMA_CHARACTERS, MAX_SCHEMA_DEPTH, parse_text
 from bridge.encoding.avro.schema import INVALID_SCHEMA, depth
 from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable
 from bridge.registry.http import Answer, RegistryHttp, shown
@@ -28,10 +31,6 @@ REFUSED_LOGIN = (401, 403)
 INCOMPATIBLE = 409
 INVALID = 422
 LARGEST_ID = 2**32 - 1  # four bytes in the wire format
-# What of a schema decides how bytes are read: its canonical form for parsing, and the logical types
-DECISIVE = ("type", "name", "fields", "symbols", "items", "values", "size", "logicalType", "precision", "scale")
-MAX_SCHEMA_CHARACTERS = 1_000_000  # anyone who may write to the registry could make us read more
-MAX_SCHEMA_DEPTH = 400  # lists and objects within each other; fastavro knows no limit but the process's stack
 
 
 class RegistryClient:
@@ -116,17 +115,22 @@ class RegistryClient:
 
     def _compare(self, schema_id: int, subject: str, text: str) -> None:
         """Whoever reads our records will ask for this id, and must find our schema."""
-        found = self._fetch(schema_id, f"?subject={_quoted(subject)}")
-        if found is None or _meaning(found) != _meaning(fastavro.parse_schema(json.loads(text))):
+        found = self._fetch_text(schema_id, f"?subject={_quoted(subject)}")
+        if found is None or not _written_alike(found, text):
             raise self._wrong(subject, f"under the id {schema_id} it has another schema, or none")
 
-    def _fetch(self, schema_id: int, of_subject: str = "") -> Any:
+    def _fetch_text(self, schema_id: int, of_subject: str = "") -> str | None:
         about = f"schema id {schema_id}"
         answer = self._ask("GET", f"/schemas/ids/{schema_id}{of_subject}", about, may_be_missing=True)
         if answer is None:
             return None
-        text = self._part(answer, "schema", str, about)
-        if answer.document.get("schemaType") not in (None, "AVRO") or len(text) > MAX_SCHEMA_CHARACTERS:
+        text: str = self._part(answer, "schema", str, about)
+        is_avro = answer.document.get("schemaType") in (None, "AVRO")
+        return text if is_avro and len(text) <= MAX_SCHEMA_CHARACTERS else None
+
+    def _fetch(self, schema_id: int) -> Any:
+        text = self._fetch_text(schema_id)
+        if text is None:
             return None
         try:
             document = json.loads(text)
@@ -185,11 +189,9 @@ def _quoted(subject: str) -> str:
     return quote(subject, safe="")
 
 
-def _meaning(parsed: Any) -> Any:
-    """A schema that fastavro has parsed, without documentation, defaults and aliases: two that are equal read alike."""
-    if isinstance(parsed, list):
-        return [_meaning(branch) for branch in parsed]
-    if not isinstance(parsed, dict):
-        return parsed
-    kept = {name: _meaning(parsed[name]) for name in DECISIVE if name in parsed}
-    return kept["type"] if len(kept) == 1 and isinstance(kept.get("type"), str) else kept  # {"type": "int"} is "int"
+def _written_alike(one: str, other: str) -> bool:
+    """Whether what is written with one schema is read alike by the other; False where one of them is none."""
+    try:
+        return meaning(parse_text(one), for_readers=False) == meaning(parse_text(other), for_readers=False)
+    except InvalidSchema:
+        return False
