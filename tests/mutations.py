@@ -521,6 +521,20 @@ MUTATIONS = (
         "tests/unit/test_suspicion.py",
     ),
     Mutation(
+        "once the bad event is found, the rest of its batch goes one by one",
+        "bridge/shard/suspicion.py",
+        "        if self._suspects and seqs:\n            self._clear(seqs)\n",
+        "        if self._suspects and seqs and seqs[-1] >= self._last:\n            self._suspects = frozenset()\n",
+        "tests/unit/test_suspicion.py -k costs_its_batch",
+    ),
+    Mutation(
+        "a part that is tried is read as carefully as after a start",
+        "bridge/postgres/reading.py",
+        "return min(self._relay.batch_rows, limit or self._rows_at_most)",
+        "return min(self._relay.batch_rows, limit or self._rows_at_most, self._rows_at_most)",
+        "tests/failure/test_refused_record.py",
+    ),
+    Mutation(
         "a read fails with a row that Postgres cannot make text of",
         "bridge/postgres/around.py",
         'return code[:2] in ("54", "XX") or code == "22P05"',

@@ -152,7 +152,8 @@ class Reader:
                 end()
 
     def _most_rows(self, limit: int | None) -> int:
-        return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
+        """A `limit` is less than a batch had before, so there is room for as many."""
+        return min(self._relay.batch_rows, limit or self._rows_at_most)
 
     def _read(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> Read:
         while True:
