@@ -18,7 +18,7 @@ begin
     end if;
     perform from bridge.shard as s where s.shard = dead.shard for update;   -- first, as a claim does
     update bridge.parked as p
-       set state = 'skipped', blocks = false, reason = concat_ws('; skipped: ', p.reason, why)
+       set state = 'skipped', blocks = false, stops = false, reason = concat_ws('; skipped: ', p.reason, why)
      where p.seq = dead.seq and p.state = 'dead';
     if not found then           -- somebody else was faster
         return false;

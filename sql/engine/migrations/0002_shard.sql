@@ -58,7 +58,8 @@ create table bridge.parked (
     topic     text        not null,
     key_hash  bigint      not null,
     state     text        not null,
-    blocks    boolean     not null,              -- whether later events of its topic and key wait
+    blocks    boolean     not null,              -- whether later events of its topic and key wait;
+    stops     boolean     not null default false,  -- or of its topic, whatever their key and shard
     waits_for text,                              -- the topic that a dead letter could not be published to
     due_at    timestamptz,
     deaths    integer     not null default 0,
@@ -82,6 +83,7 @@ create table bridge.parked (
 -- Hashes, because an index holds no key that a writer chooses.
 create index parked_place_idx on bridge.parked (shard, key_hash, topic, seq) where blocks;
 create index parked_stuck_idx on bridge.parked (shard, key_hash, topic, seq) where is_stuck;
+create index parked_stops_idx on bridge.parked (topic, seq) where stops;
 create index parked_open_idx on bridge.parked (shard, seq) where state in ('waiting', 'retried');
 create index parked_due_idx on bridge.parked (shard, due_at) where state = 'deferred';
 create index parked_replayed_idx on bridge.parked (shard, seq) where state = 'replayed';
