@@ -1095,7 +1095,7 @@ MUTATIONS = (
     Mutation(
         "a recovery does not count what Kafka has",
         "bridge/admin/recover.py",
-        "                    published.add(id)\n",
+        "                    found.published.add(id)\n",
         "                    pass\n",
         "tests/failure/test_recover.py -k restored",
     ),
