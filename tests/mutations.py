@@ -782,9 +782,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a topic stays stopped behind an event that was given up",
-        "sql/engine/functions/skip_dead.sql",
-        "blocks = false, stops = false,",
-        "blocks = false,",
+        "sql/engine/functions/decide_dead.sql",
+        "stops = d.stops and decision = 'retried',",
+        "stops = d.stops,",
         "tests/integration/test_dead.py -k stops_its_topic",
     ),
     Mutation(

@@ -59,7 +59,7 @@ def test_later_events_of_the_key_wait_until_it_is_retried(site: Site, gap: int) 
     assert published(site, "k") == [first]
     assert site.pending() == 2
     (listed,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
-    assert (listed["event_id"], listed["event_key"], listed["holds_key"]) == (dead, "k", True)
+    assert (listed["event_id"], listed["event_key"], listed["waits_behind"]) == (dead, "k", "key")
     retry_with_number(site, dead)
     site.drain()
     assert published(site, "k") == [first, dead, *later]

@@ -89,8 +89,27 @@ create index parked_due_idx on bridge.parked (shard, due_at) where state = 'defe
 create index parked_replayed_idx on bridge.parked (shard, seq) where state = 'replayed';
 create index parked_replay_waits_idx on bridge.parked (shard, key_hash, topic, seq)
     where state = 'replayed' and waits_for is not null;
-create index parked_dead_idx on bridge.parked (since, seq) where state = 'dead';
+create index parked_dead_idx on bridge.parked (seq) where state = 'dead';
 create index parked_event_id_idx on bridge.parked (event_id);
+
+-- What people have decided about dead events: who, when, why, and for which. Never changed.
+create table bridge.dead_decision (
+    id         bigint      generated always as identity primary key,
+    decided_at timestamptz not null default clock_timestamp(),
+    decision   text        not null,
+    why        text,                             -- as they gave it
+    decided_by text        not null default session_user,
+    os_user    text,                             -- of `bridge dead`, as it told
+    host       text,
+    event_id   uuid        not null,
+    seq        bigint      not null,
+    source     text        not null,
+    topic      text        not null,
+    died_of    text,                             -- the reason of its death
+    constraint decision_is_known check (decision in ('retried', 'skipped'))
+);
+
+create index dead_decision_event_id_idx on bridge.dead_decision (event_id);
 
 -- One row for each time that somebody publishes events once more: `bridge replay`. What it asks for never changes;
 -- last_seq says up to which number its events are parked. Events that are written after it began are none of its.
