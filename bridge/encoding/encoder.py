@@ -20,7 +20,7 @@ from bridge.settings import Settings
 MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four bytes
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
 
-SchemaId = Callable[[str, str], int]  # the registry's id for a subject and a schema's text
+SchemaId = Callable[[AvroSchema], int]  # its id in the registry
 
 
 class Ready(NamedTuple):
@@ -39,7 +39,7 @@ class Encoder:
     """
 
     def __init__(self, settings: Settings, schema_id: SchemaId, limits: TopicLimits) -> None:
-        """`schema_id` may raise IncompatibleSchema, RegistryUnavailable or ConfigError, which `record()` passes on.
+        """`schema_id` may raise a TopicHeld, RegistryUnavailable or ConfigError, which `record()` passes on.
 
         Raises ConfigError for a schema file that is missing or invalid.
         """
@@ -57,7 +57,7 @@ class Encoder:
         """The record of one event.
 
         Raises PoisonEvent if there can never be one, and LimitsUnsure if there may be once the topic's limit was read
-        again; IncompatibleSchema, RegistryUnavailable or ConfigError if the schema's id, asked for with the type's
+        again; a TopicHeld, RegistryUnavailable or ConfigError if the schema's id, asked for with the type's
         first event, cannot be had. The next event asks again.
         """
         ready = self._ready.get(event.event_type) or self.prepare(event.event_type)
@@ -108,7 +108,7 @@ class Encoder:
         destination = self._router.destination(event_type)
         route = destination.route
         schema = self._schemas.schema(route.subject)
-        prefix = MAGIC + self._schema_id(route.subject, schema.text).to_bytes(4, "big")
+        prefix = MAGIC + self._schema_id(schema).to_bytes(4, "big")
         ready = Ready(route.topic, prefix, schema, destination.headers)
         with self._lock:
             self._ready[event_type] = ready

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.encoder import Encoder
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import FRAMING_BYTES, size
@@ -35,7 +36,7 @@ class KnownIds:
         self.asked = 0
         self.away = False
 
-    def schema_id(self, subject: str, text: str) -> int:
+    def schema_id(self, _: AvroSchema) -> int:
         self.asked += 1
         if self.away:
             raise RegistryUnavailable("away")
