@@ -166,6 +166,9 @@ LIES: dict[str, Callable[[LyingRegistry, BaseHTTPRequestHandler], None]] = {
     "silence": _hang,
     "half an answer": _cut,
 }
-TRUTHS = {"the truth": _said(200, '{"id": 7, "version": 1, "schema": "\\"string\\""}')}
+TRUTHS = {
+    "the truth": _said(200, '{"id": 7, "version": 1, "schema": "\\"string\\""}'),
+    "not compatible": _said(200, '{"is_compatible": false}'),
+}
 REFUSALS = {"403": _said(403, '{"error_code": 40301, "message": "not yours"}')}
 ANSWERS = TRUTHS | LIES | REFUSALS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,13 +55,23 @@ def raise_if_incompatible(
             f"{problems[0].path}: {problems[0].message}{more}",
             hint=f"{problems[0].mend}; `bridge schema check` shows all",
         )
-    with_all = level.endswith("_TRANSITIVE")
-    if api.is_compatible(schema.subject, schema.text, references, with_all=with_all) is False:
+    if registry_verdict(api, schema, references, with_all=level.endswith("_TRANSITIVE")) is False:
         raise IncompatibleSchema(
             f"the registry says that the schema of {schema.subject} is not compatible with what is registered "
             f"(level {level})",
             hint=HINT,
         )
+
+
+def registry_verdict(
+    api: RegistryApi, schema: AvroSchema, references: Sequence[ReferenceTo] | None, *, with_all: bool
+) -> bool | None:
+    """What the registry's own check says, beside the latest version or all; None where it cannot tell.
+
+    `references` is None where a schema that this one uses is yet to be registered: then it is asked about in one piece.
+    """
+    text = json.dumps(schema.whole) if references is None else schema.text
+    return api.is_compatible(schema.subject, text, references or (), with_all=with_all)
 
 
 def _parsed(document: Any, title: str) -> Schema | None:
