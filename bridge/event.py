@@ -31,6 +31,7 @@ class Event(NamedTuple):
     in microseconds since 1970 (UTC); `key_hash` is Postgres' `hashtextextended(key, 0)`.
 
     `event_type` is empty where the row is gone: an event has one, and what was parked must not vanish in silence.
+    `entity_type` is the tracked table's for `entity_events`, and None for others.
     `replay_id` is the replay's that publishes it once more, None for an event's first time.
     """
 
@@ -43,17 +44,22 @@ class Event(NamedTuple):
     headers: str | None
     created_us: int
     key_hash: int = 0
+    entity_type: str | None = None
     replay_id: int | None = None
 
 
 class Record(NamedTuple):
-    """What is handed to Kafka: `value` is in the Confluent wire format, JSON in a dead letter, None in a tombstone."""
+    """What is handed to Kafka: `value` is as the route's encoding says, JSON in a dead letter, None in a tombstone.
+
+    `tombstone` is the one that follows it, if one does.
+    """
 
     topic: str
     key: bytes
     value: bytes | None
     headers: list[Header]
     timestamp_ms: int
+    tombstone: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)

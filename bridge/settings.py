@@ -28,6 +28,14 @@ class OnDead(StrEnum):
     SKIP = "skip"
 
 
+class Encoding(StrEnum):
+    """What a record's value is."""
+
+    AVRO = "avro"  # in the Confluent wire format, with a schema of the registry
+    JSON = "json"  # the payload as it is
+    RAW = "raw"  # the bytes of which the payload is the base64 text
+
+
 class Compatibility(StrEnum):
     """Which changes of a schema the registry accepts."""
 
@@ -95,11 +103,37 @@ class TopicSettings:
 
 @dataclass(frozen=True)
 class Route:
-    """Where events of one type go: the topic and the registry's subject, which names the schema file."""
+    """Where events go, and as what: those of one type, those whose type begins like it, or a tracked table's.
 
-    event_type: str
-    topic: str
-    subject: str
+    `event_type` may end in `*`, `table` is the `entity_type` of a tracked table; one of the two is empty. `subject` is
+    the registry's, which names the schema file, for Avro. `headers` are added to each record. `drop` and `mask` name
+    fields of the payload, or columns of the table. `tombstone`: each record, or each of a DELETE, is followed by one.
+    """
+
+    event_type: str = ""
+    topic: str = ""
+    subject: str = ""
+    table: str = ""
+    encoding: Encoding = Encoding.AVRO
+    headers: tuple[tuple[str, str], ...] = ()
+    drop: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    tombstone: bool = False
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether `event_type` stands for all types that begin like it."""
+        return self.event_type.endswith("*")
+
+    @property
+    def rule(self) -> str:
+        """What `bridge.matching_route()` compares: `=type`, `^beginning`, or `@table`."""
+        if self.table:
+            return f"@{self.table}"
+        return f"^{self.event_type[:-1]}" if self.is_prefix else f"={self.event_type}"
+
+    def __str__(self) -> str:
+        return f"table {self.table}" if self.table else f"event type {self.event_type}"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Found(NamedTuple):
     partition: int
     key: bytes
     headers: dict[str, str]
-    value: bytes
+    value: bytes | None
 
 
 class Row(NamedTuple):

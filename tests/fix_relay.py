@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from auditor import Audit, Found, audit, read_topics
 
+from bridge.admin.config import given_keys
 from bridge.configuration.load import load
 from bridge.local.stack import Endpoints
 from bridge.resources import resource
@@ -105,9 +106,13 @@ class Site:
         """One more route, for relays that start from now on; `topic` gets the bridge's name in front."""
         route = Route(event_type, f"{self.name}.{topic}", f"{self.name}.{topic}-{event_type}")
         (self.config.parent / "schemas" / f"{route.subject}.avsc").write_text(json.dumps(schema))
-        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in asdict(route).items())
-        self.config.write_text(f"{self.config.read_text()}[[routes]]\n{lines}\n")
-        self.settings = replace(self.settings, routes=(*self.settings.routes, route))
+        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in given_keys(route))
+        self.configure(f"[[routes]]\n{lines}\n")
+
+    def configure(self, more: str) -> None:
+        """Add these lines to the configuration, for relays that start from now on."""
+        self.config.write_text(self.config.read_text() + more)
+        self.settings = load(self.config, {})
 
     def use_database(self, url: str) -> None:
         """Look elsewhere from now on, the relays' configuration included."""

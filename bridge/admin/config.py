@@ -17,7 +17,7 @@ from bridge.configuration.schemas import schema_mistakes
 from bridge.errors import ConfigError
 from bridge.kafka.properties import property_troubles
 from bridge.postgres.connection import parsed, without_passwords
-from bridge.settings import SECTIONS, Settings, is_secret
+from bridge.settings import SECTIONS, Route, Settings, is_secret
 
 HIDDEN = "***"
 
@@ -67,8 +67,16 @@ def shown(configuration: Configuration) -> Iterator[Shown]:
                 value = HIDDEN
             yield _shown(configuration, name, value)
     for number, route in configuration.routes:
-        for key, value in vars(route).items():
+        for key, value in given_keys(route):
             yield _shown(configuration, route_key(number, key), value)
+
+
+def given_keys(route: Route) -> Iterator[tuple[str, Any]]:
+    """The keys of a route that say something, as a configuration file has them."""
+    for key in fields(route):
+        value = getattr(route, key.name)
+        if value != key.default:
+            yield key.name, dict(value) if key.name == "headers" else value
 
 
 def _mistakes(configuration: Configuration) -> list[Mistake]:

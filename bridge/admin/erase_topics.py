@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TYPE, ce_source
+from bridge.encoding.routing import Router
 from bridge.errors import ConfigError
 from bridge.event import CHANGED, Header
 from bridge.kafka.cluster import Cluster, TopicConfig
@@ -38,17 +39,19 @@ def find_topics(
     """
     if settings.topics.control in named:
         raise ConfigError(f"{settings.topics.control} is the control topic, and holds no events")
-    wanted = types if subject.entity_type is None else {CHANGED}
+    router = Router(settings.routes)
+    wanted = {CHANGED} if subject.entity_type else types
+    routes = {name: router.find(name, subject.entity_type) for name in wanted}
     cluster = Cluster(settings)
     exist = cluster.partition_counts()
     for topic in named:
         if topic not in exist:
             raise unknown_topic(topic, exist)
-    routed = {route.topic for route in settings.routes if route.event_type in wanted}
+    routed = {route.topic for route in routes.values() if route is not None}
     found = sorted((routed | set(named)) & exist.keys())
     letters = [settings.topics.dead_letters] if found and settings.topics.dead_letters in exist else []
     configs = cluster.topic_configs([*found, *letters])
-    unrouted = sorted(set(wanted) - {route.event_type for route in settings.routes})
+    unrouted = sorted(name for name, route in routes.items() if route is None)
     return Topics(
         [topic for topic in configs if COMPACTED in configs[topic].cleanup_policy],
         [topic for topic in configs if COMPACTED not in configs[topic].cleanup_policy],

@@ -197,7 +197,7 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding, replayed: set[
         "dead_ids": list(finding.dead),
         "reasons": list(finding.dead.values()),
         "hold": settings.relay.on_dead is OnDead.HOLD,
-        "event_types": [route.event_type for route in settings.routes],
+        "rules": [route.rule for route in settings.routes],
         "topics": [route.topic for route in settings.routes],
         "dead_letters": settings.topics.dead_letters,
         "batch_no": new.batch_no,

@@ -96,14 +96,14 @@ class Departed:
 
 
 def routes_of(settings: Settings, topics: Sequence[str] = ()) -> Mapping[str, list[str]]:
-    """Which type goes to which topic, for the queries. Raises ConfigError where no route names one of `topics`."""
+    """What goes to which topic, for the queries. Raises ConfigError where no route names one of `topics`."""
     unknown = sorted(set(topics) - {route.topic for route in settings.routes})
     if unknown:
         raise ConfigError(
             f"no route names the topic {unknown[0]!r}", hint="bridge config show lists the routes, and their topics"
         )
     return {
-        "event_types": [route.event_type for route in settings.routes],
+        "rules": [route.rule for route in settings.routes],
         "routed_topics": [route.topic for route in settings.routes],
     }
 

@@ -39,7 +39,7 @@ def carry_out(
     now = Progress(replay.last_seq, replay.events_parked, replay.events_passed)
     wanted = {
         "id": replay.id,
-        "event_types": routes["event_types"],
+        "rules": routes["rules"],
         "topics": routes["routed_topics"],
         "most": SLICE_EVENTS,
     }

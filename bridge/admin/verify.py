@@ -168,7 +168,7 @@ def _verdict(
         not_judged=dict(audit.execute(query("verify_reasons")).fetchall()),
         reused=reused,
         trimmed=tuple(trimmed),
-        moved=tuple(scope.types[number - 1] for (number,) in audit.execute(query("verify_moved"))),
+        moved=tuple(str(scope.routes[number - 1]) for (number,) in audit.execute(query("verify_moved"))),
         gaps=tuple(_gap(*row) for row in audit.execute(query("verify_unpartitioned"))),
         seconds=round(time.monotonic() - begun, 3),
     )

@@ -40,7 +40,8 @@ class _Event(NamedTuple):
 def judge_missing(conn: psycopg.Connection, audit: sqlite3.Connection, scope: Scope, found: Found) -> None:
     """Give each missing event that cannot be judged its reason."""
     _excuse_dead(audit, found.topics.get(scope.topics[-1]))
-    for number, home in enumerate(scope.homes, 1):
+    for number in scope.chosen:
+        home = scope.routes[number - 1].topic
         topics = [found.topics[name] for name in (home, *scope.former) if name in found.topics]
         if not any(topic.is_trimmed or topic.is_compacted for topic in topics):
             continue

@@ -12,7 +12,7 @@ import psycopg
 from bridge.encoding.routing import all_topics
 from bridge.errors import ConfigError
 from bridge.postgres.queries import query
-from bridge.settings import Settings
+from bridge.settings import Route, Settings
 
 Progress = Callable[[str, int, int | None], None]  # what is being done, how much of it, of how much if that is known
 
@@ -23,18 +23,19 @@ def silent(what: str, done: int, total: int | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Events of these types, from `since_us` to `until_us`, in these topics.
+    """Events of some routes, from `since_us` to `until_us`, in these topics.
 
-    `topics` are read; `homes` says of each of `types` which one its events are to be in, and `former` are topics that
-    no route names, in which they may be, too. `is_whole`: all types, those without a route among them. `since` and
+    `topics` are read; `routes` are all, by which an event finds its own, and `chosen` the places, from 1, of those that
+    count; `former` are topics that no route names, in which their events may be, too. `is_whole`: all events, those
+    without a route among them. `since` and
     `until` are times as Postgres writes them, and in microseconds since 1970; `about` is how many events there are, if
     that is known.
     """
 
     topics: Sequence[str]
     former: Sequence[str]
-    types: Sequence[str]
-    homes: Sequence[str]
+    routes: Sequence[Route]
+    chosen: Sequence[int]
     is_whole: bool
     since: str
     until: str
@@ -45,7 +46,8 @@ class Scope:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """For `verify_events.sql`."""
-        return {"since": self.since, "until": self.until, "types": list(self.types), "all": self.is_whole}
+        rules = [route.rule for route in self.routes]
+        return {"since": self.since, "until": self.until, "rules": rules, "routes": self.chosen, "all": self.is_whole}
 
     @property
     def span(self) -> Mapping[str, int]:
@@ -66,13 +68,13 @@ def scope_of(
     routed = [topic for topic in all_topics(settings) if topic != dead_letters]
     former = sorted(set(topics) - set(routed))
     wanted = [topic for topic in routed if topic in topics] or routed
-    routes = [route for route in settings.routes if route.topic in wanted]
+    chosen = [number for number, route in enumerate(settings.routes, 1) if route.topic in wanted]
     first, last, first_us, last_us, about = _span(conn, since)
     return Scope(
         topics=[*wanted, *former, dead_letters],
         former=former,
-        types=[route.event_type for route in routes],
-        homes=[route.topic for route in routes],
+        routes=settings.routes,
+        chosen=chosen,
         is_whole=wanted == routed,
         since=first,
         until=last,

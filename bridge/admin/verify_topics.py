@@ -12,14 +12,23 @@ from typing import Any
 from confluent_kafka import Message
 
 from bridge.admin.verify_scope import Progress, Scope
-from bridge.encoding.dead_letter import CUT
-from bridge.encoding.headers import CE_ID, CE_SEQUENCE, CE_SOURCE, CE_TIME, CE_TYPE, REPLAYED, ce_source
+from bridge.encoding.headers import (
+    CE_ID,
+    CE_SEQUENCE,
+    CE_SOURCE,
+    CE_TIME,
+    CE_TYPE,
+    DEAD_TABLE,
+    REPLAYED,
+    ce_source,
+)
+from bridge.encoding.routing import Router
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster, Partition
 from bridge.kafka.reader import Reader, headers_of
 from bridge.kafka.topics import COMPACTED
 from bridge.postgres.queries import query
-from bridge.settings import Settings
+from bridge.settings import Route, Settings
 
 # A record's time is its event's, but not in the relay's future: clocks of servers may differ. What is read before the
 # first event that counts also tells up to when Kafka has removed records.
@@ -112,7 +121,8 @@ class _Records:
     ) -> None:
         self._audit = audit
         self._dead_letters = settings.topics.dead_letters
-        self._types = None if scope.is_whole else {cut.encode() for name in scope.types for cut in (name, name[:CUT])}
+        self._router = Router(scope.routes)
+        self._chosen = None if scope.is_whole else {scope.routes[number - 1] for number in scope.chosen}
         self._sources: dict[Any, int] = {
             ce_source(settings.relay.name, source).encode(): number for number, source in enumerate(SOURCES)
         }
@@ -136,9 +146,15 @@ class _Records:
             if source is None or REPLAYED in headers:  # what was replayed is no copy, and in no order to the rest
                 if topic in self._compacted:
                     others.append((place, key))
-            elif not is_dead or self._types is None or headers.get(CE_TYPE) in self._types:
+            elif not is_dead or self._chosen is None or self._route(headers) in self._chosen:
                 id, at, seq = headers.get(CE_ID) or b"", _time(headers.get(CE_TIME)), _seq(headers.get(CE_SEQUENCE))
                 yield id, is_dead, place, message.offset(), key, source, seq, at
+
+    def _route(self, headers: Mapping[str, bytes | None]) -> Route | None:
+        """Of a dead letter's event; a type that was cut is longer than a route can name, but for its beginning."""
+        table = headers.get(DEAD_TABLE)
+        event_type = (headers.get(CE_TYPE) or b"").decode("utf-8", "replace")
+        return self._router.find(event_type, None if table is None else table.decode("utf-8", "replace"))
 
 
 def _time(header: bytes | None) -> int | None:

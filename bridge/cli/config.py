@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,7 +49,7 @@ def check_command(config: Path | None, as_json: bool) -> None:
         raise ConfigError(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in the configuration")
     if not as_json:
         topics = {route.topic for route in settings.routes}
-        echo(f"{config}: {len(settings.routes)} event types to {len(topics)} topics; nothing is wrong")
+        echo(f"{config}: {len(settings.routes)} routes to {len(topics)} topics; nothing is wrong")
 
 
 @config_group.command("show")
@@ -67,16 +67,23 @@ def show_command(config: Path | None, as_json: bool) -> None:
 
 
 def _as_toml(settings: list[Shown]) -> list[str]:
-    """Like a configuration file, each line with its origin. JSON's strings, numbers and booleans are TOML's."""
+    """Like a configuration file, each line with its origin."""
     lines: list[str] = []
     for (table, _), of_table in groupby(settings, lambda setting: _place(setting.setting)[0]):
         if table:
             lines += ["", table]
         for setting in of_table:
             name = _place(setting.setting)[1]
-            line = f"# {name}" if setting.value is None else f"{name} = {json.dumps(setting.value, ensure_ascii=False)}"
+            line = f"# {name}" if setting.value is None else f"{name} = {_value(setting.value)}"
             lines.append(f"{line:<50}  # {setting.origin}")
     return lines
+
+
+def _value(value: Any) -> str:
+    """JSON's strings, numbers, booleans and arrays are TOML's."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_value(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _place(setting: str) -> tuple[tuple[str, str], str]:

@@ -21,6 +21,7 @@ from bridge.cli.migrate import migrate
 from bridge.cli.partition import partition_command
 from bridge.cli.recover import recover_command
 from bridge.cli.replay import replay_command
+from bridge.cli.route import route_command
 from bridge.cli.run import run
 from bridge.cli.schema import schema_group
 from bridge.cli.snapshot import snapshot_command
@@ -51,6 +52,7 @@ cli.add_command(maintain_command)
 cli.add_command(migrate)
 cli.add_command(partition_command)
 cli.add_command(recover_command)
+cli.add_command(route_command)
 cli.add_command(run)
 cli.add_command(schema_group)
 cli.add_command(snapshot_command)

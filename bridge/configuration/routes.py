@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from typing import Any
 
-from bridge.configuration.knobs import kind_name, shown
+from bridge.configuration.knobs import Wrong
 from bridge.configuration.mistake import Mistake, Origin
+from bridge.configuration.route_keys import READERS, joint_troubles, missing_keys, read_key
 from bridge.configuration.unknown import unknown
 from bridge.settings import Route, TopicSettings
 
 Origins = Mapping[str, Origin]
 At = Callable[..., Origin]  # the origin of a path in the file
 
-KEYS = tuple(knob.name for knob in fields(Route))
-TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-MAX_EVENT_TYPE = 128  # characters, in bridge.event_queue
+KEYS = tuple(READERS)
 
 
 def read_routes(rows: object, at: At) -> tuple[list[tuple[int, Route]], list[Mistake]]:
@@ -26,22 +24,27 @@ def read_routes(rows: object, at: At) -> tuple[list[tuple[int, Route]], list[Mis
     routes: list[tuple[int, Route]] = []
     mistakes: list[Mistake] = []
     for number, row in enumerate(rows):
-        wrong = [
-            unknown(route_key(number, key), key, KEYS, at("routes", number, key)) for key in row if key not in KEYS
-        ]
-        missing = [key for key in KEYS if key not in row]
-        if missing and not wrong:  # an unknown key may be meant to be the missing one
-            needs = f"the route needs {', '.join(missing)}"
-            wrong.append(Mistake(f"routes.{number}", at("routes", number), needs))
-        wrong += [
-            Mistake(route_key(number, key), at("routes", number, key), f"the route's {key} {trouble}")
-            for key in KEYS
-            if key in row and (trouble := _text_trouble(key, row[key]))
-        ]
+        values, wrong = _read_route(number, row, at)
         mistakes += wrong
-        if not missing and not wrong:
-            routes.append((number, Route(**row)))
+        if not wrong:
+            routes.append((number, Route(**values)))
     return routes, mistakes
+
+
+def _read_route(number: int, row: Mapping[str, object], at: At) -> tuple[dict[str, Any], list[Mistake]]:
+    """The values of its keys, and what is wrong with them."""
+    wrong = [unknown(route_key(number, key), key, KEYS, at("routes", number, key)) for key in row if key not in KEYS]
+    if not wrong and (missing := missing_keys(row)):  # an unknown key may be meant to be the missing one
+        wrong.append(Mistake(f"routes.{number}", at("routes", number), f"the route needs {', '.join(missing)}"))
+    values: dict[str, Any] = {}
+    for key in [key for key in KEYS if key in row]:
+        try:
+            values[key] = read_key(key, row[key])
+        except Wrong as trouble:
+            wrong.append(_mistake(number, key, at, f"the route's {key} {trouble}"))
+    if not wrong:
+        wrong = [_mistake(number, key, at, f"the route's {key} {trouble}") for key, trouble in joint_troubles(values)]
+    return values, wrong
 
 
 def route_key(number: int, key: str) -> str:
@@ -54,38 +57,20 @@ def route_mistakes(routes: list[tuple[int, Route]], at: At, topics: TopicSetting
     return [*_duplicates(routes, at), *_taken(routes, at, topics, origins)]
 
 
-def topic_trouble(name: str) -> str | None:
-    """Why Kafka would not take a topic's name, if it would not."""
-    if not TOPIC.fullmatch(name) or name in (".", ".."):
-        return f"must be 1 to 249 letters, digits, '.', '_' or '-' (Kafka), not {shown(name)}"
-    return f"must not begin with __, as Kafka's own topics do, not {name!r}" if name.startswith("__") else None
-
-
 def folded(topic: str) -> str:
     """Topics for which this is the same cannot be beside each other: Kafka's metrics have '_' for '.'."""
     return topic.replace(".", "_")
 
 
-def _text_trouble(key: str, value: object) -> str | None:
-    if not isinstance(value, str):
-        return f"must be text, not {kind_name(value)}"
-    if key == "topic":
-        return topic_trouble(value)
-    if not value or not value.isprintable():
-        return f"must be printable text, not {shown(value)}"
-    if key == "event_type" and len(value) > MAX_EVENT_TYPE:
-        return f"must have {MAX_EVENT_TYPE} characters at most, as in the database, not {len(value)}"
-    return None
-
-
 def _duplicates(routes: list[tuple[int, Route]], at: At) -> Iterator[Mistake]:
     first: dict[str, int] = {}
     for number, route in routes:
-        earlier = first.setdefault(route.event_type, number)
+        earlier = first.setdefault(route.rule, number)
         if earlier != number:
-            there = at("routes", earlier, "event_type")
-            message = f"the event type {route.event_type!r} has a route already, at {there}"
-            yield _mistake(number, "event_type", at, message, "Events of one type go to one topic: remove one")
+            kind = "table" if route.table else "event_type"
+            there = at("routes", earlier, kind)
+            message = f"the {kind.replace('_', ' ')} {getattr(route, kind)!r} has a route already, at {there}"
+            yield _mistake(number, kind, at, message, "Events of one kind go to one topic: remove one")
 
 
 def _taken(routes: list[tuple[int, Route]], at: At, topics: TopicSettings, origins: Origins) -> Iterator[Mistake]:

@@ -10,7 +10,8 @@ from bridge.configuration.kafka_properties import canonical, reserved
 from bridge.configuration.knobs import PROPERTIES, SCHEMAS, shown
 from bridge.configuration.limits import LIMITS
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin
-from bridge.configuration.routes import folded, topic_trouble
+from bridge.configuration.route_keys import topic_trouble
+from bridge.configuration.routes import folded
 from bridge.configuration.urls import database_trouble, registry_trouble
 from bridge.settings import Settings
 

@@ -18,7 +18,7 @@ def schema_mistakes(configuration: Configuration) -> Iterator[Mistake]:
     library = SchemaLibrary(SchemaDirectory(configuration.settings.schemas))
     subjects: set[str] = set()
     for number, route in configuration.routes:
-        if route.subject in subjects:
+        if route.subject in subjects or not route.subject:
             continue
         subjects.add(route.subject)
         try:

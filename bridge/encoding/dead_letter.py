@@ -10,6 +10,7 @@ from bridge.encoding.headers import (
     DEAD_REASON,
     DEAD_SEQ,
     DEAD_SOURCE,
+    DEAD_TABLE,
     event_headers,
     writer_headers,
 )
@@ -53,8 +54,10 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
 
 
 def _copy(event: Event, reason: str, topic: str, more: list[Header], timestamp_ms: int) -> Record:
+    table: list[Header] = [] if event.entity_type is None else [(DEAD_TABLE, event.entity_type[:CUT])]
     headers: list[Header] = [
         *more,
+        *table,
         *event_headers(event),
         (DEAD_REASON, reason.encode("utf-8", "replace")),
         (DEAD_SOURCE, event.source),

@@ -13,29 +13,30 @@ from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
-from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable, UnroutableEvent
+from bridge.encoding.tombstone import is_delete, tombstone
+from bridge.encoding.values import CONTENT_TYPES, Encode, avro_value, filtered, hiding, plain_value
+from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
 from bridge.event import DeadLetter, Event, Header, Record
-from bridge.settings import Settings
+from bridge.settings import Encoding, Route, Settings
 
-MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four bytes
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
+MOST_TYPES = 10_000  # that are kept ready: behind a prefix there may be as many as somebody makes up
 
 SchemaId = Callable[[AvroSchema], int]  # its id in the registry
 
 
 class Ready(NamedTuple):
-    """All that does not differ between the events of one type, once its schema id is known."""
+    """All that does not differ between the events of one type, or of one table, once its schema id is known."""
 
-    topic: str
-    prefix: bytes
-    schema: AvroSchema
-    headers: dict[str, tuple[Header, ...]]
+    route: Route
+    encode: Encode
+    headers: tuple[Header, ...]
 
 
 class Encoder:
     """Makes records. Safe to share between threads.
 
-    What a type needs is made ready by `prepare()` at the start, or by the type's next event.
+    What a route needs is made ready by `prepare()` at the start, or by the route's next event.
     """
 
     def __init__(self, settings: Settings, schema_id: SchemaId, limits: TopicLimits) -> None:
@@ -46,29 +47,32 @@ class Encoder:
         self._schema_id = schema_id
         self._limits = limits
         self._name = settings.relay.name
-        self._router = Router(settings)
+        self._router = Router(settings.routes)
         self._dead_letters = settings.topics.dead_letters
-        self._schemas = SchemaFiles(settings.schemas, {route.subject for route in settings.routes})
+        self._schemas = SchemaFiles(settings.schemas, {route.subject for route in settings.routes if route.subject})
         self._clock = RecordClock()
-        self._ready: dict[str, Ready] = {}
+        self._encodes: dict[Route, Encode] = {}
+        self._types: dict[str, Ready] = {}
+        self._tables: dict[str, Ready] = {}
         self._lock = threading.Lock()
 
     def record(self, event: Event) -> Record:
         """The record of one event.
 
         Raises PoisonEvent if there can never be one, and LimitsUnsure if there may be once the topic's limit was read
-        again; a TopicHeld, RegistryUnavailable or ConfigError if the schema's id, asked for with the type's
-        first event, cannot be had. The next event asks again.
+        again; a TopicHeld, RegistryUnavailable or ConfigError if the schema's id, asked for with the route's first
+        event, cannot be had. The next event asks again.
         """
-        ready = self._ready.get(event.event_type) or self.prepare(event.event_type)
-        shared = ready.headers.get(event.source)
-        if shared is None:
-            raise UnroutableEvent(f"the event type {event.event_type!r} is reserved for tracked changes")
-        headers = [*shared, *event_headers(event)]
+        if event.entity_type is None:
+            ready = self._types.get(event.event_type) or self._make_ready(event, self._types, event.event_type)
+        else:
+            ready = self._tables.get(event.entity_type) or self._make_ready(event, self._tables, event.entity_type)
+        headers = [*ready.headers, *event_headers(event)]
         if event.headers is not None:
             headers += writer_headers(event.headers)
+        route = ready.route
         try:
-            key, value = event.key.encode(), ready.prefix + ready.schema.encode(event.payload)
+            key, value = event.key.encode(), ready.encode(event.payload)
         except EncodingError:
             if not event.payload:
                 raise EncodingError(
@@ -77,11 +81,15 @@ class Encoder:
             if len(event.payload) < self._limits.cut:
                 raise
             raise self._too_large(f"the payload has {self._limits.cut} characters or more") from None
-        record = Record(ready.topic, key, value, headers, self._clock.timestamp_ms(event))
-        limit = self._limits.of(ready.topic)
+        if route.encoding is not Encoding.AVRO and len(event.payload) >= self._limits.cut:  # as read, it was cut off
+            raise self._too_large(f"the payload has {self._limits.cut} characters or more")
+        record = Record(route.topic, key, value, headers, self._clock.timestamp_ms(event))
+        limit = self._limits.of(route.topic)
         # The first test is cheap, and for almost all events enough.
         if len(value) + 2 * len(key) + HEADERS_BYTES > limit and size(record) > limit:
-            raise self._too_large(f"the record has {size(record)} bytes, and {ready.topic} accepts {limit}")
+            raise self._too_large(f"the record has {size(record)} bytes, and {route.topic} accepts {limit}")
+        if route.tombstone and (event.entity_type is None or is_delete(event)):
+            return record._replace(tombstone=tombstone(self._name, event, record))
         return record
 
     def dead_letter(self, letter: DeadLetter) -> Record:
@@ -89,12 +97,26 @@ class Encoder:
 
         Raises TopicUnwritable if not even that fits, and LimitsUnsure if it may once the topic's limit was read again.
         """
-        event, topic = letter.event, self._dead_letters
+        letter, topic = self._hidden(letter), self._dead_letters
+        event = letter.event
         shared = shared_headers(self._name, event.source, event.event_type, JSON)
         try:
             return dead_letter(letter, topic, shared, self._clock.timestamp_ms(event), self._limits.of(topic))
         except DoesNotFit as error:
             raise (TopicUnwritable if self._limits.are_fresh else LimitsUnsure)(str(error)) from None
+
+    def _hidden(self, letter: DeadLetter) -> DeadLetter:
+        """Without what the event's route hides; without the payload where that cannot be told apart."""
+        event = letter.event
+        route = self._router.find(event.event_type, event.entity_type)
+        hide = None if route is None else hiding(route)
+        if hide is None:
+            return letter
+        try:
+            payload = hide(event.payload)
+        except EncodingError:
+            payload = ""
+        return DeadLetter(event._replace(payload=payload), letter.reason)
 
     def expect_change(self) -> None:
         """Take note that somebody has retried an event, and probably mended before what it died of."""
@@ -103,13 +125,26 @@ class Encoder:
     def _too_large(self, why: str) -> RecordTooLarge | LimitsUnsure:
         return RecordTooLarge(why) if self._limits.are_fresh else LimitsUnsure(why)
 
-    def prepare(self, event_type: str) -> Ready:
-        """Ask for the schema id of a type; again for each event while it cannot be had. Raises as `record()`."""
-        destination = self._router.destination(event_type)
-        route = destination.route
-        schema = self._schemas.schema(route.subject)
-        prefix = MAGIC + self._schema_id(schema).to_bytes(4, "big")
-        ready = Ready(route.topic, prefix, schema, destination.headers)
+    def prepare(self, route: Route) -> Encode:
+        """Ask for a route's schema id; again for each event while it cannot be had. Raises as `record()`."""
+        if route.encoding is Encoding.AVRO:
+            schema = self._schemas.schema(route.subject)
+            encode = avro_value(schema, self._schema_id(schema))
+        else:
+            encode = plain_value(route)
+        encode = filtered(route, encode)
         with self._lock:
-            self._ready[event_type] = ready
+            self._encodes[route] = encode
+        return encode
+
+    def _make_ready(self, event: Event, known: dict[str, Ready], name: str) -> Ready:
+        route = self._router.route(event.event_type, event.entity_type)
+        encode = self._encodes.get(route) or self.prepare(route)
+        own = [(key, value.encode()) for key, value in route.headers]
+        shared = shared_headers(self._name, event.source, event.event_type, CONTENT_TYPES[route.encoding])
+        ready = Ready(route, encode, (*shared, *own))
+        with self._lock:
+            if len(known) >= MOST_TYPES:
+                known.clear()
+            known[name] = ready
         return ready

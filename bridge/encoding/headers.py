@@ -23,16 +23,19 @@ CE_TIME: Final = "ce_time"
 CE_SUBJECT: Final = "ce_subject"
 CE_SEQUENCE: Final = "ce_sequence"
 CONTENT_TYPE: Final = "content-type"
-DEAD_REASON: Final = "bridge_error"  # these four are the dead letters'
+DEAD_REASON: Final = "bridge_error"  # these five are the dead letters'
 DEAD_SOURCE: Final = "bridge_source"
 DEAD_SEQ: Final = "bridge_seq"
+DEAD_TABLE: Final = "bridge_table"  # the entity_type of a change
 DEAD_CUT: Final = "bridge_cut"
+TOMBSTONE: Final = "bridge_tombstone"  # the id of the event behind which it comes
 REPLAYED: Final = "bridge_replayed"  # the number of the replay, on what was published before
 ERASED: Final = "bridge_erased"  # in the database alone: nothing is left of this event that could be published
 RESERVED: Final = ("ce_", "bridge_", CONTENT_TYPE)  # names that begin so, in any case, are not the writer's to set
 
 AVRO: Final = "application/avro"
 JSON: Final = "application/json"
+RAW: Final = "application/octet-stream"
 
 MAX_HEADERS: Final = 64  # of the writer's own
 MAX_HEADER_BYTES: Final = 16_384  # names and values together

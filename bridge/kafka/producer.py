@@ -172,7 +172,7 @@ class ShardProducer:
             raise PublishUncertain(f"shard {self._shard}: a request may have been sent twice: {self._watch.trouble}")
 
     def _send(self, producer: Producer, records: Iterable[Record]) -> None:
-        for sent, (topic, key, value, headers, timestamp_ms) in enumerate(records):
+        for sent, (topic, key, value, headers, timestamp_ms, _) in enumerate(records):
             try:  # names of parameters would cost a quarter more
                 producer.produce(topic, value, key, -1, None, None, timestamp_ms, headers)
             except BufferError:

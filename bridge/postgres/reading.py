@@ -203,8 +203,8 @@ class Reader:
             last_seq = upto
         return Read(
             Scan(last_seq, is_full or upto < EVERY, Snapshot.parse(snapshot), drawn),
-            tuple([Event(*row[:9]) for row in rows]),
-            {row[1]: _obstacle(row[9]) for row in rows if row[9] is not None},
+            tuple([Event(*row[:10]) for row in rows]),
+            {row[1]: _obstacle(row[10]) for row in rows if row[10] is not None},
             decisions,
         )
 
@@ -273,8 +273,8 @@ def _obstacle(text: str) -> Obstacle:
 
 
 def _released(row: Sequence[Any]) -> Released:
-    event = Event(*row[:10])
-    topic, state, blocks, waits_for = row[10:14]
+    event = Event(*row[:11])
+    topic, state, blocks, waits_for = row[11:15]
     place = Place(topic, event.key_hash)
     parked = Parked(event.seq, event.source, event.id, event.created_us, place, State(state), blocks, waits_for)
     return Released(event, parked)

@@ -44,7 +44,7 @@ class Equipment:
             route = routes.pop(0)
             try:
                 with contextlib.suppress(TopicHeld):
-                    self.encoder.prepare(route.event_type)
+                    self.encoder.prepare(route)
                 answers += 1
             except RegistryUnavailable as error:
                 trouble.append(error)

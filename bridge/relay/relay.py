@@ -80,7 +80,7 @@ class Relay:
         threading.excepthook = self._carriers.note_crash
         topics = {route.topic for route in self._settings.routes}
         logger.info(
-            "relay %s: %s, %d event types to %d topics", self.relay_id,
+            "relay %s: %s, %d routes to %d topics", self.relay_id,
             self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
         )  # fmt: skip
         self._capture.start()

@@ -120,7 +120,7 @@ class BatchMaker:
             letter = self._suspicion.letter(event)
             if letter is not None:
                 return letter
-            self._records.append(self._encoder.record(event))
+            record = self._encoder.record(event)
         except Exception as error:
             match reaction(error, OF_AN_EVENT):
                 case Reaction.PARK:
@@ -133,6 +133,9 @@ class BatchMaker:
                     raise
                 case _:
                     raise EventFailed(place(error), event.seq) from error
+        self._records.append(record)
+        if record.tombstone is not None:
+            self._records.append(record.tombstone)
         self._published.append(event)
         return None
 

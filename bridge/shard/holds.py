@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from bridge.encoding.routing import Router
 from bridge.errors import BridgeError, ConfigError, TopicUnwritable, Unavailable
 from bridge.event import Event, Record
 from bridge.settings import Settings
@@ -41,13 +42,14 @@ class TopicHolds:
         self._now = now
         self._unwritable = unwritable
         self.dead_letters = settings.topics.dead_letters
-        self._topic_of = {route.event_type: route.topic for route in settings.routes}
+        self._router = Router(settings.routes)
         self._said: set[tuple[str, str]] = set()
         self._on_trial: set[str] = set()  # topics that were let go, and were not published to since
 
     def topic_of(self, event: Event) -> str:
         """Where the event goes: without a route, to the dead letters."""
-        return self._topic_of.get(event.event_type, self.dead_letters)
+        route = self._router.find(event.event_type, event.entity_type)
+        return self.dead_letters if route is None else route.topic
 
     def hold(self, topic: str, why: BridgeError) -> None:
         """Hold a topic; says so once for each reason."""

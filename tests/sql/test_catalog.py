@@ -20,6 +20,7 @@ PUBLIC = {
     *["bridge.change_summary", "bridge.scan_start"],
     *["bridge.actor_status", "bridge.performed_by", "bridge.trace_headers"],
     *["bridge.entity_history", "bridge.highest_seq", "bridge.job_due_at"],
+    "bridge.matching_route",
     *["bridge.new_event_id"],
     *["bridge.partition_bounds", "bridge.partition_name", "bridge.partition_report", "bridge.qualified_name"],
     *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],

@@ -53,10 +53,10 @@ class Encoder:
     """Fails as the payload says: `poison`, `limits` or `bug`; and for the topics that `refuse`, as they say."""
 
     refusing: dict[str, Exception] = field(default_factory=dict)
-    router: Router = field(default_factory=lambda: Router(SETTINGS))
+    router: Router = field(default_factory=lambda: Router(SETTINGS.routes))
 
     def record(self, event: Event) -> Record:
-        topic = self.router.destination(event.event_type).route.topic
+        topic = self.router.route(event.event_type, event.entity_type).topic
         if topic in self.refusing:
             raise self.refusing[topic]
         if event.payload in FAILURES:

@@ -89,7 +89,7 @@ def test_what_ships_is_right(tmp_path: Path) -> None:
     demo = str(resource("config", "demo.toml"))
     done = bridge("config", "check", "--config", demo)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{demo}: 16 event types to 6 topics; nothing is wrong\n"
+    assert done.stdout == f"{demo}: 16 routes to 6 topics; nothing is wrong\n"
     both = tmp_path / "both.toml"
     texts = [resource("config", name).read_text("utf-8") for name in ("bridge.toml", "demo.toml")]
     both.write_text("".join(texts))

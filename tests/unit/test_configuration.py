@@ -15,7 +15,7 @@ from bridge.configuration.load import Configuration, load, load_routed, read
 from bridge.configuration.rules import RULES
 from bridge.configuration.urls import database_trouble, registry_trouble
 from bridge.errors import ConfigError
-from bridge.settings import Compatibility, Delivery
+from bridge.settings import Compatibility, Delivery, Encoding, Route
 
 ROUTE = "[[routes]]\nevent_type = '{}'\ntopic = '{}'\nsubject = '{}'\n"
 Write = Callable[[str], Path]
@@ -213,11 +213,75 @@ def test_nothing_is_built_in() -> None:
             ROUTE.format("a", "t.x", "s") + ROUTE.format("b", "t_x", "s"),
             "bridge.toml:7: Kafka takes no topic 't_x' beside 't.x' (bridge.toml:3)",
         ),
+        ("[[routes]]\ntopic = 'a'\nsubject = 'a'", "bridge.toml:1: the route needs event_type (or table)"),
+        (
+            ROUTE.format("a", "a", "a") + "table = 'a'",
+            "bridge.toml:5: the route's table stands beside an event_type: a route is for the one or the other",
+        ),
+        (ROUTE.format("a*b", "a", "a"), "bridge.toml:2: the route's event_type may have a * at its end only"),
+        (ROUTE.format("a*", "a", "a") * 2, "bridge.toml:6: the event type 'a*' has a route already"),
+        (
+            "[[routes]]\ntable = 'a'\ntopic = 'a'\nsubject = 'a'\n" * 2,
+            "bridge.toml:6: the table 'a' has a route already, at bridge.toml:2.",
+        ),
+        (
+            ROUTE.format("a", "a", "a") + "encoding = 'json'",
+            "bridge.toml:4: the route's subject has no meaning beside encoding = 'json', which needs no schema",
+        ),
+        (ROUTE.format("a", "a", "a") + "encoding = 'xml'", "bridge.toml:5: the route's encoding must be one of avro,"),
+        (
+            "[[routes]]\nevent_type = 'a'\ntopic = 'a'\nencoding = 'raw'\nmask = ['b']",
+            "bridge.toml:5: the route's mask has no meaning beside encoding = 'raw'",
+        ),
+        (
+            ROUTE.format("a", "a", "a") + "drop = ['b', 'c']\nmask = ['c']",
+            "bridge.toml:6: the route's mask names 'c', which drop takes out",
+        ),
+        (ROUTE.format("a", "a", "a") + "drop = 'b'", "bridge.toml:5: the route's drop must be an array of names"),
+        (ROUTE.format("a", "a", "a") + "drop = ['b', 'b']", "bridge.toml:5: the route's drop names something twice"),
+        (ROUTE.format("a", "a", "a") + "tombstone = 1", "bridge.toml:5: the route's tombstone must be true or false"),
+        (
+            ROUTE.format("a", "a", "a") + "headers = {CE_id = 'b'}",
+            "bridge.toml:5: the route's headers must not set 'CE_id': names that begin with ce_, bridge_, content-type",
+        ),
+        (
+            ROUTE.format("a", "a", "a") + "headers = {x = 5}",
+            "bridge.toml:5: the route's headers must be text, not a whole number",
+        ),
     ],
 )
 def test_routes_are_checked_whole(write: Write, routes: str, words: str) -> None:
     (mistake,) = said(read(write(routes), {}))
     assert mistake.startswith(words)
+
+
+def test_a_route_has_what_its_keys_say(write: Write) -> None:
+    text = """
+[[routes]]
+event_type = "order.*"
+topic = "orders"
+encoding = "json"
+headers = { team = "billing", area = "eu" }
+drop = ["secret"]
+mask = ["card", "iban"]
+tombstone = true
+[[routes]]
+table = "shop.orders"
+topic = "rows"
+subject = "rows-value"
+"""
+    assert load(write(text), {}).routes == (
+        Route(
+            "order.*",
+            "orders",
+            encoding=Encoding.JSON,
+            headers=(("area", "eu"), ("team", "billing")),
+            drop=("secret",),
+            mask=("card", "iban"),
+            tombstone=True,
+        ),
+        Route(table="shop.orders", topic="rows", subject="rows-value"),
+    )
 
 
 def test_reserved_topics_are_those_that_are_configured(write: Write) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.encoding.avro.schema import AvroSchema
-from bridge.encoding.encoder import Encoder
+from bridge.encoding.encoder import MOST_TYPES, Encoder
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import FRAMING_BYTES, size
 from bridge.errors import (
@@ -22,8 +23,8 @@ from bridge.errors import (
     TopicUnwritable,
     UnroutableEvent,
 )
-from bridge.event import EVENT_QUEUE, DeadLetter, Event, Record
-from bridge.settings import RelaySettings, Route, Settings, TopicSettings
+from bridge.event import CHANGED, EVENT_QUEUE, DeadLetter, Event, Record
+from bridge.settings import Encoding, RelaySettings, Route, Settings, TopicSettings
 
 AT = 1_795_342_272_123_456
 SCHEMA = {"type": "record", "name": "Made", "fields": [{"name": "text", "type": "string"}]}
@@ -210,3 +211,122 @@ def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: Know
     assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
     file.write_text(json.dumps(SCHEMA))
     assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
+
+
+CHANGE = {
+    "id": "0190a1b2-1111-7222-8333-444455556666",
+    "action": "UPDATE",
+    "previous_state": '{"n": 1.10, "card": "1234", "pin": null, "big": 123456789012345678901234567890}',
+    "new_state": '{"n": 1.20, "card": "5678", "pin": "9", "big": 1e400}',
+    "changed_fields": ["n", "card"],
+}
+
+
+def with_route(route: Route, ids: KnownIds, tmp_path: Path) -> Encoder:
+    (tmp_path / "things-Made.avsc").write_text(json.dumps(SCHEMA))
+    settings = Settings(
+        relay=RelaySettings(name="us"),
+        topics=TopicSettings(dead_letters="dead"),
+        routes=(route,),
+        schemas=tmp_path,
+    )
+    return Encoder(settings, ids.schema_id, TopicLimits({"things": 20_000_000, "dead": 2000}))
+
+
+def change(**more: object) -> Event:
+    payload = json.dumps(CHANGE | more)
+    return Event("entity_events", 7, str(CHANGE["id"]), CHANGED, "t:1", payload, None, AT, entity_type="t")
+
+
+def json_route(**more: Any) -> Route:
+    return Route("thing.made", "things", encoding=Encoding.JSON, **more)
+
+
+def test_json_is_the_payload_as_it_is(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(json_route(headers=(("team", "é"),)), ids, tmp_path)
+    record = encoder.record(event('{"n": 1.10, "e": 1e400, "é": "\\u00e9"}'))
+    assert record.value == '{"n": 1.10, "e": 1e400, "é": "\\u00e9"}'.encode()
+    headers = dict(record.headers)
+    assert (headers["content-type"], headers["team"]) == (b"application/json", "é".encode())
+    assert ids.asked == 0
+
+
+def test_json_of_a_change_has_its_states_as_objects_and_every_digit(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(Route(topic="things", table="t", encoding=Encoding.JSON), ids, tmp_path)
+    value = encoder.record(change(previous_state=None)).value
+    assert value is not None
+    assert b'"new_state":{"n": 1.20, "card": "5678", "pin": "9", "big": 1e400}' in value
+    assert json.loads(value)["previous_state"] is None
+
+
+def test_raw_is_the_bytes_of_base64(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(Route("thing.made", "things", encoding=Encoding.RAW), ids, tmp_path)
+    assert encoder.record(event('{"$bytes": "AAH/\\nAA=="}')).value == b"\x00\x01\xff\x00"
+    for wrong in ('{"$bytes": "A"}', '{"$bytes": "é==="}', '{"$bytes": 5}', '{"$bytes": "", "x": 1}', '"AAH/"', "[]"):
+        with pytest.raises(EncodingError, match="bytes"):
+            encoder.record(event(wrong))
+
+
+@pytest.mark.parametrize("encoding", [Encoding.JSON, Encoding.RAW])
+def test_a_payload_that_was_cut_off_is_never_published(encoding: Encoding, ids: KnownIds, tmp_path: Path) -> None:
+    """As Avro it would not be JSON any more; here nothing but its length tells."""
+    encoder = with_route(Route("thing.made", "things", encoding=encoding), ids, tmp_path)
+    limits = TopicLimits({"things": 20_000_000})
+    with pytest.raises((RecordTooLarge, EncodingError)):
+        encoder.record(event('{"$bytes": "' + "A" * limits.cut))
+
+
+def test_fields_are_dropped_and_masked_and_no_other_digit_changes(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(json_route(drop=("pin",), mask=("card", "none")), ids, tmp_path)
+    value = encoder.record(event('{"pin": 1, "card": {"n": 1}, "none": null, "n": 1.10, "e": 1e400}')).value
+    assert value == b'{"card":"[masked]","none":null,"n":1.10,"e":1e400}'
+
+
+def test_columns_are_dropped_and_masked_in_both_states(ids: KnownIds, tmp_path: Path) -> None:
+    route = Route(topic="things", table="t", encoding=Encoding.JSON, drop=("card",), mask=("pin",))
+    value = json.loads(with_route(route, ids, tmp_path).record(change()).value or b"")
+    assert set(value["previous_state"]) == set(value["new_state"]) == {"n", "pin", "big"}
+    assert (value["previous_state"]["pin"], value["new_state"]["pin"]) == (None, "[masked]")
+    assert value["changed_fields"] == ["n"]
+
+
+def test_a_dead_letter_does_not_tell_what_its_route_hides(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(json_route(drop=("pin",)), ids, tmp_path)
+    letter = encoder.dead_letter(DeadLetter(event('{"pin": 1, "n": 2}'), "why"))
+    assert letter.value == b'{"n":2}'
+    cut = encoder.dead_letter(DeadLetter(event('{"pin": "1'), "why"))
+    assert (cut.value, dict(cut.headers)["bridge_cut"]) == (b"", b"true")
+
+
+def test_a_tombstone_follows_a_delete(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(Route(topic="things", table="t", encoding=Encoding.JSON, tombstone=True), ids, tmp_path)
+    assert encoder.record(change()).tombstone is None
+    record = encoder.record(change(action="DELETE", new_state=None))
+    assert record.tombstone == Record(
+        "things",
+        b"t:1",
+        None,
+        [("ce_source", b"/us/tombstone"), ("bridge_tombstone", str(CHANGE["id"]).encode())],
+        AT // 1000,
+    )
+
+
+def test_a_tombstone_follows_each_event_of_a_type_whose_route_says_so(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(json_route(tombstone=True), ids, tmp_path)
+    tombstone = encoder.record(event()).tombstone
+    assert tombstone is not None
+    assert (tombstone.key, tombstone.value) == (b"k", None)
+
+
+def test_types_that_somebody_makes_up_do_not_fill_the_memory(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(Route("thing.*", "things", encoding=Encoding.JSON), ids, tmp_path)
+    for number in range(MOST_TYPES + 10):
+        encoder.record(event(event_type=f"thing.{number}"))
+    assert len(encoder._types) <= MOST_TYPES
+
+
+def test_the_id_is_asked_for_once_a_route(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(Route("thing.*", "things", "things-Made"), ids, tmp_path)
+    for number in range(3):
+        encoder.record(event(event_type=f"thing.{number}"))
+    assert ids.asked == 1

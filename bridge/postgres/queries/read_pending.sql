@@ -23,7 +23,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
        case when octet_length(event_key) > %(cut)s then left(event_key, %(cut)s) else event_key end as event_key,
        case when octet_length(payload) > %(cut)s then left(payload, %(cut)s) else payload end as payload,
        case when octet_length(headers) > %(headers_cut)s then left(headers, %(headers_cut)s) else headers end as headers,
-       created_us, key_hash,
+       created_us, key_hash, left(entity_type, %(type_cut)s) as entity_type,
        case when available_at > (select now from shard_now)
               or not pg_visible_in_snapshot(xid, (select snapshot from shard_now))
               or (select blocks_any from shard_now)
@@ -52,7 +52,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
                 case when seq < %(whole_below)s::bigint then payload::text else '' end as payload,
                 case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end as headers,
                 (date_part('epoch', least(greatest(created_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint as created_us,
-                hashtextextended(event_key, 0) as key_hash, available_at
+                hashtextextended(event_key, 0) as key_hash, null as entity_type, available_at
            from bridge.outbox
           where shard = %(shard)s
             and created_at >= '-infinity'
@@ -67,7 +67,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
                 case when seq < %(whole_below)s::bigint then bridge.change_payload(h) else '' end,
                 case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end,
                 (date_part('epoch', least(greatest(occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint,
-                hashtextextended(entity_type || ':' || entity_id, 0), null::timestamptz
+                hashtextextended(entity_type || ':' || entity_id, 0), entity_type, null::timestamptz
            from bridge.history as h
           where shard = %(shard)s
             and occurred_at >= '-infinity'

@@ -1,2 +1,2 @@
 select parked, passed, left_to, is_last
-  from bridge.replay_slice(%(id)s, %(event_types)s::text[], %(topics)s::text[], %(most)s::integer)
+  from bridge.replay_slice(%(id)s, %(rules)s::text[], %(topics)s::text[], %(most)s::integer)

@@ -1,7 +1,7 @@
 -- replay_slice: park the next events of a replay, so that the relay publishes them once more, in order of seq.
 --
 -- Parameters: replay_id             of bridge.replay
---             event_types, topics   the routes: which type goes to which topic
+--             rules, topics         the routes, as for bridge.matching_route(), and the topic of each
 --             most                  events of the outbox and the history to go through; few of them may be wanted
 -- Returns:    parked, passed   how many of those that are wanted were parked, and how many could not be: they were not
 --                              published before, are parked still, were erased, or have no route
@@ -15,7 +15,7 @@
 -- since. Which events there are is read before the shards' rows are locked, as a claim does: a claim waits for the
 -- parking alone. A table partition that is read cannot leave before the end of this transaction; then they are parked.
 create or replace function bridge.replay_slice(
-    replay_id bigint, event_types text[], topics text[], most integer,
+    replay_id bigint, rules text[], topics text[], most integer,
     out parked bigint, out passed bigint, out left_to bigint, out is_last boolean
 )
     language plpgsql
@@ -45,8 +45,8 @@ begin
           from (select e.*
                   from origin
                  cross join lateral (
-                    select 'event_queue' as source, o.id, o.seq, o.xid, o.shard, o.event_type, o.event_key,
-                           o.created_at as at, o.headers ? 'bridge_erased' as is_erased
+                    select 'event_queue' as source, o.id, o.seq, o.xid, o.shard, o.event_type, null as entity_type,
+                           o.event_key, o.created_at as at, o.headers ? 'bridge_erased' as is_erased
                       from bridge.outbox as o
                      where o.shard = origin.shard and o.seq > asked.last_seq and o.seq <= asked.until_seq
                        and o.created_at >= date_trunc('day', asked.since, 'UTC')
@@ -57,7 +57,7 @@ begin
                 select e.*
                   from origin
                  cross join lateral (
-                    select 'entity_events', h.id, h.seq, h.xid, h.shard, 'entity.changed',
+                    select 'entity_events', h.id, h.seq, h.xid, h.shard, 'entity.changed', h.entity_type,
                            h.entity_type || ':' || h.entity_id, h.occurred_at, h.headers ? 'bridge_erased'
                       from bridge.history as h
                      where h.shard = origin.shard and h.seq > asked.last_seq and h.seq <= asked.until_seq
@@ -79,7 +79,8 @@ begin
                          and (asked.topics is null or t.topic = any (asked.topics))), '[]')
       into seen, left_to, found_events
       from near as n
-      left join unnest(event_types, topics) as t (event_type, topic) on t.event_type = n.event_type;
+     cross join lateral (
+        select topics[bridge.matching_route(rules, n.event_type, n.entity_type)] as topic) as t;
 
     perform from bridge.shard as s
       where s.shard in (select (e ->> 'shard')::smallint from jsonb_array_elements(found_events) as e)

@@ -1,0 +1,54 @@
+"""Takes fields out of a payload, or hides what they hold, before it is encoded: a route's `drop` and `mask`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import orjson
+
+from bridge.encoding.exact_json import verbatim_json
+from bridge.errors import EncodingError
+
+MASKED: Final = "[masked]"  # as bridge.enable_tracking writes it
+STATES: Final = ("previous_state", "new_state")  # of a change, whose texts hold a table's columns
+
+Filter = Callable[[str], str]  # JSON text to JSON text
+
+
+def without(drop: Iterable[str], mask: Iterable[str], *, is_change: bool) -> Filter:
+    """What takes these fields out of JSON text; numbers stay as they are spelled. A mask leaves null as it is.
+
+    `is_change`: they are columns of the states in the payload of `entity.changed`, and names in its `changed_fields`.
+    The filter raises EncodingError.
+    """
+    dropped, masked = frozenset(drop), frozenset(mask)
+
+    def hide(fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        return {
+            name: MASKED if name in masked and value is not None else value
+            for name, value in fields.items()
+            if name not in dropped
+        }
+
+    def hide_in_change(change: Any) -> Any:
+        for state in STATES:
+            if change[state] is not None:
+                change[state] = _text(hide(verbatim_json(change[state])))
+        if change["changed_fields"] is not None:
+            change["changed_fields"] = [name for name in change["changed_fields"] if name not in dropped]
+        return change
+
+    def apply(payload: str) -> str:
+        try:
+            return _text((hide_in_change if is_change else hide)(verbatim_json(payload)))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise EncodingError("the payload is not JSON that fields could be taken out of") from error
+
+    return apply
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()

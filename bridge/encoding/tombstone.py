@@ -1,0 +1,24 @@
+"""The record without a value that follows a delete, so that a compacted topic forgets the key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from bridge.encoding.headers import CE_SOURCE, TOMBSTONE, ce_source
+from bridge.event import Event, Header, Record
+
+SOURCE: Final = "tombstone"  # none of events', so that `bridge verify` and `recover` take it for no event's record
+
+
+def is_delete(change: Event) -> bool:
+    """Whether a tracked table's row is gone after it."""
+    action: str = orjson.loads(change.payload)["action"]
+    return action == "DELETE"
+
+
+def tombstone(name: str, event: Event, record: Record) -> Record:
+    """What follows `record` in the same Kafka transaction. A consumer's `ce_id` is that of no event."""
+    headers: list[Header] = [(CE_SOURCE, ce_source(name, SOURCE).encode()), (TOMBSTONE, event.id.encode())]
+    return Record(record.topic, record.key, None, headers, record.timestamp_ms)
