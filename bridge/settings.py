@@ -71,6 +71,7 @@ class RegistrySettings:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout_seconds: float = 10.0
+    register: bool = True
     compatibility: Compatibility = Compatibility.BACKWARD
 
 

@@ -24,7 +24,7 @@ from bridge.cli.recover import recover_command
 from bridge.cli.replay import replay_command
 from bridge.cli.route import route_command
 from bridge.cli.run import run
-from bridge.cli.schema import schema
+from bridge.cli.schema import schema_group
 from bridge.cli.snapshot import snapshot_command
 from bridge.cli.status import status
 from bridge.cli.tail import tail_command
@@ -56,7 +56,7 @@ cli.add_command(partition_command)
 cli.add_command(recover_command)
 cli.add_command(route_command)
 cli.add_command(run)
-cli.add_command(schema)
+cli.add_command(schema_group)
 cli.add_command(snapshot_command)
 cli.add_command(replay_command)
 cli.add_command(status)

@@ -7,7 +7,7 @@ import random
 
 from bridge.encoding.encoder import Encoder
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
+from bridge.errors import ConfigError, RegistryUnavailable, TopicHeld
 from bridge.kafka.topics import ensure_topics, topic_limits
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
@@ -43,7 +43,7 @@ class Equipment:
         while routes and len(trouble) < PATIENCE:
             route = routes.pop(0)
             try:
-                with contextlib.suppress(IncompatibleSchema):
+                with contextlib.suppress(TopicHeld):
                     self.encoder.prepare(route)
                 answers += 1
             except RegistryUnavailable as error:
