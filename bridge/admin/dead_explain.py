@@ -79,7 +79,7 @@ def _limits(settings: Settings) -> tuple[TopicLimits, str]:
 def _try(settings: Settings, found: Content, limits: TopicLimits) -> tuple[bool, str]:
     """Whether there is a record, and where it would go; the registry is not asked."""
     try:
-        record = Encoder(settings, lambda _subject, _text: 0, limits).record(found.event)
+        record = Encoder(settings, lambda _: 0, limits).record(found.event)
     except PoisonEvent as error:
         return False, f"it would die again: {error}"
     except BridgeError as error:

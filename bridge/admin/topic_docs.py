@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.encoding.avro.schema import load_schema
+from bridge.encoding.avro.library import SchemaDirectory, SchemaLibrary
 from bridge.encoding.values import CONTENT_TYPES, is_of_changes
 from bridge.settings import Encoding, Route, Settings
 
@@ -49,10 +48,11 @@ class Topic:
 def topics_of(settings: Settings) -> list[Topic]:
     """All topics of routes by name, each with its messages in the order of the routes. Raises ConfigError."""
     found: Mapping[str, list[Message]] = {route.topic: [] for route in settings.routes}
+    library = SchemaLibrary(SchemaDirectory(settings.schemas))
     for route in settings.routes:
         schema = None
         if route.encoding is Encoding.AVRO:
-            schema = json.loads(load_schema(route.subject, settings.schemas).text)
+            schema = library.schema(route.subject).whole
         doc = schema.get("doc", "") if isinstance(schema, dict) else ""
         found[route.topic].append(Message(route, CONTENT_TYPES[route.encoding], schema, doc))
     return [Topic(name, messages) for name, messages in sorted(found.items())]
