@@ -89,6 +89,7 @@ class RelaySettings:
     lease_seconds: float = 10.0
     transaction_timeout_seconds: float = 10.0
     keep_house: bool = True
+    transaction_header: bool = False
 
 
 @dataclass(frozen=True)
