@@ -14,12 +14,12 @@ from bridge.encoding.avro import matching
 from bridge.encoding.avro.defaults import fits
 from bridge.encoding.avro.matching import PROMOTIONS, Ambiguous
 from bridge.encoding.avro.meaning import meaning
-from bridge.encoding.avro.nodes import LOGICAL_TYPES, Array, Enum, Fixed, Map, Named, Node, Record, Schema, Union
+from bridge.encoding.avro.nodes import LOGICAL_TYPES, Array, Enum, Fixed, Map, Node, Record, Schema, Union
+from bridge.encoding.avro.paths import below, branches
 from bridge.encoding.avro.problem import Problem, Rule, problem
 
 MAX_PAIRS: Final = 100_000  # of types that meet; a schema written to be compared for ever has more
 MAX_PROBLEMS: Final = 1000
-MAX_PATH: Final = 500  # characters
 LEVELS: Final = ("BACKWARD", "FORWARD", "FULL")  # each also _TRANSITIVE, and NONE
 SHOWN: Final = 5  # of many symbols
 
@@ -85,7 +85,7 @@ class _Comparison:
         """What is wrong between two types themselves, and the pairs of types within them."""
         try:
             if isinstance(theirs, Union):
-                return [(ours, one, place) for one, place in _branches(path, theirs)]
+                return [(ours, one, place) for one, place in branches(path, theirs)]
             if isinstance(ours, Union):
                 chosen = matching.branch(ours, theirs, self._reader)
                 if chosen is None:
@@ -105,9 +105,9 @@ class _Comparison:
             case Record(), Record():
                 return self._record(ours, theirs, path)
             case Array(), Array():
-                return [(ours.items, theirs.items, _below(path, "[]"))]
+                return [(ours.items, theirs.items, below(path, "[]"))]
             case Map(), Map():
-                return [(ours.values, theirs.values, _below(path, "{}"))]
+                return [(ours.values, theirs.values, below(path, "{}"))]
             case Fixed(), Fixed() if ours.size != theirs.size:
                 return [self._problem(Rule.FIXED_SIZE, path, ours.size, theirs.size)]
             case Enum(), Enum() if ours.default is None:
@@ -121,7 +121,7 @@ class _Comparison:
     def _record(self, ours: Record, theirs: Record, path: str) -> Iterator[Problem | Step]:
         written = matching.fields(ours, theirs)
         for field in ours.fields:
-            place, found = _below(path, f".{field.name}"), written[field.name]
+            place, found = below(path, f".{field.name}"), written[field.name]
             if isinstance(found, Ambiguous):
                 yield self._problem(Rule.FIELD_ALIAS_AMBIGUOUS, place, found.ours, found.theirs)
             elif found is not None:
@@ -146,17 +146,3 @@ class _Comparison:
     def _problem(self, rule: Rule, path: str, ours: object, theirs: object) -> Problem:
         titles = {"reader": self._reader.title, "writer": self._writer.title}
         return problem(rule, path, writer_is_new=self._writer_is_new, ours=ours, theirs=theirs, **titles)
-
-
-def _branches(path: str, union: Union) -> Iterator[tuple[Node, str]]:
-    """The branches and their paths, which say which one it is unless there is but one beside null."""
-    is_plain = sum(one.kind != "null" for one in union.branches) <= 1
-    for one in union.branches:
-        name = one.name if isinstance(one, Named) else one.kind
-        yield one, path if is_plain and name != "null" else _below(path, f"<{name}>")
-
-
-def _below(path: str, step: str) -> str:
-    """One step further; of a path that nobody would read to its end, the end."""
-    longer = path + step
-    return longer if len(longer) <= MAX_PATH else f"$...{longer[-MAX_PATH // 2 :]}"
