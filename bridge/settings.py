@@ -22,10 +22,11 @@ class Delivery(StrEnum):
 
 
 class OnDead(StrEnum):
-    """What the later events of a dead event's key do."""
+    """What waits behind a dead event until a person has decided: its topic's later events of its key, none, or all."""
 
     HOLD = "hold"
     SKIP = "skip"
+    STOP = "stop"
 
 
 class Encoding(StrEnum):

@@ -13,6 +13,7 @@ from bridge.cli.bench import bench
 from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
+from bridge.cli.docs import docs
 from bridge.cli.doctor import doctor_command
 from bridge.cli.erase import erase_command
 from bridge.cli.local import local
@@ -45,6 +46,7 @@ cli.add_command(bench)
 cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
+cli.add_command(docs)
 cli.add_command(doctor_command)
 cli.add_command(erase_command)
 cli.add_command(local)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.schema_generate import schema_generate_command
 from bridge.cli.terminal import echo, echo_document, echo_json
 from bridge.configuration.load import Configuration, read
 from bridge.encoding.avro.compatibility import LEVELS
@@ -35,7 +36,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 @click.group("schema")
 def schema_group() -> None:
-    """Check schemas against a revision, a directory or the registry; bring them into the registry."""
+    """Check schemas against a revision, a directory or the registry; bring them into the registry; generate them."""
+
+
+schema_group.add_command(schema_generate_command)
 
 
 def _former(against: str | None, configuration: Configuration) -> Former:

@@ -8,6 +8,7 @@ from bridge.configuration.load import Configuration
 from bridge.configuration.mistake import Mistake
 from bridge.configuration.routes import route_key
 from bridge.encoding.avro.library import SchemaDirectory, SchemaLibrary
+from bridge.encoding.values import avro_body
 from bridge.errors import ConfigError
 
 
@@ -20,9 +21,9 @@ def schema_mistakes(configuration: Configuration) -> Iterator[Mistake]:
     for number, route in configuration.routes:
         if route.subject in subjects or not route.subject:
             continue
-        subjects.add(route.subject)
         try:
-            library.schema(route.subject)
+            avro_body(route, library.schema(route.subject))
+            subjects.add(route.subject)
         except ConfigError as error:
             name = route_key(number, "subject")
             yield Mistake(name, configuration.origins[name], error.message, error.hint)

@@ -14,7 +14,7 @@ from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
 from bridge.encoding.tombstone import is_delete, tombstone
-from bridge.encoding.values import CONTENT_TYPES, Encode, avro_value, filtered, hiding, plain_value
+from bridge.encoding.values import CONTENT_TYPES, Encode, avro_body, avro_value, filtered, hiding, plain_value
 from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Encoding, Route, Settings
@@ -129,7 +129,7 @@ class Encoder:
         """Ask for a route's schema id; again for each event while it cannot be had. Raises as `record()`."""
         if route.encoding is Encoding.AVRO:
             schema = self._schemas.schema(route.subject)
-            encode = avro_value(schema, self._schema_id(schema))
+            encode = avro_value(avro_body(route, schema), self._schema_id(schema))
         else:
             encode = plain_value(route)
         encode = filtered(route, encode)

@@ -152,7 +152,8 @@ class Reader:
                 end()
 
     def _most_rows(self, limit: int | None) -> int:
-        return min(self._relay.batch_rows, limit or self._relay.batch_rows, self._rows_at_most)
+        """A `limit` is less than a batch had before, so there is room for as many."""
+        return min(self._relay.batch_rows, limit or self._rows_at_most)
 
     def _read(self, start: Start, rows_at_most: int, whole_below: int, last: int) -> Read:
         while True:
@@ -192,7 +193,7 @@ class Reader:
         None where partitions were finished, or reopened, as this very snapshot saw: the next one will know.
         """
         rows = asked.pending.fetchall()
-        snapshot, drawn, first, decisions, finished = _one(asked.seen)
+        snapshot, drawn, first, decisions, finished, stops = _one(asked.seen)
         if finished != self._finished.up_to:
             self._finished.note(finished)
             return None
@@ -206,6 +207,7 @@ class Reader:
             tuple([Event(*row[:10]) for row in rows]),
             {row[1]: _obstacle(row[10]) for row in rows if row[10] is not None},
             decisions,
+            {} if stops is None else orjson.loads(stops),
         )
 
     def _free(

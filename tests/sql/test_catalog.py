@@ -40,6 +40,7 @@ DEFINERS = {
     ],
     *["bridge.due_partitions", "bridge.retire_partition", "bridge.count_retired", "bridge.drop_retired"],
     *["bridge.note_retired", "bridge.clean_up"],
+    *["bridge.decide_dead", "bridge.retry_dead", "bridge.skip_dead"],
     *["crm.fn_create_entity", "crm.fn_update_entity"],
     *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],
     "crm.track_entity_change",
@@ -281,7 +282,12 @@ INDEXED_TEXT = {
     *["bridge.matview_policy_pkey", "bridge.matview_refresh_matview_idx", "bridge.relay_pkey"],
     "bridge.entity_type_is_unique",  # at most 200 characters
     # A topic, which no writer chooses.
-    *["bridge.parked_place_idx", "bridge.parked_stuck_idx", "bridge.parked_replay_waits_idx"],
+    *[
+        "bridge.parked_place_idx",
+        "bridge.parked_stuck_idx",
+        "bridge.parked_stops_idx",
+        "bridge.parked_replay_waits_idx",
+    ],
     *["bridge.schema_migration_pkey", "crm.display_name_is_unique", "crm.table_name_is_unique", "crm.link_is_unique"],
     *["crm.idx_contact_management_view_name", "crm.idx_contact_management_view_email"],
     *["crm.idx_contact_management_view_email_any_case", "crm.idx_contact_management_view_first_name"],

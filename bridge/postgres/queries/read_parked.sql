@@ -1,5 +1,5 @@
 -- Parked events that may be tried: what waits for no topic that is held, and has nothing before it in its topic and key
--- that is dead or waits for such a topic; in order of seq. Bounds and columns as in read_pending.sql; of an event whose row
+-- that is dead or waits for such a topic, nor in its topic what stops it; in order of seq. Bounds and columns as in read_pending.sql; of an event whose row
 -- is gone, all but its id is empty. With LIMIT instead of NOT EXISTS, because the planner would join that, and compare each
 -- that waits with all that are dead.
 -- What is replayed comes last, in half of the room at most, or a long replay would keep new events out; it waits for nothing
@@ -17,6 +17,9 @@ with candidate as materialized (
                       where e.shard = p.shard and e.key_hash = p.key_hash and e.topic = p.topic and e.seq < p.seq
                         and e.is_stuck and (e.state = 'dead' or e.waits_for = any (%(held)s::text[]))
                       limit 1) is null
+                and (select true from bridge.parked as e
+                      where e.topic = p.topic and e.seq < p.seq and e.stops
+                      limit 1) is null
               order by seq
               limit %(rows)s)
             union all
@@ -28,6 +31,9 @@ with candidate as materialized (
                 and (select true from bridge.parked as e
                       where e.shard = p.shard and e.key_hash = p.key_hash and e.topic = p.topic and e.seq < p.seq
                         and e.is_stuck and (e.state = 'dead' or e.waits_for = any (%(held)s::text[]))
+                      limit 1) is null
+                and (select true from bridge.parked as e
+                      where e.topic = p.topic and e.seq < p.seq and e.stops
                       limit 1) is null
               order by due_at
               limit %(rows)s)
