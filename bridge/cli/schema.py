@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bridge.cli.options import config_option
 from bridge.cli.schema_generate import schema_generate_command
 from bridge.cli.terminal import echo, echo_document, echo_json
-from bridge.configuration.load import read
+from bridge.configuration.load import Configuration, read
 from bridge.encoding.avro.compatibility import LEVELS
 from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from bridge.admin.schema_former import Former
 
 ALL_LEVELS = [*LEVELS, *(f"{level}_TRANSITIVE" for level in LEVELS), "NONE"]
 
@@ -38,6 +42,16 @@ def schema_group() -> None:
 schema_group.add_command(schema_generate_command)
 
 
+def _former(against: str | None, configuration: Configuration) -> Former:
+    from bridge.admin.schema_former import former
+    from bridge.admin.schema_revision import NoRevision
+
+    try:
+        return former(against, configuration.settings)
+    except NoRevision as error:
+        raise click.BadParameter(str(error), param_hint="--against") from None
+
+
 @schema_group.command("check")
 @config_option
 @click.option(
@@ -56,16 +70,10 @@ def check_command(config: Path | None, against: str | None, level: str | None, f
     Exit code 0: compatible; 1: not; 3: the registry cannot be reached; 4: a file or the configuration is wrong.
     """
     from bridge.admin.schema_check import check_schemas
-    from bridge.admin.schema_former import former
     from bridge.admin.schema_report import FORMATS
-    from bridge.admin.schema_revision import NoRevision
 
     configuration = read(config)
-    try:
-        before = former(against, configuration.settings)
-    except NoRevision as error:
-        raise click.BadParameter(str(error), param_hint="--against") from None
-    report = check_schemas(configuration, before, level)
+    report = check_schemas(configuration, _former(against, configuration), level)
     echo_document(FORMATS[form](report))
     return report.exit_code
 
@@ -125,3 +133,45 @@ def apply_command(config: Path | None, set_levels: bool, as_json: bool) -> int:
     if not done and not as_json:
         echo(*plan.lines)
     return 0
+
+
+@schema_group.command("diff")
+@config_option
+@against_option
+@json_option
+def diff_command(config: Path | None, against: str | None, as_json: bool) -> int:
+    """Show what differs between the schemas and the registry, or a revision or directory, in what they mean.
+
+    `#` marks what differs in documentation alone. Exit code 0: nothing differs; 1: something does.
+    """
+    from bridge.admin.schema_diff import diff_schemas
+
+    configuration = read(config)
+    configuration.checked()
+    found = list(diff_schemas(configuration, _former(against, configuration)))
+    if as_json:
+        subjects = [{**vars(one), "changes": [vars(change) for change in one.changes]} for one in found]
+        echo_json({"version": 1, "command": "schema diff", "subjects": subjects})
+    else:
+        echo(*(line for one in found for line in one.lines))
+    return 1 if found else 0
+
+
+@schema_group.command("pull")
+@click.argument("subjects", nargs=-1)
+@config_option
+@click.option("--force", is_flag=True, help="Overwrite files that say something else.")
+def pull_command(subjects: tuple[str, ...], config: Path | None, force: bool) -> None:
+    """Write what the registry has of SUBJECTS into the directory of schemas, with the schemas that they use.
+
+    Without SUBJECTS, of the routes' subjects and those that have a file. A file that says something else is left
+    alone, and then nothing is written.
+    """
+    from bridge.admin.schema_pull import Puller
+
+    written = 0
+    for line in Puller(read(config)).pull(subjects, force=force):
+        written += 1
+        echo(line)
+    if not written:
+        echo("Nothing to write: the files say what the registry has.")

@@ -137,6 +137,12 @@ class Encoder:
             self._encodes[route] = encode
         return encode
 
+    def forget(self) -> None:
+        """Ask for all schema ids anew, with the next event of each route: the registry gives others now, or none."""
+        with self._lock:
+            for known in (self._encodes, self._types, self._tables):
+                known.clear()
+
     def _make_ready(self, event: Event, known: dict[str, Ready], name: str) -> Ready:
         route = self._router.route(event.event_type, event.entity_type)
         encode = self._encodes.get(route) or self.prepare(route)

@@ -41,10 +41,13 @@ class Shop:
 
     def write(self, **schemas: dict[str, Any]) -> None:
         for name, schema in schemas.items():
-            (self._directory / "schemas" / f"{self.subject(name)}.avsc").write_text(json.dumps(schema, indent=2))
+            self.file(name).write_text(json.dumps(schema, indent=2))
+
+    def file(self, name: str) -> Path:
+        return self._directory / "schemas" / f"{self.subject(name)}.avsc"
 
     def read(self, name: str) -> str:
-        return (self._directory / "schemas" / f"{self.subject(name)}.avsc").read_text()
+        return self.file(name).read_text()
 
     def register(self, name: str, schema: dict[str, Any], level: str | None = None) -> None:
         self.client.register_schema(self.subject(name), Schema(json.dumps(schema), "AVRO"))
@@ -250,3 +253,47 @@ def test_a_level_that_may_not_be_set_is_said_and_stops_nothing(shop: Shop, guard
     done = shop.bridge("apply")
     assert (done.code, "its level is not set: " in done.out) == (0, True)
     assert shop.versions("paid") == [[1]]
+
+
+def test_diff_tells_what_differs_in_meaning(shop: Shop) -> None:
+    shop.register("paid", record("Paid", TEXT))
+    shop.write(paid=record("Paid", TEXT))
+    assert shop.bridge("diff").code == 0
+    shop.write(paid=record("Paid", TEXT | {"doc": "Said."}, NOTE), sent=record("Sent", TEXT))
+    done = shop.bridge("diff")
+    assert done.code == 1
+    assert f"{shop.subject('paid')}: differs from {shop.subject('paid')} version 1" in done.out
+    assert "~ $.note: " in done.out
+    assert "# $.text: " in done.out
+    assert f"{shop.subject('sent')}: only here" in done.out
+    assert shop.bridge("diff", "--against", "no such revision").code == 2
+
+
+def test_pull_writes_what_the_registry_has_and_what_that_uses(shop: Shop) -> None:
+    order = record("Order", {"name": "total", "type": "shop.Total"})
+    shop.write(order=order, total=record("Total", TEXT))
+    assert shop.bridge("apply").code == 0
+    for name in ("order", "total"):
+        shop.file(name).unlink()
+    done = shop.bridge("pull", shop.subject("order"))
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 2
+    assert shop.read("order").endswith("  ]\n}\n")
+    assert shop.bridge("diff").code == 0
+    shop.write(order=order)
+    before = shop.read("order")
+    assert "Nothing to write" in shop.bridge("pull").out
+    assert shop.read("order") == before
+
+
+def test_pull_overwrites_nothing_that_differs_unless_it_is_told_to(shop: Shop) -> None:
+    shop.register("paid", record("Paid", TEXT))
+    shop.register("sent", record("Sent", TEXT))
+    shop.write(paid=record("Paid", TEXT, NOTE))
+    done = shop.bridge("pull", shop.subject("paid"), shop.subject("sent"))
+    assert (done.code, done.out) == (1, "")
+    assert "nothing was written" in done.err
+    assert (json.loads(shop.read("paid")), shop.file("sent").exists()) == (record("Paid", TEXT, NOTE), False)
+    assert shop.bridge("pull", shop.subject("paid"), shop.subject("sent"), "--force").code == 0
+    assert shop.bridge("diff").code == 0
+    assert shop.bridge("pull", shop.subject("none")).code == 1

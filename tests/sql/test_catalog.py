@@ -283,6 +283,7 @@ def test_views_can_be_refreshed_concurrently_and_searched(db: psycopg.Connection
 # what a check limits to few characters.
 INDEXED_TEXT = {
     *["bridge.policy_pkey", "bridge.retired_partition_range_idx"],
+    "bridge.schema_id_pkey",  # a URL of the configuration, and the name of a file
     *["bridge.matview_policy_pkey", "bridge.matview_refresh_matview_idx", "bridge.relay_pkey"],
     "bridge.entity_type_is_unique",  # at most 200 characters
     # A topic, which no writer chooses.

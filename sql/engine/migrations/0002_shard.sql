@@ -176,3 +176,15 @@ create table bridge.publisher (
     since         timestamptz not null default clock_timestamp(),
     constraint there_is_one check (only_one)
 );
+
+-- The ids that a schema registry gave, so that a relay starts and publishes while that is away; the registry is asked
+-- again once it answers. What counts is the registry: an id that is another now is replaced.
+create table bridge.schema_id (
+    registry     text        not null,   -- its URL, without a login
+    subject      text        not null,
+    fingerprint  bytea       not null,   -- SHA-256 of the schema, with the types that it uses
+    schema_id    bigint      not null,
+    confirmed_at timestamptz not null default clock_timestamp(),
+    primary key (registry, subject, fingerprint),
+    constraint id_fits_the_wire_format check (schema_id between 1 and 4294967295)
+);
