@@ -26,6 +26,8 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |   |__ RecordTooLarge
     |__ TopicHeld                    exit 4   this one topic cannot be published to
     |   |__ IncompatibleSchema                the registry has an older schema that the new one would break
+    |   |__ SchemaRefused                     the registry calls it invalid, or does not let us register it
+    |   |__ SchemaUnregistered                it is not in the registry, and we are not to register it
     |   |__ TopicUnwritable                   it is missing, forbidden, lacks leaders, or takes nothing
     |__ VerificationFailed           exit 6   database and topics differ, tracked tables and their events, or a table
                                               and its cold files
@@ -161,6 +163,14 @@ class TopicHeld(BridgeError):
 
 class IncompatibleSchema(TopicHeld):
     """The registry has an older schema that the new one would break."""
+
+
+class SchemaRefused(TopicHeld):
+    """The registry calls the schema invalid, or does not let us change anything about its subject."""
+
+
+class SchemaUnregistered(TopicHeld):
+    """The registry does not have the schema, and registry.register says that a relay does not register any."""
 
 
 class TopicUnwritable(TopicHeld):

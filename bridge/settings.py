@@ -22,10 +22,11 @@ class Delivery(StrEnum):
 
 
 class OnDead(StrEnum):
-    """What the later events of a dead event's key do."""
+    """What waits behind a dead event until a person has decided: its topic's later events of its key, none, or all."""
 
     HOLD = "hold"
     SKIP = "skip"
+    STOP = "stop"
 
 
 class Encoding(StrEnum):
@@ -70,6 +71,7 @@ class RegistrySettings:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout_seconds: float = 10.0
+    register: bool = True
     compatibility: Compatibility = Compatibility.BACKWARD
 
 
@@ -87,6 +89,7 @@ class RelaySettings:
     lease_seconds: float = 10.0
     transaction_timeout_seconds: float = 10.0
     keep_house: bool = True
+    transaction_header: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Route:
     `event_type` may end in `*`, `table` is the `entity_type` of a tracked table; one of the two is empty. `subject` is
     the registry's, which names the schema file, for Avro. `headers` are added to each record. `drop` and `mask` name
     fields of the payload, or columns of the table. `tombstone`: each record, or each of a DELETE, is followed by one.
+    `on_dead`: what waits behind one of its events that is dead; None: as relay.on_dead says.
     """
 
     event_type: str = ""
@@ -118,6 +122,7 @@ class Route:
     drop: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
     tombstone: bool = False
+    on_dead: OnDead | None = None
 
     @property
     def is_prefix(self) -> bool:

@@ -15,13 +15,17 @@ HANG_SECONDS = 30.0
 
 
 class LyingRegistry:
-    """Passes requests on, but for those about subjects with `about` in their names: these get `lie`, if one is set."""
+    """Passes requests on, but for those about subjects with `about` in their names: these get `lie`, if one is set.
 
-    def __init__(self, real: str, about: str) -> None:
+    With `methods` (`PUT /config`), only requests that begin so.
+    """
+
+    def __init__(self, real: str, about: str, methods: tuple[str, ...] = ("",)) -> None:
         self.lie: str | None = None
+        self.asked: list[str] = []
         self.requests = 0
         self.honest = threading.Event()  # ends what hangs
-        self._real, self._about = real, about
+        self._real, self._about, self._methods = real, about, methods
 
         class Handler(BaseHTTPRequestHandler):
             registry = self
@@ -54,10 +58,11 @@ class LyingRegistry:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.requests += 1
+        self.asked.append(f"{request.command} {request.path}")
         length = int(request.headers.get("Content-Length") or 0)
         body = request.rfile.read(length)
         with suppress(OSError):  # the client has gone
-            if self.lie is not None and self._about in request.path:
+            if self.lie is not None and self._about in request.path and self.asked[-1].startswith(self._methods):
                 ANSWERS[self.lie](self, request)
             else:
                 self._pass_on(request, body)
@@ -161,5 +166,9 @@ LIES: dict[str, Callable[[LyingRegistry, BaseHTTPRequestHandler], None]] = {
     "silence": _hang,
     "half an answer": _cut,
 }
-TRUTHS = {"the truth": _said(200, '{"id": 7, "version": 1, "schema": "\\"string\\""}')}
-ANSWERS = TRUTHS | LIES
+TRUTHS = {
+    "the truth": _said(200, '{"id": 7, "version": 1, "schema": "\\"string\\""}'),
+    "not compatible": _said(200, '{"is_compatible": false}'),
+}
+REFUSALS = {"403": _said(403, '{"error_code": 40301, "message": "not yours"}')}
+ANSWERS = TRUTHS | LIES | REFUSALS

@@ -16,17 +16,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 
-from bridge.encoding.headers import CE_ID, CE_SOURCE, DEAD_REASON, REPLAYED, ce_source
+from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_TYPE, DEAD_REASON, REPLAYED, ce_source
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.routing import all_topics
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES
+from bridge.event import CHANGED, ENTITY_EVENTS, EVENT_QUEUE, SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader, headers_of
@@ -38,6 +38,7 @@ from bridge.postgres.queries import query
 from bridge.postgres.store import Store
 from bridge.settings import OnDead, Settings
 from bridge.shard.ledger import ControlRecord, Ledger
+from bridge.shard.policies import Policies
 from bridge.shard.takeover import adopt
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,15 @@ class _Case:
     replays: dict[str, int]  # ids of events that are being replayed, and in which replay
 
 
+@dataclass(slots=True)
+class _Found:
+    """Ids in the topics: of what is published, is dead (why, and what waits behind it), and is replayed."""
+
+    published: set[str] = field(default_factory=set)
+    dead: dict[str, tuple[str, OnDead]] = field(default_factory=dict)
+    replayed: set[str] = field(default_factory=set)
+
+
 def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bool]) -> list[Finding]:
     """Let each stopped shard (or the one named) go on if `decide` says so; returns what was found.
 
@@ -88,14 +98,14 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
         if not cases:
             return []
         replays = {(id, str(replay)) for case in cases for id, replay in case.replays.items()}
-        published, dead, replayed = _find(settings, {id for case in cases for id in case.pending}, replays)
-        findings = [_compare(case, published, dead) for case in cases]
+        found = _find(settings, {id for case in cases for id in case.pending}, replays)
+        findings = [_compare(case, found) for case in cases]
         decided = [decide(finding) for finding in findings]
         if any(finding.renumber for finding, is_to_go_on in zip(findings, decided, strict=True) if is_to_go_on):
             cases = _renumbered(cases)
         for case, finding, is_to_go_on in zip(cases, findings, decided, strict=True):
             if is_to_go_on:
-                _let_go_on(settings, case, finding, replayed)
+                _let_go_on(settings, case, finding, found)
             case.store.release(case.ours)
         return findings
 
@@ -132,19 +142,13 @@ def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
     return [replace(case, ours=case.store.take_stopped()) for case in cases]
 
 
-def _find(
-    settings: Settings, ids: set[str], replays: set[tuple[str, str]]
-) -> tuple[set[str], dict[str, str], set[str]]:
-    """Which of `ids` are in the topics, and which among the dead letters with what reason; and of `replays`, which have
-    an id and the number of the replay, the ids of those that are anywhere.
-    """
-    replayed: set[str] = set()
+def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]]) -> _Found:
+    """Which of `ids`, and of `replays`, which have an id and the number of the replay, are in the topics."""
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
     topics = [topic for topic in all_topics(settings) if topic in exist]
     ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
-    published: set[str] = set()
-    dead: dict[str, str] = {}
+    found, policies = _Found(), Policies(settings)
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
@@ -153,12 +157,18 @@ def _find(
                     continue
                 id = _text(headers.get(CE_ID))
                 if REPLAYED in headers:  # it was published before, which says nothing of what is pending
-                    replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
+                    found.replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
                 elif id in ids and message.topic() == dead_letters:
-                    dead[id] = _text(headers.get(DEAD_REASON))
+                    policy = policies.of(*_kind(_text(headers.get(CE_TYPE)), message.key()))
+                    found.dead[id] = _text(headers.get(DEAD_REASON)), policy
                 elif id in ids:
-                    published.add(id)
-    return published, dead, replayed
+                    found.published.add(id)
+    return found
+
+
+def _kind(event_type: str, key: bytes | None) -> tuple[str, str | None]:
+    """Type and table of a dead letter's event; a change's key begins with its table's name."""
+    return event_type, _text(key).partition(":")[0] if event_type == CHANGED else None
 
 
 def _text(header: bytes | None) -> str:
@@ -166,9 +176,9 @@ def _text(header: bytes | None) -> str:
     return (header or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
-    done = [id for id in case.pending if id in published]
-    given_up = {id: dead[id] for id in case.pending if id in dead.keys() - published}
+def _compare(case: _Case, found: _Found) -> Finding:
+    done = [id for id in case.pending if id in found.published]
+    given_up = {id: found.dead[id][0] for id in case.pending if id in found.dead.keys() - found.published}
     return Finding(
         case.ours.shard,
         case.reason,
@@ -180,12 +190,13 @@ def _compare(case: _Case, published: set[str], dead: dict[str, str]) -> Finding:
     )
 
 
-def _let_go_on(settings: Settings, case: _Case, finding: Finding, replayed: set[str]) -> None:
+def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: _Found) -> None:
     new = adopt(case.ours, case.found, uuid4())
     if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
         case.producer.commit(new.control)
     conn = case.store.conn
     counts = Counter(case.pending[id] for id in finding.published)
+    policies = [found.dead[id][1] for id in finding.dead]
     dead_counts = Counter(case.pending[id] for id in finding.dead)
     parameters = {
         "shard": new.shard,
@@ -193,10 +204,11 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding, replayed: set[
         "owner": new.owner,
         "bound": _bound(conn),
         "published": list(finding.published),
-        "replayed": [id for id in case.replays if id in replayed],
+        "replayed": [id for id in case.replays if id in found.replayed],
         "dead_ids": list(finding.dead),
         "reasons": list(finding.dead.values()),
-        "hold": settings.relay.on_dead is OnDead.HOLD,
+        "blocks": [policy is not OnDead.SKIP for policy in policies],
+        "stops": [policy is OnDead.STOP for policy in policies],
         "rules": [route.rule for route in settings.routes],
         "topics": [route.topic for route in settings.routes],
         "dead_letters": settings.topics.dead_letters,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import errors
@@ -62,9 +63,25 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedTopic:
+    """A topic that an event has stopped (`on_dead = "stop"`); `waiting` of its later events are exact below MOST.
+
+    `state` is the event's in `bridge.parked`: `dead` until a person has decided, `retried` until that is published.
+    """
+
+    topic: str
+    event_id: UUID
+    shard: int
+    state: str
+    reason: str
+    since: datetime
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole picture at one moment; `undecided_dead` are the dead events that nobody has decided about, `blocking`
-    those of them that later events of their keys wait for. `tracking`: what is wrong with the tracking of tables;
+    those of them that later events wait for. `tracking`: what is wrong with the tracking of tables;
     `keeping`: how the keeper's jobs and the partitioned tables stand.
     """
 
@@ -73,6 +90,7 @@ class Status:
     waits: tuple[Wait, ...]
     undecided_dead: int
     blocking: int
+    stopped_topics: tuple[StoppedTopic, ...]
     tracking: tuple[str, ...]
     keeping: Keeping
 
@@ -99,9 +117,18 @@ def read_status(conn: psycopg.Connection) -> Status:
             sources = cursor.execute(query("source_status"), limit).fetchall()
         with conn.cursor(row_factory=class_row(Wait), binary=True) as cursor:
             waits = cursor.execute(query("relay_waits")).fetchall()
+        with conn.cursor(row_factory=class_row(StoppedTopic), binary=True) as cursor:
+            stopped_topics = cursor.execute(query("stopped_topics"), limit).fetchall()
         undecided, blocking = conn.execute(query("count_dead")).fetchone() or (0, 0)
         return Status(
-            tuple(shards), tuple(sources), tuple(waits), undecided, blocking, _tracking(conn), read_keeping(conn)
+            tuple(shards),
+            tuple(sources),
+            tuple(waits),
+            undecided,
+            blocking,
+            tuple(stopped_topics),
+            _tracking(conn),
+            read_keeping(conn),
         )
     finally:
         conn.execute("commit")

@@ -58,7 +58,7 @@ def carry(store: Store, batches: int | None = None) -> int:
 
 def publish(scene: Scene, events: int) -> float:
     """Records a second that librdkafka commits, with all shards at once, in the relay's transactions."""
-    equipment = Equipment.open(scene.settings, scene.shards())
+    equipment = Equipment.open(scene.settings, scene.shards(), {})
     relay = scene.settings.relay
     payload = '{"n": 1234567, "text": "' + "x" * 180 + '"}'
     now = time.time_ns() // 1000

@@ -1,113 +1,132 @@
-"""`bridge dead`: events that can never be published as they are, and what to do about them."""
+"""`bridge dead`: events that can never be published as they are."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
-import psycopg
 
-from bridge.admin.dead import DeadEvent, list_dead, retry, skip
+from bridge.admin.dead import DeadEvent, Decided, list_dead, list_decisions
+from bridge.cli.dead_decide import retry_command, skip_command
+from bridge.cli.dead_options import chosen, database, filters, ids, wanted
 from bridge.cli.options import config_option
 from bridge.cli.terminal import echo, echo_json
-from bridge.configuration.load import load
-from bridge.postgres.connection import connect
-from bridge.postgres.migrate import require_current
+from bridge.configuration.load import load, load_routed
 
-MOST = 1_000_000  # for --all
+if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
+    from bridge.admin.dead_explain import Explained
+
 SHOWN = 200  # characters of a key in text; JSON has it whole
-
-_ids = click.argument("event_ids", nargs=-1, type=click.UUID, metavar="[EVENT_ID]...")
-_all = click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
-
-
-def _not_empty(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
-    if not reason.strip():
-        raise click.BadParameter("must say something")
-    return reason
+WAITS = {"key": ", later events of its key wait", "topic": ", later events of its topic wait", "nothing": ""}
 
 
 @click.group("dead")
 def dead() -> None:
-    """List dead events; publish them after all, or give them up.
+    """List and explain dead events; publish them after all, or give them up.
 
     An event is dead when it cannot be encoded, routed or accepted as it is. Its copy is in the dead-letter topic, and
     with relay.on_dead = "hold" the later events of its key wait until it is retried or skipped.
     """
 
 
+dead.add_command(retry_command)
+dead.add_command(skip_command)
+
+
 @dead.command("list")
+@filters
+@click.option("--decided", is_flag=True, help="What was decided so far, by whom and why, the latest first.")
 @config_option
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
-def list_command(config: Path | None, limit: int, as_json: bool) -> None:
-    """Show the dead events that nobody has decided about, the oldest first."""
-    with _database(config) as conn:
-        events = list_dead(conn, limit)
-    if as_json:
-        for event in events:
-            echo_json(event)
-    elif events:
-        _print(events)
-    else:
-        echo("No dead events.", err=True)
+def list_command(decided: bool, config: Path | None, limit: int, as_json: bool, **given: Any) -> None:
+    """Show the dead events that nobody has decided about, in the order of their numbers."""
+    which = wanted(given)
+    if decided and any(which.parameters.values()):
+        raise click.UsageError("--decided shows all decisions")
+    with database(load(config)) as conn:
+        found: list[Decided] | list[DeadEvent]
+        found = list_decisions(conn, None, limit) if decided else list_dead(conn, which, limit)
+    for one in found:
+        if as_json:
+            echo_json(one)
+        else:
+            echo(*(_decision(one) if isinstance(one, Decided) else _lines(one)))
+    if not found and not as_json:
+        echo("No decisions." if decided else "No dead events.", err=True)
 
 
-@dead.command("retry")
-@_ids
-@_all
+@dead.command("show")
+@click.argument("event_id", type=click.UUID)
 @config_option
-def retry_command(event_ids: tuple[UUID, ...], all_: bool, config: Path | None) -> None:
-    """Let the relay publish dead events after all, because what was wrong is mended.
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def show_command(event_id: UUID, config: Path | None, as_json: bool) -> None:
+    """Explain one dead event: the reason, the field, what waits behind it, and what would become of it now.
 
-    A retried event goes first, and then what waited behind it.
+    For that it is encoded with the configuration and schema files of now; nothing is published, and the registry is not
+    asked. Its values are not shown.
     """
-    with _database(config) as conn:
-        chosen = _chosen(conn, event_ids, all_)
-        _report("will be tried again", chosen, retry(conn, chosen))
+    from bridge.admin.dead_explain import explain
+
+    settings = load_routed(config)
+    with database(settings) as conn:
+        found = explain(conn, settings, event_id)
+    if as_json:
+        document = asdict(found)
+        for name in ("payload", "headers", "key_hash", "created_us"):
+            del document["event"][name]
+        echo_json(document)
+    else:
+        echo(*_explained(found))
 
 
-@dead.command("skip")
-@_ids
-@_all
-@click.option("--reason", required=True, callback=_not_empty, help="Kept with the event.")
+@dead.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@ids
+@filters
+@click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
 @config_option
-def skip_command(event_ids: tuple[UUID, ...], all_: bool, reason: str, config: Path | None) -> None:
-    """Give dead events up; what waited behind them goes on."""
-    with _database(config) as conn:
-        chosen = _chosen(conn, event_ids, all_)
-        _report("given up", chosen, skip(conn, chosen, reason))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def export_command(file: Path, all_: bool, config: Path | None, as_json: bool, **given: Any) -> None:
+    """Write dead events to a new FILE, one JSON object a line, with their payloads. Only its owner may read it."""
+    from bridge.admin.dead_export import export_dead
+
+    which = chosen(given, all_=all_)
+    with database(load(config)) as conn:
+        count = export_dead(conn, which, file)
+    if as_json:
+        echo_json({"file": str(file), "events": count})
+    else:
+        echo(f"{count:,} dead events were written to {file}")
 
 
-@contextmanager
-def _database(config: Path | None) -> Iterator[psycopg.Connection]:
-    with connect(load(config).database.url, application_name="bridge dead") as conn:
-        require_current(conn)
-        yield conn
+def _lines(event: DeadEvent) -> list[str]:
+    cut = "..." if len(event.event_key) > SHOWN else ""
+    died = event.died_at.isoformat(sep=" ", timespec="seconds")
+    return [
+        f"{event.event_id}  {event.event_type}  {event.event_key[:SHOWN]}{cut}",
+        f"    dead since {died}{WAITS[event.waits_behind]}",
+        f"    {event.reason}",
+    ]
 
 
-def _chosen(conn: psycopg.Connection, event_ids: tuple[UUID, ...], all_: bool) -> list[UUID]:
-    if bool(event_ids) == all_:
-        raise click.UsageError("name events by their ids, or all with --all")
-    return [event.event_id for event in list_dead(conn, MOST)] if all_ else list(event_ids)
+def _explained(found: Explained) -> list[str]:
+    event = found.event
+    lines = [*_lines(event), f"    topic {event.topic}, number {event.seq} of shard {event.shard}, {event.source}"]
+    if found.field is not None:
+        lines.append(f"    at {found.field} there is {found.holds or 'a value whose kind is not told'}")
+    lines += [f"    {found.waiting:,} later events wait behind it", f"    Retried now, {found.on_retry}"]
+    return lines + [f"    before: {line}" for decided in found.decisions for line in _decision(decided)]
 
 
-def _report(done: str, chosen: list[UUID], unknown: list[UUID]) -> None:
-    echo(f"{len(chosen) - len(unknown)} {done}")
-    for event_id in unknown:
-        echo(f"bridge: {event_id} is no dead event, or was decided about already", err=True)
-    if unknown:
-        sys.exit(1)
-
-
-def _print(events: list[DeadEvent]) -> None:
-    for event in events:
-        holds = ", later events of its key wait" if event.holds_key else ""
-        cut = "..." if len(event.event_key) > SHOWN else ""
-        echo(f"{event.event_id}  {event.event_type}  {event.event_key[:SHOWN]}{cut}")
-        echo(f"    dead since {event.died_at.isoformat(sep=' ', timespec='seconds')}{holds}")
-        echo(f"    {event.reason}")
+def _decision(decided: Decided) -> list[str]:
+    who = (
+        f"{decided.decided_by} ({decided.os_user or 'unknown'} on {decided.host})"
+        if decided.host
+        else decided.decided_by
+    )
+    when = decided.decided_at.isoformat(sep=" ", timespec="seconds")
+    return [f"{when}  {decided.decision}  {decided.event_id}  by {who}: {decided.why or 'no reason given'}"]

@@ -13,6 +13,7 @@ from bridge.cli.bench import bench
 from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
+from bridge.cli.docs import docs
 from bridge.cli.doctor import doctor_command
 from bridge.cli.erase import erase_command
 from bridge.cli.local import local
@@ -23,6 +24,7 @@ from bridge.cli.recover import recover_command
 from bridge.cli.replay import replay_command
 from bridge.cli.route import route_command
 from bridge.cli.run import run
+from bridge.cli.schema import schema_group
 from bridge.cli.snapshot import snapshot_command
 from bridge.cli.status import status
 from bridge.cli.tail import tail_command
@@ -44,6 +46,7 @@ cli.add_command(bench)
 cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
+cli.add_command(docs)
 cli.add_command(doctor_command)
 cli.add_command(erase_command)
 cli.add_command(local)
@@ -53,6 +56,7 @@ cli.add_command(partition_command)
 cli.add_command(recover_command)
 cli.add_command(route_command)
 cli.add_command(run)
+cli.add_command(schema_group)
 cli.add_command(snapshot_command)
 cli.add_command(replay_command)
 cli.add_command(status)

@@ -94,6 +94,11 @@ def _lines(now: Status) -> Iterator[str]:
     for shard in now.shards:
         if shard.stopped is not None:
             yield f"{shard.stopped}. See bridge recover --dry-run"
+    for topic in now.stopped_topics:
+        yield (
+            f"topic {topic.topic} is stopped by event {topic.event_id} ({topic.state}) since"
+            f" {topic.since:%Y-%m-%d %H:%M:%S%z}, {_pending(topic.waiting)} later events wait: {topic.reason}"
+        )
     if now.blocking:
         behind = sum(shard.behind_dead for shard in now.shards)
         held = f"{behind} later events wait" if behind else "no later event waits yet"

@@ -30,6 +30,12 @@ def echo_json(document: Any) -> None:
     click.echo(json_line(document))
 
 
+def echo_document(text: str) -> None:
+    """Print the lines of a text whose parts are printable already; nothing for none."""
+    if text:
+        echo(*text.split("\n"))
+
+
 class PlainConsole(Console):
     """A console for tables and progress, without markup, emoji, and guesses at what to highlight."""
 

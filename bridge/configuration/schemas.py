@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from bridge.configuration.load import Configuration
 from bridge.configuration.mistake import Mistake
 from bridge.configuration.routes import route_key
-from bridge.encoding.avro.schema import load_schema
+from bridge.encoding.avro.library import SchemaDirectory, SchemaLibrary
+from bridge.encoding.values import avro_body
 from bridge.errors import ConfigError
 
 
@@ -15,13 +16,14 @@ def schema_mistakes(configuration: Configuration) -> Iterator[Mistake]:
     """One for each subject whose schema cannot be had, at the first route that names it."""
     if any(mistake.setting == "schemas" for mistake in configuration.mistakes):
         return
+    library = SchemaLibrary(SchemaDirectory(configuration.settings.schemas))
     subjects: set[str] = set()
     for number, route in configuration.routes:
         if route.subject in subjects or not route.subject:
             continue
-        subjects.add(route.subject)
         try:
-            load_schema(route.subject, configuration.settings.schemas)
+            avro_body(route, library.schema(route.subject))
+            subjects.add(route.subject)
         except ConfigError as error:
             name = route_key(number, "subject")
             yield Mistake(name, configuration.origins[name], error.message, error.hint)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bridge.encoding.avro.files import SchemaFiles
+from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.dead_letter import DoesNotFit, dead_letter
 from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_headers
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
 from bridge.encoding.tombstone import is_delete, tombstone
-from bridge.encoding.values import CONTENT_TYPES, Encode, avro_value, filtered, hiding, plain_value
+from bridge.encoding.values import CONTENT_TYPES, Encode, avro_body, avro_value, filtered, hiding, plain_value
 from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
 from bridge.event import DeadLetter, Event, Header, Record
 from bridge.settings import Encoding, Route, Settings
@@ -21,7 +22,7 @@ from bridge.settings import Encoding, Route, Settings
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
 MOST_TYPES = 10_000  # that are kept ready: behind a prefix there may be as many as somebody makes up
 
-SchemaId = Callable[[str, str], int]  # the registry's id for a subject and a schema's text
+SchemaId = Callable[[AvroSchema], int]  # its id in the registry
 
 
 class Ready(NamedTuple):
@@ -39,7 +40,7 @@ class Encoder:
     """
 
     def __init__(self, settings: Settings, schema_id: SchemaId, limits: TopicLimits) -> None:
-        """`schema_id` may raise IncompatibleSchema, RegistryUnavailable or ConfigError, which `record()` passes on.
+        """`schema_id` may raise a TopicHeld, RegistryUnavailable or ConfigError, which `record()` passes on.
 
         Raises ConfigError for a schema file that is missing or invalid.
         """
@@ -59,8 +60,8 @@ class Encoder:
         """The record of one event.
 
         Raises PoisonEvent if there can never be one, and LimitsUnsure if there may be once the topic's limit was read
-        again; IncompatibleSchema, RegistryUnavailable or ConfigError if the schema's id, asked for with the route's
-        first event, cannot be had. The next event asks again.
+        again; a TopicHeld, RegistryUnavailable or ConfigError if the schema's id, asked for with the route's first
+        event, cannot be had. The next event asks again.
         """
         if event.entity_type is None:
             ready = self._types.get(event.event_type) or self._make_ready(event, self._types, event.event_type)
@@ -128,13 +129,19 @@ class Encoder:
         """Ask for a route's schema id; again for each event while it cannot be had. Raises as `record()`."""
         if route.encoding is Encoding.AVRO:
             schema = self._schemas.schema(route.subject)
-            encode = avro_value(schema, self._schema_id(route.subject, schema.text))
+            encode = avro_value(avro_body(route, schema), self._schema_id(schema))
         else:
             encode = plain_value(route)
         encode = filtered(route, encode)
         with self._lock:
             self._encodes[route] = encode
         return encode
+
+    def forget(self) -> None:
+        """Ask for all schema ids anew, with the next event of each route: the registry gives others now, or none."""
+        with self._lock:
+            for known in (self._encodes, self._types, self._tables):
+                known.clear()
 
     def _make_ready(self, event: Event, known: dict[str, Ready], name: str) -> Ready:
         route = self._router.route(event.event_type, event.entity_type)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
 
 from bridge.encoding.avro.schema import AvroSchema
+from bridge.encoding.change import ChangeSchema, is_change
 from bridge.encoding.fields import STATES, Filter, without
 from bridge.encoding.headers import AVRO, JSON, RAW
-from bridge.errors import EncodingError
+from bridge.errors import ConfigError, EncodingError
 from bridge.event import CHANGED
 from bridge.settings import Encoding, Route
 
@@ -27,9 +29,21 @@ def is_of_changes(route: Route) -> bool:
     return bool(route.table) or route.event_type == CHANGED
 
 
-def avro_value(schema: AvroSchema, schema_id: int) -> Encode:
-    """In the Confluent wire format."""
-    prefix, encode = MAGIC + schema_id.to_bytes(4, "big"), schema.encode
+def avro_body(route: Route, schema: AvroSchema) -> Encode:
+    """A record's Avro, typed where the schema is of a tracked table's changes. Raises ConfigError."""
+    if not is_change(schema.document):
+        return schema.encode
+    if not is_of_changes(route):
+        raise ConfigError(
+            f"the schema {schema.subject}.avsc is of a tracked table's changes, and its route of the {route}",
+            hint="Give the route a table instead of an event_type, or another subject",
+        )
+    return ChangeSchema(schema.subject, json.dumps(schema.whole)).encode
+
+
+def avro_value(encode: Encode, schema_id: int) -> Encode:
+    """In the Confluent wire format, around `encode`."""
+    prefix = MAGIC + schema_id.to_bytes(4, "big")
 
     def value(payload: str) -> bytes:
         return prefix + encode(payload)

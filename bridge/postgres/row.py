@@ -75,6 +75,7 @@ def _row(change: Change) -> dict[str, object]:
         "key_hash": row.place.key_hash,
         "state": row.state,
         "blocks": row.blocks,
+        "stops": row.stops,
         "waits_for": row.waits_for,
         "due_us": row.due_us,
         "reason": row.reason,
@@ -87,6 +88,6 @@ def _change(row: Mapping[str, Any]) -> Change:
     place = Place(row["topic"], row["key_hash"])
     parked = Parked(
         row["seq"], row["source"], row["id"], row["us"], place, State(row["state"]), row["blocks"],
-        row["waits_for"], row["due_us"], row["reason"],
+        row["waits_for"], row["due_us"], row["reason"], row["stops"],
     )  # fmt: skip
     return Change(parked.seq, None, parked)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Mapping
 
 from bridge.encoding.encoder import Encoder
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
+from bridge.errors import ConfigError, RegistryUnavailable, TopicHeld
 from bridge.kafka.topics import ensure_topics, topic_limits
+from bridge.postgres.schema_ids import Key
 from bridge.registry.client import RegistryClient
+from bridge.relay.schema_ids import SchemaIds
 from bridge.settings import Settings
 
 PATIENCE = 3  # schemas that the registry says nothing sensible about; each may take a whole time-out
@@ -18,20 +21,22 @@ PATIENCE = 3  # schemas that the registry says nothing sensible about; each may 
 class Equipment:
     """Ready to publish with; made by `open()`."""
 
-    def __init__(self, settings: Settings, registry: RegistryClient, limits: TopicLimits) -> None:
+    def __init__(self, settings: Settings, schema_ids: SchemaIds, limits: TopicLimits) -> None:
         self.limits = limits
-        self.encoder = Encoder(settings, registry.schema_id, limits)
+        self.schema_ids = schema_ids
+        self.encoder = Encoder(settings, schema_ids.schema_id, limits)
+        schema_ids.forget = self.encoder.forget
         self._settings = settings
 
     @classmethod
-    def open(cls, settings: Settings, shard_count: int) -> Equipment:
-        """Check that the topics exist, and register the schemas.
+    def open(cls, settings: Settings, shard_count: int, kept: Mapping[Key, int]) -> Equipment:
+        """Check that the topics exist, and register the schemas; `kept` are ids that the registry gave before.
 
         A schema that cannot be had is left for later: it holds its topic once an event needs it. Raises ConfigError,
         BrokerUnavailable, and RegistryUnavailable where the registry says nothing sensible about any schema.
         """
         limits = TopicLimits({})
-        equipment = cls(settings, RegistryClient(settings), limits)
+        equipment = cls(settings, SchemaIds(settings, RegistryClient(settings), kept), limits)
         limits.update(ensure_topics(settings, shard_count))
         equipment._prepare()
         return equipment
@@ -43,7 +48,7 @@ class Equipment:
         while routes and len(trouble) < PATIENCE:
             route = routes.pop(0)
             try:
-                with contextlib.suppress(IncompatibleSchema):
+                with contextlib.suppress(TopicHeld):
                     self.encoder.prepare(route)
                 answers += 1
             except RegistryUnavailable as error:

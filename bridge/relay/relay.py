@@ -83,12 +83,14 @@ class Relay:
             "relay %s: %s, %d routes to %d topics", self.relay_id,
             self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
         )  # fmt: skip
+        equipment.schema_ids.start()
         self._capture.start()
         if self._settings.relay.keep_house:
             self._house.start()
         try:
             self._loop()
         finally:
+            equipment.schema_ids.end()
             self._shut_down()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))

@@ -10,7 +10,7 @@ from bridge.shard.holds import TopicHolds
 from bridge.shard.suspicion import PATIENCE, Suspicion
 
 ADVICE = (
-    f"It is tried again, with longer and longer pauses, and after {PATIENCE} failures of one batch in parts, down to"
+    f"It is tried again, with longer and longer pauses, and after {PATIENCE} failures of one batch by halves, down to"
     " one event; other shards go on"
 )
 
@@ -24,9 +24,10 @@ class ShardHealth(Health):
         self.suspicion = Suspicion()
         self.doubt: Trouble | None = None  # batches in a row of which nobody could say that they were published
 
-    def batch_failed(self, seqs: Sequence[int], cause: str) -> float:
+    def batch_failed(self, seqs: Sequence[int], cause: str, *, is_chance: bool = True) -> float:
         """As `failed_unforeseen()`, with a batch of these `seqs` in hand; empty for none."""
-        self.suspicion.failed(seqs, f"unforeseen: {cause}")
+        if self.suspicion.failed(seqs, f"unforeseen: {cause}", is_chance=is_chance):
+            self.moved_on()  # the next try is another one, of which a pause would tell nothing
         return self.failed_unforeseen(cause)
 
     def batch_in_doubt(self, seqs: Sequence[int], why: str) -> float:

@@ -156,10 +156,11 @@ class ShardThread:
     def _react_unforeseen(self, error: Exception, shard: Shard | None) -> float:
         in_hand = _in_hand(shard)
         if isinstance(error, RecordRefused):
-            if not self._limits_are_new:  # somebody may have changed them, and then it is this event's matter
+            is_known = self._limits_are_new or self.health.suspicion.is_narrowing
+            if not is_known:  # somebody may have changed the limits, and then it is this event's matter
                 self._doubt_limits(error)
                 return self.health.failed()
-            return self.health.batch_failed(in_hand, str(error))
+            return self.health.batch_failed(in_hand, str(error), is_chance=False)  # Kafka would say the same again
         if isinstance(error, EventFailed):
             logger.debug("shard %d", self.shard, exc_info=error)
             return self.health.batch_failed([error.seq], error.message)

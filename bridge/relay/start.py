@@ -11,6 +11,7 @@ from bridge.errors import Unavailable
 from bridge.postgres.members import Members
 from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
+from bridge.postgres.schema_ids import keep_schema_ids, read_schema_ids
 from bridge.reactions import AT_START, Reaction, reaction
 from bridge.relay.backoff import FORESEEN_SECONDS, backoff
 from bridge.relay.equipment import Equipment
@@ -52,7 +53,10 @@ def _start(settings: Settings, members: Callable[[], Members]) -> tuple[Members,
     try:
         require_current(ours.conn)
         claim_names(ours.conn, settings)
-        return ours, Equipment.open(settings, len(ours.shards()))
+        registry = settings.registry.url
+        equipment = Equipment.open(settings, len(ours.shards()), read_schema_ids(ours.conn, registry))
+        keep_schema_ids(ours.conn, registry, equipment.schema_ids.take_new())
+        return ours, equipment
     except BaseException:
         ours.conn.close()
         raise

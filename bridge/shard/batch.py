@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from bridge.errors import BridgeError, EventFailed
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.reactions import OF_AN_EVENT, Reaction, reaction
+from bridge.settings import OnDead
 from bridge.shard.holds import TopicHolds
 from bridge.shard.ledger import InFlight
 from bridge.shard.parked import Change, Parked, Parking, Place, Released, State, Verdict
+from bridge.shard.policies import Policies
 from bridge.shard.ports import EncoderPort, Obstacle
 from bridge.shard.position import Position
 from bridge.shard.suspicion import Suspicion
@@ -54,12 +56,11 @@ class BatchMaker:
     was.) Each method raises EventFailed for what nobody foresaw, and LimitsUnsure.
     """
 
-    def __init__(self, encoder: EncoderPort, holds: TopicHolds, suspicion: Suspicion, *, block_keys: bool) -> None:
-        """With `block_keys`, later events of a dead one's topic and key wait."""
+    def __init__(self, encoder: EncoderPort, holds: TopicHolds, suspicion: Suspicion, policies: Policies) -> None:
         self._encoder = encoder
         self._holds = holds
         self._suspicion = suspicion
-        self._block_keys = block_keys
+        self._policies = policies
         self._records: list[Record] = []
         self._published: list[Event] = []
         self._dead: list[DeadLetter] = []
@@ -69,17 +70,18 @@ class BatchMaker:
         released: Sequence[Released],
         events: Sequence[Event],
         obstacles: Mapping[int, Obstacle],
+        stops: Mapping[str, int],
         unsettled: Sequence[Change],
     ) -> Batch:
-        """`unsettled` are the changes of the batch in flight, which the reads did not see."""
+        """`stops` is as in `Read`; `unsettled` are the changes of the batch in flight, which the reads did not see."""
         blocked: dict[Place, int] = {}
         hashes = {event.seq: event.key_hash for event in events} if obstacles else {}
         for seq, obstacle in obstacles.items():
             blocked |= {Place(topic, hashes[seq]): last for topic, last in obstacle.blocked.items()}
-        self._parking = Parking(blocked, unsettled)
+        self._parking = Parking(blocked, stops, unsettled)
         for event, row in released:
             self._take_released(event, row)
-        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or unsettled))
+        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or stops or unsettled))
         return Batch(self._records, self._published, self._dead, tuple(self._parking.changes.values()))
 
     def _take_released(self, event: Event, row: Parked) -> None:
@@ -105,7 +107,7 @@ class BatchMaker:
                     row = Parked.of(event, topic, State.DEFERRED, blocks=False)
                     parking.park(row._replace(due_us=obstacle.due_us))
                     continue
-                if topic in holds.current or parking.new(Place(topic, event.key_hash)) is Verdict.WAIT:
+                if topic in holds.current or parking.new(Place(topic, event.key_hash), event.seq) is Verdict.WAIT:
                     parking.park(Parked.of(event, topic, State.WAITING, blocks=True))
                     continue
             letter = self._try(event)
@@ -142,6 +144,8 @@ class BatchMaker:
     def _bury(self, letter: DeadLetter, topic: str, before: Parked | None) -> None:
         """Park a dead event, whose letter goes with this batch; while no letter can be published, it waits for that."""
         event, letters = letter.event, self._holds.dead_letters
+        policy = self._policies.of(event.event_type, event.entity_type)
+        stops = policy is OnDead.STOP
         if letters not in self._holds.current:
             try:
                 record = self._encoder.dead_letter(letter)
@@ -159,7 +163,7 @@ class BatchMaker:
                 if before is not None and before.state is State.REPLAYED:
                     row = before._replace(state=State.REFUSED, waits_for=None)
                 else:
-                    row = Parked.of(event, topic, State.DEAD, blocks=self._block_keys)
+                    row = Parked.of(event, topic, State.DEAD, blocks=policy is not OnDead.SKIP, stops=stops)
                 self._parking.park(row._replace(reason=letter.reason), before)
                 return
         if before is not None and before.waits_for == letters:
@@ -168,5 +172,5 @@ class BatchMaker:
         if before is not None and before.state is State.REPLAYED:
             row = before
         else:
-            row = Parked.of(event, topic, State.WAITING, blocks=True)
+            row = Parked.of(event, topic, State.WAITING, blocks=True, stops=stops)
         self._parking.park(row._replace(waits_for=letters), before)

@@ -2,8 +2,9 @@
 
 Every event that is read has an outcome in its batch: published, or parked. An event *waits* behind an earlier parked
 one of its topic and key, and while its topic is held. That it waits behind another is derived, never stored: it may go
-as soon as nothing earlier of its place stays parked. Deferred events block nobody; skipped ones stay, and block nobody
-either.
+as soon as nothing earlier of its place stays parked. What *stops* its topic is waited for by all later events of that,
+in other shards, too, until it is settled that it is gone. Deferred events block nobody; skipped ones stay, and block
+nobody either.
 
 Replayed events are older states, published again on purpose: they are in order among themselves, and neither wait for
 others nor others for them. One that waits for a topic is passed by no later replayed one of its place. One that cannot
@@ -44,7 +45,8 @@ class Place(NamedTuple):
 class Parked(NamedTuple):
     """One row of `bridge.parked`; times in microseconds since 1970 (UTC).
 
-    `blocks`: later events of its place wait. `waits_for` is the topic that its dead letter could not be published to.
+    `blocks`: later events of its place wait; `stops`: of its topic, whatever their key. `waits_for` is the topic that
+    its dead letter could not be published to.
     """
 
     seq: int
@@ -57,12 +59,13 @@ class Parked(NamedTuple):
     waits_for: str | None = None
     due_us: int | None = None
     reason: str | None = None
+    stops: bool = False
 
     @classmethod
-    def of(cls, event: Event, topic: str, state: State, *, blocks: bool) -> Parked:
+    def of(cls, event: Event, topic: str, state: State, *, blocks: bool, stops: bool = False) -> Parked:
         """An event that is parked now."""
         place = Place(topic, event.key_hash)
-        return cls(event.seq, event.source, event.id, event.created_us, place, state, blocks)
+        return cls(event.seq, event.source, event.id, event.created_us, place, state, blocks, stops=stops)
 
 
 class Change(NamedTuple):
@@ -88,7 +91,7 @@ class Verdict(StrEnum):
 
     TRY = "encode it"
     LEAVE = "it stays parked as it is"
-    WAIT = "park it: something earlier of its place stays parked"
+    WAIT = "park it: something earlier of its place stays parked, or something stops its topic"
 
 
 class Parking:
@@ -98,12 +101,13 @@ class Parking:
     these, by seq, and have a queue of their own.
     """
 
-    def __init__(self, blocked: Mapping[Place, int], unsettled: Iterable[Change]) -> None:
-        """`blocked`: the last blocking seq of each place of the batch's new events, as the read saw it; `unsettled`:
-        what a batch since then has changed.
+    def __init__(self, blocked: Mapping[Place, int], stops: Mapping[str, int], unsettled: Iterable[Change]) -> None:
+        """`blocked`: the last blocking seq of each place of the batch's new events, and `stops` the first seq that
+        stops each topic, as the read saw it; `unsettled`: what a batch since then has changed.
         """
         self.changes: dict[int, Change] = {}
         self._blocked = dict(blocked)
+        self._stops = dict(stops)
         self._in_flight: set[int] = set()
         self._stuck: dict[tuple[Place, bool], int] = {}  # of each queue, the lowest seq that stays parked
         for change in unsettled:
@@ -114,11 +118,12 @@ class Parking:
         """May an event be tried that was parked, and that nothing dead precedes, as the read saw it?"""
         if row.seq in self._in_flight or self._stuck.get(_queue(row), row.seq) < row.seq:
             return Verdict.LEAVE
-        return Verdict.TRY
+        is_replayed = row.state is State.REPLAYED
+        return Verdict.TRY if is_replayed or not self._is_stopped(row.place.topic, row.seq) else Verdict.LEAVE
 
-    def new(self, place: Place) -> Verdict:
+    def new(self, place: Place, seq: int) -> Verdict:
         """May an event be tried that was never read before?"""
-        return Verdict.WAIT if place in self._blocked else Verdict.TRY
+        return Verdict.WAIT if place in self._blocked or self._is_stopped(place.topic, seq) else Verdict.TRY
 
     def published(self, row: Parked) -> None:
         """A released event is in the batch."""
@@ -133,11 +138,17 @@ class Parking:
         if row.blocks or row.state is State.REPLAYED:
             self._stuck[_queue(row)] = min(row.seq, self._stuck.get(_queue(row), row.seq))
 
+    def _is_stopped(self, topic: str, seq: int) -> bool:
+        return self._stops.get(topic, seq) < seq
+
     def _decide(self, change: Change) -> None:
         self.changes[change.seq] = change
         self._note(change)
 
     def _note(self, change: Change) -> None:
+        if change.after is not None and change.after.stops:
+            topic = change.after.place.topic
+            self._stops[topic] = min(change.seq, self._stops.get(topic, change.seq))
         if change.after is not None and change.after.state is State.REPLAYED:
             self.leave(change.after)
         elif change.after is not None and change.after.blocks:

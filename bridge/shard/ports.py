@@ -27,12 +27,16 @@ class Obstacle(NamedTuple):
 
 
 class Read(NamedTuple):
-    """One read of new events, in order of seq, with the obstacles of some; `decisions` is as in the ledger."""
+    """One read of new events, in order of seq, with the obstacles of some; `decisions` is as in the ledger.
+
+    `stops`: topics whose later events wait, and the number of the first event that stops each.
+    """
 
     scan: Scan
     events: tuple[Event, ...]
     obstacles: Mapping[int, Obstacle]
     decisions: int
+    stops: Mapping[str, int]
 
     @property
     def seqs(self) -> list[int]:

@@ -7,7 +7,7 @@ raised, and the shard is taken over anew, so that ledger and control record say 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
@@ -16,11 +16,12 @@ from uuid import uuid4
 from bridge.errors import LeaseLost, ShardStopped
 from bridge.event import DeadLetter
 from bridge.failpoint import failpoint
-from bridge.settings import Delivery, OnDead, Settings
+from bridge.settings import Delivery, Settings
 from bridge.shard.batch import Batch, BatchMaker
 from bridge.shard.holds import TopicHolds
 from bridge.shard.ledger import ControlRecord, InFlight, Ledger
 from bridge.shard.parked import State
+from bridge.shard.policies import Policies
 from bridge.shard.ports import EncoderPort, Free, ProducerPort, Read, StorePort
 from bridge.shard.position import Position, Scanner
 from bridge.shard.releases import Releases
@@ -76,11 +77,13 @@ class Shard:
         self._encoder = encoder
         self._holds = holds
         self._suspicion = suspicion
+        self._policies = Policies(settings)
         self._now = now
         self._scanner = Scanner(ours.position)
         self._ahead: Read | None = None  # the next read, if it was sent while the last batch was published
         self._releases = Releases()
         self._decisions = ours.decisions
+        self._stops: Mapping[str, int] = {}  # as the last read saw them
         self._are_numbers_checked = False
         self._settle_at = self._ticked_at = self._noted_at = 0.0
 
@@ -143,6 +146,8 @@ class Shard:
             self._decisions = read.decisions
             self._encoder.expect_change()  # somebody has mended before what the event died of
             self._releases.expect()
+        if read is not None:
+            self._note_stops(read.stops)
         is_whole = read is not None and not read.scan.cut and before.late is None  # a catch-up reads no further
         is_idle = not free.released and read is not None and not read.events and is_whole
         return Step(is_idle, len(batch.published), batch.dead)
@@ -190,10 +195,15 @@ class Shard:
         return self._suspicion.limit or self._settings.relay.batch_rows
 
     def _make_batch(self, free: Free, read: Read | None) -> Batch:
-        block_keys = self._settings.relay.on_dead is OnDead.HOLD
-        maker = BatchMaker(self._encoder, self._holds, self._suspicion, block_keys=block_keys)
-        events, obstacles = ((), {}) if read is None else (read.events, read.obstacles)
-        return maker.make(free.released, events, obstacles, self._ledger.unsettled)
+        maker = BatchMaker(self._encoder, self._holds, self._suspicion, self._policies)
+        new = ((), {}, {}) if read is None else (read.events, read.obstacles, read.stops)
+        return maker.make(free.released, *new, self._ledger.unsettled)
+
+    def _note_stops(self, stops: Mapping[str, int]) -> None:
+        """A topic that another shard's event has stopped goes on without a decision about one of ours."""
+        if any(stops.get(topic, seq + 1) > seq for topic, seq in self._stops.items()):
+            self._releases.expect()
+        self._stops = stops
 
     def _resume(self, found: ControlRecord | None) -> Resumption:
         try:

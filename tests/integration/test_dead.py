@@ -59,7 +59,7 @@ def test_later_events_of_the_key_wait_until_it_is_retried(site: Site, gap: int) 
     assert published(site, "k") == [first]
     assert site.pending() == 2
     (listed,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
-    assert (listed["event_id"], listed["event_key"], listed["holds_key"]) == (dead, "k", True)
+    assert (listed["event_id"], listed["event_key"], listed["waits_behind"]) == (dead, "k", "key")
     retry_with_number(site, dead)
     site.drain()
     assert published(site, "k") == [first, dead, *later]
@@ -278,3 +278,39 @@ def test_text_of_writers_cannot_steer_a_terminal(site: Site) -> None:
         assert "\nforged" not in text
     assert r"\x1b[2J\u202e\x0aforged [red]\x9b" in said[0].stdout
     assert json.loads(said[1].stdout)["event_type"] == evil
+
+
+@pytest.mark.relay(QUICK, 'on_dead = "stop"')
+@pytest.mark.parametrize("decision", ["retry", "skip"])
+def test_on_dead_stop_stops_its_topic(site: Site, decision: str) -> None:
+    """All keys in all shards, until a person decides; other topics flow, and it is shown why this one does not."""
+    (first,) = write(site, "before", '{"n": 1}')
+    (dead,) = write(site, "k", TOO_LATE)
+    relay = site.start()
+    eventually(lambda: dead_ones(site) == 1)
+    site.publish(40)
+    site.publish(10, event_type="other.changed")
+    eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'waiting'") == 40)
+    eventually(lambda: site.pending() == 40)
+    assert {value.decode() for _, value, _, _ in site.records()[f"{site.name}.things"]} == {"before"}
+    assert status(site)["needs_person"]
+    (stopped,) = status(site)["stopped_topics"]
+    assert (stopped["topic"], stopped["event_id"], stopped["waiting"]) == (f"{site.name}.things", dead, 40)
+    shown = site.bridge("status")
+    assert shown.returncode == 5
+    assert f"topic {site.name}.things is stopped by event {dead} (dead)" in shown.stdout
+    assert "40 later events wait" in shown.stdout
+    site.end(relay, code=0)
+    assert "40 events wait behind dead events" in drain_held(site)
+    relay = site.start()
+    if decision == "retry":
+        retry_with_number(site, dead)
+    else:
+        assert site.bridge("dead", "skip", dead, "--reason", "test").returncode == 0
+    eventually(lambda: site.pending() == 0)
+    assert published(site, "before") == [first]
+    assert published(site, "k") == ([dead] if decision == "retry" else [])
+    assert status(site)["stopped_topics"] == []
+    site.written.update([first, dead])
+    site.end(relay)
+    assert site.audit().is_clean

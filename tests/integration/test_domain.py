@@ -19,7 +19,7 @@ from psycopg import errors
 
 from bridge.configuration.load import load
 from bridge.demo.run import shipped_configuration
-from bridge.encoding.avro.schema import load_schema
+from bridge.encoding.avro.library import load_schema
 
 Json = dict[str, Any]
 SUBJECTS = {route.event_type: route.subject for route in load(shipped_configuration(), {}).routes}

@@ -12,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from lying_registry import LyingRegistry
 
-from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable
+from bridge.encoding.avro.schema import AvroSchema
+from bridge.errors import ConfigError, IncompatibleSchema, RegistryUnavailable, SchemaRefused, SchemaUnregistered
 from bridge.registry.client import RegistryClient
 from bridge.settings import RegistrySettings, Settings
 
@@ -47,7 +49,7 @@ def open_registry(registry: str) -> Open:
 def test_a_new_subject_gets_its_level_and_then_its_schema(
     open_registry: Open, client: SchemaRegistryClient, unique: str
 ) -> None:
-    schema_id = open_registry(compatibility="FULL").schema_id(unique, ONE)
+    schema_id = open_registry(compatibility="FULL").schema_id(AvroSchema(unique, ONE))
     assert client.get_compatibility(unique) == "FULL"
     assert client.get_versions(unique) == [1]
     assert json.loads(client.get_schema(schema_id).schema_str)["fields"] == json.loads(ONE)["fields"]
@@ -58,7 +60,7 @@ def test_a_level_that_somebody_has_set_is_left_alone(
 ) -> None:
     client.register_schema(unique, Schema(ONE, "AVRO"))
     client.set_compatibility(unique, "NONE")
-    open_registry().schema_id(unique, BREAKING)
+    open_registry().schema_id(AvroSchema(unique, BREAKING))
     assert client.get_compatibility(unique) == "NONE"
 
 
@@ -69,7 +71,7 @@ def test_a_schema_that_is_there_already_is_only_looked_up(
     client.set_compatibility(unique, "NONE")
     client.register_schema(unique, Schema(BREAKING, "AVRO"))
     client.set_compatibility(unique, "FULL")
-    assert open_registry().schema_id(unique, json.dumps(json.loads(ONE), indent=2)) == first
+    assert open_registry().schema_id(AvroSchema(unique, json.dumps(json.loads(ONE), indent=2))) == first
     assert client.get_versions(unique) == [1, 2]
 
 
@@ -77,7 +79,7 @@ def test_a_compatible_schema_becomes_the_next_version(
     open_registry: Open, client: SchemaRegistryClient, unique: str
 ) -> None:
     registry = open_registry()
-    assert registry.schema_id(unique, ONE) != registry.schema_id(unique, TWO)
+    assert registry.schema_id(AvroSchema(unique, ONE)) != registry.schema_id(AvroSchema(unique, TWO))
     assert client.get_versions(unique) == [1, 2]
 
 
@@ -86,9 +88,9 @@ def test_an_incompatible_schema_is_refused_and_not_registered(
     open_registry: Open, client: SchemaRegistryClient, unique: str, level: str
 ) -> None:
     registry = open_registry(compatibility=level)
-    registry.schema_id(unique, ONE)
+    registry.schema_id(AvroSchema(unique, ONE))
     with pytest.raises(IncompatibleSchema, match=f"{unique} is not compatible .*level {level}") as refused:
-        registry.schema_id(unique, BREAKING)
+        registry.schema_id(AvroSchema(unique, BREAKING))
     assert "\n" not in str(refused.value)
     assert client.get_versions(unique) == [1]
 
@@ -98,30 +100,77 @@ def test_also_where_the_registry_itself_enforces_nothing(
 ) -> None:
     client.register_schema(unique, Schema(ONE, "AVRO"))  # no level was ever set
     with pytest.raises(IncompatibleSchema):
-        open_registry().schema_id(unique, BREAKING)
+        open_registry().schema_id(AvroSchema(unique, BREAKING))
     assert client.get_versions(unique) == [1]
 
 
 def test_a_refusal_is_asked_about_again(open_registry: Open, client: SchemaRegistryClient, unique: str) -> None:
     registry = open_registry()
-    registry.schema_id(unique, ONE)
+    registry.schema_id(AvroSchema(unique, ONE))
     with pytest.raises(IncompatibleSchema):
-        registry.schema_id(unique, BREAKING)
+        registry.schema_id(AvroSchema(unique, BREAKING))
     client.set_compatibility(unique, "NONE")
-    assert registry.schema_id(unique, BREAKING)
+    assert registry.schema_id(AvroSchema(unique, BREAKING))
+
+
+def test_a_relay_that_is_not_to_register_only_looks_up(
+    open_registry: Open, client: SchemaRegistryClient, unique: str
+) -> None:
+    registry = open_registry(register=False)
+    with pytest.raises(SchemaUnregistered, match=f"{unique}.avsc.*`bridge schema apply`"):
+        registry.schema_id(AvroSchema(unique, ONE))
+    assert unique not in client.get_subjects()
+    registered = client.register_schema(unique, Schema(ONE, "AVRO"))
+    assert registry.schema_id(AvroSchema(unique, ONE)) == registered
+    with pytest.raises(SchemaUnregistered):
+        registry.schema_id(AvroSchema(unique, TWO))
+    assert client.get_versions(unique) == [1]
+
+
+def test_a_level_that_may_not_be_set_is_said_and_checked_here(
+    open_registry: Open,
+    registry: str,
+    client: SchemaRegistryClient,
+    unique: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Both what the level forbids and what it allows; the registry itself would check BACKWARD."""
+    guarded = LyingRegistry(registry, about=unique, methods=("PUT /config", "GET /config"))
+    guarded.begin("403")
+    try:
+        asking = open_registry(url=guarded.url, compatibility="FORWARD")
+        asking.schema_id(AvroSchema(unique, TWO))
+        assert "not yours" in caplog.text
+        assert "is checked for FORWARD here" in caplog.text
+        with pytest.raises(IncompatibleSchema, match=r"\$\.a: .*level FORWARD|level FORWARD.*\$\.a: "):
+            asking.schema_id(AvroSchema(unique, schema({"name": "b", "type": "int"})))
+        assert client.get_versions(unique) == [1]
+    finally:
+        guarded.close()
+
+
+def test_who_may_not_register_is_told_so(open_registry: Open, registry: str, unique: str) -> None:
+    guarded = LyingRegistry(registry, about=unique, methods=(f"POST /subjects/{unique}/versions",))
+    guarded.begin("403")
+    try:
+        said = f"does not let us register a schema of {unique} .403.: .*not yours.*schema apply"
+        with pytest.raises(SchemaRefused, match=said):
+            open_registry(url=guarded.url).schema_id(AvroSchema(unique, ONE))
+    finally:
+        guarded.close()
 
 
 def test_many_threads_register_one_version(open_registry: Open, client: SchemaRegistryClient, unique: str) -> None:
     registry = open_registry()
     with ThreadPoolExecutor(8) as pool:
-        ids = set(pool.map(lambda _: registry.schema_id(unique, ONE), range(16)))
+        ids = set(pool.map(lambda _: registry.schema_id(AvroSchema(unique, ONE)), range(16)))
     assert len(ids) == 1
     assert client.get_versions(unique) == [1]
 
 
 def test_schemas_by_id(open_registry: Open, unique: str) -> None:
     registry = open_registry()
-    schema_id = registry.schema_id(unique, ONE)
+    schema_id = registry.schema_id(AvroSchema(unique, ONE))
     assert registry.schema_by_id(schema_id)["name"] == "test.R"
     assert registry.schema_by_id(2**32 - 1) is None
 
@@ -133,19 +182,20 @@ def test_what_is_no_avro_has_no_schema(open_registry: Open, client: SchemaRegist
     assert open_registry().schema_by_id(schema_id) is None
 
 
-def test_an_unknown_type_is_a_matter_of_configuration(open_registry: Open, unique: str) -> None:
-    with pytest.raises(ConfigError, match="not valid"):
-        open_registry().schema_id(unique, '{"type": "nothing"}')
+def test_a_schema_that_the_registry_calls_invalid(open_registry: Open, unique: str) -> None:
+    """We take it; Avro's Java parser does not."""
+    with pytest.raises(SchemaRefused, match="not valid"):
+        open_registry().schema_id(AvroSchema(unique, '{"type": "fixed", "name": "test.F", "size": 3000000000}'))
 
 
 def test_nobody_there(open_registry: Open) -> None:
     with pytest.raises(RegistryUnavailable, match=r"cannot reach the registry at http://127\.0\.0\.1:1"):
-        open_registry(url="http://127.0.0.1:1").schema_id("s", ONE)
+        open_registry(url="http://127.0.0.1:1").schema_id(AvroSchema("s", ONE))
 
 
 def test_a_password_in_the_url_is_not_repeated(open_registry: Open) -> None:
     with pytest.raises(RegistryUnavailable) as away:
-        open_registry(url="http://us:canary@127.0.0.1:1/x").schema_id("s", ONE)
+        open_registry(url="http://us:canary@127.0.0.1:1/x").schema_id(AvroSchema("s", ONE))
     assert "canary" not in str(away.value)
 
 
@@ -159,7 +209,7 @@ def test_a_registry_that_hangs_is_given_up_and_only_once_for_all_who_wait(open_r
             waiting.wait()
             begun = time.monotonic()
             with pytest.raises(RegistryUnavailable, match="timed out"):
-                registry.schema_id("s", ONE)
+                registry.schema_id(AvroSchema("s", ONE))
             return time.monotonic() - begun
 
         with ThreadPoolExecutor(10) as pool:
@@ -215,7 +265,7 @@ def answering() -> Iterator[Callable[[int, bytes], str]]:
         (200, b"<html>", ConfigError, "does not answer like a schema registry"),
         (404, b"<html>", ConfigError, "does not answer like a schema registry"),
         (409, b'{"error_code": 409, "message": "field b"}', IncompatibleSchema, "field b"),
-        (422, b'{"error_code": 42201, "message": "bad"}', ConfigError, "not valid: bad"),
+        (422, b'{"error_code": 42201, "message": "bad"}', SchemaRefused, "not valid: bad"),
     ],
 )
 def test_each_answer_has_its_reaction(
@@ -227,7 +277,7 @@ def test_each_answer_has_its_reaction(
     said: str,
 ) -> None:
     with pytest.raises(error, match=said) as refused:
-        open_registry(url=answering(status, body)).schema_id("s", ONE)
+        open_registry(url=answering(status, body)).schema_id(AvroSchema("s", ONE))
     assert "\n" not in str(refused.value)
 
 

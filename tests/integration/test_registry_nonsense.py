@@ -27,7 +27,7 @@ def ask(hostile: Hostile, *, by_id: bool = False) -> BridgeError:
     """The error that the client raises, which must be fit to be shown."""
     client = RegistryClient(Settings(registry=RegistrySettings(url=hostile.url, timeout_seconds=SECONDS)))
     with pytest.raises(BridgeError) as caught:
-        client.schema_by_id(7) if by_id else client.schema_id("s", TEXT)
+        client.schema_by_id(7) if by_id else client.schema_id(AvroSchema("s", TEXT))
     assert str(caught.value).isprintable(), str(caught.value)
     assert len(str(caught.value)) < 1_000
     return caught.value
@@ -71,7 +71,7 @@ def test_the_type_of_the_content_does_not_matter(hostile: Start, head: str) -> N
     """Proxies lose it; the content is what counts."""
     body = as_json({"id": 7, "schema": TEXT})
     client = RegistryClient(Settings(registry=RegistrySettings(url=hostile(answer(body, *HEADS[head][1])).url)))
-    assert client.schema_id("s", TEXT) == 7
+    assert client.schema_id(AvroSchema("s", TEXT)) == 7
 
 
 def test_an_id_of_another_schema(hostile: Start) -> None:
@@ -88,7 +88,7 @@ def test_a_schema_that_reads_alike_is_ours(hostile: Start) -> None:
     }  # fmt: skip
     body = as_json({"id": 7, "schema": json.dumps(same)})
     client = RegistryClient(Settings(registry=RegistrySettings(url=hostile(answer(body)).url)))
-    assert client.schema_id("s", TEXT) == 7
+    assert client.schema_id(AvroSchema("s", TEXT)) == 7
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "503 Away", "418 Teapot", "429 Slow down", "100000 X", "99 X", "205 X"])
@@ -193,4 +193,4 @@ def test_the_next_address_is_asked(hostile: Start) -> None:
     for bad in (answer(b"", status="503 Away"), lambda registry, connection: None):
         urls = f"{hostile(bad).url}, {good.url}"
         client = RegistryClient(Settings(registry=RegistrySettings(url=urls, timeout_seconds=SECONDS)))
-        assert client.schema_id("s", TEXT) == 7
+        assert client.schema_id(AvroSchema("s", TEXT)) == 7

@@ -127,6 +127,7 @@ class Database(Outbox):
     deaths: Counter[int] = field(default_factory=Counter)
     replay_ids: dict[int, int] = field(default_factory=dict)  # of what is, or was last, replayed
     replays: int = 0
+    elsewhere: dict[str, int] = field(default_factory=dict)  # topics that dead events of other shards stop
 
     # People
 
@@ -204,10 +205,17 @@ class Database(Outbox):
 
     def read(self, start: Start, limit: int | None) -> Read:
         self.reached("read")
-        parked, decisions = dict(self.parked), self.ledger.decisions
+        parked, decisions, stops = dict(self.parked), self.ledger.decisions, self._stops()
         rows, scan = self.scan(start, min(self.most, limit or self.most), self.passes, lambda: self.reached("drawn"))
         obstacles = {row.seq: obstacle for row in rows if (obstacle := self._obstacle(row, parked)) is not None}
-        return Read(scan, tuple(self.event(row) for row in rows), obstacles, decisions)
+        return Read(scan, tuple(self.event(row) for row in rows), obstacles, decisions, stops)
+
+    def _stops(self) -> dict[str, int]:
+        stops = dict(self.elsewhere)
+        for row in self.parked.values():
+            if row.stops:
+                stops[row.place.topic] = min(row.seq, stops.get(row.place.topic, row.seq))
+        return stops
 
     def send(self, start: Start, limit: int | None) -> Callable[[], Read | None]:
         """It reads when it is sent."""
@@ -253,8 +261,10 @@ class Database(Outbox):
                 and (other.state is State.DEAD or other.waits_for in held)
             )
 
+        is_stopped = row.state is not State.REPLAYED and self._stops().get(row.place.topic, row.seq) < row.seq
         return (
             row.place.topic not in held
+            and not is_stopped
             and (row.waits_for is None or row.waits_for not in held)
             and not any(stands_before(other) for other in self.parked.values())
         )

@@ -234,7 +234,14 @@ class Postgres:
             last = upto
         scan = Scan(last, is_full or is_passing, snapshot, self.seq)
         obstacles = {row.seq: found for row in rows if (found := self._obstacle(row, snapshot)) is not None}
-        return Read(scan, tuple(row.event for row in rows), obstacles, self.ledger.decisions)
+        return Read(scan, tuple(row.event for row in rows), obstacles, self.ledger.decisions, self._stops())
+
+    def _stops(self) -> dict[str, int]:
+        stops: dict[str, int] = {}
+        for parked in self.parked.values():
+            if parked.stops:
+                stops[parked.place.topic] = min(parked.seq, stops.get(parked.place.topic, parked.seq))
+        return stops
 
     def _obstacle(self, row: Row, snapshot: Snapshot) -> Obstacle | None:
         blocked: dict[str, int] = {}
@@ -246,6 +253,8 @@ class Postgres:
         return Obstacle(due_us, blocked, is_foreign) if blocked or due_us or is_foreign else None
 
     def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
+        stops = self._stops()
+
         def is_free(parked: Parked) -> bool:
             is_due = parked.due_us is None or parked.due_us <= self.now * 1e6
             return (
@@ -253,6 +262,7 @@ class Postgres:
                 and is_due
                 and parked.seq not in in_flight
                 and not {parked.place.topic, parked.waits_for} & set(held)
+                and stops.get(parked.place.topic, parked.seq) >= parked.seq
                 and not any(
                     other.blocks and other.place == parked.place and other.seq < parked.seq
                     and (other.state is State.DEAD or other.waits_for in held)

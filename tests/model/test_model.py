@@ -9,18 +9,19 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import note
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from model.histories import run
 from model.postgres import Postgres
 from model.process import Fate, Process, Servers, arrive
 
-from bridge.settings import RelaySettings, Route, Settings
+from bridge.settings import OnDead, RelaySettings, Route, Settings
 from bridge.shard.takeover import adopt
 
 SETTINGS = Settings(
@@ -56,11 +57,16 @@ class History(RuleBasedStateMachine):
         self.was_set_back = False
         self.given_again_below = 0  # while the sequence is set back: the number that it stood at
         self.started = 0
+        self.relays: list[Process] = []
+
+    @initialize(on_dead=st.sampled_from([OnDead.HOLD, OnDead.HOLD, OnDead.STOP]))
+    def begin_with(self, on_dead: OnDead) -> None:
+        self.settings = replace(SETTINGS, relay=replace(SETTINGS.relay, on_dead=on_dead))
         self.relays = [self.start() for _ in range(RELAYS)]
 
     def start(self) -> Process:
         self.started += 1
-        return Process(self.servers, SETTINGS, f"relay {self.started}")
+        return Process(self.servers, self.settings, f"relay {self.started}")
 
     @property
     def db(self) -> Postgres:
@@ -270,6 +276,8 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """All is mended: whatever was written must be published now, by whoever is first."""
+        if not self.relays:
+            return
         while self.servers.wire:
             arrive(self.servers.wire.pop(0))
         self.servers.kafka.mark()

@@ -114,7 +114,7 @@ class Parkings(RuleBasedStateMachine):
     @initialize(
         most=st.integers(1, 4),
         passes=st.sampled_from([2, 1000, 1000]),
-        on_dead=st.sampled_from([OnDead.HOLD, OnDead.HOLD, OnDead.SKIP]),
+        on_dead=st.sampled_from([OnDead.HOLD, OnDead.HOLD, OnDead.SKIP, OnDead.STOP, OnDead.STOP]),
         delivery=st.sampled_from([Delivery.EXACTLY_ONCE] * 3 + [Delivery.AT_LEAST_ONCE]),
     )
     def begin_with(self, most: int, passes: int, on_dead: OnDead, delivery: Delivery) -> None:
@@ -129,6 +129,7 @@ class Parkings(RuleBasedStateMachine):
         self.seen: set[int] = set()
         self.last: dict[Place, int] = {}
         self.letters: Counter[int] = Counter()
+        self.stopped_by: set[int] = set()  # events that have died, and are not published or skipped since
         self.replayed: dict[tuple[int, int], bool] = {}  # by number, and replay: whether that has published it
         self.last_replayed: dict[tuple[Place, int], int] = {}
         self.plan: dict[str, Callable[[], object]] = {}  # what comes between, by place
@@ -266,6 +267,14 @@ class Parkings(RuleBasedStateMachine):
             self.encoder.poison.discard(seq)
         (self.db.skip_dead if skips else self.db.retry_dead)(seq)
 
+    @precondition(lambda self: self.settings.relay.on_dead is OnDead.STOP)
+    @rule(topic=st.sampled_from("XY"), back=st.integers(0, 3), seconds=st.sampled_from([0, 0.2]))
+    def stop_or_let_go_elsewhere(self, topic: str, back: int, seconds: float) -> None:
+        """An event of another shard dies, or is decided about."""
+        if self.db.elsewhere.pop(topic, None) is None:
+            self.db.elsewhere[topic] = max(self.db.seq - back, 1)
+        self.db.now += seconds
+
     @precondition(lambda self: self.replayed)
     @rule(seconds=st.sampled_from([0, 5]))
     def mend_what_is_replayed(self, seconds: float) -> None:
@@ -307,6 +316,7 @@ class Parkings(RuleBasedStateMachine):
                 self._is_replayed_in_order(row, record)
             elif record.topic == DEAD:
                 self.letters[row.seq] += 1
+                self.stopped_by.add(row.seq)
             elif row.seq not in self.seen or self._is_exact:
                 self._is_in_order(row, record.topic)
         self.checked = len(self.kafka.log)
@@ -320,8 +330,15 @@ class Parkings(RuleBasedStateMachine):
         assert row.seq not in self.seen, f"{row.seq} is doubled"
         assert row.seq not in self.db.skipped, f"{row.seq} was skipped, then published"
         self.seen.add(row.seq)
+        self.stopped_by.discard(row.seq)
+        if self.settings.relay.on_dead is OnDead.STOP:
+            rows = {other.seq: other for other in self.db.rows}
+            stopped_by = [seq for seq in self.stopped_by - self.db.skipped if TOPIC.get(rows[seq].event_type) == topic]
+            assert not [seq for seq in stopped_by if seq < row.seq], (
+                f"{row.seq} came though {stopped_by} stop its topic"
+            )
         # What waits for its time has no place in the order, nor has a dead event that nobody waits for.
-        if row.due_at == 0 and (self.settings.relay.on_dead is OnDead.HOLD or not self.letters[row.seq]):
+        if row.due_at == 0 and (self.settings.relay.on_dead is not OnDead.SKIP or not self.letters[row.seq]):
             place = Place(topic, hash_of(row.key))
             assert self.last.get(place, 0) < row.seq, f"{row.seq} is out of order"
             self.last[place] = row.seq
@@ -367,6 +384,7 @@ class Parkings(RuleBasedStateMachine):
         for xid in list(self.db.running):
             self.db.end(xid, commits=True)
         self.encoder.refusing.clear()
+        self.db.elsewhere.clear()
         while True:
             self._wait_for_what_may_go()
             if not self.db.dead():
@@ -402,8 +420,9 @@ class Parkings(RuleBasedStateMachine):
     def _left(self) -> list[int]:
         """Events that wait for nobody's decision."""
         dead = [self.db.parked[seq] for seq in self.db.dead()]
-        waits = self.settings.relay.on_dead is OnDead.HOLD
-        dead_at = {row.place: row.seq for row in sorted(dead, reverse=True) if waits}
+        policy = self.settings.relay.on_dead
+        dead_at = {row.place: row.seq for row in sorted(dead, reverse=True) if policy is not OnDead.SKIP}
+        stops = {row.place.topic: row.seq for row in sorted(dead, reverse=True) if row.stops}
         aside = self.seen.union(self.db.skipped, (row.seq for row in dead))
         replayed = [row.seq for row in self.db.parked.values() if row.state is State.REPLAYED]
         return replayed + [
@@ -411,6 +430,7 @@ class Parkings(RuleBasedStateMachine):
             for row in self.db.committed()
             if row.seq not in aside
             and dead_at.get(Place(TOPIC.get(row.event_type, DEAD), hash_of(row.key)), row.seq) >= row.seq
+            and stops.get(TOPIC.get(row.event_type, DEAD), row.seq) >= row.seq
         ]
 
 

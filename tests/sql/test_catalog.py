@@ -27,7 +27,12 @@ PUBLIC = {
 }
 DEFINERS = {
     *["bridge.insert_event", "bridge.insert_change", "bridge.reopen_partition"],
-    *["bridge.publish_event", "bridge.record_removed", "bridge.settle_changes", "bridge.version_moved"],
+    *[
+        "bridge.publish_event",
+        "bridge.record_removed",
+        "bridge.settle_changes",
+        "bridge.version_moved",
+    ],
     *["bridge.archive_activity_slice", "bridge.matview_report", "bridge.refresh_view"],
     *["bridge.read_retired", "bridge.sum_retired", "bridge.drop_verified"],
     *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
@@ -39,7 +44,8 @@ DEFINERS = {
         "bridge.finish_partitions",
     ],
     *["bridge.due_partitions", "bridge.retire_partition", "bridge.count_retired", "bridge.drop_retired"],
-    *["bridge.note_retired", "bridge.clean_up"],
+    *["bridge.note_retired", "bridge.clean_up", "bridge.publish_transaction_end"],
+    *["bridge.decide_dead", "bridge.retry_dead", "bridge.skip_dead"],
     *["crm.fn_create_entity", "crm.fn_update_entity"],
     *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],
     "crm.track_entity_change",
@@ -277,10 +283,16 @@ def test_views_can_be_refreshed_concurrently_and_searched(db: psycopg.Connection
 # what a check limits to few characters.
 INDEXED_TEXT = {
     *["bridge.policy_pkey", "bridge.retired_partition_range_idx"],
+    "bridge.schema_id_pkey",  # a URL of the configuration, and the name of a file
     *["bridge.matview_policy_pkey", "bridge.matview_refresh_matview_idx", "bridge.relay_pkey"],
     "bridge.entity_type_is_unique",  # at most 200 characters
     # A topic, which no writer chooses.
-    *["bridge.parked_place_idx", "bridge.parked_stuck_idx", "bridge.parked_replay_waits_idx"],
+    *[
+        "bridge.parked_place_idx",
+        "bridge.parked_stuck_idx",
+        "bridge.parked_stops_idx",
+        "bridge.parked_replay_waits_idx",
+    ],
     *["bridge.schema_migration_pkey", "crm.display_name_is_unique", "crm.table_name_is_unique", "crm.link_is_unique"],
     *["crm.idx_contact_management_view_name", "crm.idx_contact_management_view_email"],
     *["crm.idx_contact_management_view_email_any_case", "crm.idx_contact_management_view_first_name"],

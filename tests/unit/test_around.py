@@ -33,7 +33,7 @@ class Rows:
         is_full = len(events) == rows
         if not is_full and last < EVERY:
             last_seq = last
-        return Read(Scan(last_seq, is_full or last < EVERY, NOTHING, 0), tuple(events), {}, 0)
+        return Read(Scan(last_seq, is_full or last < EVERY, NOTHING, 0), tuple(events), {}, 0, {})
 
     def free(self, rows: int, *, whole_below: int = EVERY, last: int = EVERY) -> Free:
         """`read_parked.sql`."""

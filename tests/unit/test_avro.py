@@ -17,7 +17,8 @@ import fastavro
 import pytest
 
 from bridge.encoding.avro.binary import varint
-from bridge.encoding.avro.schema import AvroSchema, depth, load_schema
+from bridge.encoding.avro.library import load_schema
+from bridge.encoding.avro.schema import AvroSchema, depth
 from bridge.errors import ConfigError, EncodingError
 
 UUID_TEXT = "0190a1b2-1111-7222-8333-444455556666"

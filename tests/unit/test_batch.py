@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -19,10 +19,11 @@ from bridge.errors import (
     TopicUnwritable,
 )
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
-from bridge.settings import Route, Settings, TopicSettings
+from bridge.settings import OnDead, RelaySettings, Route, Settings, TopicSettings
 from bridge.shard.batch import Batch, BatchMaker
 from bridge.shard.holds import TopicHolds
 from bridge.shard.parked import Change, Parked, Place, Released, State
+from bridge.shard.policies import Policies
 from bridge.shard.ports import Obstacle
 from bridge.shard.position import Position
 from bridge.shard.suspicion import PATIENCE, Suspicion
@@ -78,8 +79,9 @@ FAILURES = {"poison": PoisonEvent("poison"), "limits": LimitsUnsure("too large?"
 class World:
     """All that a batch is made with, and how it was made."""
 
-    def __init__(self, held: str | None = None, *, block_keys: bool = True) -> None:
-        self.encoder, self.suspicion, self.block_keys = Encoder(), Suspicion(), block_keys
+    def __init__(self, held: str | None = None, *, on_dead: OnDead = OnDead.HOLD) -> None:
+        self.encoder, self.suspicion = Encoder(), Suspicion()
+        self.policies = Policies(replace(SETTINGS, relay=RelaySettings(on_dead=on_dead)))
         self.holds = TopicHolds(SETTINGS, time.monotonic, lambda _: {})
         if held is not None:
             self.holds.hold(held, TopicUnwritable("no"))
@@ -89,10 +91,11 @@ class World:
         *events: Event,
         released: Sequence[Released] = (),
         obstacles: Mapping[int, Obstacle] | None = None,
+        stops: Mapping[str, int] | None = None,
         unsettled: Sequence[Change] = (),
     ) -> Batch:
-        maker = BatchMaker(self.encoder, self.holds, self.suspicion, block_keys=self.block_keys)
-        return maker.make(released, events, obstacles or {}, unsettled)
+        maker = BatchMaker(self.encoder, self.holds, self.suspicion, self.policies)
+        return maker.make(released, events, obstacles or {}, stops or {}, unsettled)
 
 
 def published(batch: Batch) -> list[int]:
@@ -117,6 +120,51 @@ def after(batch: Batch, seq: int) -> Parked:
     return change.after
 
 
+# A topic that is stopped
+
+
+def test_a_dead_event_stops_its_topic() -> None:
+    """For each key and type of it, parked ones among them, in the batch of its death already; no other topic."""
+    late = Released(event(8, "other"), parked(event(8, "other")))
+    events = [event(9, "other"), event(10, "other", "other a"), event(11, event_type="b")]
+    world = World(on_dead=OnDead.STOP)
+    batch = world.make(*events, released=[Released(event(5, payload="poison"), parked(event(5))), late])
+    assert (published(batch), letters(batch)) == ([11], [5])
+    assert left(batch) == {5: State.DEAD, 9: State.WAITING, 10: State.WAITING}
+    assert after(batch, 5).stops
+    assert not after(batch, 9).stops
+
+
+def test_a_topic_that_is_stopped_already() -> None:
+    events = [event(4, "other"), event(6, "other"), event(7, event_type="b")]
+    batch = World(on_dead=OnDead.STOP).make(*events, stops={"topic a": 5})
+    assert published(batch) == [4, 7]
+    assert left(batch) == {6: State.WAITING}
+
+
+def test_an_event_whose_letter_cannot_be_published_stops_its_topic_too() -> None:
+    batch = World(held=DEAD, on_dead=OnDead.STOP).make(event(1, payload="poison"), event(2, "other"))
+    assert left(batch) == {1: State.WAITING, 2: State.WAITING}
+    assert after(batch, 1).stops
+
+
+@pytest.mark.parametrize("policy", OnDead)
+def test_a_route_says_what_waits_behind_its_dead_events(policy: OnDead) -> None:
+    """Whatever the relay's own policy; and of two routes to one topic the dead event's."""
+    world = World(on_dead=OnDead.SKIP if policy is OnDead.HOLD else OnDead.HOLD)
+    routes = (Route("a", "topic a", "", on_dead=policy), *SETTINGS.routes[1:])
+    world.policies = Policies(replace(SETTINGS, routes=routes))
+    batch = world.make(event(1, payload="poison"), event(2), event(3, "other", "other a"))
+    assert (after(batch, 1).blocks, after(batch, 1).stops) == (policy is not OnDead.SKIP, policy is OnDead.STOP)
+    assert published(batch) == {OnDead.HOLD: [3], OnDead.SKIP: [2, 3], OnDead.STOP: []}[policy]
+
+
+def test_without_a_route_there_is_no_topic_to_stop() -> None:
+    batch = World(on_dead=OnDead.STOP).make(event(1, event_type="unknown"), event(2, "other", "unknown"))
+    assert left(batch) == {1: State.DEAD, 2: State.DEAD}
+    assert (after(batch, 1).blocks, after(batch, 1).stops) == (True, False)
+
+
 # A new event that dies
 
 
@@ -133,7 +181,7 @@ def test_later_events_of_a_dead_one_wait_and_all_others_do_not() -> None:
 
 
 def test_nothing_waits_for_a_dead_event_where_keys_are_to_go_on() -> None:
-    batch = World(block_keys=False).make(event(1), event(2, payload="poison"), event(3))
+    batch = World(on_dead=OnDead.SKIP).make(event(1), event(2, payload="poison"), event(3))
     assert (published(batch), left(batch)) == ([1, 3], {2: State.DEAD})
     assert not after(batch, 2).blocks
 

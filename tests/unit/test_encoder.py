@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.encoder import MOST_TYPES, Encoder
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import FRAMING_BYTES, size
@@ -36,7 +37,7 @@ class KnownIds:
         self.asked = 0
         self.away = False
 
-    def schema_id(self, subject: str, text: str) -> int:
+    def schema_id(self, _: AvroSchema) -> int:
         self.asked += 1
         if self.away:
             raise RegistryUnavailable("away")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from bridge.event import EVENT_QUEUE, Event
@@ -38,90 +39,90 @@ def test_an_event_is_parked_as_what_it_is() -> None:
 
 
 def test_what_waits_frees_its_place_once_the_last_of_it_goes() -> None:
-    parking = Parking({A: 7}, ())
+    parking = Parking({A: 7}, {}, ())
     for seq in (5, 7):
-        assert parking.new(A) is Verdict.WAIT
+        assert parking.new(A, 99) is Verdict.WAIT
         assert parking.released(row(seq)) is Verdict.TRY
         parking.published(row(seq))
-    assert parking.new(A) is Verdict.TRY
+    assert parking.new(A, 99) is Verdict.TRY
     assert [change.after for change in parking.changes.values()] == [None, None]
 
 
 def test_what_stays_blocks_what_is_behind_it_and_nothing_before_it() -> None:
-    parking = Parking({A: 9, B: 4}, ())
+    parking = Parking({A: 9, B: 4}, {}, ())
     parking.leave(row(5))
     assert [parking.released(row(seq)) for seq in (3, 9)] == [Verdict.TRY, Verdict.LEAVE]
     assert parking.released(row(9, B)) is Verdict.TRY
-    assert parking.new(A) is Verdict.WAIT
+    assert parking.new(A, 99) is Verdict.WAIT
     assert not parking.changes
 
 
 def test_a_deferred_event_that_stays_blocks_nobody() -> None:
-    parking = Parking({}, ())
+    parking = Parking({}, {}, ())
     parking.leave(row(5, state=State.DEFERRED, blocks=False))
     assert parking.released(row(7)) is Verdict.TRY
 
 
 def test_a_new_event_that_is_parked_blocks() -> None:
-    parking = Parking({}, ())
+    parking = Parking({}, {}, ())
     parking.park(row(5))
-    assert (parking.new(A), parking.new(B)) == (Verdict.WAIT, Verdict.TRY)
-    parking = Parking({}, ())
+    assert (parking.new(A, 99), parking.new(B, 99)) == (Verdict.WAIT, Verdict.TRY)
+    parking = Parking({}, {}, ())
     parking.park(row(5, blocks=False))
-    assert parking.new(A) is Verdict.TRY
+    assert parking.new(A, 99) is Verdict.TRY
 
 
 def test_what_is_parked_again_keeps_its_place_or_frees_it() -> None:
-    parking = Parking({A: 5}, ())
+    parking = Parking({A: 5}, {}, ())
     parking.park(dead(5), row(5, state=State.RETRIED))
-    assert parking.new(A) is Verdict.WAIT
-    parking = Parking({A: 5}, ())
+    assert parking.new(A, 99) is Verdict.WAIT
+    parking = Parking({A: 5}, {}, ())
     parking.park(dead(5)._replace(blocks=False), row(5, state=State.RETRIED))
-    assert parking.new(A) is Verdict.TRY
+    assert parking.new(A, 99) is Verdict.TRY
 
 
 def test_what_is_in_flight_counts_as_settled_and_is_not_touched() -> None:
-    parking = Parking({A: 5}, [Change(5, row(5), None), Change(7, None, dead(7, B))])
-    assert parking.new(A) is Verdict.TRY
-    assert parking.new(B) is Verdict.WAIT
+    parking = Parking({A: 5}, {}, [Change(5, row(5), None), Change(7, None, dead(7, B))])
+    assert parking.new(A, 99) is Verdict.TRY
+    assert parking.new(B, 99) is Verdict.WAIT
     assert parking.released(row(9, B)) is Verdict.LEAVE
     assert parking.released(row(5)) is Verdict.LEAVE
     assert not parking.changes
 
 
 def test_replayed_events_and_others_do_not_wait_for_each_other() -> None:
-    parking = Parking({A: 9}, [Change(4, None, dead(4))])
+    parking = Parking({A: 9}, {}, [Change(4, None, dead(4))])
     assert parking.released(row(9)) is Verdict.LEAVE
     assert parking.released(replayed(7)) is Verdict.TRY
     parking.leave(replayed(7))
-    assert parking.new(B) is Verdict.TRY
-    parking = Parking({}, ())
+    assert parking.new(B, 99) is Verdict.TRY
+    parking = Parking({}, {}, ())
     parking.leave(replayed(3))
     assert parking.released(row(5)) is Verdict.TRY
-    assert parking.new(A) is Verdict.TRY
+    assert parking.new(A, 99) is Verdict.TRY
 
 
 def test_replayed_events_of_a_place_keep_their_order() -> None:
-    parking = Parking({}, ())
+    parking = Parking({}, {}, ())
     parking.leave(replayed(3))
     assert parking.released(replayed(5)) is Verdict.LEAVE
     assert parking.released(replayed(5, B)) is Verdict.TRY
 
 
 def test_a_replayed_event_that_is_parked_again_is_passed_by_none() -> None:
-    parking = Parking({}, [Change(3, None, replayed(3)._replace(waits_for="dead"))])
+    parking = Parking({}, {}, [Change(3, None, replayed(3)._replace(waits_for="dead"))])
     assert parking.released(replayed(5)) is Verdict.LEAVE
-    parking = Parking({}, ())
+    parking = Parking({}, {}, ())
     parking.park(replayed(3)._replace(waits_for="dead"), replayed(3))
     assert parking.released(replayed(5)) is Verdict.LEAVE
-    assert parking.new(A) is Verdict.TRY
+    assert parking.new(A, 99) is Verdict.TRY
 
 
 def test_a_replayed_event_that_is_refused_holds_nothing_up() -> None:
-    parking = Parking({}, ())
+    parking = Parking({}, {}, ())
     parking.park(replayed(3)._replace(state=State.REFUSED), replayed(3))
     assert parking.released(replayed(5)) is Verdict.TRY
-    assert parking.new(A) is Verdict.TRY
+    assert parking.new(A, 99) is Verdict.TRY
 
 
 class Shard:
@@ -172,7 +173,7 @@ def shards(draw: st.DrawFn) -> Shard:
 
 @given(shards(), st.data())
 def test_an_event_goes_exactly_where_nothing_before_it_stays(shard: Shard, data: st.DataObject) -> None:
-    parking = Parking(shard.blocked, shard.unsettled)
+    parking = Parking(shard.blocked, {}, shard.unsettled)
     in_flight = {change.seq for change in shard.unsettled}
 
     def stands_before(seq: int, place: Place) -> bool:
@@ -192,7 +193,7 @@ def test_an_event_goes_exactly_where_nothing_before_it_stays(shard: Shard, data:
             parking.park(parked, given)
     for seq in range(12, 16):
         place = data.draw(places)
-        verdict = parking.new(place)
+        verdict = parking.new(place, seq)
         assert (verdict is Verdict.WAIT) == stands_before(seq, place)
         what = data.draw(st.sampled_from(OUTCOMES)) if verdict is Verdict.TRY else "left"
         if what == "left":
@@ -200,3 +201,34 @@ def test_an_event_goes_exactly_where_nothing_before_it_stays(shard: Shard, data:
         elif (parked := outcome(row(seq, place), what)) is not None:
             parking.park(parked)
     assert not in_flight.intersection(parking.changes)
+
+
+# Topics that are stopped
+
+
+def test_what_is_later_than_what_stops_its_topic_waits() -> None:
+    parking = Parking({}, {"a": 5}, ())
+    other_key = Place("a", 77)
+    assert (parking.new(other_key, 4), parking.new(other_key, 6)) == (Verdict.TRY, Verdict.WAIT)
+    assert (parking.released(row(4, other_key)), parking.released(row(6, other_key))) == (Verdict.TRY, Verdict.LEAVE)
+    assert parking.new(Place("c", 77), 6) is Verdict.TRY
+
+
+def test_what_stops_its_topic_goes_itself() -> None:
+    parking = Parking({}, {"a": 5}, ())
+    assert parking.released(row(5)._replace(state=State.RETRIED, stops=True)) is Verdict.TRY
+
+
+@pytest.mark.parametrize("is_in_flight", [True, False])
+def test_a_topic_is_stopped_at_once(is_in_flight: bool) -> None:
+    stopping = dead(5)._replace(stops=True)
+    parking = Parking({}, {"a": 9}, [Change(5, None, stopping)] if is_in_flight else [])
+    if not is_in_flight:
+        parking.park(stopping)
+    other_key = Place("a", 77)
+    assert (parking.new(other_key, 4), parking.new(other_key, 6)) == (Verdict.TRY, Verdict.WAIT)
+    assert parking.released(row(6, other_key)) is Verdict.LEAVE
+
+
+def test_replays_go_on_in_a_topic_that_is_stopped() -> None:
+    assert Parking({}, {"a": 1}, ()).released(replayed(3)) is Verdict.TRY

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from lying_registry import LIES, LyingRegistry
 
-from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable
+from bridge.encoding.avro.schema import AvroSchema
+from bridge.errors import BridgeError, ConfigError, IncompatibleSchema, RegistryUnavailable, SchemaRefused
 from bridge.registry.client import RegistryClient
 from bridge.settings import RegistrySettings, Settings
 
@@ -17,7 +18,7 @@ OTHERWISE = {  # nonsense may pass; a web page, or what refuses us, somebody has
     "401": ConfigError,
     "404 in HTML": ConfigError,
     "409 with escapes": IncompatibleSchema,
-    "422": ConfigError,
+    "422": SchemaRefused,
     "HTML": ConfigError,
 }
 
@@ -43,7 +44,7 @@ def assert_can_be_shown(error: BridgeError) -> None:
 def test_an_id_that_is_asked_for(lying: LyingRegistry, client: RegistryClient, lie: str) -> None:
     lying.begin(lie)
     with pytest.raises(BridgeError) as refused:
-        client.schema_id("s", SCHEMA)
+        client.schema_id(AvroSchema("s", SCHEMA))
     assert type(refused.value) is OTHERWISE.get(lie, RegistryUnavailable), refused.value
     assert_can_be_shown(refused.value)
     assert ("within 1 s" in str(refused.value)) == (lie in NEVER_WHOLE)
@@ -54,7 +55,7 @@ def test_a_schema_that_is_asked_for(lying: LyingRegistry, client: RegistryClient
     lying.begin(lie)
     try:
         assert client.schema_by_id(7) is None
-    except (RegistryUnavailable, ConfigError, IncompatibleSchema) as error:
+    except (RegistryUnavailable, ConfigError, IncompatibleSchema, SchemaRefused) as error:
         assert_can_be_shown(error)
 
 
@@ -62,16 +63,16 @@ def test_a_schema_that_is_asked_for(lying: LyingRegistry, client: RegistryClient
 def test_a_lie_is_not_remembered(lying: LyingRegistry, client: RegistryClient, lie: str) -> None:
     lying.begin(lie)
     with pytest.raises(RegistryUnavailable):
-        client.schema_id("s", SCHEMA)
+        client.schema_id(AvroSchema("s", SCHEMA))
     lying.begin("the truth")
-    assert client.schema_id("s", SCHEMA) == 7
+    assert client.schema_id(AvroSchema("s", SCHEMA)) == 7
 
 
 def test_a_redirect_gets_no_request_and_no_login(lying: LyingRegistry) -> None:
     lying.begin("a redirect to itself")
     settings = RegistrySettings(url=lying.url, username="us", password="canary")  # noqa: S106
     with pytest.raises(RegistryUnavailable, match="answers 302"):
-        RegistryClient(Settings(registry=settings)).schema_id("s", SCHEMA)
+        RegistryClient(Settings(registry=settings)).schema_id(AvroSchema("s", SCHEMA))
     assert lying.requests == 1
 
 
@@ -81,6 +82,6 @@ def test_the_next_of_several_registries_is_asked(lying: LyingRegistry) -> None:
         broken.begin("503 in HTML")
         lying.begin("the truth")
         url = f"http://127.0.0.1:1, {broken.url},{lying.url}/"
-        assert RegistryClient(Settings(registry=RegistrySettings(url=url))).schema_id("s", SCHEMA) == 7
+        assert RegistryClient(Settings(registry=RegistrySettings(url=url))).schema_id(AvroSchema("s", SCHEMA)) == 7
     finally:
         broken.close()

@@ -111,11 +111,15 @@ class Compiler:
         name = schema["name"]
         self._named[name] = None
         fields = [(field["name"], self.compile(field["type"])) for field in schema["fields"]]
-        defaults = {field["name"]: self._default(field) for field in schema["fields"] if "default" in field}
+        written = {field["name"]: self.default(field) for field in schema["fields"]}
+        defaults = {name: default for name, default in written.items() if default is not None}
         self._named[name] = write = containers.record(fields, defaults)
         return write
 
-    def _default(self, field: dict[str, Any]) -> bytes:
+    def default(self, field: dict[str, Any]) -> bytes | None:
+        """A field's default in binary form; None where it has none. Raises ConfigError for one that does not fit."""
+        if "default" not in field:
+            return None
         compiler = self if self.is_default else Compiler(self.where, self.definitions, is_default=True)
         value = json.loads(json.dumps(field["default"]), parse_float=Decimal)  # as in the schema's text, so for sure
         try:

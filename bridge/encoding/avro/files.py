@@ -1,13 +1,12 @@
-"""The schema files of the routes' subjects, read again when somebody has mended one."""
+"""The schemas of the routes' subjects, read again when somebody has mended a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bridge.encoding.avro.schema import AvroSchema, load_schema
-
-Stamp = tuple[int, int, int]  # of a file: when it was changed, its size, its inode
+from bridge.encoding.avro.library import SchemaDirectory, SchemaLibrary, Stamp
+from bridge.encoding.avro.schema import AvroSchema
 
 
 class SchemaFiles:
@@ -16,22 +15,20 @@ class SchemaFiles:
     def __init__(self, directory: Path | None, subjects: Iterable[str]) -> None:
         """Raises ConfigError for a file that is missing or invalid."""
         self._directory = directory
-        self._known = {subject: (self._stamp(subject), load_schema(subject, directory)) for subject in subjects}
+        files = SchemaDirectory(directory)
+        library = SchemaLibrary(files)
+        self._known = {subject: _with_stamps(library.schema(subject), files) for subject in subjects}
 
     def schema(self, subject: str) -> AvroSchema:
-        """The schema as its file is now; reads only what has changed. Raises ConfigError."""
-        stamp, schema = self._known[subject]
-        now = self._stamp(subject)
-        if now != stamp:
-            schema = load_schema(subject, self._directory)
-            self._known[subject] = (now, schema)
+        """The schema as its file is now, and those whose types it uses; reads only what changed. Raises ConfigError."""
+        stamps, schema = self._known[subject]
+        files = SchemaDirectory(self._directory)
+        if any(files.stamp(file) != stamp for file, stamp in stamps.items()):
+            schema = SchemaLibrary(files).schema(subject)
+            self._known[subject] = _with_stamps(schema, files)
         return schema
 
-    def _stamp(self, subject: str) -> Stamp | None:
-        if self._directory is None:
-            return None
-        try:
-            found = (self._directory / f"{subject}.avsc").stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+
+def _with_stamps(schema: AvroSchema, files: SchemaDirectory) -> tuple[Mapping[str, Stamp | None], AvroSchema]:
+    read = [schema.subject, *(used.subject for used in schema.used.values())]
+    return {file: files.stamps[file] for file in read}, schema

@@ -1,9 +1,12 @@
--- Events still to be published, and how many of them wait behind a dead event of their topic and key. Events that no
+-- Events still to be published, and how many of them wait behind a dead event, of their topic and key or
+-- one that stops their topic. Events that no
 -- batch has read yet count as not waiting: the next batch finds out. What is replayed waits for no dead one.
 select (select count(*) from bridge.unread) + count(*),
-       count(*) filter (where exists (select from bridge.parked as d
-                                       where d.shard = p.shard and d.key_hash = p.key_hash and d.topic = p.topic
-                                         and d.blocks and d.state = 'dead' and d.seq < p.seq)
+       count(*) filter (where (exists (select from bridge.parked as d
+                                        where d.shard = p.shard and d.key_hash = p.key_hash and d.topic = p.topic
+                                          and d.blocks and d.state = 'dead' and d.seq < p.seq)
+                               or exists (select from bridge.parked as d
+                                           where d.topic = p.topic and d.stops and d.state = 'dead' and d.seq < p.seq))
                           and p.state <> 'replayed')
   from bridge.parked as p
  where state in ('waiting', 'deferred', 'retried', 'replayed')

@@ -1,5 +1,6 @@
 -- One row a shard; `stopped` also where the next relay will stop it. Pending events are counted only where they can be,
--- and never more than a bounded number; `behind_dead` of them wait behind a dead event of their topic and key. What is
+-- and never more than a bounded number; `behind_dead` of them wait behind a dead event, of their topic and key
+-- or one that stops their topic. What is
 -- replayed is pending, and has no age: its event was published in its time.
 select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock_timestamp())::float8 as lease_seconds,
        s.generation, s.batch_no, coalesce(s.stopped, n.set_back) as stopped, u.unread + p.open as pending, p.behind_dead,
@@ -22,9 +23,12 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
            case when count(at) > 0 then least(greatest(min(at), '0001-01-02Z'), '9999-12-30Z') end as oldest_at
       from (select case when w.state <> 'replayed' then w.at end as at,
                    w.state <> 'replayed'
-                   and exists (select from bridge.parked as d
-                                where d.shard = w.shard and d.key_hash = w.key_hash and d.topic = w.topic
-                                  and d.blocks and d.state = 'dead' and d.seq < w.seq) as is_behind_dead
+                   and (exists (select from bridge.parked as d
+                                 where d.shard = w.shard and d.key_hash = w.key_hash and d.topic = w.topic
+                                   and d.blocks and d.state = 'dead' and d.seq < w.seq)
+                        or exists (select from bridge.parked as d
+                                    where d.topic = w.topic and d.stops and d.state = 'dead' and d.seq < w.seq))
+                   as is_behind_dead
               from bridge.parked as w
              where w.shard = s.shard and w.state in ('waiting', 'deferred', 'retried', 'replayed')
              limit %(most)s) as waiting

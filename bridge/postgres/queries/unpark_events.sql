@@ -8,7 +8,7 @@ with published as materialized (
                     where shard = %(shard)s and generation = %(generation)s and batch_id = %(batch_id)s)
 ), had_died as (
     update bridge.parked as p
-       set state = 'published', blocks = false, waits_for = null, replay_id = null, since = clock_timestamp()
+       set state = 'published', blocks = false, stops = false, waits_for = null, replay_id = null, since = clock_timestamp()
       from published as u
      where p.seq = u.seq and p.deaths > 0
 )

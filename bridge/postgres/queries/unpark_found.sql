@@ -5,9 +5,10 @@ with fence as (
     select from bridge.shard where shard = %(shard)s and generation = %(generation)s
 ), dead as (
     update bridge.parked as p
-       set state = 'dead', blocks = %(hold)s, waits_for = null, deaths = p.deaths + 1, reason = d.reason,
+       set state = 'dead', blocks = d.blocks, stops = d.stops, waits_for = null, deaths = p.deaths + 1, reason = d.reason,
            since = clock_timestamp()
-      from unnest(%(dead_ids)s::uuid[], %(reasons)s::text[]) as d (id, reason), fence
+      from unnest(%(dead_ids)s::uuid[], %(reasons)s::text[], %(blocks)s::boolean[], %(stops)s::boolean[])
+               as d (id, reason, blocks, stops), fence
      where p.shard = %(shard)s and p.event_id = d.id and p.state in ('waiting', 'deferred')
 ), replayed as (
     update bridge.parked as p

@@ -21,7 +21,7 @@ begin
                ('select', 'bridge.retired_partition, bridge.matview_staleness, bridge.retired_shard'),
                ('select, update', 'bridge.shard, bridge.policy, bridge.keeper'),
                ('select, insert, update, delete', 'bridge.parked, bridge.relay'),
-               ('select, insert, update', 'bridge.publisher, bridge.witness'),
+               ('select, insert, update', 'bridge.publisher, bridge.witness, bridge.schema_id'),
                ('insert', 'bridge.tick, bridge.maintenance_log'),
                ('select, insert', 'bridge.cold_file'),
                ('update (state, location, rows, checksum, changed_at, trouble)', 'bridge.retired_partition')

@@ -58,7 +58,8 @@ create table bridge.parked (
     topic     text        not null,
     key_hash  bigint      not null,
     state     text        not null,
-    blocks    boolean     not null,              -- whether later events of its topic and key wait
+    blocks    boolean     not null,              -- whether later events of its topic and key wait;
+    stops     boolean     not null default false,  -- or of its topic, whatever their key and shard
     waits_for text,                              -- the topic that a dead letter could not be published to
     due_at    timestamptz,
     deaths    integer     not null default 0,
@@ -82,13 +83,33 @@ create table bridge.parked (
 -- Hashes, because an index holds no key that a writer chooses.
 create index parked_place_idx on bridge.parked (shard, key_hash, topic, seq) where blocks;
 create index parked_stuck_idx on bridge.parked (shard, key_hash, topic, seq) where is_stuck;
+create index parked_stops_idx on bridge.parked (topic, seq) where stops;
 create index parked_open_idx on bridge.parked (shard, seq) where state in ('waiting', 'retried');
 create index parked_due_idx on bridge.parked (shard, due_at) where state = 'deferred';
 create index parked_replayed_idx on bridge.parked (shard, seq) where state = 'replayed';
 create index parked_replay_waits_idx on bridge.parked (shard, key_hash, topic, seq)
     where state = 'replayed' and waits_for is not null;
-create index parked_dead_idx on bridge.parked (since, seq) where state = 'dead';
+create index parked_dead_idx on bridge.parked (seq) where state = 'dead';
 create index parked_event_id_idx on bridge.parked (event_id);
+
+-- What people have decided about dead events: who, when, why, and for which. Never changed.
+create table bridge.dead_decision (
+    id         bigint      generated always as identity primary key,
+    decided_at timestamptz not null default clock_timestamp(),
+    decision   text        not null,
+    why        text,                             -- as they gave it
+    decided_by text        not null default session_user,
+    os_user    text,                             -- of `bridge dead`, as it told
+    host       text,
+    event_id   uuid        not null,
+    seq        bigint      not null,
+    source     text        not null,
+    topic      text        not null,
+    died_of    text,                             -- the reason of its death
+    constraint decision_is_known check (decision in ('retried', 'skipped'))
+);
+
+create index dead_decision_event_id_idx on bridge.dead_decision (event_id);
 
 -- One row for each time that somebody publishes events once more: `bridge replay`. What it asks for never changes;
 -- last_seq says up to which number its events are parked. Events that are written after it began are none of its.
@@ -154,4 +175,16 @@ create table bridge.publisher (
     control_topic text        not null,
     since         timestamptz not null default clock_timestamp(),
     constraint there_is_one check (only_one)
+);
+
+-- The ids that a schema registry gave, so that a relay starts and publishes while that is away; the registry is asked
+-- again once it answers. What counts is the registry: an id that is another now is replaced.
+create table bridge.schema_id (
+    registry     text        not null,   -- its URL, without a login
+    subject      text        not null,
+    fingerprint  bytea       not null,   -- SHA-256 of the schema, with the types that it uses
+    schema_id    bigint      not null,
+    confirmed_at timestamptz not null default clock_timestamp(),
+    primary key (registry, subject, fingerprint),
+    constraint id_fits_the_wire_format check (schema_id between 1 and 4294967295)
 );

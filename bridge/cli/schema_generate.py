@@ -1,0 +1,65 @@
+"""`bridge schema generate`: the Avro schema of a tracked table, from the catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bridge.admin.generate import generate, route_text, write_schema
+from bridge.admin.typed_schema import Wishes
+from bridge.cli.options import config_option, plain_text
+from bridge.cli.terminal import echo
+from bridge.configuration.load import load
+from bridge.postgres.connection import connect
+from bridge.postgres.migrate import require_current
+
+
+@click.command("generate")
+@click.argument("table", callback=plain_text)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write this file, <subject>.avsc."
+)
+@click.option("--after-only", is_flag=True, help="Without the row as it was before.")
+@click.option("--name", callback=plain_text, help="The record's full name; else <schema>.<table>.")
+@click.option(
+    "--text", metavar="COLUMN", multiple=True, callback=plain_text, help="A column that is to be text, whatever it is."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where the file is not what the table is now.")
+@config_option
+def schema_generate_command(
+    table: str,
+    out: Path | None,
+    after_only: bool,
+    name: str | None,
+    text: tuple[str, ...],
+    check: bool,
+    config: Path | None,
+) -> int:
+    """Write the Avro schema of TABLE's changes, with its columns' types; without --out it is printed.
+
+    TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; it need not be tracked yet. Where FILE is there
+    already, the schema reads what was written with it, and what it was made with (--after-only, --name, --text) stays.
+    Exit code 4: there can be no such schema, for a column's type became another.
+    """
+    if check and out is None:
+        raise click.UsageError("--check goes with --out")
+    with connect(load(config).database.url, application_name="bridge schema generate") as conn:
+        require_current(conn)
+        found = generate(conn, table, Wishes(name, after_only, text), out)
+    if check:
+        echo(*(f"{out}: {difference}" for difference in found.differences))
+        return 1 if found.differences else 0
+    if out is None:
+        echo(*found.text.splitlines())
+    elif found.differences:
+        write_schema(out, found.text)
+        echo(*(f"{out}: {difference}" for difference in found.differences), err=True)
+    else:
+        echo(f"{out} is as the table is", err=True)
+    topic = found.full_name
+    subject = out.stem if out else f"{topic}-{found.full_name}"
+    echo("A route for it:", *route_text(found.entity_type, topic, subject).splitlines(), err=True)
+    if not found.is_tracked:
+        echo(f"The table is not tracked yet: bridge track {table}", err=True)
+    return 0

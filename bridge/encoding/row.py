@@ -1,0 +1,207 @@
+"""The state of a tracked table's row, as `bridge.history` holds it, to Avro: exact or refused.
+
+A state is JSON with the columns' names, and what JSON has no value for is text in it: NaN, the arrays of an enum.
+Numbers are never made doubles on the way, and JSON within a row is copied as it is spelled.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from bridge.encoding.array_literal import read_array_literal
+from bridge.encoding.avro import binary
+from bridge.encoding.avro.binary import Mismatch, Write, varint
+from bridge.encoding.avro.compiler import Compiler
+
+OURS: Final = "bridge"  # the attribute of a schema that holds what only the encoding needs to know
+FLOATS: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
+MISSING: Final = b"{" + b'"$unrepresented"'  # how a value begins that could not be recorded
+COLUMNS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+UNSPEAKABLE: Final = frozenset(map(chr, range(32))) | {'"', "\\"}  # of names, which msgspec does not take
+
+astuple = msgspec.structs.astuple
+
+
+def ours(schema: Any) -> dict[str, Any]:
+    """What the attribute `bridge` of a schema or a field says."""
+    found = schema.get(OURS) if isinstance(schema, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+class RowCompiler(Compiler):
+    """Writers of values as states hold them."""
+
+    def _plain(self, schema: dict[str, Any], kind: str) -> Write:
+        match kind:
+            case "string" if "form" in ours(schema):
+                return json_text if ours(schema)["form"] == "json" else spelled_text
+            case "float" | "double":
+                return _or_special(super()._plain(schema, kind), FLOATS[kind])
+            case "enum":
+                labels = ours(schema).get("labels", {})
+                return binary.enum([labels.get(symbol, symbol) for symbol in schema["symbols"]])
+            case "array":
+                return _or_literal(super()._plain(schema, kind))
+        return super()._plain(schema, kind)
+
+    def _union(self, branches: list[Any]) -> Write:
+        write = super()._union(branches)
+        if held_as(branches) is not msgspec.Raw:
+            return write
+        absent = write(None)
+        return lambda value: absent if value is None or bytes(value) == b"null" else write(value)
+
+
+def held_as(schema: Any) -> Any:
+    """What msgspec is to make of a value of this schema: Raw where its spelling counts."""
+    if isinstance(schema, list):
+        held = [held_as(branch) for branch in schema if branch != "null"]
+        return held[0] if len(held) == 1 else Any
+    if "form" in ours(schema):
+        return msgspec.Raw
+    if isinstance(schema, dict) and schema["type"] == "array" and held_as(schema["items"]) is not Any:
+        return list[held_as(schema["items"])] | None  # type: ignore[misc]  # a type only at run time
+    return Any
+
+
+def json_text(value: Any) -> bytes:
+    """JSON of any kind, as it is spelled."""
+    data = bytes(value)
+    if data.startswith(MISSING):
+        raise Mismatch("a value: this one could not be recorded")
+    return varint(len(data)) + data
+
+
+def spelled_text(value: Any) -> bytes:
+    """Text as it is, and anything else as JSON spells it: numbers with all their digits."""
+    data = bytes(value)
+    if data.startswith(b'"'):
+        return binary.string(msgspec.json.decode(data))
+    if data == b"null":
+        raise Mismatch("text")
+    return json_text(value)
+
+
+def _or_special(write: Write, form: struct.Struct) -> Write:
+    specials = {name: form.pack(float(name)) for name in ("NaN", "Infinity", "-Infinity")}
+    return lambda value: (value.__class__ is str and specials.get(value)) or write(value)
+
+
+def _or_literal(write: Write) -> Write:
+    def write_array(value: Any) -> bytes:
+        if value.__class__ is str:
+            try:
+                value = read_array_literal(value)
+            except ValueError:
+                raise Mismatch("an array") from None
+        return write(value)
+
+    return write_array
+
+
+class Column(NamedTuple):
+    """A field of the row's record; `name` is the column's. `default` is what is written where a state has none."""
+
+    name: str
+    held: Any
+    write: Write
+    default: bytes | None
+    is_null_at_first: bool  # so that a missing value may be taken for null
+
+
+class Row:
+    """The record of a table's rows."""
+
+    def __init__(self, compiler: RowCompiler, schema: dict[str, Any]) -> None:
+        """`schema` as fastavro has parsed it. Raises ConfigError, and what the compiler raises for an invalid one."""
+        self.field_names = {ours(field).get("column", field["name"]): field["name"] for field in schema["fields"]}
+        self._columns = [
+            Column(
+                name,
+                held_as(field["type"]),
+                compiler.compile(field["type"]),
+                compiler.default(field),
+                field.get("default", ...) is None,
+            )
+            for name, field in zip(self.field_names, schema["fields"], strict=True)
+        ]
+        self._writes = [column.write if column.is_null_at_first else _unless_unset(column) for column in self._columns]
+        self._decode = self._decoder()
+
+    def _decoder(self) -> Callable[[str], Any] | None:
+        if any(UNSPEAKABLE.intersection(column.name) for column in self._columns):
+            return None
+        renamed = {f"f{index}": column.name for index, column in enumerate(self._columns)}
+        held = msgspec.defstruct(
+            "Held",
+            [
+                (field, column.held, None if column.is_null_at_first else msgspec.UNSET)
+                for field, column in zip(renamed, self._columns, strict=True)
+            ],
+            rename=renamed.get,
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        return msgspec.json.Decoder(held, float_hook=Decimal).decode
+
+    def write(self, state: str) -> bytes:
+        """The Avro body of a state. Raises Mismatch, msgspec.DecodeError, RecursionError."""
+        if self._decode is not None:
+            try:
+                held = astuple(self._decode(state))
+                return b"".join([write(value) for write, value in zip(self._writes, held, strict=True)])
+            except (Mismatch, msgspec.ValidationError):
+                pass
+        return self._one_by_one(state)
+
+    def _one_by_one(self, state: str) -> bytes:
+        """The same, slowly; says which column does not fit.
+
+        A column that the schema does not have yet, and that is null, is as good as not there: that is what whoever
+        reads with the next schema makes of it.
+        """
+        try:
+            found = COLUMNS(state)
+        except msgspec.ValidationError:
+            raise Mismatch("an object") from None
+        for name in found.keys() - self.field_names.keys():
+            if bytes(found[name]) != b"null":
+                raise Mismatch(f"no column {name[:100]!r}: bridge schema generate adds it")
+        parts = []
+        for column in self._columns:
+            try:
+                parts.append(_written(column, found.get(column.name)))
+            except Mismatch as mismatch:
+                mismatch.path.append(f".{column.name}")
+                raise
+        return b"".join(parts)
+
+
+def _written(column: Column, raw: msgspec.Raw | None) -> bytes:
+    if raw is not None:
+        try:
+            return column.write(msgspec.json.Decoder(column.held, float_hook=Decimal).decode(raw))
+        except msgspec.ValidationError:
+            raise Mismatch("an array" if column.held is not Any else "a number of at most 4,300 digits") from None
+    if column.default is None:
+        raise Mismatch("a value, because the field has no default")
+    return column.default
+
+
+def _unless_unset(column: Column) -> Write:
+    """The same where the column is not in the state."""
+    write, default = column.write, column.default
+
+    def write_if_set(value: Any) -> bytes:
+        if value is msgspec.UNSET:
+            if default is None:
+                raise Mismatch("a value, because the field has no default")
+            return default
+        return write(value)
+
+    return write_if_set

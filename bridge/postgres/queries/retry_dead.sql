@@ -1,1 +1,0 @@
-select bridge.retry_dead(%(event_id)s)

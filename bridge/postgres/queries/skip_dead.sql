@@ -1,1 +1,0 @@
-select bridge.skip_dead(%(event_id)s, %(reason)s)

@@ -1,0 +1,144 @@
+"""Under which ids schemas are published: those that the registry gives, or, while it is away, those that it gave."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from bridge.encoding.avro.schema import AvroSchema
+from bridge.errors import ConfigError, DatabaseUnavailable, RegistryUnavailable, TopicHeld
+from bridge.postgres.connection import connect
+from bridge.postgres.schema_ids import Key, keep_schema_ids
+from bridge.registry.client import RegistryClient
+from bridge.settings import Settings
+from bridge.text import place, printable
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # how long an id may be used after the registry came back with another one
+END_SECONDS = 1.0  # to wait at the end for a look that is under way
+
+
+class SchemaIds:
+    """Asks the registry; safe to share between threads. A thread of its own looks at what is unsure, or to be kept."""
+
+    def __init__(self, settings: Settings, registry: RegistryClient, kept: Mapping[Key, int]) -> None:
+        """`kept` are the ids that this registry gave before."""
+        self.forget: Callable[[], None] = lambda: None  # called when an id that was used is not the registry's
+        self._settings = settings
+        self._registry = registry
+        self._kept = dict(kept)
+        self._unsure: dict[Key, AvroSchema] = {}  # that are published under ids that it gave before
+        self._new: dict[Key, int] = {}  # to be written down
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trouble: str | None = None
+
+    def schema_id(self, schema: AvroSchema) -> int:
+        """The registry's id for a schema, or, while that is away, the one that it gave before.
+
+        Raises RegistryUnavailable where there is none, a TopicHeld, and ConfigError.
+        """
+        key = (schema.subject, schema.fingerprint)
+        with self._lock:
+            if self._unsure and key in self._kept:  # it was away a moment ago: each try may take a whole time-out
+                self._unsure[key] = schema
+                return self._kept[key]
+        try:
+            found = self._registry.schema_id(schema)
+        except RegistryUnavailable as error:
+            with self._lock:
+                if key not in self._kept:
+                    raise
+                if not self._unsure:
+                    logger.warning("%s. Meanwhile schemas have the ids that it gave before", printable(error.message))
+                self._unsure[key] = schema
+                return self._kept[key]
+        self._found(key, found)
+        return found
+
+    def take_new(self) -> dict[Key, int]:
+        """The ids that are not written down yet; whoever takes them does that."""
+        with self._lock:
+            new, self._new = self._new, {}
+        return new
+
+    def start(self) -> None:
+        """Look again and again, in a thread, until it is asked to end."""
+        self._thread = threading.Thread(target=self._run, name="schema ids", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop looking; a look that takes long is left to end with the process."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+
+    def _run(self) -> None:
+        while not self._ending.wait(LOOK_SECONDS):
+            try:
+                self._check()
+                self._keep()
+            except Exception as error:
+                self._failed(f"unforeseen: {place(error)}. Please report it")
+
+    def _check(self) -> None:
+        """Ask for what is unsure. While the registry is away that stays so; what it says otherwise counts."""
+        with self._lock:
+            unsure = dict(self._unsure)
+        is_other = False
+        for key, schema in unsure.items():
+            try:
+                found = self._registry.schema_id(schema)
+            except (RegistryUnavailable, ConfigError):
+                break  # it is away, or a login was refused: that says nothing about ids
+            except TopicHeld:  # it has lost the schema, and the next event is told why it does not get it again
+                is_other = True
+                with self._lock:
+                    del self._kept[key]
+            else:
+                is_other = self._found(key, found) or is_other
+            with self._lock:
+                del self._unsure[key]
+                if not self._unsure:
+                    logger.info("the schema registry is back")
+        if is_other:
+            self.forget()
+
+    def _found(self, key: Key, schema_id: int) -> bool:
+        """Take note of what the registry gives; whether that is another id than it gave before."""
+        with self._lock:
+            former = self._kept.get(key)
+            if former == schema_id:
+                return False
+            self._kept[key] = self._new[key] = schema_id
+        if former is None:
+            return False
+        logger.warning(
+            "the schema registry gives the schema of %s the id %d, and gave it %d before: it has lost what it had, or "
+            "is another one. New records have the new id; who reads older ones needs what it had",
+            printable(key[0]), schema_id, former,
+        )  # fmt: skip
+        return True
+
+    def _keep(self) -> None:
+        new = self.take_new()
+        if not new:
+            return
+        name = f"{self._settings.relay.name} schema ids"
+        try:
+            with connect(self._settings.database.url, application_name=name) as conn:
+                keep_schema_ids(conn, self._settings.registry.url, new)
+        except DatabaseUnavailable as error:
+            self._failed(str(error))
+            with self._lock:
+                self._new = new | self._new
+        else:
+            self._trouble = None
+
+    def _failed(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            logger.warning("schema ids are not kept: %s", printable(trouble))
+        self._trouble = trouble

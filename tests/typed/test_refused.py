@@ -1,0 +1,135 @@
+"""What a typed record cannot hold is refused, with its place and without its value; as text it can be had."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bridge.admin.typed_schema import Wishes
+from bridge.encoding.change import ChangeSchema
+from bridge.errors import ConfigError, EncodingError
+from typed.scene import Db, decoded, payloads, schema_of
+
+REFUSED = {
+    "at timestamptz": ("'infinity'", "'-infinity'", "'0044-03-15 12:00:00+00 BC'", "'10000-01-01 00:00:00+00'"),
+    "local_at timestamp": ("'infinity'", "'0044-03-15 BC'"),
+    "day date": ("'infinity'", "'0044-03-15 BC'", "'5874897-12-31'"),
+    "clock time": ("'24:00:00'",),
+    "amount numeric(10, 2)": ("'NaN'",),
+    "numbers int[]": ("'{{1,2},{3,4}}'",),
+    "grid int[][]": ("'{1,2}'",),
+    "times timestamptz[]": ("'{2026-01-01,infinity}'",),
+    "amounts numeric(5,1)[]": ("'{1.5,NaN}'",),
+}
+TEXTS = {"at timestamptz": "infinity", "amount numeric(10, 2)": "NaN", "numbers int[]": "[[1, 2], [3, 4]]"}
+
+
+@pytest.mark.parametrize("column", REFUSED)
+def test_what_does_not_fit_is_refused_with_its_place(db: Db, column: str) -> None:
+    name = column.split()[0]
+    db.execute(f"create table public.odd (id int primary key, {column})".encode())
+    db.execute("select bridge.enable_tracking('public.odd')")
+    schema, text = schema_of(db, "public.odd"), schema_of(db, "public.odd", Wishes(text=[name]))
+    for key, value in enumerate(REFUSED[column]):
+        db.execute(f"insert into public.odd values ({key}, {value})".encode())
+    for payload, value in zip(payloads(db, "odd"), REFUSED[column], strict=True):
+        with pytest.raises(EncodingError, match=rf"\$\.new_state\.{name}") as refused:
+            schema.encode(payload)
+        assert value.strip("'{}") not in str(refused.value)
+        spelled = decoded(text, text.encode(payload))["after"][name]
+        assert spelled == TEXTS[column] or value != REFUSED[column][0] if column in TEXTS else spelled
+
+
+def test_a_table_that_was_altered_since_is_refused_only_where_something_would_be_lost(db: Db) -> None:
+    db.execute("create table public.odd (id int primary key, amount numeric(10, 2), gone text)")
+    db.execute("select bridge.enable_tracking('public.odd')")
+    schema = schema_of(db, "public.odd")
+    db.execute("alter table public.odd add column more int, drop column gone, alter amount type numeric(12, 4)")
+    db.execute("insert into public.odd values (1, 1.5, null), (2, 1.0001, null), (3, null, 7)")
+    fits, too_fine, unknown = payloads(db, "odd")
+    after = decoded(schema, schema.encode(fits))["after"]
+    assert (str(after["amount"]), after["gone"], set(after)) == ("1.50", None, {"id", "amount", "gone"})
+    with pytest.raises(EncodingError, match=r"\$\.new_state\.amount: expected a decimal of at most 10 digits"):
+        schema.encode(too_fine)
+    with pytest.raises(EncodingError, match=r"\$\.new_state: expected no column 'more'"):
+        schema.encode(unknown)
+
+
+def test_what_could_not_be_recorded_is_refused_whatever_the_type(db: Db) -> None:
+    db.execute("create table public.odd (id int primary key, note text, doc jsonb, n numeric)")
+    db.execute("select bridge.enable_tracking('public.odd')")
+    schema = schema_of(db, "public.odd")
+    db.execute("insert into public.odd values (1, 'a', '{}', 1)")
+    (payload,) = payloads(db, "odd")
+    for column in ("note", "doc", "n"):
+        change = json.loads(payload)
+        state = {**json.loads(change["new_state"]), column: {"$unrepresented": "it is too large"}}
+        with pytest.raises(EncodingError, match=rf"\$\.new_state\.{column}: expected"):
+            schema.encode(json.dumps({**change, "new_state": json.dumps(state)}))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "[]",
+        "null",
+        '{"id": 1}',
+        '{"new_state": "{}"}',
+        '{"id": "\ud800"}',
+        *(
+            json.dumps({"id": i, "seq": 1, "entity_type": "a", "entity_id": "b", "action": "INSERT", **more})
+            for i in ("019377a8-6f0c-7d3c-9a50-3c1f2a1b4c5d", "x", 5)
+            for more in (
+                {},
+                {"new_state": {"id": 1}},
+                *(
+                    {"occurred_at": "2026-01-01T00:00:00+00:00", "actor_status": "ok", "new_state": state}
+                    for state in ("", "[]", "1", "null", '{"id": 1', '{"id": "\\ud800"}', "[" * 5000, '{"id": true}')
+                ),
+            )
+        ),
+    ],
+)
+def test_what_is_no_change_is_refused_and_breaks_nothing(payload: str) -> None:
+    with pytest.raises(EncodingError):
+        SIMPLE.encode(payload)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"name": "other", "type": "string"}, "nothing for the field other"),
+        ({"name": "after", "type": "string"}, "the type of after"),
+        ({"name": "after", "type": ["null", "string"]}, "the type of after"),
+    ],
+)
+def test_a_schema_that_cannot_be_filled_is_refused(field: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ChangeSchema("s", json.dumps({**RECORD, "fields": [field]}))
+    with pytest.raises(ConfigError, match="not of a tracked table"):
+        ChangeSchema("s", '{"type": "record", "name": "a", "fields": []}')
+    with pytest.raises(ConfigError, match="not valid Avro"):
+        ChangeSchema("s", '{"type": "recor", "name": "a"}')
+
+
+RECORD = {"type": "record", "name": "orders", "bridge": {"form": "change"}}
+SIMPLE = ChangeSchema(
+    "orders",
+    json.dumps(
+        {
+            **RECORD,
+            "fields": [
+                {"name": "id", "type": {"type": "string", "logicalType": "uuid"}},
+                {"name": "actor_status", "type": "string"},
+                {"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+                {
+                    "name": "after",
+                    "type": ["null", {"type": "record", "name": "Row", "fields": [{"name": "id", "type": "int"}]}],
+                },
+                {"name": "ours", "type": "int", "default": 7},
+            ],
+        }
+    ),
+)
