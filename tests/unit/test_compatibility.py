@@ -324,6 +324,16 @@ def test_too_large() -> None:
     assert [rule for rule, _ in found(chains("r", 1), chains("w", 2))] == ["too-large"]
 
 
+def test_long_names_do_not_fill_the_memory() -> None:
+    name = "crm." + "A" * 100_000
+    reader = record(*(field(f"f{number}", enum("X", name=name) if not number else name) for number in range(900)))
+    writer = record(*(field(f"f{number}", "int") for number in range(900)))
+    told = problems(parse(reader, "the reader"), parse(writer, "the writer"))
+    assert len(told) == 900
+    assert all(len(one.message) < 1000 for one in told)
+    assert all(len(one.text) < 1000 for one in differences(parse(writer), parse(reader)))
+
+
 @pytest.mark.parametrize("bad", ["schema", 1, None, {}, {"type": 1}, {"type": "record", "name": "A"}, [["int"]]])
 def test_what_is_no_schema_is_refused(bad: Any) -> None:
     with pytest.raises(InvalidSchema):

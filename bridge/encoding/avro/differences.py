@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bridge.encoding.avro.nodes import Array, Enum, Field, Fixed, Map, Named, Node, Record, Schema, Union
 from bridge.encoding.avro.paths import below, branches
+from bridge.encoding.avro.problem import shortened
 
 MAX_PAIRS: Final = 20_000  # of types; nobody would read further
 SHOWN: Final = 5  # of many names
@@ -39,7 +40,8 @@ def differences(old: Schema, new: Schema) -> tuple[Difference, ...]:
         if (id(was), id(now)) not in met:
             met.add((id(was), id(now)))
             parts = list(_pair(was, now, path))
-            found += [one for one in parts if isinstance(one, Difference)]
+            told = [one for one in parts if isinstance(one, Difference)]
+            found += [replace(one, text=shortened(one.text)) for one in told]
             waiting += reversed([one for one in parts if not isinstance(one, Difference)])
     if waiting:
         found.append(Difference("$", "there is more, which was not looked at"))
