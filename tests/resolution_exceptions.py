@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bridge.encoding.avro import matching
+from bridge.encoding.avro.matching import Ambiguous
 from bridge.encoding.avro.meaning import meaning
 from bridge.encoding.avro.nodes import Named, Record, Schema, Union, reached
 from bridge.encoding.avro.problem import Problem, Rule
@@ -26,8 +28,9 @@ RENAMED: Final = "aliases rename the writer's types"  # or an alias is the name 
 # Java says that it cannot be read, and we that it can.
 ITSELF: Final = "a schema reads itself"
 OWN_NAME: Final = "an alias that is the field's own name"
+TRIED: Final = "a branch that is not the one"
 
-EXCEPTIONS: Final = {*STRICTER.values(), TWINS, RENAMED, ITSELF, OWN_NAME}
+EXCEPTIONS: Final = {*STRICTER.values(), TWINS, RENAMED, ITSELF, OWN_NAME, TRIED}
 
 
 def explained(reader: Schema, writer: Schema, problems: Sequence[Problem]) -> str | None:
@@ -35,7 +38,9 @@ def explained(reader: Schema, writer: Schema, problems: Sequence[Problem]) -> st
     if not problems:
         if meaning(reader) == meaning(writer):
             return ITSELF
-        return OWN_NAME if _has_own_alias(reader) else None
+        if _has_own_alias(reader):
+            return OWN_NAME
+        return TRIED if _would_be_refused(reader, writer) else None
     names = {STRICTER.get(one.rule) or _odd(reader, writer, one) for one in problems}
     return None if None in names else min(name for name in names if name)
 
@@ -57,3 +62,12 @@ def _has_twins(union: Union) -> bool:
 def _has_own_alias(reader: Schema) -> bool:
     records = [node for node in reached(reader.root) if isinstance(node, Record)]
     return any(one.name in one.aliases for record in records for one in record.fields)
+
+
+def _would_be_refused(reader: Schema, writer: Schema) -> bool:
+    """Whether a branch that only Java looks at has aliases that fit several fields."""
+    unions = [node for node in reached(reader.root) if isinstance(node, Union)]
+    branches = [branch for union in unions for branch in union.branches if isinstance(branch, Record)]
+    records = [node for node in reached(writer.root) if isinstance(node, Record)]
+    pairs = [(ours, theirs) for ours in branches for theirs in records]
+    return any(isinstance(one, Ambiguous) for pair in pairs for one in matching.fields(*pair).values())

@@ -26,6 +26,7 @@ RUNS = [(SEED, 400), *(pytest.param((SEED + n, 8000), marks=pytest.mark.long) fo
 READERS_FAULTS = (
     "failed: Invalid default for field",  # the writer's defaults, which nobody needs, after its fields were renamed
     "failed: Not an array",  # a reader's default for a union
+    "failed: Schema fields not set yet",  # a default in a recursive type, after fields were renamed
     "failed: Found",  # an enum or a fixed in a union whose namespace differs; docs/compatibility.md tells of it
 )
 
@@ -79,7 +80,8 @@ def test_what_we_let_pass_javas_reader_reads(found: list[Judged]) -> None:
     passed = [one for one in found if not one.problems]
     failed = [one for one in passed if one.reading.startswith("failed")]
     assert sum(one.reading == "read" for one in passed) > len(found) / 3
-    assert not [one for one in failed if one.verdict != "COMPATIBLE" or not one.reading.startswith(READERS_FAULTS)]
+    assert not [one for one in failed if not one.reading.startswith(READERS_FAULTS)]
+    assert all(one.agrees or explained(one.reader, one.writer, ()) for one in failed)
 
 
 @pytest.mark.timeout(900)
