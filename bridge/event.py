@@ -31,7 +31,8 @@ class Event(NamedTuple):
     in microseconds since 1970 (UTC); `key_hash` is Postgres' `hashtextextended(key, 0)`.
 
     `event_type` is empty where the row is gone: an event has one, and what was parked must not vanish in silence.
-    `entity_type` is the tracked table's for `entity_events`, and None for others.
+    `entity_type` is the tracked table's for `entity_events`, and None for others. `xid` is the writer's transaction,
+    None where records do not tell it.
     `replay_id` is the replay's that publishes it once more, None for an event's first time.
     """
 
@@ -45,6 +46,7 @@ class Event(NamedTuple):
     created_us: int
     key_hash: int = 0
     entity_type: str | None = None
+    xid: str | None = None
     replay_id: int | None = None
 
 

@@ -34,6 +34,7 @@ class Mutation(NamedTuple):
     tests: str = MODEL
 
 
+COMPATIBILITY = "tests/unit/test_compatibility.py"
 MUTATIONS = (
     # Schemas: nothing incompatible, nothing half, and no id that is not the registry's
     Mutation(
@@ -105,6 +106,42 @@ MUTATIONS = (
         "if self._file(subject).exists() and not force]",
         "if False]",
         "tests/integration/test_schema_commands.py -k overwrites_nothing",
+    ),
+    # Compatibility of schemas: what consumers could not read, or would read wrong, is seen
+    Mutation(
+        "a reader's field without a default may be missing",
+        "bridge/encoding/avro/compatibility.py",
+        "            elif not field.has_default:\n",
+        "            elif False:\n",
+        f"{COMPATIBILITY} -k missing_default",
+    ),
+    Mutation(
+        "decimals of another scale are compatible",
+        "bridge/encoding/avro/compatibility.py",
+        "        elif mine.scale != other.scale:\n",
+        "        elif False:\n",
+        f"{COMPATIBILITY} -k decimal_scale",
+    ),
+    Mutation(
+        "a union's branch is whatever would do",
+        "bridge/encoding/avro/nodes.py",
+        "        return short | {(branch.kind, branch.name): branch for branch in named}\n",
+        "        return short\n",
+        f"{COMPATIBILITY} -k full_name_before",
+    ),
+    Mutation(
+        "FORWARD asks what BACKWARD does",
+        "bridge/encoding/avro/compatibility.py",
+        "            found += problems(other, new, writer_is_new=True)\n",
+        "            found += problems(new, other)\n",
+        f"{COMPATIBILITY} -k forward",
+    ),
+    Mutation(
+        "a scale does not count for the meaning",
+        "bridge/encoding/avro/meaning.py",
+        "node.logical.precision, node.logical.scale]",
+        "node.logical.precision]",
+        "tests/unit/test_meaning.py -k counts",
     ),
     # Erasure: all of the subject, nothing of others, and nothing that is still to be published
     Mutation(

@@ -1,6 +1,6 @@
 """Where our verdict on two schemas is not that of Avro's Java `SchemaCompatibility`, which registries use, and why.
 
-Each exception has its name, under which docs/schemas.md explains it by the specification.
+Each exception has its name, under which docs/compatibility.md explains it by the specification.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def _odd(reader: Schema, writer: Schema, problem: Problem) -> str | None:
     """An ordinary problem that only we see, because we look at another type of the reader than Java."""
     if any(isinstance(node, Union) and _has_twins(node) for node in reached(reader.root)):
         return TWINS
-    elsewhere = {name for name, types in reader.claims.items() if name in writer.types and types[0].name != name}
+    written = {node.name for node in reached(writer.root) if isinstance(node, Named)}
+    elsewhere = {name for name, types in reader.claims.items() if name in written and types[0].name != name}
     return RENAMED if elsewhere and problem.rule is Rule.NAME_MISMATCH else None
 
 

@@ -29,6 +29,7 @@ DEAD_SEQ: Final = "bridge_seq"
 DEAD_TABLE: Final = "bridge_table"  # the entity_type of a change
 DEAD_CUT: Final = "bridge_cut"
 TOMBSTONE: Final = "bridge_tombstone"  # the id of the event behind which it comes
+TRANSACTION: Final = "bridge_transaction"  # the writer's, as pg_current_xact_id() gives it
 REPLAYED: Final = "bridge_replayed"  # the number of the replay, on what was published before
 ERASED: Final = "bridge_erased"  # in the database alone: nothing is left of this event that could be published
 RESERVED: Final = ("ce_", "bridge_", CONTENT_TYPE)  # names that begin so, in any case, are not the writer's to set
@@ -70,6 +71,8 @@ def event_headers(event: Event) -> list[Header]:
         (CE_SUBJECT, event.key),
         (CE_SEQUENCE, f"{event.seq:019d}"),
     ]
+    if event.xid is not None:
+        headers.append((TRANSACTION, event.xid))
     if event.replay_id is not None:
         headers.append((REPLAYED, str(event.replay_id)))
     return headers

@@ -204,8 +204,8 @@ class Reader:
             last_seq = upto
         return Read(
             Scan(last_seq, is_full or upto < EVERY, Snapshot.parse(snapshot), drawn),
-            tuple([Event(*row[:10]) for row in rows]),
-            {row[1]: _obstacle(row[10]) for row in rows if row[10] is not None},
+            tuple([Event(*row[:11]) for row in rows]),
+            {row[1]: _obstacle(row[11]) for row in rows if row[11] is not None},
             decisions,
             {} if stops is None else orjson.loads(stops),
         )
@@ -245,6 +245,7 @@ class Reader:
             "cut": self._limits.cut,
             "headers_cut": MAX_HEADER_TEXT,
             "type_cut": MAX_TYPE,
+            "with_xid": self._relay.transaction_header,
             "whole_below": whole_below,
         }
 
@@ -275,8 +276,8 @@ def _obstacle(text: str) -> Obstacle:
 
 
 def _released(row: Sequence[Any]) -> Released:
-    event = Event(*row[:11])
-    topic, state, blocks, waits_for = row[11:15]
+    event = Event(*row[:12])
+    topic, state, blocks, waits_for = row[12:16]
     place = Place(topic, event.key_hash)
     parked = Parked(event.seq, event.source, event.id, event.created_us, place, State(state), blocks, waits_for)
     return Released(event, parked)

@@ -1,4 +1,4 @@
-"""`bridge dead`: thousands at once by what they share, explained, exported, and decided about on the record."""
+"""`bridge dead`: thousands at once by what they have in common, explained, exported, decided about on the record."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ PARK = """
     with written as (
         insert into bridge.outbox (shard, event_type, event_key, payload)
         select bridge.shard_of(key), event_type, key, jsonb_build_object('n', 'S3CR3T' || g)
-          from (select g, 'k' || g as key,
-                       case g %% 2 when 0 then 'thing.changed' else 'other.changed' end as event_type
+          from (select g, 'k' || g as key, case g %% 2 when 0 then 'thing' else 'other' end || '.changed' as event_type
                   from generate_series(1, %(count)s) as g) as e
         returning id, seq, shard, event_type, event_key, created_at
     )

@@ -16,16 +16,17 @@ from schema_pairs import schema_pairs
 from bridge.encoding.avro.compatibility import problems
 from bridge.encoding.avro.nodes import Schema
 from bridge.encoding.avro.parsing import parse
-from bridge.encoding.avro.problem import Problem
+from bridge.encoding.avro.problem import Problem, Rule
 
 SOURCE = Path(__file__).with_name("Resolution.java")
+VALUES = Path(__file__).with_name("Values.java")
 SEED = int(os.environ.get("BRIDGE_TEST_SEED", "0"))
 RUNS = [(SEED, 400), *(pytest.param((SEED + n, 8000), marks=pytest.mark.long) for n in range(1, 6))]
 # Faults of Java's reader, not of the schemas, about which its `SchemaCompatibility` says with us that all can be read.
 READERS_FAULTS = (
     "failed: Invalid default for field",  # the writer's defaults, which nobody needs, after its fields were renamed
     "failed: Not an array",  # a reader's default for a union
-    "failed: Found",  # an enum or a fixed in a union whose namespace differs; docs/schemas.md tells of it
+    "failed: Found",  # an enum or a fixed in a union whose namespace differs; docs/compatibility.md tells of it
 )
 
 
@@ -88,6 +89,27 @@ def test_where_the_first_branch_counts_javas_reader_mostly_fails_too(found: list
     assert sum(one.reading == "read" for one in twins) <= len(twins) / 2
 
 
+def test_what_registries_let_through_is_read_wrong(java: Java) -> None:
+    """Why another scale, or another logical type, is a problem, although Java calls the schemas compatible."""
+
+    def decimal(precision: int, scale: int) -> Any:
+        return {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}
+
+    millis, micros = ({"type": "long", "logicalType": f"timestamp-{unit}"} for unit in ("millis", "micros"))
+    cases = [
+        (decimal(9, 2), decimal(9, 2), 1999, "19.99", []),
+        (decimal(9, 3), decimal(9, 2), 1999, "1.999", [Rule.DECIMAL_SCALE]),
+        (millis, millis, 1_700_000_000_000, "2023-11-14T22:13:20Z", []),
+        (micros, millis, 1_700_000_000_000, "1970-01-20T16:13:20Z", [Rule.LOGICAL_TYPE]),
+    ]
+    lines = [f"{json.dumps(reader)}\t{json.dumps(writer)}\t{number}\n" for reader, writer, number, *_ in cases]
+    assert java.run(VALUES, given="".join(lines)).splitlines() == [value for _, _, _, value, _ in cases]
+    for reader, writer, _, _, rules in cases:
+        assert [one.rule for one in problems(parse(reader), parse(writer))] == rules
+    schemas = [(reader, writer) for reader, writer, *_ in cases]
+    assert [one.verdict for one in judged(java, schemas)] == ["COMPATIBLE"] * len(cases)
+
+
 def test_the_exceptions_are_documented() -> None:
-    text = (Path(__file__).parents[2] / "docs/schemas.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/compatibility.md").read_text()
     assert {name for name in EXCEPTIONS if f"*{name}*" not in text} == set()

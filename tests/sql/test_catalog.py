@@ -27,7 +27,12 @@ PUBLIC = {
 }
 DEFINERS = {
     *["bridge.insert_event", "bridge.insert_change", "bridge.reopen_partition"],
-    *["bridge.publish_event", "bridge.record_removed", "bridge.settle_changes", "bridge.version_moved"],
+    *[
+        "bridge.publish_event",
+        "bridge.record_removed",
+        "bridge.settle_changes",
+        "bridge.version_moved",
+    ],
     *["bridge.archive_activity_slice", "bridge.matview_report", "bridge.refresh_view"],
     *["bridge.read_retired", "bridge.sum_retired", "bridge.drop_verified"],
     *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
@@ -39,7 +44,7 @@ DEFINERS = {
         "bridge.finish_partitions",
     ],
     *["bridge.due_partitions", "bridge.retire_partition", "bridge.count_retired", "bridge.drop_retired"],
-    *["bridge.note_retired", "bridge.clean_up"],
+    *["bridge.note_retired", "bridge.clean_up", "bridge.publish_transaction_end"],
     *["bridge.decide_dead", "bridge.retry_dead", "bridge.skip_dead"],
     *["crm.fn_create_entity", "crm.fn_update_entity"],
     *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],

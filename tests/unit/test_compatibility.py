@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import copy
+from random import Random
 from typing import Any
 
 import pytest
+from schema_pairs import schema_pairs
 
 from bridge.encoding.avro.attributes import InvalidSchema
 from bridge.encoding.avro.compatibility import check, problems
+from bridge.encoding.avro.differences import differences
+from bridge.encoding.avro.meaning import meaning
 from bridge.encoding.avro.nodes import Schema
 from bridge.encoding.avro.parsing import MAX_SCHEMA_DEPTH, parse, parse_text
 from bridge.encoding.avro.problem import TEXTS, Problem, Rule
@@ -220,7 +224,8 @@ def test_a_unions_branch_is_found_by_alias() -> None:
 @pytest.mark.parametrize("make", [decimal, lambda *digits: {**fixed(8), **decimal(*digits, type="fixed")}])
 def test_decimal_scale_and_decimal_precision(make: Any) -> None:
     assert found(in_record(make(10, 2)), in_record(make(10, 4))) == [("decimal-scale", "$.a")]
-    assert found(in_record(make(12, 2)), in_record(make(10, 2))) == [("decimal-precision", "$.a")]
+    assert found(in_record(make(10, 2)), in_record(make(12, 2))) == [("decimal-precision", "$.a")]
+    assert found(in_record(make(12, 2)), in_record(make(10, 2))) == []
     assert found(in_record(make(10, 2)), in_record(make(10, 2))) == []
 
 
@@ -368,12 +373,13 @@ def test_a_long_chain_of_types_is_no_recursion_of_ours() -> None:
 
 
 def test_a_default_within_recursive_unions_is_looked_at_once() -> None:
-    union: Any = [record(field("x", ["null", "A", "B"]), name="A"), record(field("x", ["null", "A", "B"]), name="B")]
+    """Two branches at each level would be as many ways as two to the power of the levels."""
+    twins = [record(field("x", ["null", "A", "B"]), name="B")]
+    union = ["null", record(field("x", ["null", "A", *twins]), name="A")]
     value: Any = 1
-    for _ in range(60):
+    for _ in range(50):
         value = {"x": value}
-    union[0]["fields"][0]["type"] = ["null", "A", record(field("x", ["null", "A", "B"]), name="B")]
-    reader = record(field("a", ["null", union[0]], default=value))
+    reader = record(field("a", union, default=value))
     assert found(reader, record()) == [("reader-field-invalid-default", "$.a")]
 
 
@@ -421,6 +427,46 @@ def test_none_asks_nothing_and_a_first_version_has_nothing_to_break() -> None:
     assert all(rules(V4, [], f"{level}{more}") == [] for level in ("BACKWARD", "FULL") for more in ("", "_TRANSITIVE"))
 
 
+def a(type_: Any, **more: Any) -> dict[str, Any]:
+    return record(field("a", type_, **more))
+
+
+WITH_B = record(field("a", "int"), field("b", "int"))
+WITH_DEFAULT = record(field("a", "int"), field("b", "int", default=0))
+CHANGES = {  # docs/compatibility.md has this table: the former version, the new one, BACKWARD, FORWARD
+    "a field with a default is added": (a("int"), WITH_DEFAULT, True, True),
+    "a field with a default goes": (WITH_DEFAULT, a("int"), True, True),
+    "a field without a default is added": (a("int"), WITH_B, False, True),
+    "a field without a default goes": (WITH_B, a("int"), True, False),
+    "a field is renamed": (a("int"), record(field("c", "int", aliases=["a"])), True, False),
+    "a field with a default is renamed": (a("int", default=0), record(field("c", "int", aliases=["a"])), True, True),
+    "a promotion": (a("int"), a("long"), True, False),
+    "string to bytes": (a("string"), a("bytes"), True, True),
+    "a type to a union with it": (a("int"), a(["null", "int"]), True, False),
+    "a branch is added": (a(["null", "int"]), a(["null", "int", "string"]), True, False),
+    "a symbol is added": (a(enum("A")), a(enum("A", "B")), True, False),
+    "a symbol is added to an enum with a default": (a(enum("A", default="A")), a(enum("A", "B")), True, True),
+    "a symbol goes": (a(enum("A", "B")), a(enum("A")), False, True),
+    "a symbol goes from an enum with a default": (a(enum("A", "B")), a(enum("A", default="A")), True, True),
+    "order of fields": (WITH_B, record(*WITH_B["fields"][::-1]), True, True),
+    "order of branches": (a(["null", "int"]), a(["int", "null"]), True, True),
+    "order of symbols": (a(enum("A", "B")), a(enum("B", "A")), True, True),
+    "a namespace": (record(name="crm.Order"), record(name="erp.Order"), True, True),
+    "a scale": (a(decimal(9, 2)), a(decimal(9, 3)), False, False),
+    "a larger precision": (a(decimal(9, 2)), a(decimal(10, 2)), True, False),
+    "a smaller precision": (a(decimal(10, 2)), a(decimal(9, 2)), False, True),
+    "a unit": (a(timestamp("timestamp-millis")), a(timestamp("timestamp-micros")), False, False),
+    "a logical type more": (a("long"), a(timestamp("timestamp-micros")), True, True),
+    "a logical type less": (a(timestamp("timestamp-micros")), a("long"), True, True),
+}
+
+
+@pytest.mark.parametrize(("former", "new", "backward", "forward"), CHANGES.values(), ids=CHANGES)
+def test_what_may_change(former: Any, new: Any, backward: bool, forward: bool) -> None:
+    versions = parse(new), [parse(former)]
+    assert (not check(*versions, "BACKWARD"), not check(*versions, "FORWARD")) == (backward, forward)
+
+
 @pytest.mark.parametrize("level", ["", "backward", "NONE_TRANSITIVE", "_TRANSITIVE"])
 def test_another_level_is_refused(level: str) -> None:
     with pytest.raises(ValueError, match="no compatibility level"):
@@ -450,10 +496,29 @@ def test_each_rule_has_its_texts() -> None:
     assert set(TEXTS) == set(Rule)
 
 
-def test_types_of_another_file_are_known() -> None:
-    address = parse(record(field("street", "string"), name="crm.Address"))
-    document = record(field("home", "Address"), name="crm.Person")
-    person = parse(document, known=[address])
-    assert problems(person, person) == ()
-    with pytest.raises(InvalidSchema, match=r"crm\.Address\" is not defined"):
-        parse_text(json.dumps(document))
+GARBAGE = (None, True, -1, 1.5, "", "x", "int", [], [[]], {}, {"type": []}, {"type": "fixed"}, ["null"] * 2, "\ud800")
+
+
+def spoiled(document: Any, random: Random) -> Any:
+    """The document with one part of it replaced."""
+    if not isinstance(document, dict | list) or not document or random.random() < 0.2:
+        return random.choice(GARBAGE)
+    copied = copy.copy(document)
+    at = random.choice(list(copied) if isinstance(copied, dict) else range(len(copied)))
+    copied[at] = spoiled(copied[at], random)
+    return copied
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_is_in_a_document_it_is_judged_or_refused(seed: int) -> None:
+    random, judged = Random(seed), 0
+    for one, other in schema_pairs(seed, 200):
+        try:
+            pair = [parse(spoiled(one, random)), parse(other)]
+        except InvalidSchema:
+            continue
+        judged += 1
+        check(pair[0], pair[1:], "FULL")
+        differences(pair[1], pair[0])
+        meaning(pair[0])
+    assert 0 < judged < 200

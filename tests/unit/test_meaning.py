@@ -82,10 +82,3 @@ def test_what_counts(document: Any) -> None:
 def test_what_counts_for_readers_alone(document: Any) -> None:
     assert meaning(parse(document)) != meaning(parse(ORDER))
     assert meaning(parse(document), for_readers=False) == meaning(parse(ORDER), for_readers=False)
-
-
-def test_types_of_other_files_are_part_of_it() -> None:
-    state, other = parse(STATE), parse({**STATE, "symbols": ["A"]})
-    document = {"type": "array", "items": "State"}
-    assert meaning(parse(document, known=[state])) == meaning(parse({"type": "array", "items": STATE}))
-    assert meaning(parse(document, known=[state])) != meaning(parse(document, known=[other]))

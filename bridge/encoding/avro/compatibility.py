@@ -2,7 +2,7 @@
 
 No branch of a union is tried and given up: names and kinds choose it. So each pair of types that meet is compared
 once, whatever recursion there is, and what is found in it is a problem. Where this differs from what registries ask,
-Avro's Java `SchemaCompatibility`, docs/schemas.md says so, and why.
+Avro's Java `SchemaCompatibility`, docs/compatibility.md says so, and why.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class _Comparison:
             yield self._problem(Rule.LOGICAL_TYPE, path, ours, theirs)
         elif mine.scale != other.scale:
             yield self._problem(Rule.DECIMAL_SCALE, path, ours, theirs)
-        elif mine.precision != other.precision:
+        elif mine.precision < other.precision:
             yield self._problem(Rule.DECIMAL_PRECISION, path, ours, theirs)
 
     def _problem(self, rule: Rule, path: str, ours: object, theirs: object) -> Problem:

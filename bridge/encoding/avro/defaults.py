@@ -7,11 +7,11 @@ from typing import Any, Final
 from bridge.encoding.avro.nodes import Array, Enum, Fixed, Map, Node, Record, Union
 
 BITS: Final = {"int": 31, "long": 63}
-MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 60
 
 
 def fits(value: Any, node: Node) -> bool:
-    """Whether the JSON value `value` may stand as a default of the type; below 100 levels nothing is looked at.
+    """Whether the JSON value `value` may stand as a default of the type; below 60 levels nothing is looked at.
 
     For a union any branch will do, as the specification says since Avro 1.12; before, it had to be the first.
     """

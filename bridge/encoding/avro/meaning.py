@@ -65,7 +65,7 @@ class _Form:
     def _field(self, field: Field) -> dict[str, Any]:
         form = {"name": field.name, "type": self.node(field.type)}
         if self._for_readers and field.has_default:
-            form["default"] = _number(field.default)
+            form["default"] = _default(field.default)
         if self._for_readers and field.aliases:
             form["aliases"] = sorted(field.aliases)
         return form
@@ -76,13 +76,11 @@ class _Form:
         return {"logical": [node.logical.name, node.logical.precision, node.logical.scale]}
 
 
-def _number(value: Any) -> Any:
+def _default(value: Any) -> Any:
     """1.0 is written 1: which of them stands in a default is not Avro's business."""
-    match value:
-        case float() if value.is_integer() and value:
-            return int(value)
-        case list():
-            return [_number(item) for item in value]
-        case dict():
-            return {name: _number(item) for name, item in value.items()}
-    return value
+    return json.loads(json.dumps(value), parse_float=_whole)
+
+
+def _whole(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() and number else number

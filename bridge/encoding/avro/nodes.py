@@ -148,11 +148,10 @@ class Union(Node):
 
 @dataclass(eq=False)
 class Schema:
-    """A whole schema: `title` is what messages call it, `types` has the named types that others may refer to."""
+    """A whole schema; `title` is what messages call it."""
 
     title: str
     root: Node
-    types: dict[str, Named]
 
     @cached_property
     def claims(self) -> dict[str, list[Named]]:

@@ -27,7 +27,7 @@ MAX_SCHEMA_CHARACTERS: Final = 1_000_000  # anyone who may write to the registry
 MAX_SCHEMA_DEPTH: Final = 400  # lists and objects within each other; Python's stack ends at some thousand
 
 
-def parse_text(content: str, title: str = "", known: Iterable[Schema] = ()) -> Schema:
+def parse_text(content: str, title: str = "") -> Schema:
     """As `parse()`, from JSON text. Raises InvalidSchema."""
     if len(content) > MAX_SCHEMA_CHARACTERS:
         raise InvalidSchema(f"it has more than {MAX_SCHEMA_CHARACTERS} characters")
@@ -35,31 +35,28 @@ def parse_text(content: str, title: str = "", known: Iterable[Schema] = ()) -> S
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidSchema(f"it is not JSON that can be read: {error}") from None
-    return parse(document, title, known)
+    return parse(document, title)
 
 
-def parse(document: Any, title: str = "", known: Iterable[Schema] = ()) -> Schema:
+def parse(document: Any, title: str = "") -> Schema:
     """The schema in `document`, a JSON value; `title` is what messages call it, or else its root's name.
 
-    `known` are schemas whose named types it may refer to. Raises InvalidSchema.
+    It defines all types that it uses. Raises InvalidSchema.
     """
     if depth(document) > MAX_SCHEMA_DEPTH:
         raise InvalidSchema(f"its parts lie within each other more than {MAX_SCHEMA_DEPTH} deep")
-    types: dict[str, Named] = {}
-    for other in known:
-        types.update(other.types)
     try:
-        root = _Parser(types).node(document, "")
+        root = _Parser().node(document, "")
     except RecursionError:
         raise InvalidSchema("its parts lie within each other too deep") from None
-    return Schema(title or (root.name if isinstance(root, Named) else str(root)), root, types)
+    return Schema(title or (root.name if isinstance(root, Named) else str(root)), root)
 
 
 class _Parser:
     """One document. Each list or object within another costs one or two levels of Python's stack."""
 
-    def __init__(self, types: dict[str, Named]) -> None:
-        self._types = types
+    def __init__(self) -> None:
+        self._types: dict[str, Named] = {}  # by full name
 
     def node(self, document: Any, namespace: str) -> Node:
         if isinstance(document, str):

@@ -98,9 +98,9 @@ TEXTS: Final = {
         "Keep the scale, or add a field of a new name and keep this one",
     ),
     Rule.DECIMAL_PRECISION: Text(
-        "{reader} reads {ours}, and {writer} has {theirs}: another precision, which Avro does not resolve",
-        "Keep the precision, or add a field of a new name with a default",
-        "Keep the precision, or add a field of a new name and keep this one",
+        "{reader} reads {ours}, and {writer} has {theirs}: more digits than its reader is told of",
+        "Keep the precision, or take a larger one",
+        "Keep the precision until its readers have a larger one",
     ),
     Rule.LOGICAL_TYPE: Text(
         "{reader} reads {ours}, and {writer} has {theirs}: the same bytes would mean another value",

@@ -57,7 +57,8 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
        case when octet_length(event_key) > %(cut)s then left(event_key, %(cut)s) else event_key end as event_key,
        case when octet_length(payload) > %(cut)s then left(payload, %(cut)s) else payload end as payload,
        case when octet_length(headers) > %(headers_cut)s then left(headers, %(headers_cut)s) else headers end as headers,
-       created_us, key_hash, left(entity_type, %(type_cut)s) as entity_type, replay_id, topic, state, blocks, waits_for, bytes
+       created_us, key_hash, left(entity_type, %(type_cut)s) as entity_type,
+       case when %(with_xid)s then xid::text end as xid, replay_id, topic, state, blocks, waits_for, bytes
   from (
     select *, sum(own_bytes) over (order by is_replayed, seq rows unbounded preceding) as bytes
       from (
@@ -67,10 +68,10 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
         select c.source, c.seq, c.event_id::text as id, coalesce(e.event_type, '') as event_type,
                coalesce(e.event_key, '') as event_key, coalesce(e.payload, '') as payload, e.headers,
                coalesce(e.created_us, (date_part('epoch', c.at) * 1000000)::bigint) as created_us,
-               c.key_hash, e.entity_type, c.replay_id, c.topic, c.state, c.blocks, c.waits_for, c.state = 'replayed' as is_replayed
+               c.key_hash, e.entity_type, e.xid, c.replay_id, c.topic, c.state, c.blocks, c.waits_for, c.state = 'replayed' as is_replayed
           from candidate as c
           left join lateral (
-            select o.event_type, null as entity_type, o.event_key,
+            select o.event_type, null as entity_type, o.xid, o.event_key,
                    case when c.seq < %(whole_below)s::bigint then o.payload::text else '' end as payload,
                    case when c.seq < %(whole_below)s::bigint then nullif(o.headers, '{}')::text end as headers,
                    (date_part('epoch', least(greatest(o.created_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint as created_us
@@ -78,7 +79,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
              where c.source = 'event_queue' and o.id = c.event_id
                and o.created_at between c.earliest and c.latest
             union all
-            select 'entity.changed', h.entity_type, h.entity_type || ':' || h.entity_id,
+            select 'entity.changed', h.entity_type, h.xid, h.entity_type || ':' || h.entity_id,
                    case when c.seq < %(whole_below)s::bigint then bridge.change_payload(h) else '' end,
                    case when c.seq < %(whole_below)s::bigint then nullif(h.headers, '{}')::text end,
                    (date_part('epoch', least(greatest(h.occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint

@@ -24,6 +24,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
        case when octet_length(payload) > %(cut)s then left(payload, %(cut)s) else payload end as payload,
        case when octet_length(headers) > %(headers_cut)s then left(headers, %(headers_cut)s) else headers end as headers,
        created_us, key_hash, left(entity_type, %(type_cut)s) as entity_type,
+       case when %(with_xid)s then xid::text end as xid,
        case when available_at > (select now from shard_now)
               or not pg_visible_in_snapshot(xid, (select snapshot from shard_now))
               or (select blocks_any from shard_now)
