@@ -36,6 +36,77 @@ class Mutation(NamedTuple):
 
 COMPATIBILITY = "tests/unit/test_compatibility.py"
 MUTATIONS = (
+    # Schemas: nothing incompatible, nothing half, and no id that is not the registry's
+    Mutation(
+        "a plan of schemas is applied though one is refused",
+        "bridge/cli/schema.py",
+        "    if plan.exit_code:\n",
+        "    if False:\n",
+        "tests/integration/test_schema_commands.py -k all_or_nothing",
+    ),
+    Mutation(
+        "the registry's own check of schemas is not heeded",
+        "bridge/admin/schema_plan.py",
+        "        if answer is False and not findings",
+        "        if answer is None and not findings",
+        "tests/integration/test_schema_commands.py -k registrys_own",
+    ),
+    Mutation(
+        "a schema is judged without what it uses",
+        "bridge/registry/verdict.py",
+        '    ours = _parsed(schema.whole, f"{schema.subject}.avsc")\n',
+        '    ours = _parsed(schema.document, f"{schema.subject}.avsc")\n',
+        "tests/integration/test_registry_references.py -k judged",
+    ),
+    Mutation(
+        "a schema is registered though relays are not to",
+        "bridge/registry/client.py",
+        "        if not self._settings.register:\n",
+        "        if False:\n",
+        "tests/integration/test_registry.py -k only_looks_up",
+    ),
+    Mutation(
+        "of several schema files that define a type, one is taken",
+        "bridge/encoding/avro/library.py",
+        "            case [definer]:\n",
+        "            case [definer, *_]:\n",
+        "tests/unit/test_schema_files.py -k ambiguous",
+    ),
+    Mutation(
+        "a schema file that another one uses is not read again",
+        "bridge/encoding/avro/files.py",
+        "    read = [schema.subject, *(used.subject for used in schema.used.values())]\n",
+        "    read = [schema.subject]\n",
+        "tests/unit/test_schema_files.py -k read_again",
+    ),
+    Mutation(
+        "schemas are published on under ids that are not the registry's any more",
+        "bridge/relay/schema_ids.py",
+        "        if is_other:\n            self.forget()\n",
+        "        pass\n",
+        "tests/failure/test_registry_outages.py -k others_now",
+    ),
+    Mutation(
+        "a kept schema id is believed while the registry answers",
+        "bridge/relay/schema_ids.py",
+        "            if self._unsure and key in self._kept:",
+        "            if key in self._kept:",
+        "tests/failure/test_registry_outages.py -k others_now",
+    ),
+    Mutation(
+        "without the registry no kept schema id is used",
+        "bridge/relay/schema_ids.py",
+        "                if key not in self._kept:\n",
+        "                if True:\n",
+        "tests/failure/test_registry_outages.py -k starts_while",
+    ),
+    Mutation(
+        "pulling a schema overwrites a file that says something else",
+        "bridge/admin/schema_pull.py",
+        "if self._file(subject).exists() and not force]",
+        "if False]",
+        "tests/integration/test_schema_commands.py -k overwrites_nothing",
+    ),
     # Compatibility of schemas: what consumers could not read, or would read wrong, is seen
     Mutation(
         "a reader's field without a default may be missing",

@@ -97,6 +97,20 @@ def test_a_record_is_complete(encoder: Encoder) -> None:
     )
 
 
+def test_an_id_that_was_asked_for_before_all_were_forgotten_does_not_come_back(encoder: Encoder, ids: KnownIds) -> None:
+    """Another thread finds out meanwhile that the registry has lost what it had."""
+    answers = iter([1, 2])
+
+    def lost(_: AvroSchema) -> int:
+        answer = next(answers)
+        if answer == 1:
+            encoder.forget()
+        return answer
+
+    encoder._schema_id = lost
+    assert [encoder.record(event()).value[4] for _ in range(2)] == [2, 2]
+
+
 @pytest.mark.parametrize("created_us", [2**63 - 1, -1, -(2**63)])
 def test_a_record_is_never_of_the_future_or_before_kafkas_time(encoder: Encoder, created_us: int) -> None:
     assert 0 <= encoder.record(event(created_us=created_us)).timestamp_ms <= time.time_ns() // 1_000_000
