@@ -110,6 +110,7 @@ class Route:
     `event_type` may end in `*`, `table` is the `entity_type` of a tracked table; one of the two is empty. `subject` is
     the registry's, which names the schema file, for Avro. `headers` are added to each record. `drop` and `mask` name
     fields of the payload, or columns of the table. `tombstone`: each record, or each of a DELETE, is followed by one.
+    `on_dead`: what waits behind one of its events that is dead; None: as relay.on_dead says.
     """
 
     event_type: str = ""
@@ -121,6 +122,7 @@ class Route:
     drop: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
     tombstone: bool = False
+    on_dead: OnDead | None = None
 
     @property
     def is_prefix(self) -> bool:

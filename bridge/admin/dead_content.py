@@ -21,6 +21,7 @@ class Content(DeadEvent):
     """A dead event with its content: `payload` and `headers` are JSON text, empty and None where its row is gone."""
 
     key_hash: int = 0
+    entity_type: str | None = None
     payload: str = field(default="", repr=False)
     headers: str | None = field(default=None, repr=False)
     created_us: int = 0
@@ -30,7 +31,7 @@ class Content(DeadEvent):
         """As the relay would try it."""
         return Event(
             self.source, self.seq, str(self.event_id), self.event_type, self.event_key, self.payload, self.headers,
-            self.created_us, self.key_hash,
+            self.created_us, self.key_hash, self.entity_type,
         )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_TYPE, DEAD_REASON, REPL
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.routing import all_topics
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES
+from bridge.event import CHANGED, ENTITY_EVENTS, EVENT_QUEUE, SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader, headers_of
@@ -80,10 +80,10 @@ class _Case:
 
 @dataclass(slots=True)
 class _Found:
-    """Ids in the topics: of what is published, of what is dead (with its reason and type), and of what is replayed."""
+    """Ids in the topics: of what is published, is dead (why, and what waits behind it), and is replayed."""
 
     published: set[str] = field(default_factory=set)
-    dead: dict[str, tuple[str, str]] = field(default_factory=dict)
+    dead: dict[str, tuple[str, OnDead]] = field(default_factory=dict)
     replayed: set[str] = field(default_factory=set)
 
 
@@ -148,7 +148,7 @@ def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]]) -> _
     exist = Cluster(settings).partition_counts()
     topics = [topic for topic in all_topics(settings) if topic in exist]
     ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
-    found = _Found()
+    found, policies = _Found(), Policies(settings)
     with Reader(settings, topics) as reader:
         for messages in reader.up_to(reader.all_ends()):
             for message in messages:
@@ -159,10 +159,16 @@ def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]]) -> _
                 if REPLAYED in headers:  # it was published before, which says nothing of what is pending
                     found.replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
                 elif id in ids and message.topic() == dead_letters:
-                    found.dead[id] = _text(headers.get(DEAD_REASON)), _text(headers.get(CE_TYPE))
+                    policy = policies.of(*_kind(_text(headers.get(CE_TYPE)), message.key()))
+                    found.dead[id] = _text(headers.get(DEAD_REASON)), policy
                 elif id in ids:
                     found.published.add(id)
     return found
+
+
+def _kind(event_type: str, key: bytes | None) -> tuple[str, str | None]:
+    """Type and table of a dead letter's event; a change's key begins with its table's name."""
+    return event_type, _text(key).partition(":")[0] if event_type == CHANGED else None
 
 
 def _text(header: bytes | None) -> str:
@@ -190,8 +196,7 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: _Found)
         case.producer.commit(new.control)
     conn = case.store.conn
     counts = Counter(case.pending[id] for id in finding.published)
-    of_types = Policies(settings)
-    policies = [of_types.of(found.dead[id][1]) for id in finding.dead]
+    policies = [found.dead[id][1] for id in finding.dead]
     dead_counts = Counter(case.pending[id] for id in finding.dead)
     parameters = {
         "shard": new.shard,

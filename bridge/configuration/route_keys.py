@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.configuration.knobs import Wrong, kind_name, shown
 from bridge.encoding.headers import MAX_HEADER_BYTES, MAX_HEADERS, RESERVED
-from bridge.settings import Encoding
+from bridge.settings import Encoding, OnDead
 
 TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 MAX_EVENT_TYPE = 128  # characters, in bridge.event_queue
@@ -88,6 +88,13 @@ def _encoding(value: object) -> Encoding:
         raise Wrong(f"must be one of {', '.join(Encoding)}, not {shown(value)}") from None
 
 
+def _on_dead(value: object) -> OnDead:
+    try:
+        return OnDead(str(value))
+    except ValueError:
+        raise Wrong(f"must be one of {', '.join(OnDead)}, not {shown(value)}") from None
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise Wrong(f"must be true or false, not {shown(value)}")
@@ -127,4 +134,5 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "drop": _names,
     "mask": _names,
     "tombstone": _flag,
+    "on_dead": _on_dead,
 }

@@ -143,7 +143,8 @@ class BatchMaker:
 
     def _bury(self, letter: DeadLetter, topic: str, before: Parked | None) -> None:
         """Park a dead event, whose letter goes with this batch; while no letter can be published, it waits for that."""
-        event, letters, policy = letter.event, self._holds.dead_letters, self._policies.of(letter.event.event_type)
+        event, letters = letter.event, self._holds.dead_letters
+        policy = self._policies.of(event.event_type, event.entity_type)
         stops = policy is OnDead.STOP
         if letters not in self._holds.current:
             try:

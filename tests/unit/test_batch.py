@@ -148,6 +148,17 @@ def test_an_event_whose_letter_cannot_be_published_stops_its_topic_too() -> None
     assert after(batch, 1).stops
 
 
+@pytest.mark.parametrize("policy", OnDead)
+def test_a_route_says_what_waits_behind_its_dead_events(policy: OnDead) -> None:
+    """Whatever the relay's own policy; and of two routes to one topic the dead event's."""
+    world = World(on_dead=OnDead.SKIP if policy is OnDead.HOLD else OnDead.HOLD)
+    routes = (Route("a", "topic a", "", on_dead=policy), *SETTINGS.routes[1:])
+    world.policies = Policies(replace(SETTINGS, routes=routes))
+    batch = world.make(event(1, payload="poison"), event(2), event(3, "other", "other a"))
+    assert (after(batch, 1).blocks, after(batch, 1).stops) == (policy is not OnDead.SKIP, policy is OnDead.STOP)
+    assert published(batch) == {OnDead.HOLD: [3], OnDead.SKIP: [2, 3], OnDead.STOP: []}[policy]
+
+
 def test_without_a_route_there_is_no_topic_to_stop() -> None:
     batch = World(on_dead=OnDead.STOP).make(event(1, event_type="unknown"), event(2, "other", "unknown"))
     assert left(batch) == {1: State.DEAD, 2: State.DEAD}
