@@ -64,6 +64,7 @@ class Scene:
             given |= {name.replace("__", "-"): content for name, content in headers.items()}
             sent = [(header, content.encode()) for header, content in given.items()]
             self._producer.produce(self.topic, value, key, headers=sent)
+        self._producer.flush(30)  # or what is aborted would never have been sent
         self._producer.abort_transaction(30) if is_aborted else self._producer.commit_transaction(30)
 
     def consumer(self, **more: Any) -> Consumer:

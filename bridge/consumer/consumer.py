@@ -66,9 +66,9 @@ class Consumer:
     def handler(self, event_type: str) -> Callable[[H], H]:
         """Decorates the function for events of a type: exact, or a prefix that ends in `*`; the longest fits best.
 
-        Events without a handler are passed over. What has no `ce_type` goes to `*` alone. The function's effects are
-        committed for it; it may be called again whenever that failed. It raises Unavailable (of `bridge.errors`) when
-        something that it needs is away: then the consumer waits, and no attempt is counted.
+        Events without a handler are passed over. What has no `ce_type`, as a tombstone, goes to `*` alone. What the
+        function writes is committed for it; it may be called again whenever that failed. It raises Unavailable (of
+        this package) when something that it needs is away: then the consumer waits, and no attempt is counted.
         """
 
         def register(function: H) -> H:

@@ -11,7 +11,17 @@ from typing import Any, Final, NamedTuple, Self
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka import Message as KafkaMessage
 
-from bridge.encoding.headers import CE_ID, CE_SEQUENCE, CE_SOURCE, CE_SUBJECT, CE_TIME, CE_TYPE, CONTENT_TYPE, REPLAYED
+from bridge.encoding.headers import (
+    CE_ID,
+    CE_SEQUENCE,
+    CE_SOURCE,
+    CE_SUBJECT,
+    CE_TIME,
+    CE_TYPE,
+    CONTENT_TYPE,
+    REPLAYED,
+    TOMBSTONE,
+)
 
 LONGEST_ID: Final = 300  # characters; longer ones are known by their hash, because an index entry has its limits
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +67,7 @@ class Arrived(NamedTuple):
         A record without a value is another one than the record with it, and one for each topic: a deletion may be
         followed by a tombstone of its id, and an erasure has one id in all topics.
         """
-        source, id_ = self.headers.get(CE_SOURCE, ""), self.headers.get(CE_ID, "")
+        source, id_ = self.headers.get(CE_SOURCE, ""), self.headers.get(CE_ID) or self.headers.get(TOMBSTONE, "")
         if not id_:
             source, id_ = f"kafka:{self.topic}/{self.partition}", str(self.offset)
         elif self.value is None:

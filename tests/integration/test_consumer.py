@@ -81,6 +81,22 @@ def test_a_tombstone_reaches_the_handler_beside_the_deletion_of_its_id(scene: Sc
     assert got == [{"n": 1}, None]
 
 
+def test_the_tombstone_behind_a_delete_goes_to_whoever_takes_all(scene: Scene) -> None:
+    """It is no event: it has no type, and no id of its own."""
+    got: list[tuple[str, str | None, Any]] = []
+    consumer = scene.consumer()
+    consumer.handler("thing.changed")(lambda message, _: got.append(("typed", message.key, message.value)))
+    consumer.handler("*")(lambda message, _: got.append(("all", message.key, message.value)))
+    for _ in range(2):  # as delivery = "at_least_once" may
+        scene.send(None, key="a", ce_id="", ce_type="", ce_source="/test/tombstone", bridge_tombstone="7")
+    scene.send({"n": 1}, key="a")
+
+    with scene.running(consumer):
+        eventually(lambda: len(got) == 2)
+
+    assert got == [("all", "a", None), ("typed", "a", {"n": 1})]
+
+
 def test_only_what_committed_is_handled(scene: Scene) -> None:
     scene.send(*things(1, 2))
     scene.send(*things(3, 4), is_aborted=True)
@@ -218,7 +234,7 @@ def test_the_order_of_a_key_is_given_up_by_choice(scene: Scene) -> None:
 
 def test_what_fails_for_a_while_keeps_its_place(scene: Scene) -> None:
     scene.send(*things(1, 2, 3, 4), key="a")
-    consumer = scene.consumer(on_dead=OnDead.SKIP)
+    consumer = scene.consumer(on_dead=OnDead.SKIP, backoff_seconds=0.5)
     consumer.handler("thing.changed")(failing_at(2, times=2))
 
     with scene.running(consumer):
