@@ -34,7 +34,7 @@ begin
     if event_type is null or event_key is null or event_type = '' or event_key = '' or length(event_type) > 128
             or event_type = 'entity.changed' or jsonb_typeof(payload) is distinct from 'object'
             or jsonb_typeof(headers) is distinct from 'object'
-            or headers <> '{}' and bridge.headers_trouble(headers) is not null then  -- one expression, where all is right
+            or headers <> '{}' and bridge.headers_trouble(headers) is not null then  -- one expression where all is well
         perform bridge.refuse_event(event_type, event_key, payload, headers);
     end if;
     if serialize then
