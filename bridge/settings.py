@@ -37,6 +37,14 @@ class Encoding(StrEnum):
     RAW = "raw"  # the bytes of which the payload is the base64 text
 
 
+class SubjectNameStrategy(StrEnum):
+    """What the subject of a route is called that names none."""
+
+    TOPIC_NAME = "TopicName"  # <topic>-value
+    RECORD_NAME = "RecordName"  # the record's full name, which is the event type or the table
+    TOPIC_RECORD_NAME = "TopicRecordName"  # <topic>-<record's full name>
+
+
 class Compatibility(StrEnum):
     """Which changes of a schema the registry accepts."""
 
@@ -73,6 +81,7 @@ class RegistrySettings:
     timeout_seconds: float = 10.0
     register: bool = True
     compatibility: Compatibility = Compatibility.BACKWARD
+    subject_name_strategy: SubjectNameStrategy = SubjectNameStrategy.TOPIC_NAME
 
 
 @dataclass(frozen=True)

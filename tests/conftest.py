@@ -16,5 +16,6 @@ pytest_plugins = [
     "fix_acl",
     "fix_verify",
     "fix_command",
+    "fix_consumer",
     "java",
 ]

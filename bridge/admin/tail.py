@@ -12,7 +12,8 @@ from confluent_kafka import Message
 
 from bridge.encoding.avro.claims import is_bounded
 from bridge.encoding.headers import rfc3339
-from bridge.kafka.reader import Reader, headers_of
+from bridge.kafka.headers import headers_of
+from bridge.kafka.reader import Reader
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
 from bridge.text import json_line, json_text, printable

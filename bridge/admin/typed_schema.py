@@ -66,12 +66,12 @@ def typed_schema(shape: Shape, wishes: Wishes, former: Schema | None = None) -> 
 
 def _envelope(states: list[Schema]) -> list[Schema]:
     return [
+        *states,
         {
             "name": "action",
             "type": "string",
             "doc": "INSERT, UPDATE, DELETE or TRUNCATE; READ: the row was there, and is told by bridge snapshot.",
         },
-        *states,
         {
             "name": "changed_fields",
             "type": ["null", {"type": "array", "items": "string"}],
@@ -104,8 +104,8 @@ def _source(name: str) -> Schema:
         "name": "Source",
         "namespace": name,
         "fields": [
-            {"name": "id", "type": UUID, "doc": "The event's id, as in the header ce_id."},
             {"name": "entity_type", "type": "string", "doc": "What the table's changes are called."},
+            {"name": "id", "type": UUID, "doc": "The event's id, as in the header ce_id."},
             {"name": "entity_id", "type": "string", "doc": "The row's key; * for TRUNCATE."},
             {"name": "seq", "type": "long", "doc": "The event's number; of one row, a later change has a higher one."},
             {"name": "occurred_at", "type": TIME, "doc": "When it happened, by the database's clock."},

@@ -25,7 +25,8 @@ from bridge.encoding.headers import (
 from bridge.encoding.routing import Router
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster, Partition
-from bridge.kafka.reader import Reader, headers_of
+from bridge.kafka.headers import headers_of
+from bridge.kafka.reader import Reader
 from bridge.kafka.topics import COMPACTED
 from bridge.postgres.queries import query
 from bridge.settings import Route, Settings

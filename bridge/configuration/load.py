@@ -13,7 +13,7 @@ from bridge.configuration.environment import from_environment, variable_of
 from bridge.configuration.file import ConfigFile, Unreadable
 from bridge.configuration.knobs import PROPERTIES, SCHEMAS, knobs
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin, as_error, in_order
-from bridge.configuration.routes import read_routes, route_key, route_mistakes
+from bridge.configuration.routes import named_subjects, read_routes, route_key, route_mistakes
 from bridge.configuration.rules import joint_mistakes, property_mistakes, value_mistakes
 from bridge.configuration.urls import registry_trouble, without_login
 from bridge.resources import resource
@@ -72,7 +72,10 @@ def read(path: Path | None, environ: Mapping[str, str] = os.environ) -> Configur
 
     wrong = {mistake.setting for mistake in mistakes}
     right = {name: one for name, one in given.items() if name not in wrong}
-    settings = _settings(right, path, tuple(route for _, route in rows))
+    settings = _settings(right, path)
+    rows, more = named_subjects(rows, file.at, settings.registry.subject_name_strategy) if file else ([], [])
+    mistakes += more
+    settings = replace(settings, routes=tuple(route for _, route in rows))
     origins = dict.fromkeys(knobs(), DEFAULT) | {name: one.origin for name, one in right.items()}
     mistakes += [mistake for names, mistake in joint_mistakes(settings, origins) if not names & wrong]
     if file:
@@ -91,7 +94,7 @@ def no_routes(path: Path | None) -> Mistake:
     return Mistake("routes", origin, "there are no routes, so nothing says to which topic an event goes", hint)
 
 
-def _settings(right: Mapping[str, Given], path: Path | None, routes: tuple[Route, ...]) -> Settings:
+def _settings(right: Mapping[str, Given], path: Path | None) -> Settings:
     sections: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         names = {knob.name: f"{section}.{knob.name}" for knob in fields(kind)}
@@ -99,7 +102,7 @@ def _settings(right: Mapping[str, Given], path: Path | None, routes: tuple[Route
     prefix = f"{PROPERTIES}."
     properties = {name.removeprefix(prefix): one.value for name, one in right.items() if name.startswith(prefix)}
     sections["kafka"] = replace(sections["kafka"], properties=MappingProxyType(properties))
-    return Settings(**sections, routes=routes, schemas=_schemas(right.get(SCHEMAS), path))
+    return Settings(**sections, schemas=_schemas(right.get(SCHEMAS), path))
 
 
 def _schemas(given: Given | None, path: Path | None) -> Path | None:

@@ -44,8 +44,7 @@ def joint_troubles(route: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def missing_keys(row: Mapping[str, object]) -> list[str]:
     """The keys that a route needs and has not."""
-    needed = ["topic"] if row.get("encoding", Encoding.AVRO) != Encoding.AVRO else ["topic", "subject"]
-    missing = [key for key in needed if key not in row]
+    missing = [key for key in ("topic",) if key not in row]
     return missing if "event_type" in row or "table" in row else ["event_type (or table)", *missing]
 
 

@@ -8,8 +8,10 @@ from typing import Any
 from bridge.configuration.knobs import Wrong
 from bridge.configuration.mistake import Mistake, Origin
 from bridge.configuration.route_keys import READERS, joint_troubles, missing_keys, read_key
+from bridge.configuration.subjects import with_subject
 from bridge.configuration.unknown import unknown
-from bridge.settings import Route, TopicSettings
+from bridge.errors import ConfigError
+from bridge.settings import Route, SubjectNameStrategy, TopicSettings
 
 Origins = Mapping[str, Origin]
 At = Callable[..., Origin]  # the origin of a path in the file
@@ -45,6 +47,20 @@ def _read_route(number: int, row: Mapping[str, object], at: At) -> tuple[dict[st
     if not wrong:
         wrong = [_mistake(number, key, at, f"the route's {key} {trouble}") for key, trouble in joint_troubles(values)]
     return values, wrong
+
+
+def named_subjects(
+    routes: list[tuple[int, Route]], at: At, strategy: SubjectNameStrategy
+) -> tuple[list[tuple[int, Route]], list[Mistake]]:
+    """The routes with their subjects, and what is wrong with those that need to name one."""
+    named: list[tuple[int, Route]] = []
+    mistakes: list[Mistake] = []
+    for number, route in routes:
+        try:
+            named.append((number, with_subject(route, strategy)))
+        except ConfigError as error:
+            mistakes.append(_mistake(number, "subject", at, error.message, error.hint))
+    return named, mistakes
 
 
 def route_key(number: int, key: str) -> str:

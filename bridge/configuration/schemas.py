@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bridge.configuration.load import Configuration
 from bridge.configuration.mistake import Mistake
 from bridge.configuration.routes import route_key
+from bridge.configuration.subjects import raise_if_misnamed
 from bridge.encoding.avro.library import SchemaDirectory, SchemaLibrary
 from bridge.encoding.values import avro_body
 from bridge.errors import ConfigError
@@ -22,7 +23,9 @@ def schema_mistakes(configuration: Configuration) -> Iterator[Mistake]:
         if route.subject in subjects or not route.subject:
             continue
         try:
-            avro_body(route, library.schema(route.subject))
+            schema = library.schema(route.subject)
+            avro_body(route, schema)
+            raise_if_misnamed(route, schema, configuration.settings.registry.subject_name_strategy)
             subjects.add(route.subject)
         except ConfigError as error:
             name = route_key(number, "subject")

@@ -7,7 +7,9 @@ Such a schema says by its attribute `bridge` that it is one. Its record has, in 
 from __future__ import annotations
 
 import json
-from operator import attrgetter
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final
 
 import fastavro
@@ -16,15 +18,38 @@ import msgspec
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
 from bridge.encoding.avro.schema import INVALID_SCHEMA
-from bridge.encoding.row import OURS, Row, RowCompiler, ours
+from bridge.encoding.row import OURS, UNUSUAL, Row, RowCompiler, ours
+from bridge.encoding.straight import MOST_KNOWN, Alike, Field, is_too_precise, writer
 from bridge.errors import ConfigError, EncodingError
 
 CHANGE: Final = "change"  # the form of such a record
 STATES: Final = {"before": "previous_state", "after": "new_state"}
+# What changes of a table mostly have alike
+ALIKE: Final = ("action", "changed_fields", "performed_by", "actor_status", "change_summary", "entity_type")
+STATE: Final = "record"  # of types, one that only its own function writes
 
 
 class Change(msgspec.Struct, gc=False):
     """The payload of `entity.changed`, as bridge.change_payload() makes it."""
+
+    id: str
+    seq: int
+    entity_type: str
+    entity_id: str
+    action: str
+    entity_type_id: str | None = None
+    entity_event_type: str | None = None
+    performed_by: str | None = None
+    actor_status: str | None = None
+    previous_state: Any = None
+    new_state: Any = None
+    changed_fields: tuple[str, ...] | None = None
+    change_summary: str | None = None
+    occurred_at: datetime | None = None
+
+
+class AnyChange(Change, gc=False):
+    """The same, whatever is in it."""
 
     id: Any
     seq: Any
@@ -35,11 +60,13 @@ class Change(msgspec.Struct, gc=False):
     entity_event_type: Any = None
     performed_by: Any = None
     actor_status: Any = None
-    previous_state: str | None = None
-    new_state: str | None = None
     changed_fields: Any = None
     change_summary: Any = None
     occurred_at: Any = None
+
+
+USUAL: Final = msgspec.json.Decoder(Change).decode
+WHATEVER: Final = msgspec.json.Decoder(AnyChange, float_hook=Decimal).decode
 
 
 def is_change(document: Any) -> bool:
@@ -54,67 +81,89 @@ class ChangeSchema:
         """Parse `text`. Raises ConfigError, naming the subject, for an invalid or unsupported schema."""
         self.subject = subject
         self._where = f"the schema {subject}.avsc"
-        definitions: dict[str, Any] = {}
+        self._definitions: dict[str, Any] = {}
         try:
             document = json.loads(text)
-            parsed: Any = fastavro.parse_schema(document, definitions)
+            parsed: Any = fastavro.parse_schema(document, self._definitions)
             if not is_change(parsed):
                 missing = f'"{OURS}": {{"form": "{CHANGE}"}}'
                 raise ConfigError(f"{self._where} is not of a tracked table: it has no {missing}")
-            self._definitions = definitions
-            self._plain = Compiler(self._where, definitions)
-            self._rows: dict[str, Row] = {}
-            self._fields: list[tuple[str, Write]] = []
+            self._plain = Compiler(self._where, self._definitions)
+            self.rows: dict[str, Row] = {}  # by the payload's name of the state
+            self._fields: list[tuple[str, Any, Write]] = []  # the payload's name, a type, and what writes it
             self._take_fields(parsed)
+            self._has_before = "previous_state" in self.rows
+            # what writes usual rows; None where they are no usual ones
+            self.row = next((row for row in self.rows.values() if row.is_usual), None)
+            if self._has_before and self.rows.get("new_state") is not self.row:
+                self.row = None
         except INVALID_SCHEMA as error:
             raise ConfigError(f"{self._where} is not valid Avro: {error}") from error
         self.text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        names = [name for name, _ in self._fields]
-        self._values = attrgetter(*names, "action")  # one more, so that it is a tuple
-        self._writes = [write for _, write in self._fields]
-        self._decode = msgspec.json.Decoder(Change).decode
+        self._write = writer(_straight(self._fields))
 
     def encode(self, payload: str) -> bytes:
         """The Avro body of an `entity.changed` payload, JSON text.
 
         Raises EncodingError with the JSON path, never with the value.
         """
-        try:
-            values = self._values(self._decode(payload))
+        row = self.row
+        if row is not None and not is_too_precise(payload):
             try:
-                return b"".join([write(value) for write, value in zip(self._writes, values, strict=False)])
-            except Mismatch:
-                self._find(values)
-                raise
+                change = USUAL(payload)
+                before, after = change.previous_state, change.new_state
+                if before is None or not self._has_before:
+                    if after is not None:
+                        change.new_state = row.write(after)
+                elif after is None:
+                    change.previous_state = row.write(before)
+                else:
+                    change.new_state, change.previous_state = row.write_both(after, before)
+                return self._write(change)
+            except UNUSUAL:
+                pass
+        try:
+            return self._one_by_one(payload)
         except Mismatch as mismatch:
             path = "".join(reversed(mismatch.path))
             raise EncodingError(f"{self.subject}: ${path}: expected {mismatch.expected}") from None
+        except msgspec.ValidationError:
+            raise EncodingError(f"{self.subject}: $: expected a change of a tracked table") from None
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
             raise EncodingError(f"{self.subject}: the payload is not a change that can be read exactly") from error
 
-    def _find(self, values: tuple[Any, ...]) -> None:
-        """Raise the Mismatch once more, with its path."""
-        for (name, write), value in zip(self._fields, values, strict=False):
+    def _one_by_one(self, payload: str) -> bytes:
+        """The same, slowly; says what does not fit."""
+        change = WHATEVER(payload)
+        parts = []
+        for name, _, write in self._fields:
             try:
-                write(value)
+                value = getattr(change, name)
+                if name in self.rows and value is not None:
+                    if value.__class__ is not str:
+                        raise Mismatch("JSON as text")
+                    value = self.rows[name].write_whatever(value)
+                parts.append(write(value))
             except Mismatch as mismatch:
                 mismatch.path.append(f".{name}")
                 raise
+        return b"".join(parts)
 
     def _take_fields(self, record: dict[str, Any]) -> None:
         """A record within a record is written like its fields one after another."""
         for field in record["fields"]:
             name, kind = field["name"], self._resolved(field["type"])
             if name in STATES:
-                self._fields.append((STATES[name], self._state(field)))
+                self._fields.append((STATES[name], STATE, self._state(field)))
             elif isinstance(kind, dict) and kind["type"] == "record":
                 self._take_fields(kind)
             elif name == "changed_fields":
-                self._fields.append((name, _renamed(self._plain.compile(field["type"]), self._rows)))
+                write = _renamed(self._plain.compile(field["type"]), self.rows)
+                self._fields.append((name, kind, write))
             elif name in Change.__struct_fields__:
-                self._fields.append((name, self._plain.compile(field["type"])))
+                self._fields.append((name, kind, self._plain.compile(field["type"])))
             else:
-                self._fields.append(("action", self._constant(field)))
+                self._fields.append(("seq", STATE, self._constant(field)))
 
     def _state(self, field: dict[str, Any]) -> Write:
         branches = field["type"]
@@ -124,11 +173,10 @@ class ChangeSchema:
         schema = self._resolved(branches[1 - null_index])
         if not isinstance(schema, dict) or schema["type"] != "record":
             raise ConfigError(f"{self._where}: the type of {field['name']} is not null or a record")
-        row = self._rows.get(schema["name"])
-        if row is None:
-            row = self._rows[schema["name"]] = Row(RowCompiler(self._where, self._definitions), schema)
-        absent, index, write_row = varint(null_index), varint(1 - null_index), row.write
-        return lambda state: absent if state is None else index + write_row(state)
+        known = next((row for row in self.rows.values() if row.name == schema["name"]), None)
+        self.rows[STATES[field["name"]]] = known or Row(RowCompiler(self._where, self._definitions), schema)
+        absent, index = varint(null_index), varint(1 - null_index)
+        return lambda body: absent if body is None else index + body
 
     def _constant(self, field: dict[str, Any]) -> Write:
         default = self._plain.default(field)
@@ -142,13 +190,38 @@ class ChangeSchema:
         return self._definitions.get(schema, schema) if isinstance(schema, str) else schema
 
 
+def _straight(fields: list[tuple[str, Any, Write]]) -> list[Field | Alike]:
+    found: list[Field | Alike] = []
+    for is_alike, group in groupby(fields, key=lambda field: field[0] in ALIKE):
+        run = list(group)
+        if is_alike:
+            found.append(Alike([name for name, _, _ in run], _Known([write for _, _, write in run])))
+        else:
+            found += [Field(*field) for field in run]
+    return found
+
+
+class _Known(dict[tuple[Any, ...], bytes]):
+    """Of values that were written before, the bytes together."""
+
+    def __init__(self, writes: list[Write]) -> None:
+        super().__init__()
+        self._writes = writes
+
+    def __missing__(self, values: tuple[Any, ...]) -> bytes:
+        written = b"".join([write(value) for write, value in zip(self._writes, values, strict=True)])
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        self[values] = written
+        return written
+
+
 def _renamed(write: Write, rows: dict[str, Row]) -> Write:
     """With the names of the fields in place of the columns', where these are no names in Avro."""
 
     def write_names(columns: Any) -> bytes:
-        if columns.__class__ is list:
-            names = next(iter(rows.values())).field_names if rows else {}
-            columns = [names.get(column, column) for column in columns]
-        return write(columns)
+        names = next(iter(rows.values())).field_names if rows else {}
+        is_array = columns.__class__ in (list, tuple)
+        return write([names.get(column, column) for column in columns] if is_array else columns)
 
     return write_names

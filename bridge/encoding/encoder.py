@@ -54,6 +54,7 @@ class Encoder:
         self._encodes: dict[Route, Encode] = {}
         self._types: dict[str, Ready] = {}
         self._tables: dict[str, Ready] = {}
+        self._generation = 0  # of what is ready: what was asked for before `forget()` must not come back behind it
         self._lock = threading.Lock()
 
     def record(self, event: Event) -> Record:
@@ -127,24 +128,32 @@ class Encoder:
 
     def prepare(self, route: Route) -> Encode:
         """Ask for a route's schema id; again for each event while it cannot be had. Raises as `record()`."""
+        while True:
+            generation = self._generation
+            encode = self._encode(route)
+            with self._lock:
+                if generation == self._generation:
+                    self._encodes[route] = encode
+                    return encode
+
+    def _encode(self, route: Route) -> Encode:
         if route.encoding is Encoding.AVRO:
             schema = self._schemas.schema(route.subject)
             encode = avro_value(avro_body(route, schema), self._schema_id(schema))
         else:
             encode = plain_value(route)
-        encode = filtered(route, encode)
-        with self._lock:
-            self._encodes[route] = encode
-        return encode
+        return filtered(route, encode)
 
     def forget(self) -> None:
         """Ask for all schema ids anew, with the next event of each route: the registry gives others now, or none."""
         with self._lock:
+            self._generation += 1
             for known in (self._encodes, self._types, self._tables):
                 known.clear()
 
     def _make_ready(self, event: Event, known: dict[str, Ready], name: str) -> Ready:
         route = self._router.route(event.event_type, event.entity_type)
+        generation = self._generation
         encode = self._encodes.get(route) or self.prepare(route)
         own = [(key, value.encode()) for key, value in route.headers]
         shared = shared_headers(self._name, event.source, event.event_type, CONTENT_TYPES[route.encoding])
@@ -152,5 +161,6 @@ class Encoder:
         with self._lock:
             if len(known) >= MOST_TYPES:
                 known.clear()
-            known[name] = ready
+            if generation == self._generation:
+                known[name] = ready
         return ready

@@ -94,9 +94,8 @@ def _to_the_second(seconds: int) -> str:
 def writer_headers(headers: str) -> list[Header]:
     """The writer's own headers from JSON text: text as it is, other values as their JSON text, null left out.
 
-    Numbers stay as they are written, and of two headers of one name the last counts. Reserved names are left out too.
-    Raises PoisonEvent for too many or too long headers, what is not an object, what Kafka cannot take, and an event
-    that was erased.
+    Numbers stay as they are written, and of two headers of one name the last counts. Raises PoisonEvent for reserved
+    names, too many or too long headers, what is not an object, what Kafka cannot take, and an event that was erased.
     """
     try:
         kept, size = _kept(headers)
@@ -121,9 +120,11 @@ def _kept(headers: str) -> tuple[list[Header], int]:
     kept: list[Header] = []
     size = 0
     for name, value in given.items():
-        if value is None or not name or name.lower().startswith(RESERVED):
+        if name.lower().startswith(RESERVED):
             if name == ERASED:
                 raise PoisonEvent("it was erased")
+            raise PoisonEvent(f"the header {name[:60]!r} is bridge's own, as all that begin with {', '.join(RESERVED)}")
+        if value is None or not name:
             continue
         if "\0" in name:
             raise PoisonEvent("a header's name contains a NUL character")

@@ -17,14 +17,14 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro import binary
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
+from bridge.encoding.straight import Field, Unusual, held_straight, pair_writer, writer
 
 OURS: Final = "bridge"  # the attribute of a schema that holds what only the encoding needs to know
 FLOATS: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
 MISSING: Final = b"{" + b'"$unrepresented"'  # how a value begins that could not be recorded
 COLUMNS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+UNUSUAL: Final = (Mismatch, Unusual, msgspec.ValidationError, TypeError, ValueError, IndexError)  # of the straight way
 UNSPEAKABLE: Final = frozenset(map(chr, range(32))) | {'"', "\\"}  # of names, which msgspec does not take
-
-astuple = msgspec.structs.astuple
 
 
 def ours(schema: Any) -> dict[str, Any]:
@@ -108,10 +108,10 @@ class Column(NamedTuple):
     """A field of the row's record; `name` is the column's. `default` is what is written where a state has none."""
 
     name: str
+    schema: Any
     held: Any
     write: Write
     default: bytes | None
-    is_null_at_first: bool  # so that a missing value may be taken for null
 
 
 class Row:
@@ -119,48 +119,35 @@ class Row:
 
     def __init__(self, compiler: RowCompiler, schema: dict[str, Any]) -> None:
         """`schema` as fastavro has parsed it. Raises ConfigError, and what the compiler raises for an invalid one."""
+        self.name: str = schema["name"]
         self.field_names = {ours(field).get("column", field["name"]): field["name"] for field in schema["fields"]}
         self._columns = [
             Column(
-                name,
-                held_as(field["type"]),
-                compiler.compile(field["type"]),
-                compiler.default(field),
-                field.get("default", ...) is None,
+                name, field["type"], held_as(field["type"]), compiler.compile(field["type"]), compiler.default(field)
             )
             for name, field in zip(self.field_names, schema["fields"], strict=True)
         ]
-        self._writes = [column.write if column.is_null_at_first else _unless_unset(column) for column in self._columns]
-        self._decode = self._decoder()
+        fields = [Field(f"f{index}", column.schema, column.write) for index, column in enumerate(self._columns)]
+        self._write, self._write_both = writer(fields), pair_writer(fields)
+        self.is_usual = all(_is_usual(*pair) for pair in zip(self._columns, schema["fields"], strict=True))
+        self._decode = self._decoder() if self.is_usual else COLUMNS
 
-    def _decoder(self) -> Callable[[str], Any] | None:
-        if any(UNSPEAKABLE.intersection(column.name) for column in self._columns):
-            return None
+    def _decoder(self) -> Callable[[str], Any]:
+        held = [(f"f{i}", held_straight(c.schema) or c.held, None) for i, c in enumerate(self._columns)]
         renamed = {f"f{index}": column.name for index, column in enumerate(self._columns)}
-        held = msgspec.defstruct(
-            "Held",
-            [
-                (field, column.held, None if column.is_null_at_first else msgspec.UNSET)
-                for field, column in zip(renamed, self._columns, strict=True)
-            ],
-            rename=renamed.get,
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        return msgspec.json.Decoder(held, float_hook=Decimal).decode
+        kind = msgspec.defstruct("Held", held, rename=renamed.get, forbid_unknown_fields=True, gc=False)
+        return msgspec.json.Decoder(kind, float_hook=Decimal).decode
 
     def write(self, state: str) -> bytes:
-        """The Avro body of a state. Raises Mismatch, msgspec.DecodeError, RecursionError."""
-        if self._decode is not None:
-            try:
-                held = astuple(self._decode(state))
-                return b"".join([write(value) for write, value in zip(self._writes, held, strict=True)])
-            except (Mismatch, msgspec.ValidationError):
-                pass
-        return self._one_by_one(state)
+        """The Avro body of a usual state of a usual record. Raises one of `UNUSUAL` where it is none."""
+        return self._write(self._decode(state))
 
-    def _one_by_one(self, state: str) -> bytes:
-        """The same, slowly; says which column does not fit.
+    def write_both(self, state: str, other: str) -> tuple[bytes, bytes]:
+        """The bodies of two of them, of which most is the same. Raises as `write`."""
+        return self._write_both(self._decode(state), self._decode(other))
+
+    def write_whatever(self, state: str) -> bytes:
+        """The Avro body of any state, slowly. Raises Mismatch with the column that does not fit.
 
         A column that the schema does not have yet, and that is null, is as good as not there: that is what whoever
         reads with the next schema makes of it.
@@ -182,6 +169,13 @@ class Row:
         return b"".join(parts)
 
 
+def _is_usual(column: Column, field: dict[str, Any]) -> bool:
+    """Whether msgspec takes its name, and a missing value is null, the first branch."""
+    schema = column.schema
+    is_null = isinstance(schema, list) and schema[0] == "null" and field.get("default", 0) is None
+    return is_null and not UNSPEAKABLE.intersection(column.name)
+
+
 def _written(column: Column, raw: msgspec.Raw | None) -> bytes:
     if raw is not None:
         try:
@@ -191,17 +185,3 @@ def _written(column: Column, raw: msgspec.Raw | None) -> bytes:
     if column.default is None:
         raise Mismatch("a value, because the field has no default")
     return column.default
-
-
-def _unless_unset(column: Column) -> Write:
-    """The same where the column is not in the state."""
-    write, default = column.write, column.default
-
-    def write_if_set(value: Any) -> bytes:
-        if value is msgspec.UNSET:
-            if default is None:
-                raise Mismatch("a value, because the field has no default")
-            return default
-        return write(value)
-
-    return write_if_set

@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Collection, Iterator
-from operator import methodcaller
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -133,20 +132,6 @@ class Reader:
             f"{STALL_SECONDS:.0f} seconds the broker was away, or a transaction stayed open",
             hint="Check the broker, and kafka-transactions.sh find-hanging",
         )
-
-
-# For a name that is not UTF-8 the client returns a list with a hole, and an exception beside it. Called from C, that
-# is noticed and raised as SystemError; from Python, or a second time, it need not be, and the hole crashes the process.
-_headers = methodcaller("headers")
-
-
-def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """A message's headers, to be asked for once; one that says so in place of all, where a name is not UTF-8."""
-    try:
-        headers: Any = _headers(message)
-    except SystemError:
-        return [("\N{REPLACEMENT CHARACTER}", None)]
-    return headers or []
 
 
 def unknown_topic(topic: str, known: Collection[str]) -> ConfigError:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bridge.relay.backoff import FORESEEN_SECONDS, UNFORESEEN_SECONDS, backoff
+from bridge.backoff import FORESEEN_SECONDS, UNFORESEEN_SECONDS, backoff
 from bridge.text import printable
 
 logger = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from bridge.backoff import FORESEEN_SECONDS, backoff
 from bridge.errors import Unavailable
 from bridge.postgres.members import Members
 from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
 from bridge.postgres.schema_ids import keep_schema_ids, read_schema_ids
 from bridge.reactions import AT_START, Reaction, reaction
-from bridge.relay.backoff import FORESEEN_SECONDS, backoff
 from bridge.relay.equipment import Equipment
 from bridge.relay.outages import SERVERS, Outages
 from bridge.relay.workers import is_orphan

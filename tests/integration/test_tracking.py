@@ -674,6 +674,16 @@ def test_publish_event_refuses(db: Db) -> None:
         ("'a.b', 'k', null", "payload of a.b must be a JSON object, not null"),
         ("'a.b', 'k', '{}', '1'", "headers of a.b must be a JSON object, not number"),
         ("'a.b', 'k', '{}', null", "headers of a.b must be a JSON object, not null"),
+        ("'a.b', 'k', '{}', '{\"CE_id\": 1}'", "the header CE_id is bridge's own"),
+        ("'a.b', 'k', '{}', '{\"content-type\": null}'", "the header content-type is bridge's own"),
+        (
+            "'a.b', 'k', '{}', (select jsonb_object_agg('h' || g, g) from generate_series(1, 65) g)",
+            "there are 65 headers, and 64 at most",
+        ),
+        (
+            "'a.b', 'k', '{}', jsonb_build_object('h', repeat('x', 16400))",
+            "the headers have 16409 bytes, and 16384 at most",
+        ),
     ]
     for arguments, message in refused:
         with pytest.raises(errors.InvalidParameterValue, match=message):

@@ -61,7 +61,7 @@ def test_wheel_migrates_a_database(bridge: Path, empty_database: str) -> None:
 def test_wheel_carries_what_the_checkout_has(bridge: Path) -> None:
     package = next(bridge.parents[1].glob("lib/*/site-packages/bridge"))
     shipped = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
-    for folder in ("sql", "schemas", "config", "bridge/postgres/queries", "bridge/local"):
+    for folder in ("sql", "schemas", "config", "bridge/postgres/queries", "bridge/consumer", "bridge/local"):
         files = [path for path in (CHECKOUT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
         assert files
         assert {str(path.relative_to(CHECKOUT)).removeprefix("bridge/") for path in files} <= shipped

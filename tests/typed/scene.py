@@ -106,7 +106,7 @@ KINDS = {
 
 
 def create(db: Db, name: str = "things") -> None:
-    """The table, with a key."""
+    """The table, with a key, and the types that it needs."""
     db.execute(SESSION)
     db.execute(TYPES)
     columns = [sql.SQL("{} {}").format(sql.Identifier(c), sql.SQL(kind.type)) for c, kind in KINDS.items()]
@@ -176,7 +176,7 @@ def comparable(row: dict[str, Any] | None, names: dict[str, str]) -> dict[str, A
     """With documents in place of the text of JSON, and floats as they are printed, because NaN is not itself."""
     if row is None:
         return None
-    kinds = {names[column]: kind for column, kind in KINDS.items()}
+    kinds = {names[column]: kind for column, kind in KINDS.items() if column in names}
     return {name: _comparable(value, kinds[name].compared if name in kinds else "same") for name, value in row.items()}
 
 

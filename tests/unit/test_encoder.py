@@ -77,7 +77,7 @@ def event(payload: str = '{"text": "x"}', **more: object) -> Event:
 
 
 def test_a_record_is_complete(encoder: Encoder) -> None:
-    record = encoder.record(event(key="Zoë", headers='{"traceparent": "00-1-2-01", "ce_id": "forged"}'))
+    record = encoder.record(event(key="Zoë", headers='{"traceparent": "00-1-2-01"}'))
     assert record == Record(
         topic="things",
         key="Zoë".encode(),
@@ -95,6 +95,20 @@ def test_a_record_is_complete(encoder: Encoder) -> None:
         ],
         timestamp_ms=AT // 1000,
     )
+
+
+def test_an_id_that_was_asked_for_before_all_were_forgotten_does_not_come_back(encoder: Encoder, ids: KnownIds) -> None:
+    """Another thread finds out meanwhile that the registry has lost what it had."""
+    answers = iter([1, 2])
+
+    def lost(_: AvroSchema) -> int:
+        answer = next(answers)
+        if answer == 1:
+            encoder.forget()
+        return answer
+
+    encoder._schema_id = lost
+    assert [encoder.record(event()).value[4] for _ in range(2)] == [2, 2]
 
 
 @pytest.mark.parametrize("created_us", [2**63 - 1, -1, -(2**63)])

@@ -10,9 +10,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from bridge.backoff import backoff
 from bridge.errors import BrokerUnavailable, DatabaseRefuses, IncompatibleSchema, KeysBlocked, UnforeseenFailure
 from bridge.postgres.members import ShardRow
-from bridge.relay.backoff import backoff
 from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.health import STUCK, Health
 from bridge.relay.outages import Outages

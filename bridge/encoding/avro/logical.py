@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Final
 
@@ -26,7 +26,8 @@ TIMESTAMP_TEXT: Final = re.compile(
     r"....-..-..[T ](?!24)..:..(?::..(?:[.,][0-9]{1,6}+)?+)?+(?:Z|[+-]..(?::?[0-5].(?::?[0-5].)?+)?+)?+"
 ).fullmatch
 TIME_TEXT: Final = re.compile(r"(?!24)..:..:..(?:\.[0-9]{1,6}+)?+").fullmatch
-FIRST_DAY, LAST_DAY = (last.toordinal() - EPOCH_DAY for last in (date.min, date.max))
+MICROSECOND: Final = timedelta(microseconds=1)
+FIRST_MICRO, LAST_MICRO = ((last - LOCAL_EPOCH) // MICROSECOND for last in (datetime.min, datetime.max))
 
 
 def uuid(value: Any) -> bytes:
@@ -46,12 +47,10 @@ def timestamp(epoch: datetime, unit: int) -> Write:
     def write(value: Any) -> bytes:
         if value.__class__ is str and TIMESTAMP_TEXT(value):
             try:
-                since = datetime.fromisoformat(value) - epoch
+                micros = (datetime.fromisoformat(value) - epoch) // MICROSECOND
             except (ValueError, TypeError):  # TypeError: one has an offset and the other has not
                 raise Mismatch(expected) from None
-            days = since.days
-            if FIRST_DAY <= days <= LAST_DAY:
-                micros = (days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+            if FIRST_MICRO <= micros <= LAST_MICRO:
                 return varint(micros if unit == 1 else _uncut(micros, unit, expected))
         raise Mismatch(expected)
 

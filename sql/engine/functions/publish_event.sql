@@ -3,7 +3,8 @@
 -- Parameters: event_type  what happened; a route in bridge.toml names its topic
 --             event_key   what it happened to; order holds per key
 --             payload     a JSON object that fits the event type's schema
---             headers     a JSON object; `traceparent` is added from the setting bridge.traceparent if that is set
+--             headers     a JSON object of at most 64, whose names do not begin with ce_, bridge_ or content-type;
+--                         `traceparent` is added from the setting bridge.traceparent if that is set
 --             serialize   true: publishers of one key wait for each other until commit, so that seq order is commit
 --                         order. false: for a caller that holds a row lock behind the key, or needs no order. Each
 --                         key takes one advisory lock until commit: pass false for thousands of keys at once
@@ -32,7 +33,8 @@ declare
 begin
     if event_type is null or event_key is null or event_type = '' or event_key = '' or length(event_type) > 128
             or event_type = 'entity.changed' or jsonb_typeof(payload) is distinct from 'object'
-            or jsonb_typeof(headers) is distinct from 'object' then  -- one expression for those that are right
+            or jsonb_typeof(headers) is distinct from 'object'
+            or headers <> '{}' and bridge.headers_trouble(headers) is not null then  -- one expression where all is well
         perform bridge.refuse_event(event_type, event_key, payload, headers);
     end if;
     if serialize then

@@ -28,6 +28,9 @@ begin
     elsif jsonb_typeof(headers) is distinct from 'object' then
         raise exception 'headers of % must be a JSON object, not %', event_type,
             coalesce(jsonb_typeof(headers), 'null') using errcode = 'invalid_parameter_value';
+    elsif bridge.headers_trouble(headers) is not null then
+        raise exception '% (of %)', bridge.headers_trouble(headers), event_type
+            using errcode = 'invalid_parameter_value', hint = 'Choose other names, or put it into the payload.';
     end if;
 end $$;
 

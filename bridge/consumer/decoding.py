@@ -1,0 +1,88 @@
+"""A record's bytes to what they say: Avro in Confluent's wire format, JSON, or bytes as they are."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from typing import Any
+
+import fastavro
+
+from bridge.consumer.message import Arrived, Message, text
+from bridge.encoding.avro.claims import is_bounded
+from bridge.encoding.headers import AVRO
+from bridge.errors import BridgeError
+from bridge.registry.client import RegistryClient
+from bridge.settings import RegistrySettings, Settings
+
+MAGIC, PREFIX_BYTES = 0, 5  # a zero byte and the schema's id
+
+
+class Undecodable(BridgeError):
+    """A record that no attempt will decode: its bytes do not fit its schema, or there is none."""
+
+
+class Decoder:
+    """Asks the registry once for each schema."""
+
+    def __init__(self, registry: RegistrySettings) -> None:
+        self._settings = Settings(registry=registry)
+        self._schemas: dict[int, Any] = {}
+
+    def decode(self, record: Arrived, attempt: int = 1) -> Message:
+        """Raises Undecodable; RegistryUnavailable, and ConfigError where the registry refuses us or is not given."""
+        schema_id, value = self._value(record)
+        return Message(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.at,
+            None if record.key is None else text(record.key),
+            value,
+            record.headers,
+            schema_id,
+            attempt,
+        )
+
+    def _value(self, record: Arrived) -> tuple[int | None, Any]:
+        value, kind = record.value, record.content_type.partition(";")[0].strip().lower()
+        if value is None:
+            return None, None
+        if kind == "application/json" or kind.endswith("+json"):
+            return None, _json(value)
+        if kind not in ("", AVRO) or (not kind and not _is_wire_format(value)):
+            return None, value
+        if not _is_wire_format(value):
+            raise Undecodable("it is called Avro, and has no schema id in front")
+        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
+        return schema_id, self._avro(schema_id, value[PREFIX_BYTES:])
+
+    def _avro(self, schema_id: int, body: bytes) -> Any:
+        schema = self._schema(schema_id)
+        if not is_bounded(schema, body):
+            raise Undecodable(f"its bytes are no value of schema {schema_id}, or a larger one than is read")
+        try:
+            return fastavro.schemaless_reader(io.BytesIO(body), schema, None)
+        except Exception as error:  # whatever the bytes make of it, and logical types of numbers beyond what they hold
+            raise Undecodable(f"its bytes do not decode by schema {schema_id} ({type(error).__name__})") from error
+
+    def _schema(self, schema_id: int) -> Any:
+        if schema_id not in self._schemas:
+            # A client of its own, so that one that was missing is asked for again.
+            schema = RegistryClient(self._settings).schema_by_id(schema_id)
+            if schema is None:
+                raise Undecodable(f"the registry has no Avro schema {schema_id}")
+            self._schemas[schema_id] = schema
+        return self._schemas[schema_id]
+
+
+def _is_wire_format(value: bytes) -> bool:
+    return len(value) >= PREFIX_BYTES and value[0] == MAGIC
+
+
+def _json(value: bytes) -> Any:
+    try:
+        return json.loads(value, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise Undecodable(f"it is called JSON, and is none ({type(error).__name__})") from error

@@ -1,0 +1,142 @@
+"""Records from Kafka, in the order of each partition, until it is said that they are done.
+
+Offsets are committed behind the database's transactions, so Kafka may send again what was handled, and never omits what
+was not. Another consumer of the group may get a partition whenever Kafka is asked for more: what was not done of it is
+forgotten then, and what was is committed first.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from bridge.consumer.message import Arrived
+from bridge.errors import BrokerRefuses, ConfigError
+from bridge.kafka.headers import headers_of
+
+logger = logging.getLogger("bridge.consumer")
+librdkafka = logging.getLogger("bridge.consumer.librdkafka")
+librdkafka.setLevel(logging.CRITICAL)  # it says every few milliseconds that a broker is away; we say it once
+
+OURS = {
+    "isolation.level": "read_committed",
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+}
+DEFAULTS = {
+    "auto.offset.reset": "earliest",  # nothing is left out; the inbox knows what comes again
+    "partition.assignment.strategy": "cooperative-sticky",  # partitions that stay are not interrupted
+    "allow.auto.create.topics": "false",
+    "reconnect.backoff.max.ms": "1000",
+}
+STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
+REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+
+
+class Feed:
+    """A member of a consumer group."""
+
+    def __init__(self, kafka: str, group: str, topics: Sequence[str], properties: Mapping[str, str]) -> None:
+        """`properties` are librdkafka's. Raises ConfigError for one that it does not take, or that is ours to set."""
+        if ours := properties.keys() & {*OURS, "group.id", "bootstrap.servers"}:
+            raise ConfigError(f"the property {sorted(ours)[0]} is not to be set: what a consumer promises rests on it")
+        settings: dict[str, Any] = {**DEFAULTS, **properties, **OURS, "bootstrap.servers": kafka, "group.id": group}
+        self._records: deque[Arrived] = deque()  # fetched, and not done
+        self._done: dict[tuple[str, int], int] = {}  # what to commit: offsets behind the last that is done
+        self._said: set[int] = set()
+        try:
+            self._kafka = Consumer(settings | {"logger": librdkafka, "error_cb": self._note, "on_commit": _committed})
+            self._kafka.subscribe(list(topics), on_revoke=self._revoked, on_lost=self._lost)
+        except KafkaException as error:
+            raise ConfigError(f"the Kafka settings are wrong: {error.args[0].str()}") from error
+
+    def next(self, most: int) -> list[Arrived]:
+        """The first ones that are not done, after STEP_SECONDS at most; the same ones again until `done`.
+
+        Raises ConfigError where Kafka does not let us read, BrokerRefuses where the consumer cannot go on.
+        """
+        if not self._records:
+            first = self._kafka.poll(STEP_SECONDS)
+            if first is not None:
+                self._take([first, *self._kafka.consume(most, 0)])
+        return [self._records[n] for n in range(min(most, len(self._records)))]
+
+    def done(self, count: int) -> None:
+        """The first `count` are accounted for in the database, durably."""
+        behind = {}
+        for _ in range(count):
+            record = self._records.popleft()
+            behind[record.topic, record.partition] = record.offset + 1
+        if behind:
+            self._done |= behind
+            self._kafka.commit(offsets=_places(behind), asynchronous=True)
+
+    def wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        """Stay in the group, without asking for more records, for that long, or until `is_over()`."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0 and not is_over():
+            self._kafka.pause(self._kafka.assignment())  # each time: some may be new
+            if (message := self._kafka.poll(min(left, STEP_SECONDS))) is not None:
+                self._take([message])
+        self._kafka.resume(self._kafka.assignment())
+
+    def close(self) -> None:
+        """Commit, and leave the group, so that others go on at once."""
+        with suppress(KafkaException):  # then Kafka sends again what the inbox knows
+            self._commit(self._done)
+        self._kafka.close()
+
+    def _take(self, messages: Sequence[KafkaMessage]) -> None:
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._note(error)
+            else:
+                self._said.clear()
+                self._records.append(Arrived.of(message, headers_of(message)))
+
+    def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = {(place.topic, place.partition) for place in partitions}
+        with suppress(KafkaException):  # the next owner finds in the inbox what we did
+            self._commit({place: offset for place, offset in self._done.items() if place in gone})
+        self._forget(gone)
+
+    def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._forget({(place.topic, place.partition) for place in partitions})
+
+    def _forget(self, gone: set[tuple[str, int]]) -> None:
+        self._records = deque(record for record in self._records if (record.topic, record.partition) not in gone)
+        for place in gone:
+            self._done.pop(place, None)
+
+    def _commit(self, behind: Mapping[tuple[str, int], int]) -> None:
+        if behind:
+            self._kafka.commit(offsets=_places(behind), asynchronous=False)
+
+    def _note(self, error: KafkaError) -> None:
+        """Most passes by itself. Raises ConfigError, BrokerRefuses for what does not."""
+        if error.fatal():
+            raise BrokerRefuses(f"Kafka does not let this consumer go on: {error.str()}")
+        if error.code() in REFUSALS:
+            raise ConfigError(f"Kafka does not let us read: {error.str()}", hint="Grant READ on topics and group")
+        if error.code() == KafkaError._MAX_POLL_EXCEEDED:
+            logger.warning("a handler took longer than max.poll.interval.ms: the partitions went to other consumers")
+        elif error.code() not in self._said:
+            self._said.add(error.code())
+            logger.warning("Kafka: %s", " ".join(error.str().split()))
+
+
+def _places(behind: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in behind.items()]
+
+
+def _committed(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+    """An offset that could not be committed now is committed with the next, or known to the inbox."""
+    if error is not None and error.code() != KafkaError._NO_OFFSET:
+        logger.debug("Kafka did not take offsets: %s", error.str())

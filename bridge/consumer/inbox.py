@@ -1,0 +1,121 @@
+"""The inbox in the consumer's own database: which events were received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.rows import tuple_row
+
+from bridge.consumer.message import Arrived
+from bridge.consumer.queries import query
+from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.resources import resource
+from bridge.text import printable
+
+IDLE_SECONDS = 60  # without a statement within a transaction, after which Postgres ends it: a stopped consumer's, say
+CLEAN_ROWS = 1000  # in one statement
+EXISTS = "select to_regclass('bridge_inbox.received') is not null and to_regclass('bridge_inbox.parked') is not null"
+END_IDLE = """
+select set_config('idle_in_transaction_session_timeout', %s, false)
+ where current_setting('idle_in_transaction_session_timeout') = '0'"""
+
+
+def inbox_sql() -> str:
+    """What creates the inbox, as SQL with the rights that a consumer's role needs in comments."""
+    return resource("consumer", "inbox.sql").read_text("utf-8")
+
+
+def create_inbox(database: str) -> None:
+    """Create the inbox unless it is there, as the role of the URL `database`, which owns it then.
+
+    Raises DatabaseUnavailable, also where a right is missing.
+    """
+    with connect(database, "create_inbox") as connection, away(connection), connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(hashtext('bridge_inbox'))")  # several may start at once
+        if connection.execute(EXISTS).fetchone() != (True,):
+            connection.execute(inbox_sql().encode())
+
+
+def connect(database: str, name: str) -> psycopg.Connection[Any]:
+    """A connection for transactions of READ COMMITTED. Raises ConfigError for a malformed URL, DatabaseUnavailable."""
+    try:
+        connection = psycopg.connect(database, autocommit=True, application_name=f"bridge.consumer {name}"[:63])
+    except psycopg.ProgrammingError as error:
+        raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"cannot connect to the consumer's database: {_words(error)}") from error
+    connection.isolation_level = IsolationLevel.READ_COMMITTED  # statements must see what others committed before
+    with away(connection):
+        connection.execute(END_IDLE, (f"{IDLE_SECONDS}s",))
+    return connection
+
+
+def run(connection: psycopg.Connection[Any], name: str, parameters: Mapping[str, object]) -> psycopg.Cursor[Any]:
+    """A statement of ours, whose rows are tuples whatever handlers have set. Raises psycopg.Error."""
+    return connection.cursor(row_factory=tuple_row).execute(query(name), parameters)
+
+
+@contextmanager
+def away(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """For statements of our own: whatever Postgres says of them is no handler's fault. Raises DatabaseUnavailable."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DatabaseUnavailable(f"the consumer's database: {_words(error)}") from error
+
+
+class Inbox:
+    """What one consumer group has received."""
+
+    def __init__(self, connection: psycopg.Connection[Any], group: str) -> None:
+        self._connection = connection
+        self._group = group
+
+    def require(self) -> None:
+        """Raises ConfigError where the inbox is missing, DatabaseUnavailable."""
+        with away(self._connection):
+            if self._connection.execute(EXISTS).fetchone() != (True,):
+                raise ConfigError(
+                    "the consumer's database has no inbox",
+                    hint="Call create_inbox(), or have its owner run what inbox_sql() gives",
+                )
+
+    def receive(self, records: Sequence[Arrived]) -> list[bool]:
+        """Note them, in the transaction that is open; whether each is new."""
+        with away(self._connection):
+            found = run(self._connection, "receive", self._named(records)).fetchall()
+        new = set(found)
+        return [_taken(new, record.identity) for record in records]
+
+    def forget(self, records: Sequence[Arrived]) -> None:
+        """As if they had not been received."""
+        with away(self._connection):
+            run(self._connection, "forget", self._named(records))
+
+    def clean(self, keep: timedelta) -> int:
+        """Remove some of what was received longer ago than `keep`; returns how many, CLEAN_ROWS at most."""
+        with away(self._connection):
+            return run(self._connection, "clean", {"keep": keep, "rows": CLEAN_ROWS}).rowcount
+
+    def _named(self, records: Sequence[Arrived]) -> dict[str, object]:
+        identities = [record.identity for record in records]
+        sources, ids = [source for source, _ in identities], [id_ for _, id_ in identities]
+        return {"group": self._group, "sources": sources, "ids": ids}
+
+
+def _taken(new: set[Any], identity: tuple[str, str]) -> bool:
+    """Of two with one identity in a batch the first is new."""
+    if identity in new:
+        new.remove(identity)
+        return True
+    return False
+
+
+def _words(error: psycopg.Error) -> str:
+    said = error.diag.message_primary or str(error).strip().partition("\n")[0]
+    return printable(said) or type(error).__name__

@@ -1,0 +1,3 @@
+delete from bridge_inbox.parked
+ where consumer_group = %(group)s and state = 'dead' and number = any(%(numbers)s)
+returning topic, key

@@ -1,0 +1,1 @@
+delete from bridge_inbox.parked where number = %(number)s

@@ -1,0 +1,222 @@
+"""Random rows: what is written straight is what is written value by value, and a row arrives as it is, or is refused.
+
+BRIDGE_TEST_EXAMPLES=20000 tries more than two hundred.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from typing import Any
+
+import hypothesis.strategies as st
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from bridge.admin.column_types import BUILT_IN, SPELLED, decimal
+from bridge.encoding.array_literal import read_array_literal
+from bridge.encoding.avro.binary import Mismatch
+from bridge.encoding.change import ChangeSchema
+from bridge.encoding.row import UNUSUAL
+from bridge.encoding.straight import is_too_precise
+from bridge.errors import EncodingError
+from typed.scene import Db, comparable, decoded, differing, payloads, schema_of
+
+EXAMPLES = int(os.environ.get("BRIDGE_TEST_EXAMPLES", "200"))
+many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+TYPES = {name: schema for name, schema in BUILT_IN.items() if name != "json"} | {
+    "text": "string",
+    "spelled": SPELLED,
+    "amount": decimal(12, 2),
+    "count": decimal(5, 0),
+    "ints": {"type": "array", "items": ["null", "int"]},
+    "mood": {"type": "enum", "name": "mood", "symbols": ["a", "b"]},
+}
+
+
+def change_schema(types: dict[str, Any]) -> ChangeSchema:
+    fields = [{"name": name, "type": ["null", schema], "default": None} for name, schema in types.items()]
+    row = {"type": "record", "name": "Row", "fields": fields}
+    states = [
+        {"name": "before", "type": ["null", row], "default": None},
+        {"name": "after", "type": ["null", "Row"], "default": None},
+    ]
+    record = {"type": "record", "name": "Change", "bridge": {"form": "change"}, "fields": states}
+    return ChangeSchema("change", json.dumps(record))
+
+
+SCHEMA = change_schema(TYPES)
+
+
+# JSON of values that fit here and there, and of many that do not
+NUMBERS = st.one_of(
+    st.integers().map(str),
+    st.integers(-(2**31), 2**31).map(str),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2).map(lambda number: format(number, "f")),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(["0", "-0", "-0.00", "1.50", "1.5", "150", "1e2", "1E400", "-9999999999.99", "10000000000.00"]),
+)
+TIMES = st.one_of(
+    st.datetimes().map(lambda time: time.isoformat() + "+00:00"),
+    st.datetimes().map(lambda time: time.isoformat()),
+    st.datetimes().map(lambda time: f"{time.isoformat()}7+00:00"),
+    st.dates().map(str),
+    st.times().map(str),
+    st.sampled_from(
+        """infinity|0044-03-15 BC|2026-01-01T24:00:00+00:00|2026-W01-1|20260101|24:00:00|12:00|12:00:00+00
+        12:00:00.1234567|2026-01-01 00:00:00Z|0001-01-01T00:00:00+01:00|9999-12-31T23:59:59-01:00|1969-12-31T23:59:59Z
+        2026-01-01T00:00:00.1234567Z|2026-01-01T00:00:00.123456789|1970-01-01T00:00:00Z|1970-01-01T00:02:14.217728Z
+        1970-01-01T00:02:14.217727+00:00|3111-12-31T00:00:00Z|3200-01-01T00:00:00Z""".replace("\n        ", "|").split(
+            "|"
+        )
+    ),
+)
+TEXTS = st.one_of(
+    TIMES,
+    st.text(),
+    st.uuids().map(str),
+    st.sampled_from(["a", "b", "NaN", "Infinity", "\\x00ff", "\\xf", "{1,2}", "x" * 9000, "[masked]"]),
+)
+VALUES = st.one_of(
+    NUMBERS,
+    TEXTS.map(json.dumps),
+    TEXTS.map(lambda text: json.dumps(text, ensure_ascii=False)),
+    st.sampled_from(["null", "true", "false", "[1,null]", "[]", "{}", '[1,"x"]', '{"$unrepresented": "x"}', "[true]"]),
+)
+STATES = st.dictionaries(st.sampled_from([*TYPES, "other"]), VALUES).map(
+    lambda found: "{" + ", ".join(f'"{name}": {value}' for name, value in found.items()) + "}"
+)
+
+
+@many
+@given(STATES, STATES)
+@example('{"timestamptz": "2026-01-01T00:00:00.1234567+00:00"}', "{}")
+@example('{"int4": 1, "bool": true}', '{"int4": true, "bool": 1}')
+def test_what_is_written_straight_is_what_is_written_value_by_value(one: str, other: str) -> None:
+    row = SCHEMA.row
+    assert row is not None
+    bodies = [whatever(state) for state in (one, other)]
+    for state, body in zip((one, other), bodies, strict=True):
+        if not is_too_precise(state):
+            assert straight(row.write, state) in (None, body)
+    if not is_too_precise(one + other):
+        found = straight(row.write_both, one, other)
+        assert found is None or list(found) == bodies
+    payload = {"id": "x", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE"}
+    payload |= {"previous_state": one, "new_state": other}
+    if isinstance(bodies[0], bytes) and isinstance(bodies[1], bytes):
+        assert SCHEMA.encode(json.dumps(payload)) == b"\x02" + bodies[0] + b"\x02" + bodies[1]
+    else:
+        with pytest.raises(EncodingError):
+            SCHEMA.encode(json.dumps(payload))
+
+
+def whatever(state: str) -> bytes | None:
+    """The slow way; None for what it refuses."""
+    assert SCHEMA.row is not None
+    try:
+        return SCHEMA.row.write_whatever(state)
+    except (Mismatch, msgspec.DecodeError, ValueError, ArithmeticError):
+        return None
+
+
+def straight(write: Any, *states: str) -> Any:
+    try:
+        return write(*states)
+    except UNUSUAL:
+        return None
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_straight_way_is_the_usual_one(name: str) -> None:
+    """It would be of no use if it refused what Postgres prints."""
+    usual = {
+        "int2": "1", "int4": "-1", "int8": "12345678901", "float4": "1.5", "float8": "0.1", "bool": "true",
+        "bytea": r'"\\x00ff"', "uuid": '"019377a8-6f0c-7d3c-9a50-3c1f2a1b4c5d"', "date": '"2026-01-01"',
+        "time": '"12:00:00.5"', "timestamp": '"2026-01-01T00:00:00"', "timestamptz": '"2026-01-01T00:00:00.5+00:00"',
+        "jsonb": '{"a": 1.00}', "text": '"ü"', "spelled": "1.00", "amount": "-12.50", "count": "7", "ints": "[1, null]",
+        "mood": '"b"',
+    }  # fmt: skip
+    assert SCHEMA.row is not None
+    for value in (usual[name], "null"):
+        state = f'{{"{name}": {value}}}'
+        assert SCHEMA.row.write(state) == SCHEMA.row.write_whatever(state)
+
+
+@many
+@given(
+    st.recursive(
+        st.lists(st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))),
+        lambda inner: st.lists(inner, min_size=1),
+        max_leaves=5,
+    )
+)
+def test_array_literals(elements: list[Any]) -> None:
+    def literal(value: Any) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, list):
+            return "{" + ",".join(map(literal, value)) + "}"
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    assert read_array_literal(literal(elements)) == elements
+    assert read_array_literal("[0:5][2:3]=" + literal(elements)) == elements
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "}", "{,}", "{a,}", "{,a}", "{a b", "a", "{}{}", '{"a}', "{a}b", '{"a"b}', "[1:2]"]
+)
+def test_what_is_no_array_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no array"):
+        read_array_literal(text)
+
+
+# Types, and SQL that makes a value of each; of some, what Avro holds of them
+MADE = {
+    "whole": ("int", "(random() * 4294967295 - 2147483648)::bigint::int"),
+    "big": ("bigint", "((random() - 0.5) * 1.8e19)::numeric(19)::bigint"),
+    "exact": ("numeric", "trunc((random() * 10 ^ (random() * 30))::numeric, (random() * 20)::int)"),
+    "amount": ("numeric(9, 3)", "(random() * 999999 - 500000)::numeric(9, 3)"),
+    "real8": ("double precision", "(random() - 0.5) * 10 ^ (random() * 600 - 300)"),
+    "at": ("timestamptz", "timestamptz '2000-01-01+00' + (random() - 0.3) * interval '9000 years'"),
+    "local_at": ("timestamp", "timestamp '2000-01-01' + (random() - 0.3) * interval '3000 years'"),
+    "day": ("date", "date '2000-01-01' + ((random() - 0.1) * 4000000)::int"),
+    "clock": ("time", "(time '00:00' + random() * interval '24 hours')::time"),
+    "name": ("text", "(select string_agg(chr((random() * 50000 + m)::int), '') from generate_series(1, 9) as m)"),
+    "data": ("bytea", "decode(md5(random()::text), 'hex')"),
+    "key": ("uuid", "md5(random()::text)::uuid"),
+    "numbers": ("bigint[]", "array[(random() * 1e15)::bigint, null, (random() * -100)::bigint]"),
+}
+BOUNDS = ("at", "local_at", "day")
+FITS = "coalesce({0}, '2000-01-01') between '0001-01-01' and '9999-12-31 23:59:59.999999'"
+
+
+def test_random_rows_arrive_as_they_are_or_are_refused(db: Db) -> None:
+    seed = int(os.environ.get("BRIDGE_TEST_SEED", "0")) or random.randrange(1, 2**31)
+    print("seed", seed)
+    db.execute("set timezone = 'UTC'")
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in MADE.items())
+    db.execute(f"create table public.things (id int primary key, {columns})".encode())
+    db.execute("select bridge.enable_tracking('public.things')")
+    db.execute("select setseed(%s)", (seed / 2**31,))
+    values = ", ".join(f"case when random() < 0.9 then {value} end" for _, value in MADE.values())
+    db.execute(f"insert into public.things select n, {values} from generate_series(1, {EXAMPLES}) as n".encode())
+    fits = [FITS.format(name) for name in BOUNDS]
+    shown = [f"case when {FITS.format(name)} then {name} end" if name in BOUNDS else name for name in MADE]
+    shown[list(MADE).index("exact")] = "exact::text"
+    query = f"select {' and '.join(fits)}, id, {', '.join(shown)} from public.things"
+    rows = {row[1]: (row[0], dict(zip(["id", *MADE], row[1:], strict=True))) for row in db.execute(query.encode())}
+    schema, outcomes = schema_of(db, "public.things"), set()
+    for payload in payloads(db, "things"):
+        has_room, wanted = rows[int(json.loads(payload)["entity_id"])]
+        outcomes.add(has_room)
+        if not has_room:
+            with pytest.raises(EncodingError, match=r"new_state\.(at|local_at|day): expected a (time|date)"):
+                schema.encode(payload)
+            continue
+        assert differing(comparable(decoded(schema, schema.encode(payload))["after"], {}), comparable(wanted, {})) == {}
+    assert outcomes == {True, False}
