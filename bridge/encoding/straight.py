@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from textwrap import indent
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -25,7 +25,8 @@ NULL, PRESENT = b"\x00", b"\x02"  # the branches of a union of null and somethin
 # What `v`, which is not null, is as bytes: {part}. {head} begins them where the type is one of a union.
 STRING: Final = """
 t = v.encode()
-{part} = {lengths}[len(t)] + t
+n = len(t)
+{part} = ({lengths}[n] if n < 8192 else {head}varint(n)) + t
 """
 WHOLE: Final = """
 if 0 <= v < 8192:
@@ -51,7 +52,7 @@ x = (v - {epoch}) // MICROSECOND
 DECIMAL: Final = """
 t = bytes(v)
 if t == b"null":
-    {part} = NULL
+    {part} = {null}
 else:
     x = {unscaled}
     if not -{limit} < x < {limit}:
@@ -93,7 +94,7 @@ class Alike(NamedTuple):
     known: Mapping[tuple[Any, ...], bytes]
 
 
-def _unusual() -> int:
+def _unusual() -> NoReturn:
     raise Unusual
 
 
@@ -220,6 +221,7 @@ def _lines(field: Field, number: int, part: str) -> str:
         head="PRESENT + " if is_nullable else "",
         lengths="PRESENT_LENGTHS" if is_nullable else "LENGTHS",
         lows="PRESENT_LOWS" if is_nullable else "LOWS",
+        null="NULL" if is_nullable else "unusual()",
         write=f"write{number}",
         **found.values,
     )
