@@ -1714,13 +1714,13 @@ MUTATIONS = (
     Mutation(
         "a typed column is taken for the one before where only == says so",
         "bridge/encoding/straight.py",
-        "            is_comparable = _branch(field.schema)[0] is not None\n",
+        "            is_comparable = branch(field.schema)[0] is not None\n",
         "            is_comparable = True\n",
         "tests/typed/test_random_rows.py -k straight",
     ),
     Mutation(
         "a typed decimal has its point anywhere",
-        "bridge/encoding/straight.py",
+        "bridge/encoding/templates.py",
         " if t[-{scale + 1}] == 46 else unusual()",
         "",
         "tests/typed/test_random_rows.py -k straight",

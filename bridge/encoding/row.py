@@ -17,7 +17,8 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro import binary
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
-from bridge.encoding.straight import NULL, Field, Unusual, held_straight, pair_writer, writer
+from bridge.encoding.straight import Field, pair_writer, writer
+from bridge.encoding.templates import NULL, Unusual, held_straight
 
 OURS: Final = "bridge"  # the attribute of a schema that holds what only the encoding needs to know
 FLOATS: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}

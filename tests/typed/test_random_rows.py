@@ -20,7 +20,7 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro.binary import Mismatch
 from bridge.encoding.change import ChangeSchema
 from bridge.encoding.row import UNUSUAL
-from bridge.encoding.straight import is_too_precise
+from bridge.encoding.templates import is_too_precise
 from bridge.errors import EncodingError
 from typed.scene import Db, comparable, decoded, differing, payloads, schema_of
 
