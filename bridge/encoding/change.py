@@ -25,7 +25,7 @@ CHANGE: Final = "change"  # the form of such a record
 STATES: Final = {"before": "previous_state", "after": "new_state"}
 # What changes of a table mostly have alike
 ALIKE: Final = ("action", "changed_fields", "performed_by", "actor_status", "change_summary", "entity_type")
-STATE: Final = "record"  # of types, one that only its own function writes
+WRITTEN: Final = "record"  # of types, that of what is bytes already
 
 
 def is_change(document: Any) -> bool:
@@ -113,7 +113,8 @@ class ChangeSchema:
         for field in record["fields"]:
             name, kind = field["name"], self._resolved(field["type"])
             if name in STATES:
-                self._fields.append((STATES[name], STATE, self._state(field)))
+                kind = [branch if branch == "null" else WRITTEN for branch in field["type"]]
+                self._fields.append((STATES[name], kind, self._state(field)))
             elif isinstance(kind, dict) and kind["type"] == "record":
                 self._take_fields(kind)
             elif name == "changed_fields":
@@ -122,7 +123,7 @@ class ChangeSchema:
             elif name in Change.__struct_fields__:
                 self._fields.append((name, kind, self._plain.compile(field["type"])))
             else:
-                self._fields.append(("seq", STATE, self._constant(field)))
+                self._fields.append(("seq", [], self._constant(field)))  # of no type that has lines of its own
 
     def _state(self, field: dict[str, Any]) -> Write:
         branches = field["type"]

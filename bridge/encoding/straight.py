@@ -7,13 +7,14 @@ nothing here has to be complete, only right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 from textwrap import indent
 from typing import Any, Final, NamedTuple
 
 from bridge.encoding.avro.binary import Write
-from bridge.encoding.templates import ANY, MOST_KNOWN, NAMES, Template, branch
+from bridge.encoding.templates import ANY, MOST_KNOWN, NAMES, PRESENT, Template, branch
 
 ONE: Final = """
 def write(one):
@@ -80,38 +81,55 @@ def pair_writer(fields: Sequence[Field]) -> Callable[[Any, Any], tuple[bytes, by
 
 def _made(fields: Sequence[Field | Alike], frame: str) -> Any:
     names, lines = dict(NAMES), []
+    parts: list[str] = []
     for number, field in enumerate(fields):
         if isinstance(field, Alike):
             names[f"known{number}"] = field.known
             lines.append(f"p{number} = known{number}[{', '.join(f'one.{name}' for name in field.names)},]")
+            parts.append(f"p{number}")
             continue
         names[f"write{number}"] = field.write
-        lines.append(f"v = one.{field.name}\n" + _lines(field, number, f"p{number}"))
+        text = _lines(field, number)
+        own = [part for part in (f"p{number}", f"p{number}_1", f"p{number}_2") if f"{part} = " in text]
+        parts += own
+        lines.append(f"v = one.{field.name}\n{text}")
         if frame is BOTH:
-            again = _lines(field, number, f"q{number}")
-            same = f"if u == v:\n    q{number} = p{number}\nelse:\n    v = u\n" + indent(again, "    ")
-            is_comparable = branch(field.schema)[0] is not None
-            lines.append(f"u = other.{field.name}\n" + (same if is_comparable else f"v = u\n{again}"))
+            again = re.sub(rf"\bp{number}\b|\bp{number}_", lambda found: f"q{found[0][1:]}", text)
+            same = "\n".join(f"q{part[1:]} = {part}" for part in own)
+            if branch(field.schema)[0] is not None:  # else equal values may be of different types
+                again = f"if u == v:\n{indent(same, '    ')}\nelse:\n    v = u\n{indent(again, '    ')}"
+            else:
+                again = f"v = u\n{again}"
+            lines.append(f"u = other.{field.name}\n{again}")
     source = frame.format(
         before=indent("\n".join(lines), "    "),
-        parts=", ".join(f"p{number}" for number in range(len(fields))),
-        others=", ".join(f"q{number}" for number in range(len(fields))),
+        parts=", ".join(parts),
+        others=", ".join(f"q{part[1:]}" for part in parts),
     )
     exec(source, names)  # noqa: S102  # of templates, numbers, and names that were made here
     return names["write"]
 
 
-def _lines(field: Field, number: int, part: str) -> str:
+def _lines(field: Field, number: int) -> str:
+    """What makes a field's bytes of `v`: of one part, or of several that follow one another."""
     found, is_nullable = branch(field.schema)
     if found is None:
         found, is_nullable = Template(Any, ANY, {}), False
+    part, begins = f"p{number}", PRESENT if is_nullable else b""
     text = found.lines.strip("\n").format(
         part=part,
         head="PRESENT + " if is_nullable else "",
         lengths="PRESENT_LENGTHS" if is_nullable else "LENGTHS",
         lows="PRESENT_LOWS" if is_nullable else "LOWS",
+        begins=begins,
+        yes=begins + b"\x01",
+        no=begins + b"\x00",
+        uuid=begins + b"\x48",
         null="NULL" if is_nullable else "unusual()",
         write=f"write{number}",
         **found.values,
     )
-    return f"if v is None:\n    {part} = NULL\nelse:\n{indent(text, '    ')}" if is_nullable else text
+    if not is_nullable:
+        return text
+    more = [f"\n    {name} = b''" for name in (f"{part}_1", f"{part}_2") if f"{name} = " in text]
+    return f"if v is None:\n    {part} = NULL{''.join(more)}\nelse:\n{indent(text, '    ')}"

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 import msgspec
 
 from bridge.encoding.avro.binary import LAST, MORE, varint
-from bridge.encoding.avro.logical import EPOCH, EPOCH_DAY, FIRST_MICRO, LAST_MICRO, LOCAL_EPOCH, MICROSECOND, UUID_TEXT
+from bridge.encoding.avro.logical import EPOCH, EPOCH_DAY, FIRST_MICRO, LAST_MICRO, LOCAL_EPOCH, MICROSECOND
 
 # msgspec rounds a time that is more precise than a microsecond, so such a text does not come here.
 is_too_precise: Final = re.compile(r"\.[0-9]{7}").search
@@ -22,7 +22,8 @@ NULL, PRESENT = b"\x00", b"\x02"  # the branches of a union of null and somethin
 STRING: Final = """
 t = v.encode()
 n = len(t)
-{part} = ({lengths}[n] if n < 8192 else {head}varint(n)) + t
+{part} = {lengths}[n] if n < 8192 else {head}varint(n)
+{part}_1 = t
 """
 WHOLE: Final = """
 if 0 <= v < 8192:
@@ -31,12 +32,13 @@ else:
     {part} = {lows}[v & 8191] + LAST[v >> 13] if 0 < v < 0x8000000 else {head}whole(v, {bits})
 """
 BOOLEAN: Final = """
-{part} = {head}(b"\\x01" if v else b"\\x00")
+{part} = {yes} if v else {no}
 """
 UUID: Final = """
 if not is_uuid(v):
     raise Unusual
-{part} = {head}b"\\x48" + v.lower().encode()
+{part} = {uuid}
+{part}_1 = v.encode()
 """
 DAY: Final = """
 {part} = {head}varint(v.toordinal() - EPOCH_DAY)
@@ -44,20 +46,29 @@ DAY: Final = """
 TIMESTAMP: Final = """
 x = (v - {epoch}) // MICROSECOND
 if 0x8000000 <= x < 0x80000000000000:
-    {part} = {lows}[x & 8191] + MORE[x >> 13 & 16383] + INSTANTS[x >> 27]
+    {part} = {lows}[x & 8191]
+    {part}_1 = MORE[x >> 13 & 16383]
+    {part}_2 = INSTANTS[x >> 27]
 else:
     {part} = {head}instant(x)
+    {part}_1 = {part}_2 = b""
 """
 DECIMAL: Final = """
 t = bytes(v)
 if t == b"null":
     {part} = {null}
+    {part}_1 = b""
 else:
     x = {unscaled}
     if not -{limit} < x < {limit}:
         raise Unusual
     n = ((x if x >= 0 else ~x).bit_length() >> 3) + 1
-    {part} = {lengths}[n] + x.to_bytes(n, "big", signed=True)
+    {part} = {lengths}[n]
+    {part}_1 = x.to_bytes(n, "big", signed=True)
+"""
+WRITTEN: Final = """
+{part} = {begins}
+{part}_1 = v
 """
 ANY: Final = """
 {part} = {write}(v)
@@ -113,7 +124,7 @@ NAMES: Final[dict[str, Any]] = {
     "MICROSECOND": MICROSECOND,
     "Unusual": Unusual,
     "unusual": _unusual,
-    "is_uuid": UUID_TEXT,
+    "is_uuid": re.compile("-".join(f"[0-9a-f]{{{digits}}}+" for digits in (8, 4, 4, 4, 12))).fullmatch,  # as printed
     "varint": varint,
     "whole": _whole,
     "instant": _instant,
@@ -147,6 +158,8 @@ def template(schema: Any) -> Template | None:
             return Template(datetime, TIMESTAMP, {"epoch": "LOCAL_EPOCH"})
         case "int", "date":
             return Template(date, DAY, {})
+        case "record", None if is_plain:  # as change.py says that its bytes are there already
+            return Template(bytes, WRITTEN, {})
         case "bytes", "decimal":
             # As Postgres prints a column with a scale. int() takes neither a point nor an exponent.
             scale = schema.get("scale", 0)
