@@ -603,7 +603,7 @@ MUTATIONS = (
     Mutation(
         "a timestamp may leave the years that readers know",
         "bridge/encoding/avro/logical.py",
-        "            if FIRST_DAY <= days <= LAST_DAY:",
+        "            if FIRST_MICRO <= micros <= LAST_MICRO:",
         "            if True:",
         "tests/unit/test_avro.py tests/unit/test_any_value.py",
     ),
@@ -1702,6 +1702,56 @@ MUTATIONS = (
         "    perform pg_advisory_xact_lock(hashtextextended('bridge.refresh_views ' || name, 0));\n",
         "",
         "tests/integration/test_matviews.py -k migration_waits",
+    ),
+    # Typed changes of tracked tables
+    Mutation(
+        "a typed time is rounded to microseconds",
+        "bridge/encoding/change.py",
+        "        if row is not None and not is_too_precise(payload):",
+        "        if row is not None:",
+        "tests/typed/test_random_rows.py -k straight",
+    ),
+    Mutation(
+        "a typed column is taken for the one before where only == says so",
+        "bridge/encoding/straight.py",
+        "            if branch(field.schema)[0] is not None:",
+        "            if True:",
+        "tests/typed/test_random_rows.py -k straight",
+    ),
+    Mutation(
+        "a typed decimal has its point anywhere",
+        "bridge/encoding/templates.py",
+        " if t[-{scale + 1}] == 46 else unusual()",
+        "",
+        "tests/typed/test_random_rows.py -k straight",
+    ),
+    Mutation(
+        "a column that the typed schema does not know is left out",
+        "bridge/encoding/row.py",
+        '            if bytes(found[name]) != b"null":\n',
+        "            if False:\n",
+        "tests/typed/test_refused.py -k altered",
+    ),
+    Mutation(
+        "what could not be recorded is published as if it were JSON",
+        "bridge/encoding/row.py",
+        "    if data.startswith(MISSING):\n",
+        "    if False:\n",
+        "tests/typed/test_refused.py -k recorded",
+    ),
+    Mutation(
+        "a generated schema forgets a column that is gone",
+        "bridge/admin/typed_schema.py",
+        "        if column_name not in there:\n",
+        "        if False:\n",
+        "tests/typed/test_generate.py -k older",
+    ),
+    Mutation(
+        "a field's name may be another's, later",
+        "bridge/admin/avro_names.py",
+        "    taken = set(names.values())\n",
+        "    taken: set[str] = set()\n",
+        "tests/typed/test_generate.py -k names_stay",
     ),
     # The rows that a table has already
     Mutation(
