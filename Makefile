@@ -12,7 +12,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth views capture chaos long model fuzz mutations lock clean
+.PHONY: help venv demo test check bench scaling growth views capture chaos long model fuzz mutations poison lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ fuzz: .venv/dev.stamp  ## Hostile rows, answers, rights and settings for MINUTES
 
 mutations: .venv/dev.stamp  ## Remove each protection in turn, and show which test notices; ONLY="words" for some
 	$(BIN)/python tests/mutations.py $(ONLY)
+
+poison: .venv/dev.stamp  ## 100,000 events, 1,000 of them of every kind that cannot be published, at 80 % of the clean rate at least
+	BRIDGE_TEST_POISON_EVENTS=100000 BRIDGE_TEST_POISON_ROUNDS=3 BRIDGE_TEST_POISON_SHARE=0.8 \
+		$(BIN)/pytest tests/failure/test_poison.py --timeout 0 -s
 
 lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -

@@ -1004,8 +1004,8 @@ MUTATIONS = (
         "bridge/shard/batch.py",
         "        for event, row in released:\n"
         "            self._take_released(event, row)\n"
-        "        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or stops or unsettled))\n",
-        "        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or stops or unsettled))\n"
+        "        self._take_new(events, obstacles)\n",
+        "        self._take_new(events, obstacles)\n"
         "        for event, row in released:\n"
         "            self._take_released(event, row)\n",
     ),
