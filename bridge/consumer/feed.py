@@ -65,7 +65,7 @@ class Feed:
         if not self._records:
             first = self._kafka.poll(STEP_SECONDS)
             if first is not None:
-                self._take([first, *self._kafka.consume(most, 0)])
+                self._take([first, *(self._kafka.consume(most - 1, 0) if most > 1 else ())])
         return [self._records[n] for n in range(min(most, len(self._records)))]
 
     def done(self, count: int) -> None:
