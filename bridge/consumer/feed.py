@@ -32,10 +32,11 @@ OURS = {
 }
 DEFAULTS = {
     "auto.offset.reset": "earliest",  # nothing is left out; the inbox knows what comes again
-    "partition.assignment.strategy": "cooperative-sticky",  # partitions that stay are not interrupted
     "allow.auto.create.topics": "false",
     "reconnect.backoff.max.ms": "1000",
 }
+# Partitions that stay are not interrupted; the newer protocol does so by itself.
+CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
@@ -47,7 +48,8 @@ class Feed:
         """`properties` are librdkafka's. Raises ConfigError for one that it does not take, or that is ours to set."""
         if ours := properties.keys() & {*OURS, "group.id", "bootstrap.servers"}:
             raise ConfigError(f"the property {sorted(ours)[0]} is not to be set: what a consumer promises rests on it")
-        settings: dict[str, Any] = {**DEFAULTS, **properties, **OURS, "bootstrap.servers": kafka, "group.id": group}
+        defaults = DEFAULTS if properties.get("group.protocol") == "consumer" else DEFAULTS | CLASSIC
+        settings: dict[str, Any] = {**defaults, **properties, **OURS, "bootstrap.servers": kafka, "group.id": group}
         self._records: deque[Arrived] = deque()  # fetched, and not done
         self._done: dict[tuple[str, int], int] = {}  # what to commit: offsets behind the last that is done
         self._said: set[int] = set()

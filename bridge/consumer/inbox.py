@@ -9,11 +9,13 @@ from typing import Any
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
 from bridge.consumer.message import Arrived
 from bridge.consumer.queries import query
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.network import NETWORK_DEFAULTS
 from bridge.resources import resource
 from bridge.text import printable
 
@@ -44,7 +46,12 @@ def create_inbox(database: str) -> None:
 def connect(database: str, name: str) -> psycopg.Connection[Any]:
     """A connection for transactions of READ COMMITTED. Raises ConfigError for a malformed URL, DatabaseUnavailable."""
     try:
-        connection = psycopg.connect(database, autocommit=True, application_name=f"bridge.consumer {name}"[:63])
+        given: dict[str, Any] = {
+            **NETWORK_DEFAULTS,
+            "application_name": f"bridge.consumer {name}"[:63],
+            **conninfo_to_dict(database),
+        }
+        connection = psycopg.connect(make_conninfo(**given), autocommit=True)
     except psycopg.ProgrammingError as error:
         raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from error
     except psycopg.OperationalError as error:

@@ -126,6 +126,18 @@ def test_an_event_that_comes_twice_has_its_effect_once(scene: Scene) -> None:
     assert scene.effects() == [1, 2, 3]
 
 
+def test_the_newer_protocol_of_groups(scene: Scene) -> None:
+    """KIP-848: the broker assigns."""
+    scene.send(*things(1, 2))
+    for expected in ([1, 2], [1, 2, 3]):
+        consumer = scene.consumer(properties={"group.protocol": "consumer"})
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer):
+            scene.wait_for(len(expected))
+        assert scene.effects() == expected
+        scene.send(*things(3))
+
+
 def test_what_has_no_id_is_known_by_its_place(scene: Scene) -> None:
     scene.send(*things(1, 2), ce_id="")
     for _ in range(2):
