@@ -1,5 +1,7 @@
-"""A table of every kind of column through `track`, `schema generate`, `schema apply` and `run`: typed, and as it is in the
-table, for consumers in Python and in Java."""
+"""A table of every kind of column through `track`, `schema generate`, `schema apply` and `run`.
+
+It arrives typed, and as it is in the table, for consumers in Python and in Java.
+"""
 
 from __future__ import annotations
 
