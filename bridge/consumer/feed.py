@@ -34,6 +34,7 @@ DEFAULTS = {
     "auto.offset.reset": "earliest",  # nothing is left out; the inbox knows what comes again
     "allow.auto.create.topics": "false",
     "reconnect.backoff.max.ms": "1000",
+    "queued.max.messages.kbytes": "16384",  # of each partition, ahead of what is handled
 }
 # Partitions that stay are not interrupted; the newer protocol does so by itself.
 CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}

@@ -73,7 +73,15 @@ def away(connection: psycopg.Connection[Any]) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise DatabaseUnavailable(f"the consumer's database: {_words(error)}") from error
+        raise lost(error) from error
+
+
+def lost(error: BaseException) -> DatabaseUnavailable:
+    """What Postgres said last, as one of our errors, wherever in the causes that is."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, psycopg.Error):
+        found = found.__cause__
+    return DatabaseUnavailable(f"the consumer's database: {_words(found) if found else 'the connection is closed'}")
 
 
 class Inbox:

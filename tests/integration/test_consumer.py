@@ -391,10 +391,13 @@ def test_a_handler_that_would_lose_its_event_is_told(
     assert reason in scene.parked()[0][2]
 
 
-def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene, attempt: int) -> None:
     def handle(message: Message, connection: Connection) -> None:
         write(message, connection)
         if message.value["n"] == 2:
+            if message.attempt < attempt:
+                raise ValueError("for the first time")
             connection.execute("commit")
 
     scene.send(*things(1, 2, 3, 4), key="a")
