@@ -603,7 +603,7 @@ MUTATIONS = (
     Mutation(
         "a timestamp may leave the years that readers know",
         "bridge/encoding/avro/logical.py",
-        "            if FIRST_DAY <= days <= LAST_DAY:",
+        "            if FIRST_MICRO <= micros <= LAST_MICRO:",
         "            if True:",
         "tests/unit/test_avro.py tests/unit/test_any_value.py",
     ),
