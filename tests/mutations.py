@@ -259,16 +259,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a transaction that failed in silence counts as committed",
-        "bridge/consumer/delivery.py",
-        "        if status == TransactionStatus.INERROR:",
-        "        if False:",
+        "bridge/consumer/handlers.py",
+        "    if status == TransactionStatus.INERROR:",
+        "    if False:",
         "tests/integration/test_consumer.py -k would_lose",
     ),
     Mutation(
         "a handler rolls back its event in silence",
-        "bridge/consumer/delivery.py",
-        "        except psycopg.Rollback as error:",
-        "        except KeyError as error:",
+        "bridge/consumer/handlers.py",
+        "    except psycopg.Rollback as error:",
+        "    except KeyError as error:",
         "tests/integration/test_consumer.py -k would_lose",
     ),
     Mutation(
