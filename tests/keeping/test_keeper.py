@@ -181,7 +181,7 @@ def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str)
     done = bridge(database, "partition", visits, "--every", "month", "--ahead", "2", "--keep-for", "1 year", "--json")
     assert json.loads(done.stdout) == {
         "parent": visits, "control": "at", "step": "month", "premake": 2, "keep_for": "1 year", "expiry": "drop",
-        "location": None, "leaving": {"partitions": 0, "first": None, "last": None},
+        "location": None, "format": "avro", "leaving": {"partitions": 0, "first": None, "last": None},
     }  # fmt: skip
     keep(database, "partitions")
     db.execute(f"insert into {visits} values (now(), 1), (now() + interval '1 month', 2)".encode())
