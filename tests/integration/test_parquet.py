@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from fix_archive import Shelf, bridge, done, in_binary, plain
 from hostile_table import hostile
@@ -16,8 +17,6 @@ from hostile_table import hostile
 from bridge.errors import ConfigError
 from bridge.keeping import cold_file, parquet_file
 from bridge.keeping.step import Outcome
-
-pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is optional")
 
 
 @pytest.fixture

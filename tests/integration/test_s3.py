@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -80,8 +81,9 @@ def test_a_flipped_byte_blocks_the_drop(shelf: Shelf, bucket: Bucket) -> None:
     assert shelf.of(id, "state") == "dropped"
 
 
-def test_a_subject_is_erased(shelf: Shelf, bucket: Bucket) -> None:
-    folder = bucket.folder()
+@pytest.mark.parametrize("format", ["avro", "parquet"])
+def test_a_subject_is_erased(shelf: Shelf, bucket: Bucket, format: str) -> None:
+    folder, shelf = bucket.folder(), replace(shelf, format=format)
     shelf.db.execute("create table bridge.outbox_taken (like bridge.outbox including all)")
     with unstamped(shelf.db):
         shelf.db.execute("""
@@ -100,6 +102,7 @@ def test_a_subject_is_erased(shelf: Shelf, bucket: Bucket) -> None:
         assert look(found, subject).rows == 0
     (path,) = bucket.files(folder, "part-*")
     assert path != former
+    assert path.endswith(f".{format}")
     assert [row["event_key"] for row in records(path, read(path)) if "Ada" not in str(row["payload"])] == ["k3"]
     assert read_manifest(shelf.of(id, "location")).rows == 10
     done(shelf, "verify", str(id))
