@@ -28,6 +28,7 @@ insert into bridge.policy (job, every) values
 create table bridge.keeper (
     only_one    boolean     primary key default true,
     owner       text,
+    pid         integer,     -- of its session; null behind a pooler
     lease_until timestamptz,
     constraint there_is_one check (only_one)
 ) with (fillfactor = 50);
