@@ -192,5 +192,6 @@ def as_toml(settings: Settings) -> str:
                 lines.append(f"{knob.name} = {json.dumps(value)}")
     for route in settings.routes:
         lines.append("[[routes]]")
-        lines += [f"{name} = {json.dumps(value)}" for name, value in asdict(route).items()]
+        given = {name: value for name, value in asdict(route).items() if value != getattr(Route(), name)}
+        lines += [f"{name} = {json.dumps(value)}" for name, value in given.items()]
     return "\n".join(lines)
