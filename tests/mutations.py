@@ -363,6 +363,13 @@ MUTATIONS = (
         " where true or owner = %(owner)s or",
         "tests/keeping/test_keeper.py -k one_keeper",
     ),
+    Mutation(
+        "a dead keeper's lease lasts",
+        "bridge/postgres/queries/take_keeper.sql",
+        "    or pid <> all (select a.pid from pg_stat_activity as a)\n",
+        "",
+        "tests/keeping/test_keeper.py -k dead_keepers_lease",
+    ),
     # Cold files: nothing is dropped that is not in them
     Mutation(
         "cold files are not read back",
