@@ -364,6 +364,13 @@ MUTATIONS = (
         "tests/keeping/test_keeper.py -k one_keeper",
     ),
     Mutation(
+        "a busy table is asked for each of its old partitions",
+        "bridge/keeping/retention.py",
+        " and busy[due.parent] < BUSY_TRIES",
+        "",
+        "tests/keeping/test_retention.py -k busy_table",
+    ),
+    Mutation(
         "a dead keeper's lease lasts",
         "bridge/postgres/queries/take_keeper.sql",
         "    or pid <> all (select a.pid from pg_stat_activity as a)\n",
