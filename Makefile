@@ -11,8 +11,10 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 	--allow-unsafe --generate-hashes --annotation-style=line \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
+DEBIAN := /usr/lib/postgresql/15/bin
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth views capture chaos long model fuzz mutations lock clean
+.PHONY: help venv demo test check bench scaling growth pinned views strays capture chaos long model fuzz mutations poison lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,11 +47,22 @@ growth: .venv/dev.stamp  ## Measure after 20 million events, under an old snapsh
 		--events 200000
 	$(BIN)/bridge local down --purge --dir build/bench
 
+pinned: .venv/dev.stamp  ## Measure table sizes at 2,000 events a second under an old snapshot for MINUTES=30, into docs/benchmarks/pinned
+	$(BIN)/bridge local up --dir build/bench
+	eval "$$($(BIN)/bridge local env --dir build/bench)" && PYTHONPATH=tests BRIDGE_TOPICS_REPLICATION_FACTOR=1 \
+		$(BIN)/python tests/bench/pinned.py --minutes $(or $(MINUTES),30) docs/benchmarks/pinned
+	$(BIN)/bridge local down --purge --dir build/bench
+
 views: .venv/dev.stamp  ## Measure refreshes of views, and searches in them, with CONTACTS=1000000, into docs/benchmarks/views
 	$(BIN)/bridge local up --dir build/bench --only postgres
 	eval "$$($(BIN)/bridge local env --dir build/bench)" && PYTHONPATH=tests $(BIN)/python tests/bench/views.py \
 		--contacts $(or $(CONTACTS),1000000) docs/benchmarks/views
 	$(BIN)/bridge local down --purge --dir build/bench
+
+strays: .venv/dev.stamp  ## Measure overdue partitions under writers, beside pg_partman on Debian's Postgres 15, into docs/benchmarks/strays
+	BRIDGE_LOCAL_POSTGRES_BIN=$(DEBIAN) $(BIN)/bridge local up --dir build/strays --only postgres
+	eval "$$($(BIN)/bridge local env --dir build/strays)" && $(BIN)/python tests/bench/strays.py docs/benchmarks/strays
+	BRIDGE_LOCAL_POSTGRES_BIN=$(DEBIAN) $(BIN)/bridge local down --purge --dir build/strays
 
 chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m chaos -s
@@ -71,6 +84,10 @@ fuzz: .venv/dev.stamp  ## Hostile rows, answers, rights and settings for MINUTES
 
 mutations: .venv/dev.stamp  ## Remove each protection in turn, and show which test notices; ONLY="words" for some
 	$(BIN)/python tests/mutations.py $(ONLY)
+
+poison: .venv/dev.stamp  ## 100,000 events, 1,000 of them of every kind that cannot be published, at 80 % of the clean rate at least
+	BRIDGE_TEST_POISON_EVENTS=100000 BRIDGE_TEST_POISON_ROUNDS=3 BRIDGE_TEST_POISON_SHARE=0.8 \
+		$(BIN)/pytest tests/failure/test_poison.py --timeout 0 -s
 
 lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -

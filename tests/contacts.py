@@ -75,7 +75,7 @@ SEARCHES = {
         "select open_amount_usd from crm.territory_management_view where lower(name) = lower('TERRITORY 1')"
     ),
     "all contacts of a territory": OF_A_TERRITORY,
-    "those whose name begins so": f"{OF_A_TERRITORY} and lower(c.last_name) like 'beren%'",
+    "those whose name begins so": f"{OF_A_TERRITORY} and lower(c.last_name) like 'kelab%'",
 }
 WITHOUT_INDEX = {"text anywhere in a last name": f"{ALL} where lower(last_name) like '%enert%'"}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from bridge.keeping import cold_file
 from bridge.keeping.archive import archive
@@ -39,8 +40,8 @@ with connect(url) as conn:
         list(archive(house))
 """
 RETIRE = """
-    insert into bridge.retired_partition (parent, leaf, relation, range_from, range_to, expiry, location, rows)
-    values (%s, %s, %s::regclass, '2020-01-01', '2020-01-02', 'files', %s, %s) returning id"""
+    insert into bridge.retired_partition (parent, leaf, relation, range_from, range_to, expiry, location, format, rows)
+    values (%s, %s, %s::regclass, '2020-01-01', '2020-01-02', 'files', %s, %s, %s) returning id"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Shelf:
     url: str
     db: Db
     location: Path
+    format: str = "avro"
 
     @property
     def log(self) -> Path:
@@ -58,7 +60,7 @@ class Shelf:
 
     def retire(self, leaf: str, *, parent: str = "public.parent", rows: int | None = None) -> int:
         """Write a table down as a partition that was taken out; returns its number."""
-        row = self.db.execute(RETIRE, (parent, leaf, leaf, str(self.location), rows)).fetchone()
+        row = self.db.execute(RETIRE, (parent, leaf, leaf, str(self.location), self.format, rows)).fetchone()
         assert row is not None
         return int(row[0])
 
@@ -95,9 +97,9 @@ class Shelf:
         assert row is not None
         return row[0]
 
-    def files(self, pattern: str = "*.avro") -> list[Path]:
-        """What lies in the location, by name."""
-        return sorted(path for path in self.location.rglob(pattern) if path.is_file())
+    def files(self, pattern: str = "") -> list[Path]:
+        """What lies in the location, by name: the files with rows, if no pattern is given."""
+        return sorted(path for path in self.location.rglob(pattern or f"*.{self.format}") if path.is_file())
 
     def sums(self, table: str) -> tuple[int, str]:
         """Rows and checksum of a table, as the database computes them."""
@@ -110,3 +112,31 @@ class Shelf:
         row = self.db.execute("select to_regclass(%s) is not null", (table,)).fetchone()
         assert row is not None
         return bool(row[0])
+
+
+def plain(shelf: Shelf, table: str, rows: int = 10, text: str = "repeat('x', 20)") -> None:
+    shelf.db.execute(
+        f"create table {table} as select g as id, {text} as text from generate_series(1, {rows}) g".encode()
+    )
+
+
+def bridge(shelf: Shelf, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BRIDGE_DATABASE_URL": shelf.url}
+    command = [sys.executable, "-m", "bridge", "archive", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def done(shelf: Shelf, *arguments: str) -> str:
+    result = bridge(shelf, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def in_binary(shelf: Shelf, table: str, order: str) -> bytes:
+    """A table as Postgres sends it in binary form, which no output function has made text of."""
+    names = [name for (name,) in shelf.db.execute("select name from bridge.cold_columns(%s::regclass)", (table,))]
+    query = sql.SQL("copy (select {} from {} order by {}) to stdout (format binary)").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.SQL(table), sql.Identifier(order)
+    )
+    with shelf.db.cursor() as cursor, cursor.copy(query) as copy:
+        return b"".join(bytes(data) for data in copy)

@@ -30,6 +30,7 @@ class Archived:
     files: int
     bytes: int
     location: str
+    format: str
     detached_at: datetime
     changed_at: datetime
     trouble: str | None

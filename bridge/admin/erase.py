@@ -23,7 +23,7 @@ from bridge.failpoint import failpoint
 from bridge.keeping.cold_erasure import Folder, Held, erase_in, folders, look
 from bridge.keeping.keeper import LEASE_SECONDS
 from bridge.keeping.subject import Subject
-from bridge.postgres.connection import connect
+from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
@@ -157,7 +157,8 @@ class _Erasing:
         owner = f"bridge erase {erasure}"
         while not self._take_lease(owner):
             if time.monotonic() > ends:
-                raise BridgeError("a keeper is at work", hint="Try again; the lease of one that died lasts 5 minutes")
+                hint = "Try again; behind a pooler, the lease of one that died lasts 5 minutes"
+                raise BridgeError("a keeper is at work", hint=hint)
             time.sleep(0.2)
         self._owner = owner
         try:
@@ -167,7 +168,7 @@ class _Erasing:
                 self._conn.execute(query("release_keeper"), {"owner": owner})
 
     def _take_lease(self, owner: str) -> bool:
-        lease = {"owner": owner, "lease_seconds": LEASE_SECONDS}
+        lease = {"owner": owner, "lease_seconds": LEASE_SECONDS, "is_pooled": is_pooled(self._conn)}
         return self._conn.execute(query("take_keeper"), lease).fetchone() is not None
 
     def _tell(self, what: str, done: int, total: int) -> None:

@@ -38,10 +38,13 @@ class _Known:
     range_from: str | None
     range_to: str | None
     location: str | None
+    format: str
     retired_id: int | None
 
 
-def export(conn: psycopg.Connection, settings: Settings, name: str, location: str | None) -> str:
+def export(
+    conn: psycopg.Connection, settings: Settings, name: str, location: str | None, format: str | None = None
+) -> str:
     """Write a table to cold files, read them back, and return the manifest's place.
 
     One that is on its way there is written anew, unless another location is given: its former files count no more. Any
@@ -55,16 +58,16 @@ def export(conn: psycopg.Connection, settings: Settings, name: str, location: st
     if known is None or not known.is_table:
         raise ConfigError(f"{table.name} is no plain table", hint="Name one of its table partitions")
     if known.retired_id is not None and location is None:
-        return _again(conn, settings, known.retired_id)
+        return _again(conn, settings, known.retired_id, format)
     if not (location or known.location):
         raise ConfigError(f"no location is known for {table.name}", hint="Give one with --to")
-    return _snapshot(conn, table, known, str(location or known.location))
+    return _snapshot(conn, table, known, str(location or known.location), format or known.format)
 
 
-def _again(conn: psycopg.Connection, settings: Settings, id: int) -> str:
+def _again(conn: psycopg.Connection, settings: Settings, id: int, format: str | None) -> str:
     now = retired.current(conn, id)
     location = None if now is None else now.location if now.state == "detached" else location_of(now.location)
-    conn.execute(query("export_again"), {"id": id, "location": location})
+    conn.execute(query("export_again"), {"id": id, "location": location, "format": format})
     house = House(conn, settings, lambda _seconds: True)
     now = retired.current(conn, id)
     steps = [] if now is None else list(move_on(house, now, drop=False))
@@ -77,7 +80,7 @@ def _again(conn: psycopg.Connection, settings: Settings, id: int) -> str:
     return verified.location
 
 
-def _snapshot(conn: psycopg.Connection, table: Table, known: _Known, location: str) -> str:
+def _snapshot(conn: psycopg.Connection, table: Table, known: _Known, location: str, format: str) -> str:
     source = source_of(conn)
     folder = folder_of(location, source, known.parent or "tables", table.name, new_folder_id())
     with conn.transaction():
@@ -88,7 +91,7 @@ def _snapshot(conn: psycopg.Connection, table: Table, known: _Known, location: s
         retired.open_table(conn, table.oid)
         rows = retired.fetched(conn)
         files: list[ColdFile] = []
-        while packed := pack(coder, rows):
+        while packed := pack(coder, rows, format):
             files.append(write_file(folder, len(files) + 1, packed))
         held = conn.execute(query("sum_rows"), {"relation": table.oid}).fetchone()
     if held != total(files):

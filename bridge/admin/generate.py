@@ -16,6 +16,7 @@ from bridge.admin.type_evolution import bare
 from bridge.admin.typed_schema import Wishes, typed_schema
 from bridge.encoding.change import ChangeSchema
 from bridge.errors import ConfigError
+from bridge.settings import Settings
 
 
 class Generated(NamedTuple):
@@ -48,6 +49,15 @@ def generate(conn: psycopg.Connection, table: str, wishes: Wishes, file: Path | 
     changes = [] if text == former_text else differences(former, schema)
     full_name = f"{schema['namespace']}.{schema['name']}" if "namespace" in schema else schema["name"]
     return Generated(text, changes, shape.identity.entity_type, shape.identity.is_tracked, full_name)
+
+
+def routed_file(conn: psycopg.Connection, table: str, settings: Settings) -> Path:
+    """The schema's file of the route of a table. Raises ConfigError where it has none."""
+    entity_type = read_shape(conn, find_table(conn, table)).identity.entity_type
+    route = next((route for route in settings.routes if route.table == entity_type and route.subject), None)
+    if route is None or settings.schemas is None:
+        raise ConfigError(f"no route with a schema names the table {entity_type!r}", hint="Name the file with --out")
+    return settings.schemas / f"{route.subject}.avsc"
 
 
 def read_former(file: Path) -> str | None:

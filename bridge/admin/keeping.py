@@ -39,7 +39,11 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class PartitionStatus:
-    """One partitioned table: until when rows have a partition to go to, and how many had none."""
+    """One partitioned table: until when rows have a partition to go to, how many had none, and how many never have.
+
+    Those are of no time that a partition could have, infinity for one. They are read and published as all others, and
+    nothing is to be done about them.
+    """
 
     parent: str
     step: str
@@ -47,6 +51,7 @@ class PartitionStatus:
     covered_until: datetime | None
     runway_seconds: float
     default_rows: int
+    timeless_rows: int
 
 
 class Obstacle(NamedTuple):
@@ -106,5 +111,5 @@ def read_keeping(conn: psycopg.Connection) -> Keeping:
             due = conn.execute(query("due_partitions")).fetchall()
     except errors.InsufficientPrivilege as error:
         return Keeping(trouble=error.diag.message_primary)
-    obstacles = (Obstacle(leaf, reason) for _, leaf, reason in due if reason is not None)
+    obstacles = (Obstacle(leaf, reason) for _, leaf, _, reason in due if reason is not None)
     return Keeping(tuple(jobs), tuple(partitions), tuple(obstacles))

@@ -36,6 +36,7 @@ class Policy(NamedTuple):
     keep_for: str | None
     expiry: str
     location: str | None
+    format: str
 
     @property
     def lines(self) -> list[str]:
@@ -47,7 +48,7 @@ class Policy(NamedTuple):
             "drop": "dropped",
             "detach": "detached, and stays as a table of its own",
             "archive": "dropped, once its rows are in bridge.activity_log_archive",
-            "files": f"dropped, once it lies in cold files in {self.location}",
+            "files": f"dropped, once it lies in cold files ({self.format.capitalize()}) in {self.location}",
         }
         return [*lines, f"  {self.keep_for} after its end a partition is {ends[self.expiry]}"]
 

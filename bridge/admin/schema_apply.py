@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.admin.schema_plan import Action, Plan, Planner, Step
+from bridge.admin.schema_plan import Planner
+from bridge.admin.schema_steps import Action, Plan, Step
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.errors import SchemaRefused
 from bridge.registry.history import History

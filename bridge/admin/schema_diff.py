@@ -9,7 +9,8 @@ from bridge.admin.schema_former import Former, FormerRegistry, Version
 from bridge.admin.schema_set import SchemaSet
 from bridge.configuration.load import Configuration
 from bridge.encoding.avro.attributes import InvalidSchema
-from bridge.encoding.avro.differences import Difference, differences
+from bridge.encoding.avro.changes import Difference
+from bridge.encoding.avro.differences import differences
 from bridge.encoding.avro.parsing import parse
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.text import printable

@@ -14,7 +14,8 @@ from bridge.encoding.avro.differences import differences
 from bridge.encoding.avro.library import SUFFIX, SchemaDirectory, SchemaLibrary
 from bridge.encoding.avro.parsing import parse
 from bridge.errors import BridgeError, ConfigError
-from bridge.registry.api import Registered, RegistryApi
+from bridge.registry.answers import Registered
+from bridge.registry.api import RegistryApi
 from bridge.registry.history import History
 
 

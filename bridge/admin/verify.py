@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ import psycopg
 
 from bridge.admin.verify_missing import judge_missing
 from bridge.admin.verify_scope import Progress, Scope, scope_of, silent
-from bridge.admin.verify_topics import is_id, read_topics
+from bridge.admin.verify_topics import Found, is_id, read_topics
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -52,8 +52,9 @@ class Verdict:
 
     `not_judged` are numbers of events by reason: `trimmed`, `compacted` (Kafka may have removed the record), `unrouted`
     (no route says in which topic), `erased` (emptied by `bridge erase`), `departed` (records whose event's table
-    partition was taken out). `trimmed`: topics that no longer have their first records. `moved`: event types of which
-    all that is lost precedes the first record in their topic. `gaps`: what would explain phantoms.
+    partition was taken out). `missing`: topics that Kafka does not have. `trimmed`: topics that no longer have their
+    first records. `moved`: event types of which all that is lost precedes the first record in their topic. `gaps`: what
+    would explain phantoms.
     """
 
     events: int
@@ -68,6 +69,7 @@ class Verdict:
     examples: Mapping[str, tuple[str, ...]]
     not_judged: Mapping[str, int]
     reused: int | None
+    missing: tuple[str, ...]
     trimmed: tuple[str, ...]
     moved: tuple[str, ...]
     gaps: tuple[Gap, ...]
@@ -112,7 +114,7 @@ def verify(
             judge_missing(conn, audit, scope, found)
         audit.execute(query("verify_forget"), scope.span)
         audit.executescript(query("verify_compare"))
-        return _verdict(audit, scope, reused, found.trimmed, begun)
+        return _verdict(audit, scope, reused, found, begun)
 
 
 def _read_database(conn: psycopg.Connection, audit: sqlite3.Connection, scope: Scope, progress: Progress) -> int | None:
@@ -148,9 +150,7 @@ def _look_again(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
     _note_partitions(conn, audit)
 
 
-def _verdict(
-    audit: sqlite3.Connection, scope: Scope, reused: int | None, trimmed: Sequence[str], begun: float
-) -> Verdict:
+def _verdict(audit: sqlite3.Connection, scope: Scope, reused: int | None, topics: Found, begun: float) -> Verdict:
     events, records, published, pending, dead = audit.execute(query("verify_counts")).fetchone()
     found = audit.execute(query("verify_differences")).fetchall()
     number = {kind: count for kind, count, _ in found}
@@ -167,7 +167,8 @@ def _verdict(
         examples={kind: tuple(json.loads(ids)) for kind, _, ids in found},
         not_judged=dict(audit.execute(query("verify_reasons")).fetchall()),
         reused=reused,
-        trimmed=tuple(trimmed),
+        missing=tuple(topics.missing),
+        trimmed=tuple(topics.trimmed),
         moved=tuple(str(scope.routes[number - 1]) for (number,) in audit.execute(query("verify_moved"))),
         gaps=tuple(_gap(*row) for row in audit.execute(query("verify_unpartitioned"))),
         seconds=round(time.monotonic() - begun, 3),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,9 +62,10 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The topics that there are, by name."""
+    """The topics that there are, by name; and those that Kafka does not have."""
 
     topics: Mapping[str, Topic] = field(default_factory=dict)
+    missing: Sequence[str] = ()
 
     @property
     def trimmed(self) -> list[str]:
@@ -101,7 +102,8 @@ def read_topics(settings: Settings, audit: sqlite3.Connection, scope: Scope, pro
                 else None,
             )
             for number, name in enumerate(names)
-        }
+        },
+        [topic for topic in scope.topics if topic not in exist],
     )
 
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import LiteralString
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 from psycopg import sql
 
+from bridge.admin.config import given_keys
 from bridge.bench.measured import Measured
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import Cluster
@@ -192,5 +193,5 @@ def as_toml(settings: Settings) -> str:
                 lines.append(f"{knob.name} = {json.dumps(value)}")
     for route in settings.routes:
         lines.append("[[routes]]")
-        lines += [f"{name} = {json.dumps(value)}" for name, value in asdict(route).items()]
+        lines += [f"{name} = {json.dumps(value)}" for name, value in given_keys(route)]
     return "\n".join(lines)

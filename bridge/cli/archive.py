@@ -49,8 +49,9 @@ def list_command(config: Path | None, as_json: bool) -> None:
 @archive.command("export")
 @click.argument("table")
 @click.option("--to", "location", help="Where to. Default: where the policy of its parent says.")
+@click.option("--format", type=click.Choice(["avro", "parquet"]), help="Default: as it was, or as the policy says.")
 @config_option
-def export_command(table: str, location: str | None, config: Path | None) -> None:
+def export_command(table: str, location: str | None, format: str | None, config: Path | None) -> None:
     """Write a table partition to cold files now, and read them back; nothing is dropped.
 
     One that was taken out for cold files is written anew, and its former files no longer count. One that is still in
@@ -58,7 +59,7 @@ def export_command(table: str, location: str | None, config: Path | None) -> Non
     """
     settings = load(config)
     with _database(settings) as conn:
-        echo(export(conn, settings, table, location))
+        echo(export(conn, settings, table, location, format))
 
 
 @archive.command("verify")

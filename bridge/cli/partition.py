@@ -26,6 +26,7 @@ from bridge.postgres.migrate import require_current
     help="How it leaves: at first, drop. archive: the activity log's rows, to its archive table.",
 )
 @click.option("--to", "location", metavar="LOCATION", help="Where cold files go: a directory, or a URL (s3://...).")
+@click.option("--format", type=click.Choice(["avro", "parquet"]), help="Of cold files: at first, avro.")
 @click.option("--forget", is_flag=True, help="Do not look after it any more; all its partitions stay.")
 @click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -38,6 +39,7 @@ def partition_command(
     keep_for: str | None,
     expiry: str | None,
     location: str | None,
+    format: str | None,
     forget: bool,
     dry_run: bool,
     as_json: bool,
@@ -50,6 +52,7 @@ def partition_command(
     """
     wanted = {
         "by": by, "every": every, "ahead": ahead, "keep_for": keep_for, "expiry": expiry, "location": location,
+        "format": format,
     }  # fmt: skip
     if forget and any(value is not None for value in wanted.values()):
         raise click.UsageError("--forget goes with nothing else")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.admin.generate import generate, route_text, write_schema
+from bridge.admin.generate import generate, route_text, routed_file, write_schema
 from bridge.admin.typed_schema import Wishes
 from bridge.cli.options import config_option, plain_text
 from bridge.cli.terminal import echo
@@ -40,12 +40,14 @@ def schema_generate_command(
 
     TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; it need not be tracked yet. Where FILE is there
     already, the schema reads what was written with it, and what it was made with (--after-only, --name, --text) stays.
-    Exit code 4: there can be no such schema, for a column's type became another.
+    --check without --out is about the file of the table's route. Exit code 4: there can be no such schema, for a
+    column's type became another.
     """
-    if check and out is None:
-        raise click.UsageError("--check goes with --out")
-    with connect(load(config).database.url, application_name="bridge schema generate") as conn:
+    settings = load(config)
+    with connect(settings.database.url, application_name="bridge schema generate") as conn:
         require_current(conn)
+        if check and out is None:
+            out = routed_file(conn, table, settings)
         found = generate(conn, table, Wishes(name, after_only, text), out)
     if check:
         echo(*(f"{out}: {difference}" for difference in found.differences))

@@ -101,6 +101,8 @@ def describe(verdict: Verdict) -> list[str]:
             f"The sequence bridge.event_seq was set back behind the number {verdict.reused:,}: events written since "
             "may lie below where relays read. Start a relay, which stops its shards, and run bridge recover."
         )
+    if verdict.missing:
+        lines.append(f"Kafka has no topic {', '.join(verdict.missing)}.")
     if verdict.trimmed:
         lines.append(f"Kafka has removed the first records of {', '.join(verdict.trimmed)}.")
     if verdict.moved:

@@ -12,15 +12,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.pq import TransactionStatus
 
 from bridge.consumer.decoding import Decoder, Undecodable
-from bridge.consumer.handlers import Handler, Handlers
-from bridge.consumer.inbox import Inbox
+from bridge.consumer.handlers import Handler, Handlers, TransactionEnded, call
+from bridge.consumer.inbox import Inbox, lost
 from bridge.consumer.message import Arrived, Message
-from bridge.consumer.parked import ParkedEvents, State, place
+from bridge.consumer.parked import Parked, ParkedEvents, State, place
 from bridge.consumer.patience import Patience
-from bridge.errors import BridgeError, DatabaseUnavailable, Unavailable
+from bridge.errors import ConfigError, DatabaseUnavailable, Unavailable
 
 BUSY_SECONDS = 5.0  # in one transaction, which commits then: Kafka wants to hear from us, and others wait for locks
 
@@ -31,10 +30,6 @@ class HandlerFailed(Exception):
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.index = index
-
-
-class TransactionEnded(BridgeError):
-    """A handler committed or rolled back what was not its own to end."""
 
 
 class Wanted(NamedTuple):
@@ -85,7 +80,7 @@ class Delivery:
 
     def park(self, record: Arrived, error: BaseException) -> None:
         """Its handler failed: it is tried again later, and the next of its key wait. Raises DatabaseUnavailable."""
-        with self._transaction(1):
+        with self._transaction():
             if self.inbox.receive([record]) == [True]:
                 state, seconds = self._patience.after(1)
                 reason = self._patience.told(record, state, 1, error)
@@ -93,7 +88,7 @@ class Delivery:
 
     def retry(self) -> bool:
         """Try one parked event, if one is due; returns whether one was. Raises DatabaseUnavailable, ConfigError."""
-        with self._transaction(1):
+        with self._transaction():
             parked = self.parked.take()
             if parked is None:
                 return False
@@ -103,20 +98,27 @@ class Delivery:
                     handler = self._handlers.find(parked.record.type)
                     if handler is None:
                         raise Undecodable("it has no handler any more")
-                    self._call(handler, self._decoder.decode(parked.record, attempts))
+                    call(handler, self._decoder.decode(parked.record, attempts), self._connection)
                     self._connection.execute("set constraints all immediate")  # or the end would fail, and tell nobody
+            except TransactionEnded:
+                self.parked.unpark(parked)  # what it did is committed
+                raise
             except Exception as error:
-                if self._connection.closed or (isinstance(error, BridgeError) and not _is_the_records(error)):
+                if self._connection.closed or isinstance(error, ConfigError | DatabaseUnavailable):
                     raise
-                if isinstance(error, Unavailable):  # which counts for nothing
-                    attempts, state, seconds = parked.attempts, State.RETRYING, self._patience.pause(attempts)
-                else:
-                    state, seconds = self._patience.after(attempts, is_hopeless=isinstance(error, Undecodable))
-                reason = self._patience.told(parked.record, state, attempts, error)
-                self.parked.park_again(parked, state, attempts=attempts, seconds=seconds, reason=reason)
+                self._park_again(parked, attempts, error)
             else:
                 self.parked.unpark(parked)
         return True
+
+    def _park_again(self, parked: Parked, attempts: int, error: Exception) -> None:
+        if isinstance(error, Unavailable):  # which counts for nothing
+            attempts, seconds = parked.attempts, self._patience.pause(attempts)
+            self.parked.park_again(parked, State.RETRYING, attempts=attempts, seconds=seconds, reason=str(error))
+            return
+        state, seconds = self._patience.after(attempts, is_hopeless=isinstance(error, Undecodable))
+        reason = self._patience.told(parked.record, state, attempts, error)
+        self.parked.park_again(parked, state, attempts=attempts, seconds=seconds, reason=reason)
 
     def _wanted(self, records: Sequence[Arrived]) -> tuple[list[Wanted], int]:
         """Those with a handler, decoded before a transaction is open, and how many have been looked at.
@@ -149,44 +151,25 @@ class Delivery:
                 blocked.add(where)
         else:
             try:
-                self._call(each.handler, each.message)
+                call(each.handler, each.message, self._connection)
             except TransactionEnded:
                 raise
             except Exception as error:
                 raise HandlerFailed(each.position) from error
-
-    def _call(self, handler: Handler, message: Message) -> None:
-        try:
-            handler(message, self._connection)
-        except psycopg.Rollback as error:  # which would pass in silence, and the event with it
-            raise RuntimeError("the handler raised psycopg.Rollback outside of a transaction of its own") from error
-        status = self._connection.info.transaction_status
-        if status == TransactionStatus.INERROR:  # in silence, too: COMMIT would answer ROLLBACK
-            raise RuntimeError("the handler caught an error of the database outside of a transaction() of its own")
-        if status == TransactionStatus.IDLE:
-            raise TransactionEnded(
-                f"the handler of {message.type} ended the transaction",
-                hint="A handler must not send COMMIT or ROLLBACK; connection.transaction() gives it one of its own",
-            )
 
     def _forget(self, rest: Sequence[Wanted]) -> None:
         if rest:
             self.inbox.forget([each.record for each in rest])
 
     @contextmanager
-    def _transaction(self, count: int) -> Iterator[None]:
-        """One transaction; where its end is refused, one of the `count` records is to blame, and they are halved."""
+    def _transaction(self, count: int | None = None) -> Iterator[None]:
+        """One transaction; where its end is refused, one of `count` records is to blame, and they are halved."""
         try:
             with self._connection.transaction():
                 yield
         except Exception as error:
             if self._connection.closed:
-                raise DatabaseUnavailable("the consumer's database is away") from error
+                raise lost(error) from error
             if isinstance(error, psycopg.Error):
-                raise HandlerFailed(count // 2) from error
+                raise lost(error) if count is None else HandlerFailed(count // 2) from error
             raise
-
-
-def _is_the_records(error: BridgeError) -> bool:
-    """Whether an error of ours is about one record, so that others can go on."""
-    return isinstance(error, Undecodable | Unavailable) and not isinstance(error, DatabaseUnavailable)

@@ -32,10 +32,12 @@ OURS = {
 }
 DEFAULTS = {
     "auto.offset.reset": "earliest",  # nothing is left out; the inbox knows what comes again
-    "partition.assignment.strategy": "cooperative-sticky",  # partitions that stay are not interrupted
     "allow.auto.create.topics": "false",
     "reconnect.backoff.max.ms": "1000",
+    "queued.max.messages.kbytes": "16384",  # of each partition, ahead of what is handled
 }
+# Partitions that stay are not interrupted; the newer protocol does so by itself.
+CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
@@ -47,7 +49,8 @@ class Feed:
         """`properties` are librdkafka's. Raises ConfigError for one that it does not take, or that is ours to set."""
         if ours := properties.keys() & {*OURS, "group.id", "bootstrap.servers"}:
             raise ConfigError(f"the property {sorted(ours)[0]} is not to be set: what a consumer promises rests on it")
-        settings: dict[str, Any] = {**DEFAULTS, **properties, **OURS, "bootstrap.servers": kafka, "group.id": group}
+        defaults = DEFAULTS if properties.get("group.protocol") == "consumer" else DEFAULTS | CLASSIC
+        settings: dict[str, Any] = {**defaults, **properties, **OURS, "bootstrap.servers": kafka, "group.id": group}
         self._records: deque[Arrived] = deque()  # fetched, and not done
         self._done: dict[tuple[str, int], int] = {}  # what to commit: offsets behind the last that is done
         self._said: set[int] = set()
@@ -65,7 +68,7 @@ class Feed:
         if not self._records:
             first = self._kafka.poll(STEP_SECONDS)
             if first is not None:
-                self._take([first, *self._kafka.consume(most, 0)])
+                self._take([first, *(self._kafka.consume(most - 1, 0) if most > 1 else ())])
         return [self._records[n] for n in range(min(most, len(self._records)))]
 
     def done(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Which function an event of a type is given to."""
+"""Which function an event of a type is given to, and the ways in which one can lose its event in silence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from bridge.consumer.message import Message
+from bridge.errors import BridgeError
+from bridge.text import printable
 
 Handler: TypeAlias = Callable[[Message, psycopg.Connection[Any]], None]
 H = TypeVar("H", bound=Handler)
+
+
+class TransactionEnded(BridgeError):
+    """A handler committed or rolled back what was not its own to end."""
 
 
 class Handlers:
@@ -34,3 +41,22 @@ class Handlers:
             return self._exact[event_type]
         fitting = [prefix for prefix in self._prefixes if event_type.startswith(prefix)]
         return self._prefixes[max(fitting, key=len)] if fitting else None
+
+
+def call(handler: Handler, message: Message, connection: psycopg.Connection[Any]) -> None:
+    """Call it within the transaction that is open. Raises TransactionEnded, and what the handler raises.
+
+    RuntimeError where the transaction could not commit what the handler believes to have written.
+    """
+    try:
+        handler(message, connection)
+    except psycopg.Rollback as error:  # which would pass in silence, and the event with it
+        raise RuntimeError("the handler raised psycopg.Rollback outside of a transaction of its own") from error
+    status = connection.info.transaction_status
+    if status == TransactionStatus.INERROR:  # in silence, too: COMMIT would answer ROLLBACK
+        raise RuntimeError("the handler caught an error of the database outside of a transaction() of its own")
+    if status == TransactionStatus.IDLE:
+        raise TransactionEnded(
+            f"the handler of {printable(message.type)} ended the transaction",
+            hint="A handler must not send COMMIT or ROLLBACK; connection.transaction() gives it one of its own",
+        )

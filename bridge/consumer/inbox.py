@@ -9,11 +9,13 @@ from typing import Any
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
 from bridge.consumer.message import Arrived
 from bridge.consumer.queries import query
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.network import NETWORK_DEFAULTS
 from bridge.resources import resource
 from bridge.text import printable
 
@@ -44,7 +46,12 @@ def create_inbox(database: str) -> None:
 def connect(database: str, name: str) -> psycopg.Connection[Any]:
     """A connection for transactions of READ COMMITTED. Raises ConfigError for a malformed URL, DatabaseUnavailable."""
     try:
-        connection = psycopg.connect(database, autocommit=True, application_name=f"bridge.consumer {name}"[:63])
+        given: dict[str, Any] = {
+            **NETWORK_DEFAULTS,
+            "application_name": f"bridge.consumer {name}"[:63],
+            **conninfo_to_dict(database),
+        }
+        connection = psycopg.connect(make_conninfo(**given), autocommit=True)
     except psycopg.ProgrammingError as error:
         raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from error
     except psycopg.OperationalError as error:
@@ -66,7 +73,15 @@ def away(connection: psycopg.Connection[Any]) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise DatabaseUnavailable(f"the consumer's database: {_words(error)}") from error
+        raise lost(error) from error
+
+
+def lost(error: BaseException) -> DatabaseUnavailable:
+    """What Postgres said last, as one of our errors, wherever in the causes that is."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, psycopg.Error):
+        found = found.__cause__
+    return DatabaseUnavailable(f"the consumer's database: {_words(found) if found else 'the connection is closed'}")
 
 
 class Inbox:

@@ -15,7 +15,7 @@ import psycopg
 from bridge.backoff import FORESEEN_SECONDS, backoff
 from bridge.consumer.delivery import Delivery, HandlerFailed
 from bridge.consumer.feed import Feed
-from bridge.errors import DatabaseUnavailable, Unavailable
+from bridge.errors import Unavailable
 
 logger = logging.getLogger("bridge.consumer")
 
@@ -75,13 +75,10 @@ class Loop:
         began = time.monotonic()
         if began < self._look_at:
             return
-        try:
-            while not self.is_ending() and time.monotonic() < began + RETRY_SECONDS:
-                if not delivery.retry():
-                    self._look_at = time.monotonic() + LOOK_SECONDS
-                    return
-        except HandlerFailed as failure:
-            raise DatabaseUnavailable("the consumer's database refused a commit") from failure
+        while not self.is_ending() and time.monotonic() < began + RETRY_SECONDS:
+            if not delivery.retry():
+                self._look_at = time.monotonic() + LOOK_SECONDS
+                return
 
     def _clean(self, delivery: Delivery) -> None:
         if time.monotonic() >= self._clean_at and not delivery.inbox.clean(self.keep):

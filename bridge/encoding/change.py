@@ -7,9 +7,6 @@ Such a schema says by its attribute `bridge` that it is one. Its record has, in 
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from decimal import Decimal
-from itertools import groupby
 from typing import Any, Final
 
 import fastavro
@@ -18,55 +15,17 @@ import msgspec
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
 from bridge.encoding.avro.schema import INVALID_SCHEMA
+from bridge.encoding.change_payload import USUAL, WHATEVER, Change
 from bridge.encoding.row import OURS, UNUSUAL, Row, RowCompiler, ours
-from bridge.encoding.straight import MOST_KNOWN, Alike, Field, is_too_precise, writer
+from bridge.encoding.straight import Field, together, writer
+from bridge.encoding.templates import is_too_precise
 from bridge.errors import ConfigError, EncodingError
 
 CHANGE: Final = "change"  # the form of such a record
 STATES: Final = {"before": "previous_state", "after": "new_state"}
 # What changes of a table mostly have alike
 ALIKE: Final = ("action", "changed_fields", "performed_by", "actor_status", "change_summary", "entity_type")
-STATE: Final = "record"  # of types, one that only its own function writes
-
-
-class Change(msgspec.Struct, gc=False):
-    """The payload of `entity.changed`, as bridge.change_payload() makes it."""
-
-    id: str
-    seq: int
-    entity_type: str
-    entity_id: str
-    action: str
-    entity_type_id: str | None = None
-    entity_event_type: str | None = None
-    performed_by: str | None = None
-    actor_status: str | None = None
-    previous_state: Any = None
-    new_state: Any = None
-    changed_fields: tuple[str, ...] | None = None
-    change_summary: str | None = None
-    occurred_at: datetime | None = None
-
-
-class AnyChange(Change, gc=False):
-    """The same, whatever is in it."""
-
-    id: Any
-    seq: Any
-    entity_type: Any
-    entity_id: Any
-    action: Any
-    entity_type_id: Any = None
-    entity_event_type: Any = None
-    performed_by: Any = None
-    actor_status: Any = None
-    changed_fields: Any = None
-    change_summary: Any = None
-    occurred_at: Any = None
-
-
-USUAL: Final = msgspec.json.Decoder(Change).decode
-WHATEVER: Final = msgspec.json.Decoder(AnyChange, float_hook=Decimal).decode
+WRITTEN: Final = "record"  # of types, that of what is bytes already
 
 
 def is_change(document: Any) -> bool:
@@ -100,7 +59,7 @@ class ChangeSchema:
         except INVALID_SCHEMA as error:
             raise ConfigError(f"{self._where} is not valid Avro: {error}") from error
         self.text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        self._write = writer(_straight(self._fields))
+        self._write = writer(together([Field(*field) for field in self._fields], ALIKE))
 
     def encode(self, payload: str) -> bytes:
         """The Avro body of an `entity.changed` payload, JSON text.
@@ -154,7 +113,8 @@ class ChangeSchema:
         for field in record["fields"]:
             name, kind = field["name"], self._resolved(field["type"])
             if name in STATES:
-                self._fields.append((STATES[name], STATE, self._state(field)))
+                kind = [branch if branch == "null" else WRITTEN for branch in field["type"]]
+                self._fields.append((STATES[name], kind, self._state(field)))
             elif isinstance(kind, dict) and kind["type"] == "record":
                 self._take_fields(kind)
             elif name == "changed_fields":
@@ -163,7 +123,7 @@ class ChangeSchema:
             elif name in Change.__struct_fields__:
                 self._fields.append((name, kind, self._plain.compile(field["type"])))
             else:
-                self._fields.append(("seq", STATE, self._constant(field)))
+                self._fields.append(("seq", [], self._constant(field)))  # of no type that has lines of its own
 
     def _state(self, field: dict[str, Any]) -> Write:
         branches = field["type"]
@@ -188,32 +148,6 @@ class ChangeSchema:
 
     def _resolved(self, schema: Any) -> Any:
         return self._definitions.get(schema, schema) if isinstance(schema, str) else schema
-
-
-def _straight(fields: list[tuple[str, Any, Write]]) -> list[Field | Alike]:
-    found: list[Field | Alike] = []
-    for is_alike, group in groupby(fields, key=lambda field: field[0] in ALIKE):
-        run = list(group)
-        if is_alike:
-            found.append(Alike([name for name, _, _ in run], _Known([write for _, _, write in run])))
-        else:
-            found += [Field(*field) for field in run]
-    return found
-
-
-class _Known(dict[tuple[Any, ...], bytes]):
-    """Of values that were written before, the bytes together."""
-
-    def __init__(self, writes: list[Write]) -> None:
-        super().__init__()
-        self._writes = writes
-
-    def __missing__(self, values: tuple[Any, ...]) -> bytes:
-        written = b"".join([write(value) for write, value in zip(self._writes, values, strict=True)])
-        if len(self) >= MOST_KNOWN:
-            self.clear()
-        self[values] = written
-        return written
 
 
 def _renamed(write: Write, rows: dict[str, Row]) -> Write:

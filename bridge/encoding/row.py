@@ -17,13 +17,15 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro import binary
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
-from bridge.encoding.straight import Field, Unusual, held_straight, pair_writer, writer
+from bridge.encoding.straight import Field, pair_writer, writer
+from bridge.encoding.templates import NULL, Unusual, held_straight
 
 OURS: Final = "bridge"  # the attribute of a schema that holds what only the encoding needs to know
 FLOATS: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
 MISSING: Final = b"{" + b'"$unrepresented"'  # how a value begins that could not be recorded
 COLUMNS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-UNUSUAL: Final = (Mismatch, Unusual, msgspec.ValidationError, TypeError, ValueError, IndexError)  # of the straight way
+# What the straight way raises where a value is not usual
+UNUSUAL: Final = (Mismatch, Unusual, msgspec.ValidationError, TypeError, ValueError, IndexError, RecursionError)
 UNSPEAKABLE: Final = frozenset(map(chr, range(32))) | {'"', "\\"}  # of names, which msgspec does not take
 
 
@@ -129,13 +131,17 @@ class Row:
         ]
         fields = [Field(f"f{index}", column.schema, column.write) for index, column in enumerate(self._columns)]
         self._write, self._write_both = writer(fields), pair_writer(fields)
-        self.is_usual = all(_is_usual(*pair) for pair in zip(self._columns, schema["fields"], strict=True))
+        self.is_usual = not any(UNSPEAKABLE.intersection(column.name) for column in self._columns)
         self._decode = self._decoder() if self.is_usual else COLUMNS
 
     def _decoder(self) -> Callable[[str], Any]:
-        held = [(f"f{i}", held_straight(c.schema) or c.held, None) for i, c in enumerate(self._columns)]
+        held: list[Any] = []
+        for index, column in enumerate(self._columns):
+            kind = held_straight(column.schema) or column.held
+            # What is not there is null, where that is its default; else the row is no usual one
+            held.append((f"f{index}", kind, None) if column.default == NULL else (f"f{index}", kind))
         renamed = {f"f{index}": column.name for index, column in enumerate(self._columns)}
-        kind = msgspec.defstruct("Held", held, rename=renamed.get, forbid_unknown_fields=True, gc=False)
+        kind = msgspec.defstruct("Held", held, rename=renamed.get, forbid_unknown_fields=True, kw_only=True, gc=False)
         return msgspec.json.Decoder(kind, float_hook=Decimal).decode
 
     def write(self, state: str) -> bytes:
@@ -167,13 +173,6 @@ class Row:
                 mismatch.path.append(f".{column.name}")
                 raise
         return b"".join(parts)
-
-
-def _is_usual(column: Column, field: dict[str, Any]) -> bool:
-    """Whether msgspec takes its name, and a missing value is null, the first branch."""
-    schema = column.schema
-    is_null = isinstance(schema, list) and schema[0] == "null" and field.get("default", 0) is None
-    return is_null and not UNSPEAKABLE.intersection(column.name)
 
 
 def _written(column: Column, raw: msgspec.Raw | None) -> bytes:

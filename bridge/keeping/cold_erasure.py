@@ -10,17 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import chain
 
-import fastavro
 import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from bridge.errors import VerificationFailed
 from bridge.failpoint import failpoint
-from bridge.keeping.cold_file import ColdFile, check, pack, unpack
+from bridge.keeping.cold_file import ColdFile, check, format_of, pack, records, unpack
 from bridge.keeping.cold_row import RowCoder
 from bridge.keeping.cold_store import find, read, remove
 from bridge.keeping.export import check_manifest, folder_of, source_of, write_file, write_manifest
@@ -104,7 +102,7 @@ def erase_in(conn: psycopg.Connection, folder: Folder, subject: Subject, held: H
     partition = folder.partition
     current, _ = _current(folder)
     if partition is not None and partition.state in ("detached", "exported", "verified"):  # its table is still there
-        conn.execute(query("export_again"), {"id": partition.id, "location": partition.location})
+        conn.execute(query("export_again"), {"id": partition.id, "location": partition.location, "format": None})
         current = []
     kept = set()
     for path in current:
@@ -143,13 +141,13 @@ def _names_any(path: str, files: tuple[str, ...]) -> bool:
 def _rows_of(path: str, subject: Subject) -> tuple[int, set[str]]:
     """How many rows of a file have anything of the subject left, and the types of all its events."""
     count, types = 0, set[str]()
-    try:
-        for record in fastavro.reader(BytesIO(read(path))):
-            if isinstance(record, dict) and subject.owns(record):
+    for record in records(path, read(path)):
+        try:
+            if subject.owns(record):
                 types.update(filter(None, [record.get("event_type")]))
                 count += subject.is_in(record)
-    except Exception as error:  # fastavro and zstd raise whatever they meet
-        raise VerificationFailed(f"the cold file {path} cannot be read: {type(error).__name__}") from error
+        except Exception as error:  # another schema's record, of whatever types
+            raise VerificationFailed(f"the cold file {path} cannot be read: {type(error).__name__}") from error
     return count, types
 
 
@@ -165,7 +163,7 @@ def _rewrite(
             files.append(file._replace(number=len(files) + 1))
             continue
         first, rows = len(files), ((START, row) for row in _left(coder, file, data, subject, erasure))
-        while packed := pack(coder, rows):
+        while packed := pack(coder, rows, format_of(file.path)):
             files.append(write_file(folder.path, len(files) + 1, packed))
         read_back = chain.from_iterable(unpack(coder, new, read(new.path)) for new in files[first:])
         for wanted, found in zip(_left(coder, file, data, subject, erasure), read_back, strict=True):

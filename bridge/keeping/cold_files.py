@@ -67,7 +67,7 @@ def _write_next(house: House, retired: Retired) -> str:
     coder = _coder(house, retired)
     with conn.transaction():
         table.open_retired(conn, retired.id, after_place)
-        packed = pack(coder, table.fetched(conn))
+        packed = pack(coder, table.fetched(conn), retired.format)
     if packed is None:
         return ""
     file = write_file(_folder(retired, source_of(conn)), number, packed)

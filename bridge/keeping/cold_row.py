@@ -42,8 +42,10 @@ def _micros(text: str) -> int | str:
     return int(text) if text.lstrip("-").isdecimal() else text
 
 
-def _micros_back(value: datetime | str) -> str:
-    return value if isinstance(value, str) else str((value.replace(tzinfo=None) - EPOCH) // MICROSECOND)
+def _micros_back(value: datetime | int | str) -> str:
+    if isinstance(value, datetime):
+        value = (value.replace(tzinfo=None) - EPOCH) // MICROSECOND
+    return str(value)
 
 
 def _moment(text: str, zone: str) -> str:
@@ -102,7 +104,7 @@ class RowCoder:
     def __init__(self, columns: Sequence[ColdColumn], table: str) -> None:
         self.columns = tuple(columns)
         self._kinds = [_KINDS[column.kind] for column in columns]
-        self._fields = _field_names(columns)
+        self.fields = _field_names(columns)
         self.schema = {
             "type": "record",
             "name": "Row",
@@ -110,7 +112,7 @@ class RowCoder:
             "doc": f"A row of {table}",
             "fields": [
                 {"name": field, "type": ["null", *kind.avro], "column": column.name, "postgresType": column.type}
-                for field, kind, column in zip(self._fields, self._kinds, columns, strict=True)
+                for field, kind, column in zip(self.fields, self._kinds, columns, strict=True)
             ],
         }
 
@@ -118,12 +120,12 @@ class RowCoder:
         """A row as an Avro record."""
         return {
             field: None if text is None else kind.to_avro(text)
-            for field, kind, text in zip(self._fields, self._kinds, stored, strict=True)
+            for field, kind, text in zip(self.fields, self._kinds, stored, strict=True)
         }
 
     def stored(self, record: dict[str, Any]) -> list[str | None]:
-        """And back. `record` is as fastavro reads it; raises KeyError and the like where it is of another schema."""
-        values = ((kind, record[field]) for field, kind in zip(self._fields, self._kinds, strict=True))
+        """And back. `record` is as its file's reader has it. Raises KeyError and the like for another schema's."""
+        values = ((kind, record[field]) for field, kind in zip(self.fields, self._kinds, strict=True))
         return [None if value is None else kind.to_stored(value) for kind, value in values]
 
     def sql(self, stored: Stored) -> list[str | None]:

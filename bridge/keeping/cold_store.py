@@ -26,6 +26,8 @@ def write_new(url: str, data: bytes) -> None:
         try:
             files.pipe_file(path, data)
         except FileNotFoundError:  # a store with directories
+            if not BUCKETS.isdisjoint((files.protocol, *files.protocol)):
+                raise  # or a name that is misspelt would become a bucket of its own
             files.makedirs(files._parent(path), exist_ok=True)
             files.pipe_file(path, data)
 
@@ -57,7 +59,8 @@ def find(url: str, pattern: str) -> list[str]:
         return sorted(str(files.unstrip_protocol(found)) for found in files.glob(f"{path.rstrip('/')}/{pattern}"))
 
 
-STORES = {"file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "webhdfs", "sftp", "ssh", "smb"}
+BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+STORES = {"file", *BUCKETS, "hdfs", "webhdfs", "sftp", "ssh", "smb"}
 
 
 def absolute(location: str) -> str:

@@ -51,7 +51,7 @@ def location_of(manifest: str) -> str:
 
 def write_file(folder: str, number: int, packed: Packed) -> ColdFile:
     """Write one file. Raises StorageUnavailable."""
-    path = f"{folder}/part-{number:05}-{secrets.token_hex(4)}.avro"
+    path = f"{folder}/part-{number:05}-{secrets.token_hex(4)}.{packed.format}"
     write_new(path, packed.data)
     return ColdFile(number, path, packed.rows, len(packed.data), packed.sha256, packed.checksum)
 

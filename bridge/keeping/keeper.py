@@ -27,7 +27,7 @@ from bridge.text import place, printable
 logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2.0  # for whatever has no limit of its own: nobody's lock may stop the other jobs
-LEASE_SECONDS = 300.0  # a step may take so long; should two keepers meet, each thing has a lock of its own
+LEASE_SECONDS = 300.0  # a step may take so long, unless its session ends before; two that meet have locks
 
 JOBS: Mapping[str, Job] = {  # by their names in bridge.policy
     "partitions": keep_partitions,
@@ -87,7 +87,7 @@ class Keeper:
 
     def _holds(self, conn: psycopg.Connection) -> bool:
         """Take the lease, or renew it."""
-        lease = {"owner": self._owner, "lease_seconds": LEASE_SECONDS}
+        lease = {"owner": self._owner, "lease_seconds": LEASE_SECONDS, "is_pooled": is_pooled(conn)}
         return conn.execute(query("take_keeper"), lease).fetchone() is not None
 
     def _run(self, house: House, job: str) -> Run:

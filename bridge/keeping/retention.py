@@ -7,11 +7,14 @@ takes to change. What a run did not come to, the next one does: where each parti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from bridge.keeping.step import House, Outcome, Step, attempt
 from bridge.postgres.queries import query
+
+BUSY_TRIES = 3  # of one table in one run: its writers may wait half a second behind each, and again behind the next
 
 
 class Due(NamedTuple):
@@ -19,17 +22,22 @@ class Due(NamedTuple):
 
     oid: int
     leaf: str
+    parent: int
     obstacle: str | None
 
 
 def retire(house: House) -> Iterator[Step]:
     """The job `retention`."""
+    busy = Counter[int]()
     for row in house.conn.execute(query("due_partitions")).fetchall():
         due = Due(*row)
         if not house.pause(0):
             return
-        if due.obstacle is None:  # else `bridge status` tells it: it may last for long, and nothing is wrong here
-            yield _retire(house, due)
+        # What has an obstacle is told by `bridge status`: it may last for long, and nothing is wrong here.
+        if due.obstacle is None and busy[due.parent] < BUSY_TRIES:
+            step = _retire(house, due)
+            busy[due.parent] += step.outcome is Outcome.BUSY
+            yield step
     for number, leaf in house.conn.execute(query("uncounted_retired")).fetchall():
         step = _count(house, number, leaf)
         _note(house, number, step)

@@ -28,6 +28,7 @@ class Retired(NamedTuple):
     range_from: str
     range_to: str
     location: str
+    format: str
     state: str
     rows: int | None
     checksum: str | None

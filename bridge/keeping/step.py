@@ -62,9 +62,19 @@ def attempt(house: House, action: str, target: str, do: Callable[[], str]) -> St
         ours = as_ours(error)
         if isinstance(ours, DatabaseUnavailable) and house.conn.closed:
             raise ours from error
-        message = str(ours or f"{error.sqlstate}: {error.diag.message_primary}")
+        message = str(ours or f"{error.sqlstate}: {error.diag.message_primary}{_who(error)}")
         return Step(action, target, Outcome.BUSY if isinstance(error, BUSY) else Outcome.ERROR, message)
     except (BridgeError, OSError) as error:
         return Step(action, target, Outcome.ERROR, str(error))
     except Exception as error:  # one thing's bug must not stop the others
         return Step(action, target, Outcome.ERROR, f"unforeseen: {place(error)}. Please report it")
+
+
+def _who(error: psycopg.Error) -> str:
+    """What stands against it, where Postgres says so in the details: names alone, for these hold values, too."""
+    if isinstance(error, errors.DependentObjectsStillExist):  # these are names and nothing else
+        return f" ({'; '.join((error.diag.message_detail or '').splitlines())})"
+    if isinstance(error, errors.ForeignKeyViolation) and error.diag.constraint_name:
+        table = ".".join(filter(None, (error.diag.schema_name, error.diag.table_name)))
+        return f" (the constraint {error.diag.constraint_name} of {table})"
+    return ""

@@ -11,17 +11,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.network import NETWORK_DEFAULTS
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 
-# A server that vanishes without a word is noticed within about 15 seconds; the user's own settings win.
-NETWORK_DEFAULTS = {
-    "connect_timeout": "10",
-    "keepalives_idle": "5",
-    "keepalives_interval": "3",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "15000",
-}
 PASSWORDS = ("password", "sslpassword", "oauth_client_secret")
 
 

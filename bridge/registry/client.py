@@ -16,7 +16,8 @@ import fastavro
 
 from bridge.encoding.avro.schema import INVALID_SCHEMA, AvroSchema
 from bridge.errors import RegistryUnavailable, SchemaRefused, SchemaUnregistered
-from bridge.registry.api import ReferenceTo, RegistryApi, Version
+from bridge.registry.answers import ReferenceTo, Version
+from bridge.registry.api import RegistryApi
 from bridge.registry.history import History
 from bridge.registry.verdict import raise_if_incompatible, same_meaning
 from bridge.settings import Settings

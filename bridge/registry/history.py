@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from bridge.encoding.avro.names import type_name, whole
 from bridge.encoding.avro.schema import INVALID_SCHEMA
-from bridge.registry.api import MAX_REFERENCES, ReferenceTo, Registered, RegistryApi
+from bridge.registry.answers import MAX_REFERENCES, ReferenceTo, Registered
+from bridge.registry.api import RegistryApi
 
 
 class Past(NamedTuple):
@@ -16,6 +17,7 @@ class Past(NamedTuple):
     number: int
     schema_id: int | None
     document: Any
+    uses_others: bool  # by references
 
 
 class History:
@@ -29,10 +31,7 @@ class History:
         """Oldest first. Raises RegistryUnavailable, and ConfigError where the registry refuses the login."""
         numbers = self._api.versions(subject)
         found = {number: self._version(subject, number) for number in (numbers[-1:] if latest_only else numbers)}
-        return [
-            Past(number, None if one is None else one.schema_id, None if one is None else self.whole(one))
-            for number, one in found.items()
-        ]
+        return [self._past(number, one) for number, one in found.items()]
 
     def whole(self, registered: Registered) -> Any:
         """Its document, with the definitions that it uses from other subjects; None if these cannot be put together."""
@@ -55,6 +54,11 @@ class History:
             return whole(document, definitions)
         except INVALID_SCHEMA:
             return None
+
+    def _past(self, number: int, registered: Registered | None) -> Past:
+        if registered is None:
+            return Past(number, None, None, uses_others=False)
+        return Past(number, registered.schema_id, self.whole(registered), bool(registered.references))
 
     def _version(self, subject: str, number: int) -> Registered | None:
         if (subject, number) not in self._versions:

@@ -14,7 +14,8 @@ from bridge.encoding.avro.parsing import parse
 from bridge.encoding.avro.problem import Problem
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.errors import IncompatibleSchema
-from bridge.registry.api import ReferenceTo, RegistryApi
+from bridge.registry.answers import ReferenceTo
+from bridge.registry.api import RegistryApi
 from bridge.registry.history import Past
 
 HINT = "Give new fields defaults, change no field's name or type, or change the subject's level"

@@ -81,7 +81,7 @@ class BatchMaker:
         self._parking = Parking(blocked, stops, unsettled)
         for event, row in released:
             self._take_released(event, row)
-        self._take_new(events, obstacles, is_careful=bool(blocked or obstacles or stops or unsettled))
+        self._take_new(events, obstacles)
         return Batch(self._records, self._published, self._dead, tuple(self._parking.changes.values()))
 
     def _take_released(self, event: Event, row: Parked) -> None:
@@ -97,12 +97,12 @@ class BatchMaker:
         else:
             self._parking.leave(row)
 
-    def _take_new(self, events: Sequence[Event], obstacles: Mapping[int, Obstacle], *, is_careful: bool) -> None:
+    def _take_new(self, events: Sequence[Event], obstacles: Mapping[int, Obstacle]) -> None:
         holds, parking = self._holds, self._parking
         for event in events:
-            if is_careful or parking.changes or holds.current:
+            obstacle = obstacles.get(event.seq)
+            if obstacle is not None or holds.current or parking.concerns(event.key_hash):
                 topic = holds.topic_of(event)
-                obstacle = obstacles.get(event.seq)
                 if obstacle is not None and obstacle.due_us is not None:
                     row = Parked.of(event, topic, State.DEFERRED, blocks=False)
                     parking.park(row._replace(due_us=obstacle.due_us))

@@ -107,6 +107,7 @@ class Parking:
         """
         self.changes: dict[int, Change] = {}
         self._blocked = dict(blocked)
+        self._hashes = {place.key_hash for place in blocked}  # of keys that had something blocked
         self._stops = dict(stops)
         self._in_flight: set[int] = set()
         self._stuck: dict[tuple[Place, bool], int] = {}  # of each queue, the lowest seq that stays parked
@@ -120,6 +121,10 @@ class Parking:
             return Verdict.LEAVE
         is_replayed = row.state is State.REPLAYED
         return Verdict.TRY if is_replayed or not self._is_stopped(row.place.topic, row.seq) else Verdict.LEAVE
+
+    def concerns(self, key_hash: int) -> bool:
+        """Whether `new()` may say anything but TRY for an event of this key, which it does for few."""
+        return key_hash in self._hashes or bool(self._stops)
 
     def new(self, place: Place, seq: int) -> Verdict:
         """May an event be tried that was never read before?"""
@@ -154,6 +159,7 @@ class Parking:
         elif change.after is not None and change.after.blocks:
             place = change.after.place
             self._blocked[place] = max(change.seq, self._blocked.get(place, change.seq))
+            self._hashes.add(place.key_hash)
             self.leave(change.after)
         elif change.before is not None and self._blocked.get(change.before.place) == change.seq:
             del self._blocked[change.before.place]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from fix_consumer import Scene
+from fix_consumer import SOON, Scene
 from fix_relay import beside, eventually
 
 KEYS = 30
@@ -99,13 +99,20 @@ def test_killed_many_times(scene: Scene) -> None:
     assert_once_and_in_order(scene, sender)
 
 
-def test_two_consumers_between_which_partitions_move(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param(SOON, id="cooperative"),
+        pytest.param(SOON | {"partition.assignment.strategy": "range"}, id="eager", marks=pytest.mark.long),
+    ],
+)
+def test_two_consumers_between_which_partitions_move(scene: Scene, properties: dict[str, str]) -> None:
     """They join, leave, are killed; one is stopped in the middle of a batch until the other has its partitions."""
     dice = random.Random(5)
     with sending(scene) as sender:
-        stays = scene.start(batch=50)
+        stays = scene.start(batch=50, properties=properties)
         for turn in range(3):
-            other = scene.start(batch=50)
+            other = scene.start(batch=50, properties=properties)
             works(scene, other)
             time.sleep(dice.uniform(0, 0.3))
             if turn == 0:

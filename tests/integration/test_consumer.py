@@ -126,6 +126,18 @@ def test_an_event_that_comes_twice_has_its_effect_once(scene: Scene) -> None:
     assert scene.effects() == [1, 2, 3]
 
 
+def test_the_newer_protocol_of_groups(scene: Scene) -> None:
+    """KIP-848: the broker assigns."""
+    scene.send(*things(1, 2))
+    for expected in ([1, 2], [1, 2, 3]):
+        consumer = scene.consumer(properties={"group.protocol": "consumer"})
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer):
+            scene.wait_for(len(expected))
+        assert scene.effects() == expected
+        scene.send(*things(3))
+
+
 def test_what_has_no_id_is_known_by_its_place(scene: Scene) -> None:
     scene.send(*things(1, 2), ce_id="")
     for _ in range(2):
@@ -379,10 +391,13 @@ def test_a_handler_that_would_lose_its_event_is_told(
     assert reason in scene.parked()[0][2]
 
 
-def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene, attempt: int) -> None:
     def handle(message: Message, connection: Connection) -> None:
         write(message, connection)
         if message.value["n"] == 2:
+            if message.attempt < attempt:
+                raise ValueError("for the first time")
             connection.execute("commit")
 
     scene.send(*things(1, 2, 3, 4), key="a")

@@ -5,12 +5,9 @@ Confluent's for Java is not to be had from Maven Central; its wire format is rea
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +16,11 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fix_relay import Site
 from java import Java
+from java_reader import read_by_java
 from psycopg.types.json import Jsonb
 
 from bridge.consumer.decoding import Decoder
 from bridge.consumer.message import Arrived
-
-PROGRAM = Path(__file__).with_name("ReadRecords.java")
 
 
 def logical(base: str, name: str, **more: Any) -> dict[str, Any]:
@@ -109,9 +105,15 @@ TYPED = {  # class and text
     "micros": ("java.time.Instant", "2026-11-27T10:34:56.123457Z"),
     "local": ("java.time.LocalDateTime", "2026-11-27T12:34:56.123457"),
     "colour": ("org.apache.avro.generic.GenericData$EnumSymbol", "GREEN"),
-    "numbers": ("org.apache.avro.generic.GenericData$Array", "[-9223372036854775808, 0, 9223372036854775807]"),
-    "amounts": ("org.apache.avro.generic.GenericData$Array", "[0.500000000, -1.000000000]"),
-    "words": ("java.util.HashMap", "{grüß=Ω 𝄞}"),
+    "numbers": ("org.apache.avro.generic.GenericData$Array", "3"),
+    "numbers[0]": ("java.lang.Long", "-9223372036854775808"),
+    "numbers[1]": ("java.lang.Long", "0"),
+    "numbers[2]": ("java.lang.Long", "9223372036854775807"),
+    "amounts": ("org.apache.avro.generic.GenericData$Array", "2"),
+    "amounts[0]": ("java.math.BigDecimal", "0.500000000"),
+    "amounts[1]": ("java.math.BigDecimal", "-1.000000000"),
+    "words": ("java.util.HashMap", "1"),
+    "words[grüß]": ("org.apache.avro.util.Utf8", "Ω 𝄞"),
     "missing": ("null", "null"),
     "present": ("java.time.Instant", "9999-12-31T23:59:59.999999Z"),
     "whole": ("java.lang.Long", str(2**53 + 1)),
@@ -119,7 +121,7 @@ TYPED = {  # class and text
     "flag": ("java.lang.Boolean", "true"),
     "raw": ("java.nio.HeapByteBuffer", "00ff"),
     "text": ("org.apache.avro.util.Utf8", PAYLOAD["text"]),
-    "inner": ("org.apache.avro.generic.GenericData$Record", '{"at": "2024-02-29"}'),
+    "inner.at": ("java.time.LocalDate", "2024-02-29"),
 }
 
 
@@ -148,15 +150,8 @@ def test_this_projects_own_and_confluents_for_python(site: Site, topic: str) -> 
 
 def test_avros_and_apicurios_for_java(site: Site, topic: str, java: Java) -> None:
     """Apicurio's gives what Avro stores, unless it is told otherwise."""
-    confluent = site.settings.registry.url
-    apicurio = confluent.replace("/apis/ccompat/v7", "/apis/registry/v3")
+    found = {by: fields for (by, _), fields in read_by_java(java, site.settings, topic).items()}
 
-    printed = java.run(PROGRAM, site.settings.kafka.bootstrap_servers, topic, confluent, apicurio)
-
-    found: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for line in printed.splitlines():
-        by, name, kind, text = json.loads(line)
-        found[by][name] = kind, text
     assert found["avro"] == TYPED
     assert found["apicurio-logical"] == TYPED
     stored = found["apicurio"]

@@ -127,6 +127,17 @@ def test_the_registrys_own_check_is_asked(shop: Shop, guard: Guard) -> None:
     assert shop.versions("paid") == [[1]]
 
 
+def test_a_schema_that_the_registry_calls_invalid_is_refused_before_anything_is_applied(
+    shop: Shop, guard: Guard
+) -> None:
+    shop.register("paid", record("Paid", TEXT), "BACKWARD")
+    shop.write(paid=record("Paid", TEXT, NOTE), created=record("Created", TEXT))
+    guard("422", "paid", "POST /compatibility")
+    done = shop.bridge("apply")
+    assert (done.code, "the registry says that it is not valid Avro" in done.out) == (1, True)
+    assert shop.versions("paid", "created") == [[1], []]
+
+
 def test_apply_changes_all_or_nothing(shop: Shop) -> None:
     shop.register("paid", record("Paid", TEXT), "BACKWARD")
     shop.register("sent", record("Sent", TEXT), "BACKWARD")

@@ -366,6 +366,15 @@ def test_only_a_topic(world: World) -> None:
         verify(world.settings, [world.settings.topics.dead_letters])
 
 
+def test_a_topic_that_is_not_there_is_told(world: World) -> None:
+    route, *others = world.settings.routes
+    world.events("PROCESSED", ["k"])
+    assert verify(world.settings).missing == ()
+    verdict = verify(replace(world.settings, routes=(replace(route, topic="no-such-topic"), *others)))
+    assert (verdict.missing, verdict.lost) == (("no-such-topic",), 1)
+    assert "Kafka has no topic no-such-topic." in describe(verdict)
+
+
 def test_only_since_a_time(world: World) -> None:
     old = world.events("PROCESSED", ["k"] * 4)
     world.age(old, 10)

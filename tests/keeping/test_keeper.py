@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_house import keep
+from fix_house import keep, keep_and_die
 from fix_relay import Site, eventually
 
 from bridge.keeping.keeper import JOBS, Keeper
@@ -78,13 +78,23 @@ def test_what_failed_is_due_sooner_with_growing_pauses(db: Db, database: str) ->
 
 
 def test_one_keeper_at_a_time(db: Db, database: str) -> None:
-    db.execute(query("take_keeper"), {"owner": "another", "lease_seconds": 60})
+    db.execute(query("take_keeper"), {"owner": "another", "lease_seconds": 60, "is_pooled": False})
     assert Keeper("this one").keep(house(db), at_once=True) is None
     done = bridge(database, "maintain", "--once")
     assert (done.returncode, "another keeper is at work" in done.stderr) == (1, True)
     db.execute("update bridge.keeper set lease_until = now() - interval '1 second'")
     assert Keeper("this one").keep(house(db), at_once=True) is not None
     assert db.execute("select owner from bridge.keeper").fetchone() == (None,)
+
+
+def test_a_dead_keepers_lease_is_not_waited_for(db: Db, database: str) -> None:
+    """Its session ends with it. Behind a pooler nobody can tell."""
+    assert keep_and_die(database, "keeper_began:kill", "capture") == -signal.SIGKILL
+    assert db.execute("select lease_until > now() + interval '4 minutes' from bridge.keeper").fetchone() == (True,)
+    eventually(lambda: Keeper("the next one").keep(house(db), ["capture"], at_once=True) is not None, 20)
+    assert keep_and_die(database, "keeper_began:kill", "capture") == -signal.SIGKILL
+    db.execute("update bridge.keeper set pid = null")
+    assert Keeper("the next one").keep(house(db), ["capture"], at_once=True) is None
 
 
 def test_a_keeper_that_was_too_slow_leaves_the_rest_to_the_next(
@@ -181,7 +191,7 @@ def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str)
     done = bridge(database, "partition", visits, "--every", "month", "--ahead", "2", "--keep-for", "1 year", "--json")
     assert json.loads(done.stdout) == {
         "parent": visits, "control": "at", "step": "month", "premake": 2, "keep_for": "1 year", "expiry": "drop",
-        "location": None, "leaving": {"partitions": 0, "first": None, "last": None},
+        "location": None, "format": "avro", "leaving": {"partitions": 0, "first": None, "last": None},
     }  # fmt: skip
     keep(database, "partitions")
     db.execute(f"insert into {visits} values (now(), 1), (now() + interval '1 month', 2)".encode())

@@ -12,6 +12,7 @@ from fix_relay import Site, eventually
 from psycopg import errors
 
 from bridge.admin.keeping import read_keeping
+from bridge.keeping.retention import BUSY_TRIES
 
 Db = psycopg.Connection[Any]
 OLD = """
@@ -150,6 +151,26 @@ def test_who_reads_for_long_is_waited_for_briefly(db: Db, either_version: str) -
     assert leaf not in leaves(db)
 
 
+def test_a_busy_table_is_not_asked_again_and_again(db: Db, either_version: str) -> None:
+    """Its writers wait behind each try. Others are looked after all the same."""
+    first = [insert_old(db, f"{age} days") for age in range(30, 40)]
+    db.execute("create table public.visits (at timestamptz) partition by range (at)")
+    db.execute(
+        "create table public.visits_1 partition of public.visits for values from ('2020-01-01+00') to ('2020-01-02+00')"
+    )
+    db.execute("select bridge.set_partition_policy('public.visits', step => 'day', keep_for => '30 days')")
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions")
+    with psycopg.connect(either_version) as reader:
+        reader.execute("select count(*) from bridge.outbox")
+        (run,) = keep(either_version, "retention")
+    assert [step.target for step in run.steps if step.outcome == "busy"] == sorted(first)[:BUSY_TRIES]
+    assert not exists(db, "public.visits_1")
+    assert troubles(keep(either_version, "retention")) == []
+    assert set(first).isdisjoint(leaves(db))
+
+
 def test_a_view_on_a_partition_stops_its_drop_and_no_other(db: Db, either_version: str) -> None:
     first, second = insert_old(db, "31 days"), insert_old(db, "30 days")
     db.execute(f"create view public.mine as select * from {first}".encode())
@@ -162,6 +183,7 @@ def test_a_view_on_a_partition_stops_its_drop_and_no_other(db: Db, either_versio
     trouble = db.execute("select trouble from bridge.retired_partition where trouble is not null").fetchone()
     assert trouble is not None
     assert "depend" in trouble[0]
+    assert "(view public.mine depends on table" in trouble[0]
     db.execute("drop view public.mine")
     assert troubles(keep(either_version, "retention")) == []
     assert not exists(db, first)
@@ -180,6 +202,22 @@ def test_a_keeper_that_is_killed_loses_no_row(db: Db, either_version: str, numbe
     assert troubles(keep(either_version, "retention")) == []
     assert [(state, rows) for _, state, rows in retired(db)] == [("dropped", 10)] * 2
     assert kept(db, "bridge.outbox") == 20
+
+
+def test_a_foreign_key_that_stops_it_is_named_without_its_values(db: Db, either_version: str) -> None:
+    """A user's table; the values of its key are nobody's business."""
+    db.execute("create table public.visits (at timestamptz primary key) partition by range (at)")
+    db.execute(
+        "create table public.visits_1 partition of public.visits for values from ('2020-01-01+00') to ('2020-01-02+00')"
+    )
+    db.execute("create table public.notes (at timestamptz references public.visits)")
+    db.execute("insert into public.visits values ('2020-01-01 12:34:56+00')")
+    db.execute("insert into public.notes values ('2020-01-01 12:34:56+00')")
+    db.execute("select bridge.set_partition_policy('public.visits', step => 'day', keep_for => '30 days')")
+    (trouble,) = [trouble for trouble in troubles(keep(either_version, "retention")) if "visits" in trouble]
+    assert "(the constraint notes_at_fkey" in trouble
+    assert "of public.notes)" in trouble
+    assert "12:34:56" not in trouble
 
 
 def test_a_table_that_took_the_name_of_a_retired_one_is_not_dropped(db: Db, either_version: str) -> None:

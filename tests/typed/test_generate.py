@@ -73,7 +73,7 @@ def test_columns_come_and_go_and_every_schema_reads_what_every_other_wrote(
             read: Any = fastavro.schemaless_reader(io.BytesIO(body), writer, reader)
             assert read["source"]["entity_id"] == str(read["after"]["id"])
     last = again()
-    assert list(last) == ["id", "amount", "remark", "state", "note"]
+    assert list(last) == ["id", "remark", "amount", "state", "note"]
     assert last["note"]["doc"].startswith("Not a column any more")
     assert "doc" not in last["state"]
     assert last["amount"]["type"][1]["precision"] == 14
@@ -234,7 +234,12 @@ def test_the_command(database: str, run: Run, tmp_path: Path) -> None:
         assert "another schema" in run("schema", "generate", "orders", "--out", str(file)).err
         file.write_text("{")
         assert "no Avro schema" in run("schema", "generate", "orders", "--out", str(file)).err
-        assert run("schema", "generate", "orders", "--check").code == 2
+        nowhere = run("schema", "generate", "orders", "--check")
+        assert (nowhere.code, "no route with a schema names the table 'orders'" in nowhere.err) == (4, True)
+        config = tmp_path / "bridge.toml"
+        config.write_text(f'schemas = "."\n{route_text("orders", "shop.orders", "orders-value")}')
+        unwritten = run("schema", "generate", "orders", "--check", "--config", str(config))
+        assert (unwritten.code, "orders-value.avsc: there is no such file" in unwritten.out) == (1, True)
         assert "no column x" in run("schema", "generate", "orders", "--text", "x").err
         assert "no table" in run("schema", "generate", "nothing_like_it").err
         assert "is no table" in run("schema", "generate", "pg_catalog.pg_stats").err

@@ -20,7 +20,7 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro.binary import Mismatch
 from bridge.encoding.change import ChangeSchema
 from bridge.encoding.row import UNUSUAL
-from bridge.encoding.straight import is_too_precise
+from bridge.encoding.templates import is_too_precise
 from bridge.errors import EncodingError
 from typed.scene import Db, comparable, decoded, differing, payloads, schema_of
 
@@ -37,8 +37,7 @@ TYPES = {name: schema for name, schema in BUILT_IN.items() if name != "json"} | 
 }
 
 
-def change_schema(types: dict[str, Any]) -> ChangeSchema:
-    fields = [{"name": name, "type": ["null", schema], "default": None} for name, schema in types.items()]
+def change_schema(fields: list[Any]) -> ChangeSchema:
     row = {"type": "record", "name": "Row", "fields": fields}
     states = [
         {"name": "before", "type": ["null", row], "default": None},
@@ -48,7 +47,21 @@ def change_schema(types: dict[str, Any]) -> ChangeSchema:
     return ChangeSchema("change", json.dumps(record))
 
 
-SCHEMA = change_schema(TYPES)
+SCHEMA = change_schema([{"name": name, "type": ["null", schema], "default": None} for name, schema in TYPES.items()])
+# As people may have edited it
+EDITED = change_schema(
+    [
+        {"name": "int4", "type": "int", "default": 0},
+        {"name": "text", "type": ["string", "null"], "default": "-"},
+        {"name": "amount", "type": TYPES["amount"]},
+        {"name": "count", "type": [TYPES["count"], "null"], "default": "\x01"},
+        {"name": "timestamptz", "type": TYPES["timestamptz"], "default": 0},
+        {"name": "date", "type": ["null", TYPES["date"]]},
+        {"name": "jsonb", "type": TYPES["jsonb"]},
+        {"name": "mood", "type": TYPES["mood"], "default": "a"},
+        {"name": "bool", "type": ["null", "boolean"], "default": None},
+    ]
+)
 
 
 # JSON of values that fit here and there, and of many that do not
@@ -92,14 +105,25 @@ STATES = st.dictionaries(st.sampled_from([*TYPES, "other"]), VALUES).map(
 )
 
 
+NEEDED = '{"amount": 1.50, "date": null, "jsonb": {}'  # so much of the edited schema has no default
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, EDITED], ids=["generated", "edited"])
 @many
-@given(STATES, STATES)
-@example('{"timestamptz": "2026-01-01T00:00:00.1234567+00:00"}', "{}")
-@example('{"int4": 1, "bool": true}', '{"int4": true, "bool": 1}')
-def test_what_is_written_straight_is_what_is_written_value_by_value(one: str, other: str) -> None:
-    row = SCHEMA.row
+@given(one=STATES, other=STATES)
+@example(one='{"timestamptz": "2026-01-01T00:00:00.1234567+00:00"}', other="{}")
+@example(one='{"int4": 1, "bool": true}', other='{"int4": true, "bool": 1}')
+@example(one='{"ints": [true]}', other='{"ints": [1]}')
+@example(one='{"amount": 1.5}', other='{"amount": 150}')
+@example(one=NEEDED + ', "amount": null}', other=NEEDED + "}")
+@example(
+    one=NEEDED + ', "int4": 5, "text": null, "count": 7, "mood": "b"}', other=NEEDED + ', "text": "x", "other": null}'
+)
+@example(one=NEEDED + ', "jsonb": null}', other=NEEDED + ', "timestamptz": "2026-01-01T00:00:00+00:00"}')
+def test_what_is_written_straight_is_what_is_written_value_by_value(schema: ChangeSchema, one: str, other: str) -> None:
+    row = schema.row
     assert row is not None
-    bodies = [whatever(state) for state in (one, other)]
+    bodies = [whatever(schema, state) for state in (one, other)]
     for state, body in zip((one, other), bodies, strict=True):
         if not is_too_precise(state):
             assert straight(row.write, state) in (None, body)
@@ -109,17 +133,17 @@ def test_what_is_written_straight_is_what_is_written_value_by_value(one: str, ot
     payload = {"id": "x", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE"}
     payload |= {"previous_state": one, "new_state": other}
     if isinstance(bodies[0], bytes) and isinstance(bodies[1], bytes):
-        assert SCHEMA.encode(json.dumps(payload)) == b"\x02" + bodies[0] + b"\x02" + bodies[1]
+        assert schema.encode(json.dumps(payload)) == b"\x02" + bodies[0] + b"\x02" + bodies[1]
     else:
         with pytest.raises(EncodingError):
-            SCHEMA.encode(json.dumps(payload))
+            schema.encode(json.dumps(payload))
 
 
-def whatever(state: str) -> bytes | None:
+def whatever(schema: ChangeSchema, state: str) -> bytes | None:
     """The slow way; None for what it refuses."""
-    assert SCHEMA.row is not None
+    assert schema.row is not None
     try:
-        return SCHEMA.row.write_whatever(state)
+        return schema.row.write_whatever(state)
     except (Mismatch, msgspec.DecodeError, ValueError, ArithmeticError):
         return None
 

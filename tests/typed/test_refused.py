@@ -56,6 +56,15 @@ def test_a_table_that_was_altered_since_is_refused_only_where_something_would_be
         schema.encode(unknown)
 
 
+def test_what_is_nested_too_deep_is_refused(db: Db) -> None:
+    db.execute("create table public.odd (id int primary key, doc jsonb)")
+    db.execute("select bridge.enable_tracking('public.odd')")
+    schema = schema_of(db, "public.odd")
+    db.execute("insert into public.odd select 1, (repeat('[', 5000) || repeat(']', 5000))::jsonb")
+    with pytest.raises(EncodingError, match="can be read exactly"):
+        schema.encode(payloads(db, "odd")[0])
+
+
 def test_what_could_not_be_recorded_is_refused_whatever_the_type(db: Db) -> None:
     db.execute("create table public.odd (id int primary key, note text, doc jsonb, n numeric)")
     db.execute("select bridge.enable_tracking('public.odd')")

@@ -14,7 +14,7 @@ from bridge.encoding.avro.compatibility import check, problems
 from bridge.encoding.avro.differences import differences
 from bridge.encoding.avro.meaning import meaning
 from bridge.encoding.avro.nodes import Schema
-from bridge.encoding.avro.parsing import MAX_SCHEMA_DEPTH, parse, parse_text
+from bridge.encoding.avro.parsing import MAX_SCHEMA_DEPTH, parse
 from bridge.encoding.avro.problem import TEXTS, Problem, Rule
 
 
@@ -324,6 +324,16 @@ def test_too_large() -> None:
     assert [rule for rule, _ in found(chains("r", 1), chains("w", 2))] == ["too-large"]
 
 
+def test_long_names_do_not_fill_the_memory() -> None:
+    name = "crm." + "A" * 100_000
+    reader = record(*(field(f"f{number}", enum("X", name=name) if not number else name) for number in range(900)))
+    writer = record(*(field(f"f{number}", "int") for number in range(900)))
+    told = problems(parse(reader, "the reader"), parse(writer, "the writer"))
+    assert len(told) == 900
+    assert all(len(one.message) < 1000 for one in told)
+    assert all(len(one.text) < 1000 for one in differences(parse(writer), parse(reader)))
+
+
 @pytest.mark.parametrize("bad", ["schema", 1, None, {}, {"type": 1}, {"type": "record", "name": "A"}, [["int"]]])
 def test_what_is_no_schema_is_refused(bad: Any) -> None:
     with pytest.raises(InvalidSchema):
@@ -354,12 +364,15 @@ def test_an_invalid_schema_is_refused(bad: Any) -> None:
 
 @pytest.mark.parametrize("depth", [MAX_SCHEMA_DEPTH - 10, MAX_SCHEMA_DEPTH + 10, 100_000])
 def test_a_deep_schema_is_compared_or_refused(depth: int) -> None:
-    text = '{"type":"array","items":' * depth + '"int"' + "}" * depth
+    one: Any = "int"
+    other: Any = "long"
+    for _ in range(depth):
+        one, other = ({"type": "array", "items": inner} for inner in (one, other))
     if depth < MAX_SCHEMA_DEPTH:
-        assert problems(parse_text(text), parse_text(text.replace("int", "long"))) != ()
+        assert problems(parse(one), parse(other)) != ()
     else:
-        with pytest.raises(InvalidSchema):
-            parse_text(text)
+        with pytest.raises(InvalidSchema, match="deep"):
+            parse(one)
 
 
 def test_a_long_chain_of_types_is_no_recursion_of_ours() -> None:

@@ -15,8 +15,9 @@ from xml.etree import ElementTree
 import pytest
 
 from bridge.admin.schema_check import check_schemas
+from bridge.admin.schema_formats import FORMATS
 from bridge.admin.schema_former import former
-from bridge.admin.schema_report import FORMATS, Outcome, Report
+from bridge.admin.schema_report import Outcome, Report
 from bridge.admin.schema_revision import NoRevision
 from bridge.configuration.load import read
 

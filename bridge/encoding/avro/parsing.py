@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -25,17 +24,6 @@ from bridge.encoding.avro.schema import depth
 PRIMITIVES: Final = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 MAX_SCHEMA_CHARACTERS: Final = 1_000_000  # anyone who may write to the registry could make us read more
 MAX_SCHEMA_DEPTH: Final = 400  # lists and objects within each other; Python's stack ends at some thousand
-
-
-def parse_text(content: str, title: str = "") -> Schema:
-    """As `parse()`, from JSON text. Raises InvalidSchema."""
-    if len(content) > MAX_SCHEMA_CHARACTERS:
-        raise InvalidSchema(f"it has more than {MAX_SCHEMA_CHARACTERS} characters")
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InvalidSchema(f"it is not JSON that can be read: {error}") from None
-    return parse(document, title)
 
 
 def parse(document: Any, title: str = "") -> Schema:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+LONGEST: Final = 300  # characters of a name
+
 
 class Rule(StrEnum):
     """The rules, whose names are part of what people's pipelines look for, and do not change."""
@@ -127,7 +129,13 @@ TEXTS: Final = {
 
 
 def problem(rule: Rule, path: str, *, writer_is_new: bool, **names: object) -> Problem:
-    """The problem with its texts; `names` are those of `Text`, and may be left out where it has none."""
+    """The problem with its texts; `names` are those of `Text`, of which the beginning is told."""
     text = TEXTS[rule]
+    shown = {name: shortened(str(value)) for name, value in names.items()}
     mend = text.writer_is_new if writer_is_new else text.reader_is_new
-    return Problem(path, rule, text.message.format(**names), mend.format(**names))
+    return Problem(path, rule, text.message.format(**shown), mend.format(**shown))
+
+
+def shortened(text: str) -> str:
+    """Of a name that was made to fill the memory: its beginning."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -5,7 +5,7 @@ with forgotten as (
      where p.id = %(id)s and p.state in ('detached', 'exported', 'verified') and f.partition = p.id
 )
 update bridge.retired_partition
-   set state = 'detached', location = %(location)s, rows = null, checksum = null, changed_at = clock_timestamp(),
+   set state = 'detached', location = %(location)s, format = coalesce(%(format)s, format), rows = null, checksum = null, changed_at = clock_timestamp(),
        trouble = null
  where id = %(id)s and state in ('detached', 'exported', 'verified')
 returning id

@@ -1,1 +1,1 @@
-update bridge.keeper set owner = null, lease_until = null where owner = %(owner)s
+update bridge.keeper set owner = null, pid = null, lease_until = null where owner = %(owner)s

@@ -10,6 +10,7 @@ create or replace function bridge.due_partitions(of_leaf regclass default null)
     security definer
     set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
+    set jit = off    -- the planner takes these few rows for many: compiling took most of a second for each partition
 as $$
 begin
     return query

@@ -5,7 +5,7 @@
 -- Errors:     none
 create or replace function bridge.partition_report()
     returns table (parent regclass, step text, leaves integer, covered_until timestamptz, runway interval,
-                   default_rows bigint)
+                   default_rows bigint, timeless_rows bigint)
     language plpgsql stable
     security definer
     set search_path = pg_catalog, pg_temp
@@ -28,8 +28,12 @@ begin
          where r @> now();
         runway := greatest(covered_until - now(), interval '0');
         default_rows := 0;
+        timeless_rows := 0;
         if default_leaf is not null then
-            execute format('select count(*) from %s', default_leaf) into default_rows;
+            execute format('select count(*) filter (where s.may_leave), count(*) filter (where not s.may_leave)'
+                           '  from (select %1$I >= ''0001-01-01 UTC'' and %1$I < ''9999-12-01 UTC'' as may_leave'
+                           '          from %2$s) as s', policy.control, default_leaf)
+                into default_rows, timeless_rows;
         end if;
         return next;
     end loop;

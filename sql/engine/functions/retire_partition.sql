@@ -32,9 +32,10 @@ begin
     perform set_config('lock_timeout', '50', true);
     execute format('alter table %s detach partition %s', due.parent, leaf);
     execute format('drop trigger if exists bridge_reopen on %s', leaf);
-    insert into bridge.retired_partition as r (parent, leaf, relation, range_from, range_to, expiry, location)
+    insert into bridge.retired_partition as r (parent, leaf, relation, range_from, range_to, expiry, location,
+                                               format)
     select bridge.qualified_name(due.parent), bridge.qualified_name(leaf), leaf, due.range_from, due.range_to,
-           p.expiry, p.location
+           p.expiry, p.location, p.format
       from bridge.partition_policy as p
      where p.parent = due.parent
     returning r.id into id;

@@ -7,6 +7,7 @@
 --             keep_for  a partition leaves so long after its end; '0': never; null: as it was, at first never
 --             expiry    how: drop, detach, archive (the activity log's) or files; null: as it was, at first drop
 --             location  of cold files: a directory, or a URL; null: as it was
+--             format    of cold files: avro or parquet; null: as it was, at first avro
 -- Returns:    the policy
 -- Writes:     bridge.partition_policy
 -- Errors:     42809 wrong_object_type, 42703 undefined_column, 22023 invalid_parameter_value, 23514 check_violation for
@@ -18,7 +19,8 @@ create or replace function bridge.set_partition_policy(
     premake  integer default null,
     keep_for interval default null,
     expiry   text default null,
-    location text default null
+    location text default null,
+    format   text default null
 ) returns bridge.partition_policy
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -74,19 +76,21 @@ begin
         raise exception 'where the cold files are to go is not given'
             using errcode = 'invalid_parameter_value', hint = 'Add --to and a directory or URL.';
     end if;
-    insert into bridge.partition_policy as p (parent, control, step, premake, keep_for, expiry, location)
+    insert into bridge.partition_policy as p (parent, control, step, premake, keep_for, expiry, location, format)
     values (set_partition_policy.parent, shape.attname, coalesce(set_partition_policy.step, former.step),
             coalesce(set_partition_policy.premake, former.premake,
                      case set_partition_policy.step when 'month' then 3 else 7 end),
             nullif(coalesce(set_partition_policy.keep_for, former.keep_for), interval '0'),
             coalesce(set_partition_policy.expiry, former.expiry, 'drop'),
-            coalesce(set_partition_policy.location, former.location))
+            coalesce(set_partition_policy.location, former.location),
+            coalesce(set_partition_policy.format, former.format, 'avro'))
         on conflict (parent) do update
        set control = excluded.control, step = excluded.step, premake = excluded.premake,
-           keep_for = excluded.keep_for, expiry = excluded.expiry, location = excluded.location
+           keep_for = excluded.keep_for, expiry = excluded.expiry, location = excluded.location,
+           format = excluded.format
     returning p.* into policy;
     return policy;
 end $$;
 
-revoke execute on function bridge.set_partition_policy(regclass, name, text, integer, interval, text, text)
+revoke execute on function bridge.set_partition_policy(regclass, name, text, integer, interval, text, text, text)
     from public;

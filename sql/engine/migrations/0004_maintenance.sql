@@ -28,6 +28,7 @@ insert into bridge.policy (job, every) values
 create table bridge.keeper (
     only_one    boolean     primary key default true,
     owner       text,
+    pid         integer,     -- of its session; null behind a pooler
     lease_until timestamptz,
     constraint there_is_one check (only_one)
 ) with (fillfactor = 50);
@@ -45,6 +46,7 @@ create table bridge.partition_policy (
     keep_for      interval,                         -- a partition leaves so long after its end; null: never
     expiry        text     not null default 'drop', -- how
     location      text,                             -- of cold files: a directory, or a URL that fsspec knows
+    format        text     not null default 'avro', -- of cold files
     constraint step_is_known check (step in ('day', 'month')),
     constraint premake_is_sane check (premake between 1 and 400),
     constraint max_move_rows_is_positive check (max_move_rows > 0),
@@ -56,7 +58,8 @@ create table bridge.partition_policy (
         'files'      -- it is dropped once it lies in cold files that were read back and compared
     )),
     constraint the_log_has_an_archive check (expiry <> 'archive' or parent = 'bridge.activity_log'::regclass),
-    constraint files_have_a_location check (expiry <> 'files' or location is not null)
+    constraint files_have_a_location check (expiry <> 'files' or location is not null),
+    constraint format_is_known check (format in ('avro', 'parquet'))
 );
 
 comment on column bridge.partition_policy.keep_for is
@@ -84,6 +87,7 @@ create table bridge.retired_partition (
     range_to    timestamptz not null,
     expiry      text        not null,    -- as bridge.partition_policy had it
     location    text,                    -- of its cold files: the manifest's, once that is written
+    format      text        not null default 'avro',    -- in which cold files of it are written
     state       text        not null default 'detached',
     rows        bigint,                  -- null until they were counted
     max_xid     xid8,                    -- of its events' transactions

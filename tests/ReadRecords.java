@@ -8,7 +8,9 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.HashMap;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.apache.avro.Conversions;
@@ -27,8 +29,9 @@ import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
- * Reads the one record of a topic as Java's consumers do, and prints a line of JSON for each field: who decoded it, its
- * name, its class, its text. Arguments: bootstrap servers, topic, the registry's URL in Confluent's API, and in Apicurio's.
+ * Reads a topic as Java's consumers do, and prints a line of JSON for each value in each record: who decoded it, the
+ * record's number, the value's path, its class, its text. Arguments: bootstrap servers, topic, the registry's URL in
+ * Confluent's API, and in Apicurio's.
  */
 public class ReadRecords {
     static final ObjectMapper JSON = new ObjectMapper();
@@ -69,37 +72,32 @@ public class ReadRecords {
 
     public static void main(String[] arguments) throws Exception {
         String servers = arguments[0], topic = arguments[1], confluent = arguments[2], apicurio = arguments[3];
-        byte[] value = read(servers, topic, new ByteArrayDeserializer());
-        print("avro", decode(value, confluent));
-
-        AvroKafkaDeserializer<Object> plain = new AvroKafkaDeserializer<>();
-        plain.configure(Map.of("apicurio.registry.url", apicurio), false);
-        print("apicurio", (GenericRecord) read(servers, topic, plain));
-
-        AvroKafkaDeserializer<Object> typed = new AvroKafkaDeserializer<>();
-        Map<String, Object> properties = new HashMap<>();
-        properties.put("apicurio.registry.url", apicurio);
-        properties.put("apicurio.registry.avro-datum-provider", Logical.class.getName());
-        typed.configure(properties, false);
-        print("apicurio-logical", (GenericRecord) read(servers, topic, typed));
+        int number = 0;
+        for (byte[] value : read(servers, topic, new ByteArrayDeserializer())) {
+            print("avro", number++, decode(value, confluent));
+        }
+        print("apicurio", servers, topic, Map.of("apicurio.registry.url", apicurio));
+        print("apicurio-logical", servers, topic, Map.of(
+            "apicurio.registry.url", apicurio, "apicurio.registry.avro-datum-provider", Logical.class.getName()));
         System.out.flush();
         System.exit(0); // a client of the registry's may have left threads
     }
 
-    static <T> T read(String servers, String topic, Deserializer<T> deserializer) {
-        Map<String, Object> properties = Map.of(
-            "bootstrap.servers", servers, "isolation.level", "read_committed", "auto.offset.reset", "earliest");
+    static <T> List<T> read(String servers, String topic, Deserializer<T> deserializer) {
+        Map<String, Object> properties = Map.of("bootstrap.servers", servers, "isolation.level", "read_committed");
         try (var consumer = new KafkaConsumer<String, T>(properties, new StringDeserializer(), deserializer)) {
             List<TopicPartition> partitions = consumer.partitionsFor(topic).stream()
                 .map(info -> new TopicPartition(topic, info.partition())).toList();
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
-            for (int turn = 0; turn < 60; turn++) {
+            List<T> found = new ArrayList<>();
+            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+            while (partitions.stream().anyMatch(partition -> consumer.position(partition) < ends.get(partition))) {
                 for (var record : consumer.poll(Duration.ofSeconds(1))) {
-                    return record.value();
+                    found.add(record.value());
                 }
             }
-            throw new IllegalStateException("nothing in " + topic);
+            return found;
         }
     }
 
@@ -122,20 +120,47 @@ public class ReadRecords {
         return record;
     }
 
-    static void print(String by, GenericRecord record) throws Exception {
-        for (Schema.Field field : record.getSchema().getFields()) {
-            Object found = record.get(field.pos());
-            String kind = found == null ? "null" : found.getClass().getName();
-            System.out.println(JSON.writeValueAsString(List.of(by, field.name(), kind, shown(found))));
+    static void print(String by, String servers, String topic, Map<String, Object> properties) throws Exception {
+        AvroKafkaDeserializer<Object> deserializer = new AvroKafkaDeserializer<>();
+        deserializer.configure(properties, false);
+        int number = 0;
+        for (Object record : read(servers, topic, deserializer)) {
+            print(by, number++, (GenericRecord) record);
         }
     }
 
-    static String shown(Object value) {
-        if (value instanceof ByteBuffer bytes) {
+    static void print(String by, int number, GenericRecord record) throws Exception {
+        for (Schema.Field field : record.getSchema().getFields()) {
+            print(by, number, field.name(), record.get(field.pos()));
+        }
+    }
+
+    /** A list and a map are their size, and then what they hold. */
+    static void print(String by, int number, String path, Object found) throws Exception {
+        if (found instanceof GenericRecord inner) {
+            for (Schema.Field field : inner.getSchema().getFields()) {
+                print(by, number, path + "." + field.name(), inner.get(field.pos()));
+            }
+            return;
+        }
+        String kind = found == null ? "null" : found.getClass().getName();
+        String text = String.valueOf(found);
+        if (found instanceof Collection<?> items) {
+            text = String.valueOf(items.size());
+            int index = 0;
+            for (Object item : items) {
+                print(by, number, path + "[" + index++ + "]", item);
+            }
+        } else if (found instanceof Map<?, ?> entries) {
+            text = String.valueOf(entries.size());
+            for (var entry : entries.entrySet()) {
+                print(by, number, path + "[" + entry.getKey() + "]", entry.getValue());
+            }
+        } else if (found instanceof ByteBuffer bytes) {
             byte[] content = new byte[bytes.remaining()];
             bytes.duplicate().get(content);
-            return java.util.HexFormat.of().formatHex(content);
+            text = HexFormat.of().formatHex(content);
         }
-        return String.valueOf(value);
+        System.out.println(JSON.writeValueAsString(List.of(by, number, path, kind, text)));
     }
 }

@@ -1,0 +1,185 @@
+"""Types whose usual values are written by lines of their own, and not by a function: templates for straight.py.
+
+msgspec has read a value as its type, with all checks; what is not usual raises something.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple, NoReturn
+
+import msgspec
+
+from bridge.encoding.avro.binary import LAST, MORE, varint
+from bridge.encoding.avro.logical import EPOCH, EPOCH_DAY, FIRST_MICRO, LAST_MICRO, LOCAL_EPOCH, MICROSECOND
+
+# msgspec rounds a time that is more precise than a microsecond, so such a text does not come here.
+is_too_precise: Final = re.compile(r"\.[0-9]{7}").search
+MOST_KNOWN: Final = 1000  # pieces that are kept written
+NULL, PRESENT = b"\x00", b"\x02"  # the branches of a union of null and something else
+# What `v`, which is not null, is as bytes: {part}. {head} begins them where the type is one of a union.
+STRING: Final = """
+t = v.encode()
+n = len(t)
+{part} = {lengths}[n] if n < 8192 else {head}varint(n)
+{part}_1 = t
+"""
+WHOLE: Final = """
+if 0 <= v < 8192:
+    {part} = {lengths}[v]
+else:
+    {part} = {lows}[v & 8191] + LAST[v >> 13] if 0 < v < 0x8000000 else {head}whole(v, {bits})
+"""
+BOOLEAN: Final = """
+{part} = {yes} if v else {no}
+"""
+UUID: Final = """
+if not is_uuid(v):
+    raise Unusual
+{part} = {uuid}
+{part}_1 = v.encode()
+"""
+DAY: Final = """
+{part} = {head}varint(v.toordinal() - EPOCH_DAY)
+"""
+TIMESTAMP: Final = """
+x = (v - {epoch}) // MICROSECOND
+if 0x8000000 <= x < 0x80000000000000:
+    {part} = {lows}[x & 8191]
+    {part}_1 = MORE[x >> 13 & 16383]
+    {part}_2 = INSTANTS[x >> 27]
+else:
+    {part} = {head}instant(x)
+    {part}_1 = {part}_2 = b""
+"""
+DECIMAL: Final = """
+t = bytes(v)
+if t == b"null":
+    {part} = {null}
+    {part}_1 = b""
+else:
+    x = {unscaled}
+    if not -{limit} < x < {limit}:
+        raise Unusual
+    n = ((x if x >= 0 else ~x).bit_length() >> 3) + 1
+    {part} = {lengths}[n]
+    {part}_1 = x.to_bytes(n, "big", signed=True)
+"""
+WRITTEN: Final = """
+{part} = {begins}
+{part}_1 = v
+"""
+ANY: Final = """
+{part} = {write}(v)
+"""
+
+
+class Unusual(Exception):
+    """Not what a value usually looks like; it may fit all the same."""
+
+
+def _unusual() -> NoReturn:
+    raise Unusual
+
+
+def _whole(value: int, bits: int) -> bytes:
+    if -(1 << bits) <= value < 1 << bits:
+        return varint(value)
+    raise Unusual
+
+
+def _instant(micros: int) -> bytes:
+    if FIRST_MICRO <= micros <= LAST_MICRO:
+        return varint(micros)
+    raise Unusual
+
+
+class _Instants(dict[int, bytes]):
+    """Of a time between 1970 and 3111, how its varint ends behind 28 bits, by its microseconds over 2^27.
+
+    Times in a table's changes are near each other.
+    """
+
+    def __missing__(self, key: int) -> bytes:
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        self[key] = end = LAST[key] if key < 16384 else MORE[key & 16383] + LAST[key >> 14]
+        return end
+
+
+NAMES: Final[dict[str, Any]] = {
+    "LENGTHS": [LAST[size << 1] for size in range(8192)],  # numbers, too
+    "PRESENT_LENGTHS": [PRESENT + LAST[size << 1] for size in range(8192)],
+    "NULL": NULL,
+    "PRESENT": PRESENT,
+    "MORE": MORE,
+    "LAST": LAST,
+    "LOWS": [MORE[bits << 1] for bits in range(8192)],
+    "PRESENT_LOWS": [PRESENT + MORE[bits << 1] for bits in range(8192)],
+    "INSTANTS": _Instants(),
+    "EPOCH": EPOCH,
+    "LOCAL_EPOCH": LOCAL_EPOCH,
+    "EPOCH_DAY": EPOCH_DAY,
+    "MICROSECOND": MICROSECOND,
+    "Unusual": Unusual,
+    "unusual": _unusual,
+    "is_uuid": re.compile("-".join(f"[0-9a-f]{{{digits}}}+" for digits in (8, 4, 4, 4, 12))).fullmatch,  # as printed
+    "varint": varint,
+    "whole": _whole,
+    "instant": _instant,
+}
+
+
+class Template(NamedTuple):
+    """How msgspec is to read a type, and the lines that write it, with what belongs into them."""
+
+    held: Any
+    lines: str
+    values: dict[str, Any]
+
+
+def template(schema: Any) -> Template | None:
+    """For a type that is not null; None where only its own function writes it."""
+    is_plain = isinstance(schema, str)
+    kind = schema if is_plain else schema.get("type")
+    match kind, None if is_plain else schema.get("logicalType"):
+        case "string", None if is_plain:
+            return Template(str, STRING, {})
+        case "string", "uuid":
+            return Template(str, UUID, {})
+        case "int" | "long", None:
+            return Template(int, WHOLE, {"bits": 31 if kind == "int" else 63})
+        case "boolean", None:
+            return Template(bool, BOOLEAN, {})
+        case "long", "timestamp-micros":
+            return Template(datetime, TIMESTAMP, {"epoch": "EPOCH"})
+        case "long", "local-timestamp-micros":
+            return Template(datetime, TIMESTAMP, {"epoch": "LOCAL_EPOCH"})
+        case "int", "date":
+            return Template(date, DAY, {})
+        case "record", None if is_plain:  # as change.py says that its bytes are there already
+            return Template(bytes, WRITTEN, {})
+        case "bytes", "decimal":
+            # As Postgres prints a column with a scale. int() takes neither a point nor an exponent.
+            scale = schema.get("scale", 0)
+            unscaled = f'int(t.replace(b".", b"")) if t[-{scale + 1}] == 46 else unusual()' if scale else "int(t)"
+            values = {"unscaled": unscaled, "limit": 10 ** schema["precision"]}
+            return Template(msgspec.Raw, DECIMAL, values)
+    return None
+
+
+def branch(schema: Any) -> tuple[Template | None, bool]:
+    """How a type is written straight, and whether it may be null, the first branch."""
+    if isinstance(schema, list):
+        is_usual = len(schema) == 2 and schema[0] == "null"
+        return (template(schema[1]) if is_usual else None), True
+    return template(schema), False
+
+
+def held_straight(schema: Any) -> Any:
+    """How msgspec is to read a field of this type for the writers here; None where they have no template for it."""
+    found, is_nullable = branch(schema)
+    if found is None:
+        return None
+    return found.held | None if is_nullable and found.held is not msgspec.Raw else found.held

@@ -1,0 +1,100 @@
+"""A server is away while `bridge.consumer` runs, or before: it waits, counts nothing, and goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from fix_consumer import Scene
+from fix_relay import eventually
+from proxy import Proxy
+
+from bridge.consumer import Message
+
+THING = {"type": "record", "name": "Thing", "fields": [{"name": "n", "type": "int"}]}
+
+
+class Gate:
+    """What a server is reached through: shut, connections break, and new ones are refused."""
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
+        self._is_open = False
+        self._proxy = Proxy(lambda: (self._url.port or 0) if self._is_open else 1, speaks_kafka=False)
+
+    @property
+    def url(self) -> str:
+        login, at, _ = self._url.netloc.rpartition("@")
+        return self._url._replace(netloc=f"{login}{at}127.0.0.1:{self._proxy.port}").geturl()
+
+    def open(self) -> None:
+        self._is_open = True
+
+    def shut(self) -> None:
+        self._is_open = False
+        self._proxy.reset()
+
+    def close(self) -> None:
+        self._proxy.close()
+
+
+@contextmanager
+def gate(url: str) -> Iterator[Gate]:
+    found = Gate(url)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def write(message: Message, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("insert into effect (key, n) values (%s, %s)", (message.key, message.value["n"]))
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if "waiting for it" in record.message]
+
+
+def test_the_database(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    with gate(scene.database) as database:
+        consumer = scene.consumer(database=database.url)
+        consumer.handler("thing.changed")(write)
+        scene.send({"n": 1}, key="a")
+        with scene.running(consumer):
+            eventually(lambda: said(caplog))  # at the start
+            database.open()
+            scene.wait_for(1)
+            database.shut()
+            scene.send({"n": 2}, {"n": 3}, key="a")
+            eventually(lambda: len(said(caplog)) == 2)
+            database.open()
+            scene.wait_for(3)
+
+    assert scene.effects() == [1, 2, 3]
+    assert len(said(caplog)) == 2
+    assert "password" not in caplog.text
+
+
+def test_the_registry(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    with SchemaRegistryClient({"url": scene.registry}) as client:
+        schema_id = client.register_schema(scene.name, Schema(json.dumps(THING), "AVRO"))
+    avro = b"\0" + schema_id.to_bytes(4, "big") + b"\x04"
+    with gate(scene.registry) as registry:
+        consumer = scene.consumer(registry=registry.url)
+        consumer.handler("thing.changed")(write)
+        scene.send({"n": 1}, avro, {"n": 3}, key="a")
+        with scene.running(consumer):
+            eventually(lambda: said(caplog))
+            assert scene.effects() == [1]  # what needs no schema is not held up by what comes behind it
+            assert scene.parked() == []
+            registry.open()
+            scene.wait_for(3)
+
+    assert scene.effects() == [1, 2, 3]
+    assert len(said(caplog)) == 1
