@@ -116,7 +116,9 @@ class _Erasing:
         """Look everywhere. Raises BridgeError where nothing is found and no topic is named."""
         rows, types = self._rows()
         held, others = self._held()
-        found = find_topics(self._settings, self._subject, types.union(*(h.types for _, h in held)), topics, others)
+        types = types.union(*(h.types for _, h in held))
+        (shares_key,) = self._one("shares_key", self._named)
+        found = find_topics(self._settings, self._subject, types, topics, others, shares_key=shares_key)
         files = {folder.path: len(h.files) for folder, h in held if h.files}
         if not (rows or files or found.compacted or found.kept):
             raise BridgeError(
@@ -198,8 +200,7 @@ class _Erasing:
         return held, others
 
     def _pending(self) -> dict[str, int]:
-        asked = {"source": self._subject.source, "key": self._subject.kafka_key}
-        return dict(self._conn.execute(query("erasure_pending"), asked).fetchall())
+        return dict(self._conn.execute(query("erasure_pending"), self._named).fetchall())
 
     def _refuse_pending(self) -> None:
         if pending := self._pending():

@@ -30,12 +30,18 @@ class Topics:
 
 
 def find_topics(
-    settings: Settings, subject: Subject, types: Collection[str], named: Collection[str], others: Sequence[str]
+    settings: Settings,
+    subject: Subject,
+    types: Collection[str],
+    named: Collection[str],
+    others: Sequence[str],
+    *,
+    shares_key: bool,
 ) -> Topics:
     """Those that routes name for these types, and those that a person names; the dead letters' where there are any.
 
-    `others` are manifests of other clusters. Raises ConfigError for a topic that does not exist, or is not for events;
-    BrokerUnavailable.
+    `others` are manifests of other clusters; with `shares_key` no topic gets a tombstone, which would remove the
+    records of others. Raises ConfigError for a topic that does not exist, or is not for events; BrokerUnavailable.
     """
     if settings.topics.control in named:
         raise ConfigError(f"{settings.topics.control} is the control topic, and holds no events")
@@ -52,10 +58,12 @@ def find_topics(
     letters = [settings.topics.dead_letters] if found and settings.topics.dead_letters in exist else []
     configs = cluster.topic_configs([*found, *letters])
     unrouted = sorted(name for name, route in routes.items() if route is None)
+    compacted = [topic for topic in configs if COMPACTED in configs[topic].cleanup_policy and not shares_key]
     return Topics(
-        [topic for topic in configs if COMPACTED in configs[topic].cleanup_policy],
-        [topic for topic in configs if COMPACTED not in configs[topic].cleanup_policy],
+        compacted,
+        [topic for topic in configs if topic not in compacted],
         [
+            *(["records of it whose key others share: no tombstone was sent for those"] if shares_key else []),
             *(f"topic {topic}: {_until(config)}" for topic, config in configs.items()),
             *(f"events of type {name}: no route says in which topic; name it with --topic" for name in unrouted),
             *(f"cold files of another cluster or database, which were let be: {path}" for path in others),

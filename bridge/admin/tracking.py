@@ -42,6 +42,7 @@ class Wanted:
     activity: bool | None = None
     replicated: bool | None = None
     truncate_rows: int | None = None
+    event_key: str | None = None
 
     def reset(self) -> Wanted:
         """The same, with the settings of a table that was never tracked in place of what is not given."""
@@ -54,17 +55,23 @@ class Wanted:
             self.activity or False,
             self.replicated or False,
             USUAL_ROWS if self.truncate_rows is None else self.truncate_rows,
+            self.event_key or "",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A tracked table; `left_out` are columns that a trigger does not see, because they are computed when read."""
+    """A tracked table.
+
+    `event_key` is None for the usual key; `left_out` are columns that a trigger does not see, because they are computed
+    when read.
+    """
 
     oid: int
     relation: str
     name: str
     event_type: str
+    event_key: str | None
     key: list[str]
     masked: list[str]
     excluded: list[str]

@@ -53,6 +53,12 @@ def _columns(name: str, text: str) -> Callable[[Command], Command]:
     type=click.IntRange(0, 2**31 - 1),
     help="Up to so many rows, 10000 at first, TRUNCATE gives a DELETE event for each.",
 )
+@click.option(
+    "--event-key",
+    metavar="TEMPLATE",
+    callback=plain_text,
+    help="The key of its events, made of its columns: 'order:{order_id}'; at first, and with '', <name>:<key>.",
+)
 @click.option("--reset", is_flag=True, help="Forget the former settings, masks too, but for those that are given.")
 @click.option("--snapshot", is_flag=True, help="Then publish the rows that it has already: bridge snapshot.")
 @click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
@@ -68,6 +74,7 @@ def track_command(
     activity: bool | None,
     replicated: bool | None,
     truncate_rows: int | None,
+    event_key: str | None,
     reset: bool,
     snapshot: bool,
     dry_run: bool,
@@ -88,6 +95,7 @@ def track_command(
         activity,
         replicated,
         truncate_rows,
+        event_key,
     )
     if reset:
         wanted = wanted.reset()
@@ -151,6 +159,7 @@ def describe(table: Tracked, findings: list[Finding]) -> list[str]:
     """What is recorded of a table, in lines, and what is wrong with it."""
     parts = {
         "key": table.key,
+        "keyed by": [table.event_key] if table.event_key else [],
         "masked": table.masked,
         "excluded": table.excluded,
         "left out": [f"{name} (generated, not stored)" for name in table.left_out],
@@ -170,6 +179,7 @@ def differences(former: Tracked, now: Tracked) -> list[str]:
         "called": (former.name, now.name),
         "type": (former.event_type, now.event_type),
         "key": (", ".join(former.key), ", ".join(now.key)),
+        "event key": (former.event_key, now.event_key),
         "masked": (", ".join(former.masked), ", ".join(now.masked)),
         "excluded": (", ".join(former.excluded), ", ".join(now.excluded)),
         "also": (", ".join(_more(former)), ", ".join(_more(now))),
@@ -185,7 +195,8 @@ def _more(table: Tracked) -> list[str]:
 
 
 def _in_a_line(table: Tracked, problems: int) -> str:
-    columns = {"key": table.key, "masked": table.masked, "excluded": table.excluded}
+    event_key = [table.event_key] if table.event_key else []
+    columns = {"key": table.key, "event key": event_key, "masked": table.masked, "excluded": table.excluded}
     parts = [f"{what} {', '.join(names)}" for what, names in columns.items() if names]
     parts += _more(table)
     parts.append(f"since {table.since.isoformat(sep=' ', timespec='seconds')}")

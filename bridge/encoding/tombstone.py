@@ -13,9 +13,9 @@ SOURCE: Final = "tombstone"  # none of events', so that `bridge verify` and `rec
 
 
 def is_delete(change: Event) -> bool:
-    """Whether a tracked table's row is gone after it."""
-    action: str = orjson.loads(change.payload)["action"]
-    return action == "DELETE"
+    """Whether a tracked table's row is gone after it, and its key with it, for it is no other row's."""
+    told = orjson.loads(change.payload)
+    return told["action"] == "DELETE" and change.key == f"{told['entity_type']}:{told['entity_id']}"
 
 
 def tombstone(name: str, event: Event, record: Record) -> Record:

@@ -61,7 +61,7 @@ COLUMNS = {
         *["action text", "performed_by uuid", "actor_status text", "previous_state jsonb", "new_state jsonb"],
         *["changed_fields text[]", "change_summary text", "headers jsonb", "occurred_at timestamp with time zone"],
         *["status text", "retry_count integer", "processed_at timestamp with time zone", "error_message text"],
-        *["seq bigint", "shard smallint"],
+        *["seq bigint", "shard smallint", "event_key text"],
     ],
 }
 QUERIES = resource("postgres", "queries")

@@ -229,6 +229,8 @@ def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: Know
 
 CHANGE = {
     "id": "0190a1b2-1111-7222-8333-444455556666",
+    "entity_type": "t",
+    "entity_id": "1",
     "action": "UPDATE",
     "previous_state": '{"n": 1.10, "card": "1234", "pin": null, "big": 123456789012345678901234567890}',
     "new_state": '{"n": 1.20, "card": "5678", "pin": "9", "big": 1e400}',

@@ -3,7 +3,7 @@ select event_type, null as entity_type, event_key, status
   from bridge.event_queue
  where id = %(id)s
 union all
-select 'entity.changed', entity_type, entity_type || ':' || entity_id, status
+select 'entity.changed', entity_type, event_key, status
   from bridge.entity_events
  where id = %(id)s
  limit 1

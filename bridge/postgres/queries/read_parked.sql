@@ -79,7 +79,7 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
              where c.source = 'event_queue' and o.id = c.event_id
                and o.created_at between c.earliest and c.latest
             union all
-            select 'entity.changed', h.entity_type, h.xid, h.entity_type || ':' || h.entity_id,
+            select 'entity.changed', h.entity_type, h.xid, coalesce(h.event_key, h.entity_type || ':' || h.entity_id),
                    case when c.seq < %(whole_below)s::bigint then bridge.change_payload(h) else '' end,
                    case when c.seq < %(whole_below)s::bigint then nullif(h.headers, '{}')::text end,
                    (date_part('epoch', least(greatest(h.occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint

@@ -64,11 +64,12 @@ select source, seq, id, left(event_type, %(type_cut)s) as event_type,
           order by seq
           limit %(rows)s)
         union all
-        (select 'entity_events', seq, xid, id::text, 'entity.changed', entity_type || ':' || entity_id,
+        (select 'entity_events', seq, xid, id::text, 'entity.changed',
+                coalesce(event_key, entity_type || ':' || entity_id),
                 case when seq < %(whole_below)s::bigint then bridge.change_payload(h) else '' end,
                 case when seq < %(whole_below)s::bigint then nullif(headers, '{}')::text end,
                 (date_part('epoch', least(greatest(occurred_at, '0001-01-02Z'), '9999-12-30Z')) * 1000000)::bigint,
-                hashtextextended(entity_type || ':' || entity_id, 0), entity_type, null::timestamptz
+                hashtextextended(coalesce(event_key, entity_type || ':' || entity_id), 0), entity_type, null::timestamptz
            from bridge.history as h
           where shard = %(shard)s
             and occurred_at >= '-infinity'

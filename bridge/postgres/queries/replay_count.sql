@@ -9,7 +9,7 @@ select count(*) filter (where is_published and topic is not null and not is_open
           from (select id, seq, event_type, null as entity_type, event_key, created_at as at, status, headers
                   from bridge.event_queue
                 union all
-                select id, seq, 'entity.changed', entity_type, entity_type || ':' || entity_id, occurred_at, status, headers
+                select id, seq, 'entity.changed', entity_type, event_key, occurred_at, status, headers
                   from bridge.entity_events) as e
          cross join lateral (
             select (%(routed_topics)s::text[])[bridge.matching_route(%(rules)s::text[], e.event_type, e.entity_type)] as topic) as r

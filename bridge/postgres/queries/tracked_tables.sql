@@ -4,6 +4,9 @@ select t.relation::oid::bigint as oid,
                    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
                   where c.oid = t.relation), t.known_as) as relation,
        t.entity_type as name, t.entity_event_type as event_type,
+       (select t.event_key_texts[1] || string_agg('{' || n.name || '}' || t.event_key_texts[n.position + 1], ''
+                                                  order by n.position)
+          from unnest(bridge.event_key_names(t)) with ordinality as n (name, position)) as event_key,
        coalesce(u.key, '{}') as key, coalesce(u.masked, '{}') as masked, coalesce(u.excluded, '{}') as excluded,
        coalesce(u.left_out, '{}') as left_out,
        t.activity, t.replicated, t.truncate_rows, t.since,

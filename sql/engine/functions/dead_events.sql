@@ -26,7 +26,7 @@ create or replace function bridge.dead_events(
 as $$
     select p.seq, p.event_id, p.source, p.shard, p.at, p.topic,
            coalesce(o.event_type, case when h.id is not null then 'entity.changed' end, ''),
-           coalesce(o.event_key, h.entity_type || ':' || h.entity_id, ''),
+           coalesce(o.event_key, h.event_key, h.entity_type || ':' || h.entity_id, ''),
            p.key_hash, coalesce(p.reason, ''), p.since, p.deaths,
            case when p.stops then 'topic' when p.blocks then 'key' else 'nothing' end
       from (select *, case when at > '0001-01-03Z' then at - interval '1 ms' else '-infinity' end as earliest,
@@ -44,7 +44,7 @@ as $$
             or coalesce(o.event_type, case when h.id is not null then 'entity.changed' end)
                    = any (dead_events.event_types))
        and (dead_events.event_keys is null
-            or coalesce(o.event_key, h.entity_type || ':' || h.entity_id) = any (dead_events.event_keys))
+            or coalesce(o.event_key, h.event_key, h.entity_type || ':' || h.entity_id) = any (dead_events.event_keys))
        and (dead_events.topics is null or p.topic = any (dead_events.topics))
        and (dead_events.sources is null or p.source = any (dead_events.sources))
        and (dead_events.shards is null or p.shard = any (dead_events.shards))

@@ -11,6 +11,8 @@
 --             key                columns of a unique index without expressions or condition, none of them nullable;
 --                                at first, and where the former key is none any more, the primary key
 --             replicated         true: what logical replication applies is recorded, too
+--             event_key          the key of its events, made of its columns: order:{order_id}. At first, with '' again,
+--                                and for a row of which one of them is null, entity_type:key
 -- Returns:    nothing. Called again, it changes what is given; what is null stays as it was, and no lock is taken
 -- Writes:     bridge.tracked_table, a function in bridge_tracking, triggers of the table and of its table partitions
 -- Errors:     42P16 invalid_table_definition (no such key, or one that is checked at the end of the transaction),
@@ -25,7 +27,8 @@ create or replace function bridge.enable_tracking(
     activity          boolean default null,
     truncate_rows     integer default null,
     key               text[] default null,
-    replicated        boolean default null
+    replicated        boolean default null,
+    event_key         text default null
 ) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -40,6 +43,8 @@ declare
     hidden jsonb;    -- {"email": "masked", ...}
     key_index pg_index;
     key_numbers int2[];
+    event_key_names text[];
+    event_key_texts text[];
     holder bridge.tracked_table;
     tracked_id integer;
 begin
@@ -110,6 +115,33 @@ begin
             tracked using errcode = 'invalid_parameter_value';
     end if;
 
+    if event_key is null then
+        event_key_names := bridge.event_key_names(former);
+        event_key_texts := former.event_key_texts;
+    elsif event_key <> '' then
+        event_key_names := array(select f.m[1]
+                                   from regexp_matches(event_key, '\{([^{}]+)\}', 'g') with ordinality as f (m, n)
+                                  order by f.n);
+        event_key_texts := regexp_split_to_array(event_key, '\{[^{}]+\}');
+        if event_key_names = '{}' or array_to_string(event_key_texts, '') ~ '[{}]' then
+            raise exception 'the event key % names no column of %, or is not closed', event_key, tracked
+                using errcode = 'invalid_parameter_value', hint = 'Write it as order:{order_id}.';
+        end if;
+        select string_agg(quote_ident(n.name), ', ') into unknown
+          from unnest(event_key_names) as n (name)
+         where not exists (select from bridge.current_columns(tracked) as c where c.name::text = n.name);
+        if unknown is not null then
+            raise exception 'table % has no column %', tracked, unknown using errcode = 'undefined_column';
+        end if;
+    end if;
+    if exists (select from bridge.current_columns(tracked) as c
+                where c.name::text = any (event_key_names)
+                  and (hidden ? c.name::text or hidden ?| c.computed_from::text[] or c.generated = 'v')) then
+        raise exception 'the columns of the event key of % can be neither excluded nor masked, nor be virtual', tracked
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give another event_key, or an empty one for the usual key.';
+    end if;
+
     for holder in select t.* from bridge.tracked_table as t
                    where t.relation <> tracked
                      and (t.entity_type = enable_tracking.entity_type
@@ -121,9 +153,14 @@ begin
                 using errcode = 'unique_violation', hint = 'Give another entity_type.';
         end if;
     end loop;
-    insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, excluded, masked, columns,
-                                           dropped, known_as, home, activity, truncate_rows, replicated)
+    insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, event_key_columns,
+                                           event_key_texts, excluded, masked, columns, dropped, known_as, home,
+                                           activity, truncate_rows, replicated)
     select tracked, entity_type, entity_event_type, key_numbers,
+           (select array_agg(w.number order by n.position)
+              from unnest(event_key_names) with ordinality as n (name, position)
+              join bridge.current_columns(tracked) as w on w.name::text = n.name),
+           case when event_key_names is not null then event_key_texts end,
            coalesce(array_agg(c.number) filter (where hidden ->> c.name::text = 'excluded'), '{}'),
            coalesce(array_agg(c.number) filter (where hidden ->> c.name::text = 'masked'), '{}'),
            jsonb_object_agg(c.number, c.name), hidden - array_agg(c.name::text), bridge.qualified_name(tracked),
@@ -132,6 +169,7 @@ begin
       from bridge.current_columns(tracked) as c
     on conflict on constraint relation_is_tracked_once do update
        set entity_type = excluded.entity_type, entity_event_type = excluded.entity_event_type, key = excluded.key,
+           event_key_columns = excluded.event_key_columns, event_key_texts = excluded.event_key_texts,
            excluded = excluded.excluded, masked = excluded.masked, columns = excluded.columns,
            dropped = excluded.dropped, known_as = excluded.known_as, home = excluded.home, activity = excluded.activity,
            truncate_rows = excluded.truncate_rows, replicated = excluded.replicated, trouble = null
@@ -156,4 +194,4 @@ begin
 end $$;
 
 revoke execute on function
-    bridge.enable_tracking(regclass, text, text, text[], text[], boolean, integer, text[], boolean) from public;
+    bridge.enable_tracking(regclass, text, text, text[], text[], boolean, integer, text[], boolean, text) from public;

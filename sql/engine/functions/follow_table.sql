@@ -26,9 +26,11 @@ begin
         update bridge.tracked_table as t
            set key = case when cardinality(n.key) = cardinality(t.key) then n.key else t.key end,
                excluded = n.excluded, masked = n.masked, home = here,
+               event_key_columns = coalesce(n.event_key, t.event_key_columns),
                columns = n.columns || (    -- those of the key that are gone: should they return
                    select coalesce(jsonb_object_agg(k.key, k.value), '{}') from jsonb_each(t.columns) as k
-                    where cardinality(n.key) < cardinality(t.key) and k.key::int2 = any (t.key)
+                    where (cardinality(n.key) < cardinality(t.key) and k.key::int2 = any (t.key)
+                           or n.event_key is null and k.key::int2 = any (t.event_key_columns))
                       and not n.columns ? k.key),
                dropped = (
                    select coalesce(jsonb_object_agg(d.name, d.use), '{}')
@@ -46,7 +48,10 @@ begin
                        coalesce(array_agg(c.number) filter (where c.use = 'excluded'), '{}') as excluded,
                        coalesce(array_agg(c.number) filter (where c.use = 'masked'), '{}') as masked,
                        coalesce(jsonb_object_agg(c.number, c.name), '{}') as columns,
-                       coalesce(array_agg(c.name::text), '{}') as names
+                       coalesce(array_agg(c.name::text), '{}') as names,
+                       (select array_agg(w.number order by k.position)
+                          from unnest(bridge.event_key_names(tracked)) with ordinality as k (name, position)
+                          join bridge.tracked_columns(tracked) as w on w.name::text = k.name) as event_key
                   from bridge.tracked_columns(tracked) as c) as n
          where t.id = tracked.id;
         perform bridge.generate_capture(tracked.id);

@@ -22,6 +22,9 @@ declare
     bounded constant oid[] := '{int2,int4,int8,text,varchar,bool,uuid,numeric,date,timestamp,timestamptz}'::regtype[];
     old_key constant text := bridge.key_expression(tracked, 'old');
     new_key constant text := bridge.key_expression(tracked, 'new');
+    old_event_key constant text := bridge.event_key_expression(tracked, 'old');
+    new_event_key constant text := bridge.event_key_expression(tracked, 'new');
+    usual_key constant text := quote_literal(tracked.entity_type || ':') || ' || ';
     -- A table partition's generated column may come to show a hidden one: then the partitioned table is not altered.
     can_be_known constant boolean := tracked.excluded || tracked.masked = '{}' and tracked.dropped = '{}'
         or not bridge.parts_compute(tracked.relation);
@@ -69,7 +72,6 @@ begin
                             else quote_literal('never') end,
         'entity_type', quote_literal(tracked.entity_type),
         'entity_event_type', quote_literal(tracked.entity_event_type),
-        'shard_prefix', quote_literal(tracked.entity_type || ':'),
         'old_key', old_key,
         'new_key', new_key,
         'variables', concat(case when tracked.activity
@@ -90,7 +92,8 @@ begin
                   coalesce(string_agg(format('new.%I', c.name), ', '), '1'),
                   bridge.changed_expression(tracked, 'old', 'new', 'old_state', 'new_state'))
       into read_fields
-      from bridge.tracked_columns(tracked) as c where c.use = 'key';
+      from bridge.tracked_columns(tracked) as c
+     where c.use = 'key' or c.name::text = any (bridge.event_key_names(tracked));
     if is_bounded then
         reads := jsonb_build_object(
             'read_update', read_fields,
@@ -116,7 +119,11 @@ begin
                        parts || reads
                        || (select jsonb_object_agg('insert_' || lower(v.action), bridge.fill_template(
                                bridge.insert_template(), parts || jsonb_build_object(
-                                   'action', v.action, 'key', v.key, 'type_id', v.type_id, 'version', v.version,
+                                   'action', v.action, 'key', v.key, 'event_key', v.event_key,
+                                   'record_key', case when v.event_key = 'null::text' then usual_key || v.key
+                                                      else format('coalesce(%s, %s)', v.event_key,
+                                                                  usual_key || v.key) end,
+                                   'type_id', v.type_id, 'version', v.version,
                                    'previous_state', v.previous_state, 'state', v.state, 'replaced', v.replaced,
                                    'summary', quote_literal(v.action || ' of ' || tracked.entity_type) || v.summary,
                                    'log_activity', case when tracked.activity then format(
@@ -124,15 +131,17 @@ begin
                                        'context, %s);', tracked.entity_type, v.key, v.action, v.type_id,
                                        coalesce(nullif(v.state, 'null'), v.previous_state)) end)))
                              from (values
-                                 ('INSERT', new_key, type_id, 'new.ctid', 'null', after, 'null', ''),
-                                 ('UPDATE', new_key, type_id, 'new.ctid', before, after,
+                                 ('INSERT', new_key, new_event_key, type_id, 'new.ctid', 'null', after, 'null', ''),
+                                 ('UPDATE', new_key, new_event_key, type_id, 'new.ctid', before, after,
                                   'case when age(old.xmin) <= age(pg_current_xact_id()::xid)'
                                   ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end',
                                   ' || '': '' || array_to_string(fields, '', '')'),
-                                 ('DELETE', old_key, replace(type_id, 'new.', 'old.'), 'null', before, 'null',
+                                 ('DELETE', old_key, old_event_key, replace(type_id, 'new.', 'old.'), 'null', before,
+                                  'null',
                                   'case when age(old.xmin) <= age(pg_current_xact_id()::xid)'
                                   ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end', '')
-                             ) as v (action, key, type_id, version, previous_state, state, replaced, summary))));
+                             ) as v (action, key, event_key, type_id, version, previous_state, state, replaced,
+                                     summary))));
     execute format('revoke execute on function %s from public', routine);
     perform bridge.grant_capture();
     update bridge.tracked_table as t set fingerprint = bridge.table_fingerprint(t.relation) where t.id = tracked_id;

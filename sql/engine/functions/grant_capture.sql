@@ -37,14 +37,16 @@ begin
         select format('grant execute on function %s to %s', p.oid::regprocedure, w.role)
           from pg_proc as p
           join (select f.name, r.role
-                  from unnest('{base_type,column_expression,computed_from,current_columns,is_plain_type,
+                  from unnest('{base_type,column_expression,computed_from,current_columns,event_key_expression,
+                                event_key_names,is_plain_type,
                                 json_value,key_expression,member_tables,state_expression,tracked_columns,
                                 tracking_home}'::text[]
                              ) as f (name),
                        unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
                 union all
                 select f.name, 'bridge_capture'
-                  from unnest('{careful_state,changed_expression,check_order,is_own_version,log_activity,parts_compute,
+                  from unnest('{careful_state,changed_expression,check_order,event_key_of,is_own_version,log_activity,
+                                parts_compute,
                                 read_change,record_change,record_removed,record_row,record_truncate,
                                 table_fingerprint,version_moved}'::text[]) as f (name)
                 union all

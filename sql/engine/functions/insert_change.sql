@@ -19,6 +19,7 @@ begin
             new.change_summary, coalesce(new.headers, '{}'))
     returning id, entity_event_type, actor_status, headers, occurred_at, seq, shard
          into new.id, new.entity_event_type, new.actor_status, new.headers, new.occurred_at, new.seq, new.shard;
+    new.event_key := new.entity_type || ':' || new.entity_id;
     new.status := 'PENDING';
     new.retry_count := 0;
     new.processed_at := null;

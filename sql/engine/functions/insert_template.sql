@@ -7,15 +7,15 @@ create or replace function bridge.insert_template() returns text
     language sql immutable parallel safe
 as $outer$
 select $template${{before}}
-            insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type,
-                                        action, performed_by, actor_status, previous_state, new_state, changed_fields,
-                                        change_summary, headers, occurred_at, relation, filenode, version,
-                                        replaced)
+            insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, event_key, entity_type_id,
+                                        entity_event_type, action, performed_by, actor_status, previous_state,
+                                        new_state, changed_fields, change_summary, headers, occurred_at, relation,
+                                        filenode, version, replaced)
             values ({{event_id}}, case when pg_current_xact_id() is not null then nextval('bridge.event_seq') end,
                     pg_current_xact_id(),
-                    (hashtextextended({{shard_prefix}} || {{key}}, 0) & 9223372036854775807) % bridge.shard_count(),
-                    {{entity_type}}, {{key}}, {{type_id}}, {{entity_event_type}}, '{{action}}', performed_by,
-                    coalesce(actor_status, 'missing'), {{previous_state}}, {{state}}, fields, {{summary}},
+                    (hashtextextended({{record_key}}, 0) & 9223372036854775807) % bridge.shard_count(),
+                    {{entity_type}}, {{key}}, {{event_key}}, {{type_id}}, {{entity_event_type}}, '{{action}}',
+                    performed_by, coalesce(actor_status, 'missing'), {{previous_state}}, {{state}}, fields, {{summary}},
                     coalesce(headers, '{}'), {{occurred_at}}, tg_relid,
                     pg_relation_filenode(tg_relid), {{version}}, {{replaced}});
             {{log_activity}}$template$

@@ -8,7 +8,7 @@
 --             old_version, old_maker   ctid and xmin of the old row
 --             new_version, new_over    ctid of the new row, and its xmax, by which it may be seen to have been replaced
 -- Returns:    nothing. A row of which nothing, or only excluded columns, changed gives no event. Where the key changed,
---             there are two: a DELETE of the old key and an INSERT of the new one
+--             or that of its events, there are two: a DELETE with the old key and an INSERT with the new one
 -- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function bridge.record_change(
@@ -30,10 +30,16 @@ as $$
 declare
     xact constant xid8 := pg_current_xact_id();
     replaced constant tid := case when bridge.is_own_version(old_maker, xact) then old_version end;
-    has_new_key constant boolean := op = 'UPDATE' and old_key is distinct from new_key;
+    old_event_key constant text := case when tracked.event_key_columns is not null
+                                        then bridge.event_key_of(tracked, previous_state) end;
+    new_event_key constant text := case when tracked.event_key_columns is not null
+                                        then bridge.event_key_of(tracked, new_state) end;
+    has_new_key constant boolean := op = 'UPDATE'
+        and (old_key is distinct from new_key or old_event_key is distinct from new_event_key);
     context record;
     action text;
     entity_id text;
+    event_key text;
     event_id uuid;
     occurred_at timestamptz;
     entity_type_id uuid;
@@ -54,11 +60,14 @@ begin
         event_id := bridge.new_event_id();
         occurred_at := clock_timestamp();
         entity_id := case action when 'DELETE' then old_key else new_key end;
-        insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type,
-                                    action, performed_by, actor_status, previous_state, new_state, changed_fields,
-                                    change_summary, headers, occurred_at, relation, filenode, version, replaced)
-        values (event_id, nextval('bridge.event_seq'), xact, bridge.shard_of(tracked.entity_type || ':' || entity_id),
-                tracked.entity_type, entity_id, entity_type_id, tracked.entity_event_type, action,
+        event_key := case action when 'DELETE' then old_event_key else new_event_key end;
+        insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, event_key, entity_type_id,
+                                    entity_event_type, action, performed_by, actor_status, previous_state, new_state,
+                                    changed_fields, change_summary, headers, occurred_at, relation, filenode, version,
+                                    replaced)
+        values (event_id, nextval('bridge.event_seq'), xact,
+                bridge.shard_of(coalesce(event_key, tracked.entity_type || ':' || entity_id)),
+                tracked.entity_type, entity_id, event_key, entity_type_id, tracked.entity_event_type, action,
                 context.performed_by, context.status, case when action <> 'INSERT' then previous_state end,
                 case when action <> 'DELETE' then new_state end, case when action = 'UPDATE' then fields end,
                 bridge.change_summary(action, tracked.entity_type, case when action = 'UPDATE' then fields end,

@@ -36,13 +36,16 @@ create or replace function bridge.record_present(tracked_id integer, keys text[]
 as $$
 declare
     template constant text := $each$
-        insert into bridge.history (seq, xid, shard, entity_type, entity_id, entity_type_id, entity_event_type, action,
+        insert into bridge.history (seq, xid, shard, entity_type, entity_id, event_key, entity_type_id,
+                                    entity_event_type, action,
                                     performed_by, actor_status, new_state, change_summary, headers, relation, filenode,
                                     version)
-        select nextval('bridge.event_seq'), $1, bridge.shard_of($2 || ':' || p.key), $2, p.key, p.entity_type_id, $3,
+        select nextval('bridge.event_seq'), $1, bridge.shard_of(coalesce(p.event_key, $2 || ':' || p.key)), $2, p.key,
+               p.event_key, p.entity_type_id, $3,
                'READ', $4, $5, p.state, bridge.change_summary('READ', $2), $6, p.relation,
                pg_relation_filenode(p.relation), p.version
-          from (select {{key}} as key, {{state}} as state, {{type_id}} as entity_type_id, r.tableoid as relation,
+          from (select {{key}} as key, {{event_key}} as event_key, {{state}} as state,
+                       {{type_id}} as entity_type_id, r.tableoid as relation,
                        r.ctid as version
                   from (values {{wanted}}) as w
                   join {{table}} as r on {{matches}}
@@ -63,6 +66,7 @@ begin
     select array_agg(c.type order by c.position),
            jsonb_build_object(
                'key', bridge.key_expression(tracked, '(r.*)'),
+               'event_key', bridge.event_key_expression(tracked, '(r.*)'),
                'state', bridge.state_expression(tracked, '(r.*)'),
                'type_id', coalesce((select format('r.%I', u.name) from bridge.tracked_columns(tracked) as u
                                      where u.name = 'entity_type_id' and u.use in ('key', 'plain')

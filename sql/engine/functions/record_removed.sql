@@ -49,12 +49,15 @@ begin
     end if;
     context := bridge.change_context();
     execute format($each$
-        insert into bridge.history (seq, xid, shard, entity_type, entity_id, entity_event_type, action, performed_by,
-                                    actor_status, previous_state, change_summary, headers, relation, filenode)
-        select nextval('bridge.event_seq'), pg_current_xact_id(), bridge.shard_of($2 || ':' || key), $2, key, $3,
+        insert into bridge.history (seq, xid, shard, entity_type, entity_id, event_key, entity_event_type, action,
+                                    performed_by, actor_status, previous_state, change_summary, headers, relation,
+                                    filenode)
+        select nextval('bridge.event_seq'), pg_current_xact_id(), 
+               bridge.shard_of(coalesce(event_key, $2 || ':' || key)), $2, key, event_key, $3,
                'DELETE', $4, $5, state, 'DELETE of ' || $2 || ' (TRUNCATE)', $6, $1, pg_relation_filenode($1)
-          from (select %s as key, %s as state from %s offset 0) as deleted
-        $each$, bridge.key_expression(tracked, '(r.*)'), bridge.state_expression(tracked, '(r.*)'), source)
+          from (select %s as key, %s as event_key, %s as state from %s offset 0) as deleted
+        $each$, bridge.key_expression(tracked, '(r.*)'), bridge.event_key_expression(tracked, '(r.*)'),
+        bridge.state_expression(tracked, '(r.*)'), source)
         using emptied::oid, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
               context.headers;
     return row_count;

@@ -58,7 +58,8 @@ begin
                   from origin
                  cross join lateral (
                     select 'entity_events', h.id, h.seq, h.xid, h.shard, 'entity.changed', h.entity_type,
-                           h.entity_type || ':' || h.entity_id, h.occurred_at, h.headers ? 'bridge_erased'
+                           coalesce(h.event_key, h.entity_type || ':' || h.entity_id), h.occurred_at,
+                           h.headers ? 'bridge_erased'
                       from bridge.history as h
                      where h.shard = origin.shard and h.seq > asked.last_seq and h.seq <= asked.until_seq
                        and h.occurred_at >= date_trunc('day', asked.since, 'UTC')

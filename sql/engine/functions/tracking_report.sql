@@ -20,7 +20,8 @@ as $$
                array(select c.name::text from bridge.tracked_columns(t) as c
                       where c.use = 'virtual') as virtual_columns,
                (select count(*) from bridge.tracked_columns(t) as c where c.use = 'key') as key_columns,
-               bridge.unknown_columns(t) as unknown_columns
+               bridge.unknown_columns(t) as unknown_columns,
+               bridge.event_key_names(t) as event_key_names
           from bridge.tracked_table as t
           left join pg_class as c on c.oid = t.relation
     ), member as (
@@ -67,6 +68,10 @@ as $$
                format('bridge track %s, with a --key', t.known_as)
          where t.is_there and t.home = bridge.tracking_home()
            and t.key_columns < cardinality(t.key)
+        union all
+        select true, format('a column of its event key is gone, or hidden: they have the key %s:...', t.entity_type),
+               format('bridge track %s, with an --event-key', t.known_as)
+         where t.is_there and t.event_key_columns is not null and t.event_key_names is null
         union all
         select true, 'its key is checked at the end of the transaction, so the order of its events may be wrong',
                format('Make the constraint %I anew, NOT DEFERRABLE', c.conname)

@@ -73,6 +73,7 @@ create table bridge.history (
     shard             smallint    not null,
     entity_type       text        not null,   -- the name given to bridge.enable_tracking; by default the table's
     entity_id         text        not null,   -- the row's key; a JSON array for a key of several columns
+    event_key         text,                   -- the record's key; null: entity_type:entity_id
     entity_type_id    uuid,                   -- of crm.entity_types, where the row has one
     entity_event_type text        not null default 'ENTITY_CHANGE',
     action            text        not null,   -- INSERT, UPDATE, DELETE, TRUNCATE, READ

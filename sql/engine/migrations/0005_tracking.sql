@@ -45,6 +45,8 @@ create table bridge.tracked_table (
     entity_type       text        not null,
     entity_event_type text        not null default 'ENTITY_CHANGE',
     key               int2[]      not null,               -- in the order of the key's index
+    event_key_columns int2[],                             -- of which the key of its events is made; null: the usual one
+    event_key_texts   text[],                             -- around and between them
     excluded          int2[]      not null default '{}',  -- left out; a change of these alone gives no event
     masked            int2[]      not null default '{}',  -- recorded as "[masked]"; that they changed is told
     columns           jsonb       not null,               -- {"1": "id", ...}: the table's, when it was last bound
@@ -62,6 +64,7 @@ create table bridge.tracked_table (
     constraint entity_type_is_unique unique (entity_type),
     constraint entity_type_has_a_length check (length(entity_type) between 1 and 200),
     constraint entity_event_type_has_a_length check (length(entity_event_type) between 1 and 200),
+    constraint event_key_is_whole check (cardinality(event_key_texts) = cardinality(event_key_columns) + 1),
     constraint truncate_rows_is_a_count check (truncate_rows >= 0)
 );
 

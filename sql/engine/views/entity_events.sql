@@ -11,7 +11,8 @@ select h.id, h.entity_type, h.entity_id, h.entity_type_id, h.entity_event_type, 
                     and (h.seq <= t.scan_from or pg_visible_in_snapshot(h.xid, t.snapshot))
                   order by t.cursor, t.batch_no
                   limit 1), s.updated_at) end as processed_at,
-       case when b.status <> 'PROCESSED' then p.reason end as error_message, h.seq, h.shard
+       case when b.status <> 'PROCESSED' then p.reason end as error_message, h.seq, h.shard,
+       coalesce(h.event_key, h.entity_type || ':' || h.entity_id) as event_key
   from bridge.history as h
   left join bridge.shard as s on s.shard = h.shard
   left join bridge.parked as p on p.event_id = h.id and p.seq = h.seq

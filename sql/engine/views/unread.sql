@@ -8,7 +8,8 @@ select 'event_queue' as source, o.id, o.seq, o.shard, o.event_type, o.event_key,
  where (o.seq > s.cursor or not pg_visible_in_snapshot(o.xid, s.snapshot))
    and (s.late_cursor is null or o.seq > s.late_cursor or not pg_visible_in_snapshot(o.xid, s.late_snapshot))
 union all
-select 'entity_events', h.id, h.seq, h.shard, 'entity.changed', h.entity_type || ':' || h.entity_id, h.occurred_at,
+select 'entity_events', h.id, h.seq, h.shard, 'entity.changed', 
+       coalesce(h.event_key, h.entity_type || ':' || h.entity_id), h.occurred_at,
        null, h.entity_type
   from bridge.shard as s
   join bridge.history as h on h.shard = s.shard and h.seq > s.scan_from
