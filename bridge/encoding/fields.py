@@ -25,8 +25,8 @@ def without(drop: Iterable[str], mask: Iterable[str], *, is_change: bool) -> Fil
     dropped, masked = frozenset(drop), frozenset(mask)
 
     def hide(fields: Any) -> Any:
-        if not isinstance(fields, dict):
-            return fields
+        if not isinstance(fields, dict):  # to let it pass might tell what is to be hidden
+            raise TypeError("no object")
         return {
             name: MASKED if name in masked and value is not None else value
             for name, value in fields.items()

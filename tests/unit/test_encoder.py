@@ -298,6 +298,14 @@ def test_fields_are_dropped_and_masked_and_no_other_digit_changes(ids: KnownIds,
     assert value == b'{"card":"[masked]","none":null,"n":1.10,"e":1e400}'
 
 
+def test_what_is_no_object_does_not_pass_where_fields_are_hidden(ids: KnownIds, tmp_path: Path) -> None:
+    encoder = with_route(json_route(drop=("pin",)), ids, tmp_path)
+    given = event('[{"pin": 1}]')
+    with pytest.raises(EncodingError, match="fields could be taken out of"):
+        encoder.record(given)
+    assert encoder.dead_letter(DeadLetter(given, "why")).value == b""
+
+
 def test_columns_are_dropped_and_masked_in_both_states(ids: KnownIds, tmp_path: Path) -> None:
     route = Route(topic="things", table="t", encoding=Encoding.JSON, drop=("card",), mask=("pin",))
     value = json.loads(with_route(route, ids, tmp_path).record(change()).value or b"")
