@@ -16,11 +16,12 @@ from psycopg.pq import TransactionStatus
 
 from bridge.consumer.decoding import Decoder, Undecodable
 from bridge.consumer.handlers import Handler, Handlers
-from bridge.consumer.inbox import Inbox
+from bridge.consumer.inbox import ROLLED_BACK, Inbox
 from bridge.consumer.message import Arrived, Message
 from bridge.consumer.parked import ParkedEvents, State, place
 from bridge.consumer.patience import Patience
 from bridge.errors import BridgeError, DatabaseUnavailable, Unavailable
+from bridge.text import printable
 
 BUSY_SECONDS = 5.0  # in one transaction, which commits then: Kafka wants to hear from us, and others wait for locks
 
@@ -72,6 +73,7 @@ class Delivery:
             is_new = self.inbox.receive([each.record for each in wanted])
             fresh = [each for each, new in zip(wanted, is_new, strict=True) if new]
             blocked = self.parked.blocked(each.record for each in fresh)
+            ours = self.inbox.transaction() if fresh else None
             for n, each in enumerate(fresh, 1):
                 try:
                     self._settle(each, blocked)
@@ -80,7 +82,13 @@ class Delivery:
                     raise
                 if n < len(fresh) and (is_ending() or time.monotonic() > ends):
                     self._forget(fresh[n:])
-                    return each.position + 1
+                    count = each.position + 1
+                    break
+            ended = ours is not None and self.inbox.ended(ours)
+            if ended == ROLLED_BACK:  # with what others had done
+                raise _ended(fresh)
+        if ended:  # all was received with what is committed, so what came behind that had to be, too
+            raise _ended(fresh)
         return count
 
     def park(self, record: Arrived, error: BaseException) -> None:
@@ -164,10 +172,7 @@ class Delivery:
         if status == TransactionStatus.INERROR:  # in silence, too: COMMIT would answer ROLLBACK
             raise RuntimeError("the handler caught an error of the database outside of a transaction() of its own")
         if status == TransactionStatus.IDLE:
-            raise TransactionEnded(
-                f"the handler of {message.type} ended the transaction",
-                hint="A handler must not send COMMIT or ROLLBACK; connection.transaction() gives it one of its own",
-            )
+            raise _ended([message])
 
     def _forget(self, rest: Sequence[Wanted]) -> None:
         if rest:
@@ -185,6 +190,15 @@ class Delivery:
             if isinstance(error, psycopg.Error):
                 raise HandlerFailed(count // 2) from error
             raise
+
+
+def _ended(suspects: Sequence[Wanted | Message]) -> TransactionEnded:
+    types = sorted({each.type if isinstance(each, Message) else each.record.type for each in suspects})
+    others = " or of another type" if len(types) > 1 else ""
+    return TransactionEnded(
+        f"the handler of {printable(types[0])}{others} ended the transaction",
+        hint="A handler must not send COMMIT or ROLLBACK; connection.transaction() gives it one of its own",
+    )
 
 
 def _is_the_records(error: BridgeError) -> bool:

@@ -379,11 +379,12 @@ def test_a_handler_that_would_lose_its_event_is_told(
     assert reason in scene.parked()[0][2]
 
 
-def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("end", ["commit", "rollback", "commit and chain", "rollback and chain", "rollback; begin"])
+def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene, end: str) -> None:
     def handle(message: Message, connection: Connection) -> None:
         write(message, connection)
         if message.value["n"] == 2:
-            connection.execute("commit")
+            connection.execute(end.encode())
 
     scene.send(*things(1, 2, 3, 4), key="a")
     consumer = scene.consumer()
