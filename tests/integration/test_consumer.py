@@ -457,6 +457,22 @@ def test_the_inbox_forgets_what_is_old_in_slices(scene: Scene) -> None:
     assert scene.execute("select count(*) from bridge_inbox.received where ce_source = '/old'") == [(2500,)]
 
 
+def test_what_one_group_forgets_others_remember(scene: Scene) -> None:
+    scene.execute(
+        "insert into bridge_inbox.received (consumer_group, ce_source, ce_id, received_at)"
+        " values (%s, '/old', '1', now() - interval '1 day'), ('another', '/old', '1', now() - interval '1 day')",
+        scene.name,
+    )
+    consumer = scene.consumer(keep=timedelta(hours=12))
+    consumer.handler("thing.changed")(write)
+
+    with scene.running(consumer):
+        left = "select consumer_group from bridge_inbox.received"
+        eventually(lambda: len(scene.execute(left)) == 1)
+
+    assert scene.execute(left) == [("another",)]
+
+
 def test_the_inbox_may_have_another_owner(scene: Scene) -> None:
     role = f"{scene.name}_consumer"
     scene.execute(f"create role {role} login password 'secret'")
