@@ -65,12 +65,12 @@ ANY: Final = """
 ONE: Final = """
 def write(one):
 {before}
-    return b"".join(({parts},))
+    return b"".join(({parts}))
 """
 BOTH: Final = """
 def write(one, other):
 {before}
-    return b"".join(({parts},)), b"".join(({others},))
+    return b"".join(({parts})), b"".join(({others}))
 """
 
 
@@ -204,8 +204,8 @@ def _made(fields: Sequence[Field | Alike], frame: str) -> Any:
             lines.append(f"u = other.{field.name}\n" + (same if is_comparable else f"v = u\n{again}"))
     source = frame.format(
         before=indent("\n".join(lines), "    "),
-        parts=", ".join(f"p{number}" for number in range(len(fields))),
-        others=", ".join(f"q{number}" for number in range(len(fields))),
+        parts="".join(f"p{number}, " for number in range(len(fields))),
+        others="".join(f"q{number}, " for number in range(len(fields))),
     )
     exec(source, names)  # noqa: S102  # of templates, numbers, and names that were made here
     return names["write"]
