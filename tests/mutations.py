@@ -253,9 +253,30 @@ MUTATIONS = (
     Mutation(
         "the rest of a batch that was cut counts as received",
         "bridge/consumer/delivery.py",
-        "                    self._forget(fresh[n:])\n                    return",
-        "                    return",
+        "                    self._forget(fresh[n:])\n                    count",
+        "                    count",
         "tests/integration/test_consumer.py -k between_two_events",
+    ),
+    Mutation(
+        "a handler may end the transaction and begin another",
+        "bridge/consumer/delivery.py",
+        "ours is not None and self.inbox.ended(ours)",
+        "None",
+        "tests/integration/test_consumer.py -k ends_the_transaction",
+    ),
+    Mutation(
+        "one group forgets what another is to remember",
+        "bridge/consumer/queries/clean.sql",
+        "r.consumer_group = %(group)s and ",
+        "",
+        "tests/integration/test_consumer.py -k others_remember",
+    ),
+    Mutation(
+        "while a record is looked for, what is replayed comes first",
+        "bridge/shard/shard.py",
+        " and not (self._suspicion.is_narrowing and self._has_looked)",
+        "",
+        "tests/model/test_narrowing.py",
     ),
     Mutation(
         "a transaction that failed in silence counts as committed",

@@ -22,11 +22,11 @@ from uuid import uuid4
 
 import psycopg
 
-from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_TYPE, DEAD_REASON, REPLAYED, ce_source
+from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_TYPE, DEAD_REASON, DEAD_TABLE, REPLAYED, ce_source
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.routing import all_topics
 from bridge.errors import LeaseLost
-from bridge.event import CHANGED, ENTITY_EVENTS, EVENT_QUEUE, SOURCES
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES
 from bridge.kafka.cluster import Cluster
 from bridge.kafka.headers import headers_of
 from bridge.kafka.producer import ShardProducer
@@ -157,19 +157,21 @@ def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]]) -> _
                 if headers.get(CE_SOURCE) not in ours:
                     continue
                 id = _text(headers.get(CE_ID))
+                is_letter = message.topic() == dead_letters
                 if REPLAYED in headers:  # it was published before, which says nothing of what is pending
-                    found.replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
-                elif id in ids and message.topic() == dead_letters:
-                    policy = policies.of(*_kind(_text(headers.get(CE_TYPE)), message.key()))
+                    if not is_letter:  # that tells of one that could not be
+                        found.replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
+                elif id in ids and is_letter:
+                    policy = policies.of(*_kind(headers))
                     found.dead[id] = _text(headers.get(DEAD_REASON)), policy
                 elif id in ids:
                     found.published.add(id)
     return found
 
 
-def _kind(event_type: str, key: bytes | None) -> tuple[str, str | None]:
-    """Type and table of a dead letter's event; a change's key begins with its table's name."""
-    return event_type, _text(key).partition(":")[0] if event_type == CHANGED else None
+def _kind(headers: Mapping[str, bytes | None]) -> tuple[str, str | None]:
+    """Type and table of a dead letter's event."""
+    return _text(headers.get(CE_TYPE)), _text(headers[DEAD_TABLE]) if DEAD_TABLE in headers else None
 
 
 def _text(header: bytes | None) -> str:

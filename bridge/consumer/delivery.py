@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from bridge.consumer.decoding import Decoder, Undecodable
-from bridge.consumer.handlers import Handler, Handlers, TransactionEnded, call
-from bridge.consumer.inbox import Inbox, lost
+from bridge.consumer.handlers import Handler, Handlers, TransactionEnded, call, ended_by
+from bridge.consumer.inbox import ROLLED_BACK, Inbox, lost
 from bridge.consumer.message import Arrived, Message
 from bridge.consumer.parked import Parked, ParkedEvents, State, place
 from bridge.consumer.patience import Patience
@@ -67,6 +68,7 @@ class Delivery:
             is_new = self.inbox.receive([each.record for each in wanted])
             fresh = [each for each, new in zip(wanted, is_new, strict=True) if new]
             blocked = self.parked.blocked(each.record for each in fresh)
+            ours = self.inbox.transaction() if fresh else None
             for n, each in enumerate(fresh, 1):
                 try:
                     self._settle(each, blocked)
@@ -75,7 +77,13 @@ class Delivery:
                     raise
                 if n < len(fresh) and (is_ending() or time.monotonic() > ends):
                     self._forget(fresh[n:])
-                    return each.position + 1
+                    count = each.position + 1
+                    break
+            ended = ours is not None and self.inbox.ended(ours)
+            if ended == ROLLED_BACK:  # with what others had done
+                raise ended_by(each.record.type for each in fresh)
+        if ended:  # all was received with what is committed, so what came behind that had to be, too
+            raise ended_by(each.record.type for each in fresh)
         return count
 
     def park(self, record: Arrived, error: BaseException) -> None:
@@ -92,16 +100,26 @@ class Delivery:
             parked = self.parked.take()
             if parked is None:
                 return False
-            attempts = parked.attempts + 1
+            attempts, ours = parked.attempts + 1, self.inbox.transaction()
+            ended: str | None = None
             try:
                 with self._connection.transaction():
                     handler = self._handlers.find(parked.record.type)
                     if handler is None:
                         raise Undecodable("it has no handler any more")
-                    call(handler, self._decoder.decode(parked.record, attempts), self._connection)
+                    message = self._decoder.decode(parked.record, attempts)
+                    try:
+                        call(handler, message, self._connection)
+                    finally:
+                        if self._connection.info.transaction_status != TransactionStatus.INERROR:
+                            ended = self.inbox.ended(ours)
+                    if ended:
+                        raise ended_by([parked.record.type])
                     self._connection.execute("set constraints all immediate")  # or the end would fail, and tell nobody
             except TransactionEnded:
-                self.parked.unpark(parked)  # what it did is committed
+                if ended != ROLLED_BACK:  # what it did is committed
+                    self._connection.execute("rollback")  # of what it may have begun, where our savepoint is unknown
+                    self.parked.unpark(parked)
                 raise
             except Exception as error:
                 if self._connection.closed or isinstance(error, ConfigError | DatabaseUnavailable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
@@ -56,7 +56,13 @@ def call(handler: Handler, message: Message, connection: psycopg.Connection[Any]
     if status == TransactionStatus.INERROR:  # in silence, too: COMMIT would answer ROLLBACK
         raise RuntimeError("the handler caught an error of the database outside of a transaction() of its own")
     if status == TransactionStatus.IDLE:
-        raise TransactionEnded(
-            f"the handler of {printable(message.type)} ended the transaction",
-            hint="A handler must not send COMMIT or ROLLBACK; connection.transaction() gives it one of its own",
-        )
+        raise ended_by([message.type])
+
+
+def ended_by(types: Iterable[str]) -> TransactionEnded:
+    """The error for the handler of one of these types."""
+    first, *others = sorted(set(types))
+    return TransactionEnded(
+        f"the handler of {printable(first)}{' or of another type' if others else ''} ended the transaction",
+        hint="A handler must not send COMMIT or ROLLBACK; connection.transaction() gives it one of its own",
+    )

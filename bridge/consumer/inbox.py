@@ -20,6 +20,7 @@ from bridge.resources import resource
 from bridge.text import printable
 
 IDLE_SECONDS = 60  # without a statement within a transaction, after which Postgres ends it: a stopped consumer's, say
+ROLLED_BACK = "aborted"  # as Postgres says of a transaction
 CLEAN_ROWS = 1000  # in one statement
 EXISTS = "select to_regclass('bridge_inbox.received') is not null and to_regclass('bridge_inbox.parked') is not null"
 END_IDLE = """
@@ -112,10 +113,22 @@ class Inbox:
         with away(self._connection):
             run(self._connection, "forget", self._named(records))
 
-    def clean(self, keep: timedelta) -> int:
-        """Remove some of what was received longer ago than `keep`; returns how many, CLEAN_ROWS at most."""
+    def transaction(self) -> str:
+        """The id of the transaction that is open."""
         with away(self._connection):
-            return run(self._connection, "clean", {"keep": keep, "rows": CLEAN_ROWS}).rowcount
+            return str(run(self._connection, "transaction", {}).fetchone()[0])  # type: ignore[index]  # there is one
+
+    def ended(self, transaction: str) -> str | None:
+        """How it ended, ROLLED_BACK or else; None while it is open."""
+        with away(self._connection):
+            (status,) = run(self._connection, "transaction_ended", {"transaction": transaction}).fetchone() or (None,)
+        return None if status is None else str(status)
+
+    def clean(self, keep: timedelta) -> int:
+        """Remove some of what the group received longer ago than `keep`; returns how many, CLEAN_ROWS at most."""
+        with away(self._connection):
+            named = {"group": self._group, "keep": keep, "rows": CLEAN_ROWS}
+            return run(self._connection, "clean", named).rowcount
 
     def _named(self, records: Sequence[Arrived]) -> dict[str, object]:
         identities = [record.identity for record in records]

@@ -17,7 +17,7 @@ create table if not exists bridge_inbox.received (
 comment on table bridge_inbox.received is
     'Events that were handled, or parked; a row is written with what its handler did.';
 
-create index if not exists received_by_age on bridge_inbox.received (received_at);
+create index if not exists received_by_age on bridge_inbox.received (consumer_group, received_at);
 
 create table if not exists bridge_inbox.parked (
     number bigint generated always as identity constraint parked_number primary key,

@@ -88,7 +88,7 @@ class ChangeSchema:
             raise EncodingError(f"{self.subject}: ${path}: expected {mismatch.expected}") from None
         except msgspec.ValidationError:
             raise EncodingError(f"{self.subject}: $: expected a change of a tracked table") from None
-        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
+        except (msgspec.DecodeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise EncodingError(f"{self.subject}: the payload is not a change that can be read exactly") from error
 
     def _one_by_one(self, payload: str) -> bytes:

@@ -73,7 +73,7 @@ def held_as(schema: Any) -> Any:
 
 def json_text(value: Any) -> bytes:
     """JSON of any kind, as it is spelled."""
-    data = bytes(value)
+    data = _spelling(value)
     if data.startswith(MISSING):
         raise Mismatch("a value: this one could not be recorded")
     return varint(len(data)) + data
@@ -81,12 +81,19 @@ def json_text(value: Any) -> bytes:
 
 def spelled_text(value: Any) -> bytes:
     """Text as it is, and anything else as JSON spells it: numbers with all their digits."""
-    data = bytes(value)
+    data = _spelling(value)
     if data.startswith(b'"'):
         return binary.string(msgspec.json.decode(data))
     if data == b"null":
         raise Mismatch("text")
     return json_text(value)
+
+
+def _spelling(value: Any) -> bytes:
+    """Of what was not read: `held_as` says where. A number must not become so many bytes."""
+    if value.__class__ is not msgspec.Raw:
+        raise Mismatch("nothing: the schema has it within a record, a map or a union, where spelling is not kept")
+    return bytes(value)
 
 
 def _or_special(write: Write, form: struct.Struct) -> Write:

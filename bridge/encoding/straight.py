@@ -19,12 +19,12 @@ from bridge.encoding.templates import ANY, MOST_KNOWN, NAMES, PRESENT, Template,
 ONE: Final = """
 def write(one):
 {before}
-    return b"".join(({parts},))
+    return b"".join(({parts}))
 """
 BOTH: Final = """
 def write(one, other):
 {before}
-    return b"".join(({parts},)), b"".join(({others},))
+    return b"".join(({parts})), b"".join(({others}))
 """
 
 
@@ -103,8 +103,8 @@ def _made(fields: Sequence[Field | Alike], frame: str) -> Any:
             lines.append(f"u = other.{field.name}\n{again}")
     source = frame.format(
         before=indent("\n".join(lines), "    "),
-        parts=", ".join(parts),
-        others=", ".join(f"q{part[1:]}" for part in parts),
+        parts="".join(f"{part}, " for part in parts),
+        others="".join(f"q{part[1:]}, " for part in parts),
     )
     exec(source, names)  # noqa: S102  # of templates, numbers, and names that were made here
     return names["write"]

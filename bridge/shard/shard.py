@@ -82,6 +82,7 @@ class Shard:
         self._scanner = Scanner(ours.position)
         self._ahead: Read | None = None  # the next read, if it was sent while the last batch was published
         self._releases = Releases()
+        self._has_looked = False  # in the step before: what is narrowed among new events needs its turn, too
         self._decisions = ours.decisions
         self._stops: Mapping[str, int] = {}  # as the last read saw them
         self._are_numbers_checked = False
@@ -122,7 +123,8 @@ class Shard:
         if self._holds.release_due():
             self._releases.expect()
         settled_no = self._ledger.settled_no  # as a look sees it
-        looks = self._releases.is_time(now, settled_no)
+        looks = self._releases.is_time(now, settled_no) and not (self._suspicion.is_narrowing and self._has_looked)
+        self._has_looked = looks
         free = self._look_for_parked() if looks else Free()
         before = self._scanner.position
         read = self._read(free)

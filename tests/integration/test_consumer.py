@@ -392,13 +392,16 @@ def test_a_handler_that_would_lose_its_event_is_told(
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
-def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(scene: Scene, attempt: int) -> None:
+@pytest.mark.parametrize("end", ["commit", "rollback", "commit and chain", "rollback and chain", "rollback; begin"])
+def test_a_handler_that_ends_the_transaction_ends_the_consumer_and_loses_nothing(
+    scene: Scene, end: str, attempt: int
+) -> None:
     def handle(message: Message, connection: Connection) -> None:
         write(message, connection)
         if message.value["n"] == 2:
             if message.attempt < attempt:
                 raise ValueError("for the first time")
-            connection.execute("commit")
+            connection.execute(end.encode())
 
     scene.send(*things(1, 2, 3, 4), key="a")
     consumer = scene.consumer()
@@ -469,6 +472,22 @@ def test_the_inbox_forgets_what_is_old_in_slices(scene: Scene) -> None:
         eventually(lambda: scene.execute(left) == [(2501,)])
 
     assert scene.execute("select count(*) from bridge_inbox.received where ce_source = '/old'") == [(2500,)]
+
+
+def test_what_one_group_forgets_others_remember(scene: Scene) -> None:
+    scene.execute(
+        "insert into bridge_inbox.received (consumer_group, ce_source, ce_id, received_at)"
+        " values (%s, '/old', '1', now() - interval '1 day'), ('another', '/old', '1', now() - interval '1 day')",
+        scene.name,
+    )
+    consumer = scene.consumer(keep=timedelta(hours=12))
+    consumer.handler("thing.changed")(write)
+
+    with scene.running(consumer):
+        left = "select consumer_group from bridge_inbox.received"
+        eventually(lambda: len(scene.execute(left)) == 1)
+
+    assert scene.execute(left) == [("another",)]
 
 
 def test_the_inbox_may_have_another_owner(scene: Scene) -> None:

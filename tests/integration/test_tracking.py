@@ -680,6 +680,11 @@ def test_publish_event_refuses(db: Db) -> None:
             "'a.b', 'k', '{}', (select jsonb_object_agg('h' || g, g) from generate_series(1, 65) g)",
             "there are 65 headers, and 64 at most",
         ),
+        (  # with the writer's traceparent
+            "'a.b', 'k', '{}', (select jsonb_object_agg('h' || g, set_config('bridge.traceparent', '00-1', false))"
+            " from generate_series(1, 64) g)",
+            "there are 65 headers, and 64 at most",
+        ),
         (
             "'a.b', 'k', '{}', jsonb_build_object('h', repeat('x', 16400))",
             "the headers have 16409 bytes, and 16384 at most",

@@ -11,6 +11,7 @@ from bridge.encoding.change import ChangeSchema
 from bridge.errors import ConfigError, EncodingError
 from typed.scene import Db, decoded, payloads, schema_of
 
+SPELLED = {"type": "string", "bridge": {"form": "json"}}
 REFUSED = {
     "at timestamptz": ("'infinity'", "'-infinity'", "'0044-03-15 12:00:00+00 BC'", "'10000-01-01 00:00:00+00'"),
     "local_at timestamp": ("'infinity'", "'0044-03-15 BC'"),
@@ -142,3 +143,51 @@ SIMPLE = ChangeSchema(
         }
     ),
 )
+
+
+def test_what_is_nested_beyond_reason_is_refused_at_once(db: Db) -> None:
+    """Not as something unforeseen, for which the relay tries its batch again and again."""
+    db.execute("create table public.odd (id int primary key, doc jsonb)")
+    db.execute("select bridge.enable_tracking('public.odd')")
+    schema = schema_of(db, "public.odd")
+    db.execute("insert into public.odd values (1, (repeat('[', 5000) || repeat(']', 5000))::jsonb)")
+    (payload,) = payloads(db, "odd")
+    with pytest.raises(EncodingError, match="not a change that can be read exactly"):
+        schema.encode(payload)
+
+
+def test_names_of_changed_fields_in_two_dimensions_are_refused() -> None:
+    """An application may write changes of its own."""
+    schema = of_rows([{"name": "a", "type": ["null", "int"], "default": None}])
+    payload = {"id": "i", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE"}
+    with pytest.raises(EncodingError, match="not a change that can be read exactly"):
+        schema.encode(json.dumps(payload | {"new_state": '{"a": 1}', "changed_fields": [["a"]]}))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"type": "record", "name": "Inner", "fields": [{"name": "x", "type": SPELLED}]},
+        {"type": "map", "values": SPELLED},
+    ],
+)
+def test_a_number_is_not_written_as_so_many_zeros(kind: object) -> None:
+    """A schema that was changed by hand may ask for the spelling of what is read within something else."""
+    schema = of_rows([{"name": "a", "type": ["null", kind], "default": None}])
+    payload = {"id": "i", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE"}
+    with pytest.raises(EncodingError, match=r"\$\.new_state\.a"):
+        schema.encode(json.dumps(payload | {"new_state": '{"a": {"x": 5}}'}))
+
+
+def test_a_row_may_be_without_fields() -> None:
+    payload = {"id": "i", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE", "new_state": "{}"}
+    assert of_rows([]).encode(json.dumps(payload))
+
+
+def of_rows(fields: list[dict[str, object]]) -> ChangeSchema:
+    """A schema that was written by hand, with these columns."""
+    row = {"type": "record", "name": "Row", "fields": fields}
+    names = {"name": "changed_fields", "type": ["null", {"type": "array", "items": "string"}], "default": None}
+    after = {"name": "after", "type": ["null", row], "default": None}
+    change = {"type": "record", "name": "Change", "bridge": {"form": "change"}, "fields": [after, names]}
+    return ChangeSchema("hand", json.dumps(change))

@@ -30,18 +30,20 @@ as $$
 declare
     event_id constant uuid := bridge.new_event_id();
     trace_parent constant text := current_setting('bridge.traceparent', true);
+    has_own constant boolean := headers <> '{}';
 begin
+    if octet_length(trace_parent) between 1 and 200 and trace_parent ~ '^[!-~]+$'       -- bridge.trace_headers
+            and jsonb_typeof(headers) = 'object' then
+        headers := jsonb_build_object('traceparent', trace_parent) || headers;
+    end if;
     if event_type is null or event_key is null or event_type = '' or event_key = '' or length(event_type) > 128
             or event_type = 'entity.changed' or jsonb_typeof(payload) is distinct from 'object'
             or jsonb_typeof(headers) is distinct from 'object'
-            or headers <> '{}' and bridge.headers_trouble(headers) is not null then  -- one expression where all is well
+            or has_own and bridge.headers_trouble(headers) is not null then  -- one expression where all is well
         perform bridge.refuse_event(event_type, event_key, payload, headers);
     end if;
     if serialize then
         perform pg_advisory_xact_lock(hashtextextended(event_key, 4711));
-    end if;
-    if octet_length(trace_parent) between 1 and 200 and trace_parent ~ '^[!-~]+$' then    -- bridge.trace_headers
-        headers := jsonb_build_object('traceparent', trace_parent) || headers;
     end if;
     insert into bridge.outbox (id, shard, event_type, event_key, payload, headers)
     values (event_id, (hashtextextended(publish_event.event_key, 0) & 9223372036854775807) % bridge.shard_count(),

@@ -1,0 +1,1 @@
+select nullif(pg_xact_status(%(transaction)s::text::xid8), 'in progress')
