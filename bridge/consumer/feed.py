@@ -39,6 +39,7 @@ DEFAULTS = {
 # Partitions that stay are not interrupted; the newer protocol does so by itself.
 CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
+HEARD_SECONDS = 1.0  # while records are left that were fetched, Kafka hears from us so often
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -54,6 +55,7 @@ class Feed:
         self._records: deque[Arrived] = deque()  # fetched, and not done
         self._done: dict[tuple[str, int], int] = {}  # what to commit: offsets behind the last that is done
         self._said: set[int] = set()
+        self._polled_at = 0.0
         try:
             self._kafka = Consumer(settings | {"logger": librdkafka, "error_cb": self._note, "on_commit": _committed})
             self._kafka.subscribe(list(topics), on_revoke=self._revoked, on_lost=self._lost)
@@ -66,9 +68,13 @@ class Feed:
         Raises ConfigError where Kafka does not let us read, BrokerRefuses where the consumer cannot go on.
         """
         if not self._records:
+            self._polled_at = time.monotonic()
             first = self._kafka.poll(STEP_SECONDS)
             if first is not None:
                 self._take([first, *(self._kafka.consume(most - 1, 0) if most > 1 else ())])
+        elif time.monotonic() > self._polled_at + HEARD_SECONDS:  # or the group would take our partitions from us
+            self._poll_paused(0.0)
+            self._kafka.resume(self._kafka.assignment())
         return [self._records[n] for n in range(min(most, len(self._records)))]
 
     def done(self, count: int) -> None:
@@ -85,9 +91,7 @@ class Feed:
         """Stay in the group, without asking for more records, for that long, or until `is_over()`."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0 and not is_over():
-            self._kafka.pause(self._kafka.assignment())  # each time: some may be new
-            if (message := self._kafka.poll(min(left, STEP_SECONDS))) is not None:
-                self._take([message])
+            self._poll_paused(min(left, STEP_SECONDS))
         self._kafka.resume(self._kafka.assignment())
 
     def close(self) -> None:
@@ -95,6 +99,13 @@ class Feed:
         with suppress(KafkaException):  # then Kafka sends again what the inbox knows
             self._commit(self._done)
         self._kafka.close()
+
+    def _poll_paused(self, seconds: float) -> None:
+        """Hear of what the group does, without asking for more records."""
+        self._kafka.pause(self._kafka.assignment())  # each time: some may be new
+        self._polled_at = time.monotonic()
+        if (message := self._kafka.poll(seconds)) is not None:
+            self._take([message])
 
     def _take(self, messages: Sequence[KafkaMessage]) -> None:
         for message in messages:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_consumer import Scene
+from fix_consumer import SOON, Scene
 from fix_relay import eventually
 
 from bridge.consumer import Consumer, Message, OnDead, RegistrySettings, Unavailable
@@ -488,6 +488,23 @@ def test_what_one_group_forgets_others_remember(scene: Scene) -> None:
         eventually(lambda: len(scene.execute(left)) == 1)
 
     assert scene.execute(left) == [("another",)]
+
+
+def test_many_handlers_that_take_a_while_keep_their_partitions(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Together they take longer than Kafka waits to hear from a consumer."""
+
+    def handle(message: Message, connection: Connection) -> None:
+        write(message, connection)
+        connection.execute("select pg_sleep(0.6)")
+
+    scene.send(*things(*range(1, 26)), key="a")
+    consumer = scene.consumer(properties=SOON | {"max.poll.interval.ms": "8000"})
+    consumer.handler("thing.changed")(handle)
+    with scene.running(consumer):
+        scene.wait_for(25)
+
+    assert "max.poll.interval.ms" not in caplog.text
+    assert scene.effects() == list(range(1, 26))
 
 
 def test_the_inbox_may_have_another_owner(scene: Scene) -> None:
