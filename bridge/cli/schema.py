@@ -10,7 +10,8 @@ import click
 from bridge.cli.options import config_option
 from bridge.cli.schema_generate import schema_generate_command
 from bridge.cli.terminal import echo, echo_document, echo_json
-from bridge.configuration.load import Configuration, read
+from bridge.configuration.load import Configuration, no_routes, read
+from bridge.configuration.mistake import as_error
 from bridge.encoding.avro.compatibility import LEVELS
 from bridge.errors import BridgeError
 
@@ -40,6 +41,21 @@ def schema_group() -> None:
 
 
 schema_group.add_command(schema_generate_command)
+
+
+def _read(config: Path | None, *, registry: bool) -> Configuration:
+    """What was given; most of its mistakes are part of a command's report.
+
+    Raises ConfigError for those that leave nothing to report on, and where nothing names any schema.
+    """
+    configuration = read(config)
+    settings = configuration.settings
+    if not configuration.origins or (registry and not settings.registry.url):
+        configuration.checked()
+    if config is None and settings.schemas is None:
+        configuration.checked()
+        raise as_error([no_routes(None)])
+    return configuration
 
 
 def _former(against: str | None, configuration: Configuration) -> Former:
@@ -72,7 +88,7 @@ def check_command(config: Path | None, against: str | None, level: str | None, f
     from bridge.admin.schema_check import check_schemas
     from bridge.admin.schema_report import FORMATS
 
-    configuration = read(config)
+    configuration = _read(config, registry=against is None)
     report = check_schemas(configuration, _former(against, configuration), level)
     echo_document(FORMATS[form](report))
     return report.exit_code
@@ -90,7 +106,7 @@ def plan_command(config: Path | None, set_levels: bool, as_json: bool) -> int:
     """
     from bridge.admin.schema_plan import Planner
 
-    plan = Planner(read(config), set_levels=set_levels).plan()
+    plan = Planner(_read(config, registry=True), set_levels=set_levels).plan()
     if as_json:
         echo_json(plan.as_json())
     else:
@@ -110,7 +126,7 @@ def apply_command(config: Path | None, set_levels: bool, as_json: bool) -> int:
     from bridge.admin.schema_apply import apply_plan
     from bridge.admin.schema_plan import Planner
 
-    planner = Planner(read(config), set_levels=set_levels)
+    planner = Planner(_read(config, registry=True), set_levels=set_levels)
     plan = planner.plan()
     if plan.exit_code:
         if as_json:
@@ -146,7 +162,7 @@ def diff_command(config: Path | None, against: str | None, as_json: bool) -> int
     """
     from bridge.admin.schema_diff import diff_schemas
 
-    configuration = read(config)
+    configuration = _read(config, registry=against is None)
     configuration.checked()
     found = list(diff_schemas(configuration, _former(against, configuration)))
     if as_json:
@@ -170,7 +186,7 @@ def pull_command(subjects: tuple[str, ...], config: Path | None, force: bool) ->
     from bridge.admin.schema_pull import Puller
 
     written = 0
-    for line in Puller(read(config)).pull(subjects, force=force):
+    for line in Puller(_read(config, registry=True)).pull(subjects, force=force):
         written += 1
         echo(line)
     if not written:
