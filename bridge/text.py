@@ -43,8 +43,13 @@ def _plain(value: Any) -> str:
 def place(error: BaseException) -> str:
     """An exception's type, and where it was raised: never its message, which may hold somebody's values."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
-    spots = dict.fromkeys(_spot(frame) for frame in (*frames[-1:], *ours[-1:]))
+    ours = [n for n, frame in enumerate(frames) if Path(frame.filename).is_relative_to(PACKAGE)]
+    told = frames[-1:]
+    if ours:
+        called = frames[ours[-1] + 1 : ours[-1] + 2]  # a handler, say, which called a library that raised
+        told += [frame for frame in called if Path(frame.filename).parent != Path(frames[-1].filename).parent]
+        told.append(frames[ours[-1]])
+    spots = dict.fromkeys(_spot(frame) for frame in told)
     return " in ".join([type(error).__name__, ", called by ".join(spots)] if spots else [type(error).__name__])
 
 

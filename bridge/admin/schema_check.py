@@ -56,7 +56,7 @@ def _wrong(subject: str, schemas: SchemaSet, former: Former) -> Finding:
     if finding.rule == "schema-missing" and former.versions(subject, latest_only=True):
         return Finding(
             "schema-removed",
-            f"{subject}.avsc was there {former.place}, and is not any more; this route needs it",
+            f"{subject}.avsc was in {former.place}, and is not any more; this route needs it",
             "Restore the file, or remove the route",
             file=finding.file,
             line=finding.line,

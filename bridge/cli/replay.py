@@ -34,7 +34,7 @@ from bridge.settings import Settings
 
 @click.command("replay")
 @click.option("--from", "since", type=Since(), help="Events from this time on: 2026-03-01T12:00Z, 6h, 2d.")
-@click.option("--to", "until", type=Since(), help="Events before this time.")
+@click.option("--to", "until", type=Since(), help="Events before this time.  [default: now]")
 @click.option(
     "--type",
     "types",
@@ -85,9 +85,8 @@ def replay_command(
     unless they look for the header. Beside writers, and new events do not wait for it. Whatever ends the command,
     --resume goes on from where it was.
     """
-    is_new = since is not None and until is not None
-    if list_ + is_new + (resume is not None) != 1 or (since is None) != (until is None):
-        raise click.UsageError("give --from and --to, or --resume, or --list")
+    if list_ + (since is not None) + (resume is not None) != 1 or (since is None and until is not None):
+        raise click.UsageError("give --from and perhaps --to, or --resume, or --list")
     if (resume is not None and (types or keys or topics or dry_run)) or (as_json and not list_):
         raise click.UsageError("--json goes with --list" if as_json else "what is resumed is as it was begun")
     settings = load_routed(config)
@@ -98,7 +97,7 @@ def replay_command(
         if resume is not None:
             _publish(conn, settings, find_replay(conn, resume), max_open)
             return
-        wanted = Wanted(_moment(since), _moment(until), types, keys, topics)
+        wanted = Wanted(_moment(since), _moment(until or timedelta()), types, keys, topics)
         if wanted.since >= wanted.until:
             raise click.UsageError("--from is not before --to")
         routes = routes_of(settings, topics)

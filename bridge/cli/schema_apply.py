@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo, echo_json
-from bridge.configuration.load import read
 from bridge.errors import BridgeError
 
 set_levels_option = click.option(
@@ -29,7 +29,7 @@ def schema_plan_command(config: Path | None, set_levels: bool, as_json: bool) ->
     """
     from bridge.admin.schema_plan import Planner
 
-    plan = Planner(read(config), set_levels=set_levels).plan()
+    plan = Planner(read_schemas(config, registry=True), set_levels=set_levels).plan()
     if as_json:
         echo_json(plan.as_json())
     else:
@@ -49,7 +49,7 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
     from bridge.admin.schema_apply import apply_plan
     from bridge.admin.schema_plan import Planner
 
-    planner = Planner(read(config), set_levels=set_levels)
+    planner = Planner(read_schemas(config, registry=True), set_levels=set_levels)
     plan = planner.plan()
     if plan.exit_code:
         if as_json:

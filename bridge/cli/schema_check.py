@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo, echo_document, echo_json
-from bridge.configuration.load import Configuration, read
+from bridge.configuration.load import Configuration
 from bridge.encoding.avro.compatibility import LEVELS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def schema_check_command(config: Path | None, against: str | None, level: str | 
     from bridge.admin.schema_check import check_schemas
     from bridge.admin.schema_formats import FORMATS
 
-    configuration = read(config)
+    configuration = read_schemas(config, registry=against is None)
     report = check_schemas(configuration, _former(against, configuration), level)
     echo_document(FORMATS[form](report))
     return report.exit_code
@@ -64,7 +65,7 @@ def schema_diff_command(config: Path | None, against: str | None, as_json: bool)
     """
     from bridge.admin.schema_diff import diff_schemas
 
-    configuration = read(config)
+    configuration = read_schemas(config, registry=against is None)
     configuration.checked()
     found = list(diff_schemas(configuration, _former(against, configuration)))
     if as_json:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from bridge.admin.avro_names import is_name
 from bridge.admin.generate import generate, route_text, routed_file, write_schema
 from bridge.admin.typed_schema import Wishes
 from bridge.cli.options import config_option, plain_text
 from bridge.cli.terminal import echo
 from bridge.configuration.load import load
+from bridge.encoding.avro.library import SUFFIX
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 
@@ -43,6 +45,10 @@ def schema_generate_command(
     --check without --out is about the file of the table's route. Exit code 4: there can be no such schema, for a
     column's type became another.
     """
+    if out is not None and out.suffix != SUFFIX:
+        raise click.BadParameter(f"{out}: a schema's file is called <subject>{SUFFIX}", param_hint="--out")
+    if name is not None and not all(is_name(part) for part in name.split(".")):
+        raise click.BadParameter(f"{name!r} is no name in Avro: letters, digits and _, with dots", param_hint="--name")
     settings = load(config)
     with connect(settings.database.url, application_name="bridge schema generate") as conn:
         require_current(conn)
@@ -55,8 +61,13 @@ def schema_generate_command(
     if out is None:
         echo(*found.text.splitlines())
     elif found.differences:
+        is_new = not out.exists()
         write_schema(out, found.text)
-        echo(*(f"{out}: {difference}" for difference in found.differences), err=True)
+        if is_new:
+            echo(f"{out} was written", err=True)
+        else:
+            echo(*(f"{out}: {difference}" for difference in found.differences), err=True)
+            echo(f"{out} was written anew", err=True)
     else:
         echo(f"{out} is as the table is", err=True)
     topic = found.full_name

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option
+from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo
-from bridge.configuration.load import read
 
 
 @click.command("pull")
@@ -24,7 +24,7 @@ def schema_pull_command(subjects: tuple[str, ...], config: Path | None, force: b
     from bridge.admin.schema_pull import Puller
 
     written = 0
-    for line in Puller(read(config)).pull(subjects, force=force):
+    for line in Puller(read_schemas(config, registry=True)).pull(subjects, force=force):
         written += 1
         echo(line)
     if not written:

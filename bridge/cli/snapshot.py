@@ -58,6 +58,8 @@ def snapshot_command(
     """
     if (table is None and not list_) or (as_json and not list_):
         raise click.UsageError("name a table, or --list" if table is None else "--json goes with --list")
+    if where is not None and not where.strip():  # an empty variable of a shell is no wish for all rows
+        raise click.BadParameter("is empty; leave it out for all rows", param_hint="--where")
     with _database(config) as conn:
         if list_:
             _show(list_snapshots(conn, table), as_json=as_json)

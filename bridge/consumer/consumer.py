@@ -52,10 +52,16 @@ class Consumer:
         each other: its later ones wait until `retry` or `skip`; SKIP: they go on, and order is given up. `batch`:
         records in one transaction. `keep`: how long the inbox remembers an event.
 
-        Raises ConfigError for a number that is not above 0.
+        Raises ConfigError for a number that is not above 0, a group without a name, topics that are no list of names.
         """
         if min(attempts, batch) < 1 or backoff_seconds <= 0 or keep <= timedelta():
             raise ConfigError("attempts, batch, backoff_seconds and keep must be above 0")
+        if on_dead not in (OnDead.HOLD, OnDead.SKIP):
+            raise ConfigError(f"on_dead must be hold or skip, not {on_dead!r}")
+        if not group:  # librdkafka's Python would end the process
+            raise ConfigError("the group must have a name")
+        if isinstance(topics, str) or not topics or not all(topics):
+            raise ConfigError(f"topics must be a list of names, not {topics!r}")
         self._kafka, self._properties, self._topics = kafka, dict(properties or {}), list(topics)
         self._database, self._group, self._batch, self._keep = database, group, batch, keep
         self._registry = RegistrySettings(url=registry) if isinstance(registry, str) else registry
@@ -87,9 +93,11 @@ class Consumer:
     def run(self) -> None:
         """Consume until SIGTERM, SIGINT or `stop`; servers that are away are waited for.
 
-        Raises ConfigError where a person must change something (no inbox, no right to read, a wrong property),
-        BrokerRefuses where Kafka ends this member for good.
+        Raises ConfigError where a person must change something (no handler, no inbox, no right to read, a wrong
+        property), BrokerRefuses where Kafka ends this member for good.
         """
+        if not self._handlers:
+            raise ConfigError("there is no handler, so each event would be passed over")
         decoder = Decoder(self._registry)
         with (
             stopping_on_signals(self.stop),

@@ -27,6 +27,9 @@ class Handlers:
         self._exact: dict[str, Handler] = {}
         self._prefixes: dict[str, Handler] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._prefixes)
+
     def add(self, event_type: str, handler: Handler) -> None:
         """`event_type` is exact, or a prefix that ends in `*`. Raises ValueError for one that is taken."""
         table = self._prefixes if event_type.endswith("*") else self._exact

@@ -79,6 +79,9 @@ class Encoder:
                 raise EncodingError(
                     "Postgres cannot make text of it: that would be longer than a gigabyte, or the row is damaged"
                 ) from None
+            if route.subject and self._schemas.has_changed(route.subject):  # and what died of the former may be right
+                self.forget()
+                return self.record(event)
             if len(event.payload) < self._limits.cut:
                 raise
             raise self._too_large(f"the payload has {self._limits.cut} characters or more") from None

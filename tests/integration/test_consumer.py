@@ -531,6 +531,11 @@ def test_the_inbox_may_have_another_owner(scene: Scene) -> None:
     assert scene.effects() == [2]
 
 
+def handling(consumer: Consumer) -> Consumer:
+    consumer.handler("thing.changed")(write)
+    return consumer
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
@@ -541,7 +546,7 @@ def test_the_inbox_may_have_another_owner(scene: Scene) -> None:
 )
 def test_what_cannot_be_right_is_refused(scene: Scene, more: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        scene.consumer(**more).run()
+        handling(scene.consumer(**more)).run()
 
 
 def test_numbers_must_be_above_zero(scene: Scene) -> None:
@@ -552,7 +557,7 @@ def test_numbers_must_be_above_zero(scene: Scene) -> None:
 def test_without_an_inbox_it_says_how_to_get_one(scene: Scene) -> None:
     scene.execute("drop schema bridge_inbox cascade")
     with pytest.raises(ConfigError, match=r"no inbox.*create_inbox"):
-        scene.consumer().run()
+        handling(scene.consumer()).run()
 
 
 def test_two_groups_have_inboxes_of_their_own(scene: Scene) -> None:

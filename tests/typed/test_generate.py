@@ -218,7 +218,8 @@ def test_the_command(database: str, run: Run, tmp_path: Path) -> None:
         assert "bridge track orders" in printed.err
         assert run("schema", "generate", "orders", "--out", str(file), "--check").code == 1
         assert not file.exists()
-        assert run("schema", "generate", "orders", "--out", str(file)).code == 0
+        written = run("schema", "generate", "orders", "--out", str(file))
+        assert (written.code, f"{file} was written\n" in written.err) == (0, True)
         assert file.read_text("utf-8") == printed.out
         assert list(tmp_path.iterdir()) == [file]
         assert run("schema", "generate", "orders", "--out", str(file), "--check") == (0, "", "")

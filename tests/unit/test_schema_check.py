@@ -13,13 +13,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
 from bridge.admin.schema_check import check_schemas
 from bridge.admin.schema_formats import FORMATS
 from bridge.admin.schema_former import former
 from bridge.admin.schema_report import Outcome, Report
 from bridge.admin.schema_revision import NoRevision
+from bridge.cli.main import cli
 from bridge.configuration.load import read
+from bridge.errors import ConfigError
 
 ROUTE = '[[routes]]\nevent_type = "{0}"\ntopic = "shop"\nsubject = "{0}"\n'
 MONEY = {"type": "record", "name": "shop.Money", "fields": [{"name": "amount", "type": "long"}]}
@@ -164,6 +167,7 @@ def test_a_removed_subject_that_a_route_still_needs_is_said(place: Place) -> Non
     report = place.check()
     (finding,) = next(verdict.findings for verdict in report.verdicts if verdict.subject == "paid")
     assert (finding.rule, finding.line) == ("schema-removed", 5)
+    assert "paid.avsc was in main, and is not any more" in finding.message
     assert str(finding.file).endswith("bridge.toml")
     assert report.exit_code == 4
 
@@ -231,6 +235,30 @@ def test_a_registry_that_cannot_be_reached_has_an_exit_code_of_its_own(place: Pl
         done = place.command("--format", "json")
     assert (done.returncode, done.stdout) == (3, "")
     assert url in done.stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["check", "--against", "main"], ["plan"]])
+@pytest.mark.parametrize(
+    ("config", "registry", "reason"),
+    [
+        ("", "http://127.0.0.1:1", "there are no routes"),
+        ("nothing.toml", "", "nothing.toml: the configuration file cannot be read"),
+    ],
+)
+def test_what_leaves_nothing_to_check_is_said(command: list[str], config: str, registry: str, reason: str) -> None:
+    """Else a workflow that forgets --config would be green, and check nothing."""
+    with pytest.raises(ConfigError, match=reason):
+        run_cli(command, config, registry)
+
+
+def test_a_registry_that_is_no_url_is_not_called_missing(place: Place) -> None:
+    with pytest.raises(ConfigError, match=r"BRIDGE_REGISTRY_URL: registry\.url must be http://"):
+        run_cli(["plan"], str(place.config), "foo")
+
+
+def run_cli(command: list[str], config: str, registry: str) -> None:
+    environment = {"BRIDGE_CONFIG": config, "BRIDGE_REGISTRY_URL": registry}
+    CliRunner().invoke(cli, ["schema", *command], env=environment, catch_exceptions=False)
 
 
 Say = Callable[[str], str]

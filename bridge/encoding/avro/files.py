@@ -19,6 +19,12 @@ class SchemaFiles:
         library = SchemaLibrary(files)
         self._known = {subject: _with_stamps(library.schema(subject), files) for subject in subjects}
 
+    def has_changed(self, subject: str) -> bool:
+        """Whether somebody has written its file, or one whose types it uses, since it was read."""
+        stamps, _ = self._known[subject]
+        files = SchemaDirectory(self._directory)
+        return any(files.stamp(file) != stamp for file, stamp in stamps.items())
+
     def schema(self, subject: str) -> AvroSchema:
         """The schema as its file is now, and those whose types it uses; reads only what changed. Raises ConfigError."""
         stamps, schema = self._known[subject]

@@ -1,0 +1,26 @@
+"""Where an exception was raised: by whom, in whose function, and how bridge came there; never its message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridge.consumer.delivery import Delivery
+from bridge.text import place
+
+
+def handler(message: Any, connection: Any) -> None:
+    json.loads("secret")
+
+
+def test_the_function_that_called_a_library_is_told() -> None:
+    delivery = object.__new__(Delivery)
+    delivery._connection = None  # type: ignore[assignment]
+    try:
+        delivery._call(handler, None)  # type: ignore[arg-type]
+    except ValueError as error:
+        told = place(error)
+    assert told.startswith("JSONDecodeError in raw_decode, decoder.py:")
+    line = handler.__code__.co_firstlineno + 1
+    assert f", called by handler, test_place.py:{line}, called by _call, bridge/consumer/delivery.py:" in told
+    assert "secret" not in told
