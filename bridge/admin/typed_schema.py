@@ -38,6 +38,12 @@ def typed_schema(shape: Shape, wishes: Wishes, former: Schema | None = None) -> 
     """
     if former is not None and not is_change(former):
         raise ConfigError("the file holds another schema", hint="Name another file, or remove this one")
+    of_table = ours(former).get("table")
+    if wishes.name is None and of_table not in (None, shape.identity.entity_type):
+        raise ConfigError(
+            f"the file holds the schema of the table {of_table!r}",
+            hint="Name another file; where that table is this one now, give its schema's name with --name",
+        )
     unknown = sorted(set(wishes.text) - {column.name for column in shape.columns})
     if unknown:
         raise ConfigError(f"the table has no column {unknown[0]} that is recorded")
@@ -59,7 +65,7 @@ def typed_schema(shape: Shape, wishes: Wishes, former: Schema | None = None) -> 
         "name": short,
         **({"namespace": namespace} if namespace else {}),
         "doc": _doc(shape.identity.comment, former) or f"A change of {shape.identity.schema}.{shape.identity.name}.",
-        OURS: {"form": CHANGE},
+        OURS: {"form": CHANGE, "table": shape.identity.entity_type},
         "fields": [*_envelope(states), {"name": "source", "type": _source(name), "doc": "Where it comes from."}],
     }
 

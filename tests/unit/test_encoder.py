@@ -209,7 +209,7 @@ def test_a_missing_schema_file_is_found_at_the_start(tmp_path: Path, ids: KnownI
 
 
 def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: KnownIds, tmp_path: Path) -> None:
-    """While its id cannot be had; a type that is ready keeps what it has."""
+    """While its id cannot be had; and of a type that is ready, once an event does not fit any more."""
     file, ids.away = tmp_path / "things-Made.avsc", True
     with pytest.raises(RegistryUnavailable):
         encoder.record(event('{"text": "x", "more": "y"}'))
@@ -225,6 +225,9 @@ def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: Know
     assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
     file.write_text(json.dumps(SCHEMA))
     assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
+    assert encoder.record(event('{"text": "x"}')).value.endswith(b"\x02x")
+    with pytest.raises(EncodingError):
+        encoder.record(event('{"text": "x", "more": "y"}'))
 
 
 CHANGE = {

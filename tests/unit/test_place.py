@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge.consumer.delivery import Delivery
+from bridge.consumer.handlers import call
 from bridge.text import place
 
 
@@ -14,13 +14,11 @@ def handler(message: Any, connection: Any) -> None:
 
 
 def test_the_function_that_called_a_library_is_told() -> None:
-    delivery = object.__new__(Delivery)
-    delivery._connection = None  # type: ignore[assignment]
     try:
-        delivery._call(handler, None)  # type: ignore[arg-type]
+        call(handler, None, None)  # type: ignore[arg-type]
     except ValueError as error:
         told = place(error)
     assert told.startswith("JSONDecodeError in raw_decode, decoder.py:")
     line = handler.__code__.co_firstlineno + 1
-    assert f", called by handler, test_place.py:{line}, called by _call, bridge/consumer/delivery.py:" in told
+    assert f", called by handler, test_place.py:{line}, called by call, bridge/consumer/handlers.py:" in told
     assert "secret" not in told
