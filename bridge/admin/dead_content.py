@@ -13,7 +13,7 @@ from bridge.encoding.limits import MOST_CUT
 from bridge.event import Event
 from bridge.postgres.queries import query
 
-SLICE = 100  # events that one statement reads
+SLICE = 10  # events that one statement reads: some may have died of their size
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,14 +103,15 @@ def track(conn: psycopg.Connection, name: str, wanted: Wanted, wait_seconds: flo
     return now, former
 
 
-def untrack(conn: psycopg.Connection, name: str, wait_seconds: float) -> str:
-    """Stop tracking a table, which may have been dropped; returns its name.
+def untrack(conn: psycopg.Connection, name: str, wait_seconds: float) -> tuple[str, Tracked | None]:
+    """Stop tracking a table, which may have been dropped; returns its name, and how it was tracked.
 
     Raises ConfigError where it is not tracked, DatabaseRefuses as `track` does.
     """
     table = find_tracked(conn, name)
+    former = _known(conn, table)
     _change(conn, query("disable_tracking"), {"table": table.oid}, table, wait_seconds, any_lock=True)
-    return table.name
+    return table.name, former
 
 
 def has_rows(conn: psycopg.Connection, table: Tracked) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -122,8 +123,14 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
     Exit code 3: others keep the table locked, and are named.
     """
     with _database(config, "bridge untrack") as conn:
-        name = untrack(conn, table, wait_seconds)
+        name, former = untrack(conn, table, wait_seconds)
     echo(f"{name} is not tracked any more")
+    if former is None:
+        return
+    hidden = [f"--mask {shlex.quote(column)}" for column in former.masked]
+    hidden += [f"--exclude {shlex.quote(column)}" for column in former.excluded]
+    if hidden:
+        echo(f"What it hid is forgotten; to track it as before: bridge track {name} {' '.join(hidden)}", err=True)
 
 
 @click.command("tracked")

@@ -369,3 +369,10 @@ def test_a_relay_that_ends_does_not_wait_for_a_look(database: str) -> None:
     begun = time.monotonic()
     watch.end()
     assert time.monotonic() - begun < LOOK_SECONDS / 2
+
+
+def test_untracking_says_what_it_forgets(db: Db, run: Run) -> None:
+    db.execute(PEOPLE)
+    assert run("track", "people", "--mask", "ssn", "--exclude", "seen").code == 0
+    said = run("untrack", "people").err
+    assert "to track it as before: bridge track public.people --mask ssn --exclude seen" in said
