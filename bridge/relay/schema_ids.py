@@ -78,11 +78,15 @@ class SchemaIds:
 
     def _run(self) -> None:
         while not self._ending.wait(LOOK_SECONDS):
-            try:
-                self._check()
-                self._keep()
-            except Exception as error:
-                self._failed(f"unforeseen: {place(error)}. Please report it")
+            self._safely(self._check)
+            self._safely(self._keep)
+        self._safely(self._keep)  # what was had within the last second
+
+    def _safely(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Exception as error:
+            self._failed(f"unforeseen: {place(error)}. Please report it")
 
     def _check(self) -> None:
         """Ask for what is unsure. While the registry is away that stays so; what it says otherwise counts."""

@@ -99,7 +99,7 @@ def test_what_is_finished_is_not_looked_at(db: Db, carrier: Carrier) -> None:
     assert carrier._store.reader._finished.up_to == up_to
     names = ("shard", "rows", "bytes", "cut", "headers_cut", "type_cut", "whole_below", "cursor", "read_to", "pass")
     given = dict.fromkeys(names, 1) | {"next_floor": 1, "last": 1, "next_xid": "9", "xids": "{}", "floors": "{}"}
-    given |= {"snapshot": "1:1:", "late_snapshot": "1:1:", "topics": "{}"}
+    given |= {"snapshot": "1:1:", "late_snapshot": "1:1:", "topics": "{}", "with_xid": False}
     takers = Finished(db)  # before its first read
     for statement in (takers.read_pending, takers.numbers):
         plan = "\n".join(line for (line,) in db.execute(b"explain " + statement, given).fetchall())
