@@ -54,7 +54,7 @@ def test_killed_at_while_it_parks_and_releases(site: Site, name: str) -> None:
     assert second.wait(60) == 5, site.log(second)
     assert len(site.bridge("dead", "list", "--json").stdout.splitlines()) == 20
     assert site.pending() == 20 * (BEHIND - 1)
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     third = site.start(failpoint=f"{name}:kill@{4 if name in ('flushed', 'claiming') else 2}")
     assert third.wait(60) == -signal.SIGKILL, site.log(third)
     site.drain()

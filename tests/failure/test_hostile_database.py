@@ -259,5 +259,5 @@ def test_a_trigger_of_the_applications_raises_an_exception(site: Site) -> None:
         db.execute("drop function public.no() cascade")
         assert_decided(site, ids)
         assert "S3CR3T" not in site.log(relay)
-        assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+        assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
         assert_all_is_well(site)

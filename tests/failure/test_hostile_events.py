@@ -74,7 +74,7 @@ def test_long_keys_that_do_not_compress(site: Site, event_type: str) -> None:
                 assert id_ in site.bridge("dead", "list", "--json").stdout
                 assert status_of(site, behind) == "PENDING"
         assert_calm(site, relay)
-        assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+        assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
         eventually(lambda: site.pending() == 0)
     audit = site.audit()
     assert audit.is_clean, audit

@@ -69,7 +69,7 @@ def test_records_of_each_size_around_the_limit(site: Site) -> None:
             assert_flows(site, "other.changed")
             assert_decided(site, ids, 2 * SECONDS)
             assert (status_of(site, ids[0]), status_of(site, ids[-1])) == ("PROCESSED", "DEAD"), name
-            site.bridge("dead", "skip", "--all", "--reason", "test")  # keys come again with the next shape
+            site.bridge("dead", "skip", "--all", "--yes", "--reason", "test")  # keys come again with the next shape
         assert_calm(site, relay)
     audit = site.audit()
     assert audit.is_clean, audit
@@ -86,7 +86,7 @@ def test_the_topics_limit_is_lowered_while_a_relay_runs(site: Site) -> None:
         assert status_of(site, large) == "DEAD"
         assert_calm(site, relay)
         set_limit(bootstrap, kind, f"{site.name}.things", "max.message.bytes", None)
-        assert site.bridge("dead", "retry", "--all").returncode == 0
+        assert site.bridge("dead", "retry", "--all", "--yes").returncode == 0
         eventually(lambda: status_of(site, large) == "PROCESSED", 2 * SECONDS)
     audit = site.audit()
     assert audit.is_clean, audit

@@ -92,7 +92,7 @@ def test_a_topic_is_missing_while_limits_are_read_again(site: Site) -> None:
         kafka.delete(topic)
         waiting = publish_everywhere(site, "other.changed")
         assert_flows(site)
-        assert site.bridge("dead", "retry", "--all").returncode == 0  # may have been for a limit
+        assert site.bridge("dead", "retry", "--all", "--yes").returncode == 0  # may have been for a limit
         large = json.dumps({"n": 1, "text": "x" * 3_000_000})
         ids = publish(site, *(("thing.changed", key, large) for key in fresh_keys(site)))
         assert_decided(site, ids)
@@ -129,7 +129,7 @@ def test_a_topic_refuses_each_record(site: Site) -> None:
         assert "TIMESTAMP" in site.scalar("select min(reason) from bridge.parked where state = 'dead'")
         assert_calm(site, relay)
         kafka.configure(topic, "message.timestamp.before.max.ms", None)
-        assert site.bridge("dead", "retry", "--all").returncode == 0
+        assert site.bridge("dead", "retry", "--all", "--yes").returncode == 0
         eventually(lambda: site.pending() == 0)
         assert_all_is_well(site)
     audit = site.audit_after_failures()

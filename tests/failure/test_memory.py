@@ -61,7 +61,7 @@ def test_what_takeovers_leave_of_large_events_is_freed(site: Site) -> None:
         eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'dead'") == 10, 60)
         most.append(most_memory(relay.pid))
         seen = site.log(relay).count("is dead, see")
-        site.bridge("dead", "retry", "--all")
+        site.bridge("dead", "retry", "--all", "--yes")
         eventually(lambda n=seen: site.log(relay).count("is dead, see") >= n + 10, 60)
     assert most[-1] < most[0] + 50, most
     site.end(relay)

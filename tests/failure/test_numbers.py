@@ -113,7 +113,7 @@ def test_with_events_in_flight_and_pending_and_dead(site: Site) -> None:
     assert relay.wait(60) == 5, site.log(relay)
     (dead,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
     site.written.discard(dead["event_id"])
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     site.drain()
     audit = site.audit()
     assert audit.is_clean, audit

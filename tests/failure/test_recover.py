@@ -213,7 +213,7 @@ def test_dead_events_stay_dead(site: Site) -> None:
     assert site.bridge("recover", "--yes").returncode == 0
     (letter,) = site.records()[f"{site.name}.dead_letters"]
     assert site.scalar("select reason from bridge.parked where state = 'dead'") == letter.headers["bridge_error"]
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     site.drain()
     assert site.audit().is_clean
 

@@ -33,7 +33,7 @@ def test_it_costs_its_batch_a_bisection(site: Site) -> None:
     published, takeovers = site.scalar("select array[batch_no, generation] from bridge.shard")
     failed = takeovers - 2  # this relay's first, and that of site.drain()
     print(f"{published} Kafka transactions, and {failed} that failed")
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     eventually(lambda: site.pending() == 0)
     site.end(relay)
     audit = site.audit()

@@ -119,7 +119,7 @@ def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None
     switch.unlink()  # as if the cause had passed
     assert_decided(site, ids)
     assert_flows(site)
-    site.bridge("dead", "retry", "--all")  # an event that failed alone may have been given up meanwhile
+    site.bridge("dead", "retry", "--all", "--yes")  # an event that failed alone may have been given up meanwhile
     assert_all_is_well(site)
     assert end(site, relay) == 0
     assert CANARY not in site.log(relay)

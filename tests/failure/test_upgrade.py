@@ -88,7 +88,7 @@ def go_on(site: Site) -> None:
         assert found.returncode == 0, found.stderr
         eventually(lambda: len(site.written) > written + 100)
     assert site.scalar("select count(*) from bridge.parked where state = 'dead'") == 3
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     site.assert_exactly_once(relay)
     assert site.bridge("verify").returncode == 0
 

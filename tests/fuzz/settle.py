@@ -18,7 +18,7 @@ LEFT = """select id::text, event_type, left(event_key, 40) from bridge.event_que
 
 def decide(stage: Stage) -> None:
     """What a person does about dead events."""
-    answer = stage.random.choice([["retry", "--all"], ["skip", "--all", "--reason", GIVE_UP]])
+    answer = stage.random.choice([["retry", "--all", "--yes"], ["skip", "--all", "--yes", "--reason", GIVE_UP]])
     stage.site.bridge("dead", *answer)
 
 
@@ -29,13 +29,13 @@ def come_to_rest(stage: Stage, report: Report) -> None:
         if pending < least:
             least, ends = pending, time.monotonic() + REST_SECONDS
         report.note_all(stage.revive())
-        stage.site.bridge("dead", "skip", "--all", "--reason", GIVE_UP)
+        stage.site.bridge("dead", "skip", "--all", "--yes", "--reason", GIVE_UP)
         time.sleep(1)
     with stage.site.connect() as db:
         left = db.execute(LEFT).fetchall()
     if left:
         report.note(f"no decision about {len(left)} events: {left[:5]}")
-    stage.site.bridge("dead", "skip", "--all", "--reason", GIVE_UP)  # what died last
+    stage.site.bridge("dead", "skip", "--all", "--yes", "--reason", GIVE_UP)  # what died last
     ends = time.monotonic() + REST_SECONDS  # what a relay waits for is known with its next sign of life
     while True:
         now = stage.site.bridge("status", environment=stage.site.environment)

@@ -103,7 +103,7 @@ def test_skipping_lets_the_rest_go_on(site: Site) -> None:
     (dead,) = write(site, "k", TOO_LATE)
     later = write(site, "k", '{"n": 2}', '{"n": 3}')
     drain_held(site)
-    assert site.bridge("dead", "skip", "--all", "--reason", "an old test").stdout == "1 given up\n"
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "an old test").stdout == "1 given up\n"
     site.drain()
     assert published(site, "k") == later
     status, message = site.scalar("select (status, error_message)::text from bridge.event_queue where id = %s", dead)[
@@ -119,7 +119,7 @@ def test_it_may_die_again(site: Site) -> None:
     later = write(site, "k", '{"n": 2}')
     for _ in range(2):
         drain_held(site)
-        assert site.bridge("dead", "retry", "--all").stdout == "1 will be tried again\n"
+        assert site.bridge("dead", "retry", "--all", "--yes").stdout == "1 will be tried again\n"
     retried = drain_held(site)
     assert "1 events wait" in retried
     verdict = subprocess.run(
@@ -178,7 +178,7 @@ def test_shards_are_not_changed_while_events_wait(site: Site) -> None:
     drain_held(site)
     with site.connect() as db, pytest.raises(Exception, match="1 events are still to be published"):
         db.execute("select bridge.set_shard_count(7)")
-    site.bridge("dead", "skip", "--all", "--reason", "test")
+    site.bridge("dead", "skip", "--all", "--yes", "--reason", "test")
     site.drain()
     with site.connect() as db:
         db.execute("select bridge.set_shard_count(7)")

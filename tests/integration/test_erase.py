@@ -163,7 +163,7 @@ def test_a_dead_event_is_refused_until_it_is_given_up(site: Site) -> None:
     site.start("--until-empty").wait(60)
     refused = site.bridge("erase", "person-1", "--yes")
     assert (refused.returncode, "1 dead" in refused.stderr) == (5, True), refused.stderr
-    assert site.bridge("dead", "skip", "--all", "--reason", "erasure").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "erasure").returncode == 0
     site.drain()
     assert site.bridge("erase", "person-1", "--yes").returncode == 0
     assert [name for name in found_in(site, NAME) if "outbox" in name or "event_queue" in name] == []

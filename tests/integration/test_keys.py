@@ -87,7 +87,7 @@ def test_die_and_are_decided_about(site: Site, decision: str) -> None:
     ids = [record.headers["ce_id"] for record in site.records()[f"{site.name}.things"] if record.key == key.encode()]
     assert ids == ([dead, later] if decision == "retry" else [later])
     assert free in {record.headers["ce_id"] for record in site.records()[f"{site.name}.things"]}
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     assert site.audit().is_clean
 
 
@@ -106,7 +106,7 @@ def test_dead_events_of_tracked_tables_hold_their_keys(site: Site) -> None:
     assert relay.wait(60) == 5, site.log(relay)
     assert published(site, "entity_events") == [f"thing:{key[:-1]}"]
     assert site.scalar("select count(*) from bridge.parked where state = 'dead'") == 1
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     site.drain()
     assert published(site, "entity_events").count(f"thing:{key}") == 1
 

@@ -277,7 +277,7 @@ def test_old_activity_goes_to_the_archive(db: Db) -> None:
     assert (
         value(db, "select bool_and(archived_at > now() - interval '1 hour') from bridge.activity_log_archive") is True
     )
-    assert status(db, "activity_log_archive") == (4, 1)
+    assert status(db, "activity_log_archive") == (4, 0)  # what is at -infinity belongs into no partition
     query = "select source, target, rows_moved, older_than < now() - interval '3 months' from bridge.archive_job"
     assert db.execute(query).fetchall() == [("bridge.activity_log", "bridge.activity_log_archive", 3, True)]
     assert value(db, "select bridge.archive_old_activity_logs(interval '1 month')") == 1

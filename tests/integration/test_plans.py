@@ -101,7 +101,7 @@ def buffers(plan: str) -> int:
 
 BOUNDS = {
     "shard": 1, "bytes": 1 << 24, "cut": 1 << 24, "headers_cut": 100_000, "type_cut": 10_000, "whole_below": EVERY,
-    "last": EVERY,
+    "last": EVERY, "with_xid": False,
 }  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def check_look(plan: str, *, are_all_open: bool = False) -> None:
     names = {name for name, _ in used}
     assert len(names & of_open) == 1, plan
     of_replays = {"parked_replayed_idx", "parked_replay_waits_idx"}
-    assert names - of_open == {"parked_due_idx", "parked_stuck_idx"} | of_replays, plan
+    assert names - of_open == {"parked_due_idx", "parked_stuck_idx", "parked_stops_idx"} | of_replays, plan
     for name, condition in used:
         assert name not in ("parked_stuck_idx", "parked_replay_waits_idx") or "key_hash = " in condition, plan
         assert name != "parked_due_idx" or "due_at <= " in condition, plan

@@ -100,7 +100,7 @@ def test_the_whole_path(hostile: Site) -> None:
     assert dead["died_at"].endswith("+00:00")
     assert hostile.bridge("dead", "retry", dead["event_id"]).returncode == 0
     hostile.drain()
-    assert hostile.bridge("dead", "skip", "--all", "--reason", "鍵").returncode == 0
+    assert hostile.bridge("dead", "skip", "--all", "--yes", "--reason", "鍵").returncode == 0
     for command in (["verify"], ["recover", "--dry-run"], ["migrate"], ["status"]):
         done = hostile.bridge(*command)
         assert done.returncode == 0, (command, done)
@@ -178,6 +178,6 @@ def test_other_encodings_work(site: Site, encoded: dict[str, str], encoding: str
     assert relay.wait(60) == 0, site.log(relay)
     assert site.records()[f"{site.name}.things"][0].key == text.encode()
     assert text in site.bridge("dead", "list").stdout
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     assert site.bridge("verify").returncode == 0
     assert conninfo_to_dict(url)["dbname"] in str(site.settings.database.url)

@@ -162,7 +162,7 @@ def test_times_out_of_range_can_wait(site: Site) -> None:
     relay = site.start("--until-empty")
     assert relay.wait(60) == 5, site.log(relay)
     assert site.pending() == len(MOMENTS)
-    assert site.bridge("dead", "skip", "--all", "--reason", "test").returncode == 0
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     site.drain()
     assert len(site.records()[f"{site.name}.things"]) == len(MOMENTS)
     assert site.audit().is_clean
