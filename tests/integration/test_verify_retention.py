@@ -328,7 +328,7 @@ def test_events_whose_route_named_another_topic(world: World) -> None:
     world.carry(*old)
     moved = replace(world.settings, routes=(Route("thing.made", routes[1].topic, "x"), *routes[1:]))
     verdict = verify(moved)
-    assert (verdict.lost, verdict.moved) == (2, ("thing.made",))
+    assert (verdict.lost, verdict.moved) == (2, ("event type thing.made",))
     assert "name that too: bridge verify --topic FORMER_TOPIC" in describe(verdict)[-1]
     assert verify(moved, [world.topic]).passed
     new = world.events("PROCESSED", ["k", "k"])
