@@ -98,10 +98,10 @@ class BatchMaker:
             self._parking.leave(row)
 
     def _take_new(self, events: Sequence[Event], obstacles: Mapping[int, Obstacle]) -> None:
-        holds, parking = self._holds, self._parking
+        holds, parking, concerns = self._holds, self._parking, self._parking.concerns
         for event in events:
             obstacle = obstacles.get(event.seq)
-            if obstacle is not None or holds.current or parking.concerns(event.key_hash):
+            if obstacle is not None or holds.current or concerns(event.key_hash):
                 topic = holds.topic_of(event)
                 if obstacle is not None and obstacle.due_us is not None:
                     row = Parked.of(event, topic, State.DEFERRED, blocks=False)
