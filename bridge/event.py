@@ -13,6 +13,7 @@ from typing import NamedTuple
 EVENT_QUEUE = "event_queue"
 ENTITY_EVENTS = "entity_events"
 SOURCES = (EVENT_QUEUE, ENTITY_EVENTS)
+STATES = ("previous_state", "new_state")  # of a change: the row before and after it
 CHANGED = "entity.changed"  # the event type of all of entity_events, and of nothing else
 
 # Of a row's texts, no more than this is read: characters. What is as long is refused.

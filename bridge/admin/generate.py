@@ -13,7 +13,7 @@ from bridge.admin.schema_text import schema_text
 from bridge.admin.table_columns import read_shape
 from bridge.admin.tables import find_table
 from bridge.admin.type_evolution import bare
-from bridge.admin.typed_schema import Wishes, typed_schema
+from bridge.admin.typed_schema import Wishes, full_name, typed_schema
 from bridge.encoding.change import ChangeSchema
 from bridge.errors import ConfigError
 from bridge.settings import Settings
@@ -47,8 +47,7 @@ def generate(conn: psycopg.Connection, table: str, wishes: Wishes, file: Path | 
     text = schema_text(schema)
     ChangeSchema(f"{schema['name']}", text)  # what is written can be used
     changes = [] if text == former_text else differences(former, schema)
-    full_name = f"{schema['namespace']}.{schema['name']}" if "namespace" in schema else schema["name"]
-    return Generated(text, changes, shape.identity.entity_type, shape.identity.is_tracked, full_name)
+    return Generated(text, changes, shape.identity.entity_type, shape.identity.is_tracked, full_name(schema))
 
 
 def routed_file(conn: psycopg.Connection, table: str, settings: Settings) -> Path:

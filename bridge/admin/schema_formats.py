@@ -5,7 +5,7 @@ The JSON has a version of its own; it grows only by keys. GitHub and JUnit are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -17,12 +17,12 @@ def as_text(report: Report) -> str:
     """What is wrong or has changed, a line for each thing, and a summary."""
     lines: list[str] = []
     for mistake in report.mistakes:
-        lines += _lines(mistake, "")
+        lines += mistake.lines("")
     for verdict in report.verdicts:
         if verdict.outcome is not Outcome.UNCHANGED:
             lines.append(f"{verdict.subject}: {WORDS[verdict.outcome]} ({verdict.level})")
         for finding in verdict.findings:
-            lines += _lines(finding, "  ")
+            lines += finding.lines("  ")
     return "\n".join(printable(line) for line in [*lines, report.summary])
 
 
@@ -72,13 +72,6 @@ FORMATS: Final[Mapping[str, Callable[[Report], str]]] = {
     "github": as_github,
     "junit": as_junit,
 }
-
-
-def _lines(finding: Finding, indent: str) -> Iterator[str]:
-    place = f"{finding.place}: " if finding.place else ""
-    yield f"{indent}{place}{finding.path}: {finding.rule}: {finding.message}"
-    if finding.mend:
-        yield f"{indent}  {finding.mend}"
 
 
 def _annotation(subject: str, finding: Finding) -> str:

@@ -50,6 +50,12 @@ class Finding:
             return ""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
+    def lines(self, indent: str) -> list[str]:
+        """For people: what is wrong where, and how to mend it."""
+        place = f"{self.place}: " if self.place else ""
+        mend = [f"{indent}  {self.mend}"] if self.mend else []
+        return [f"{indent}{place}{self.path}: {self.rule}: {self.message}", *mend]
+
 
 @dataclass(frozen=True)
 class Verdict:

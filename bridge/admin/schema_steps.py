@@ -62,9 +62,7 @@ class Step:
         if self.drift is not None:
             lines.append(f"  its level is {self.drift}, and registry.compatibility another: --set-levels changes it")
         for finding in self.findings:
-            place = f"{finding.place}: " if finding.place else ""
-            lines.append(f"  {place}{finding.path}: {finding.rule}: {finding.message}")
-            lines += [f"    {finding.mend}"] if finding.mend else []
+            lines += finding.lines("  ")
         return [printable(line) for line in lines]
 
 

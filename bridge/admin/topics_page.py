@@ -44,7 +44,7 @@ def _message(message: Message) -> Iterator[str]:
 def _fields(record: dict[str, Any], prefix: str) -> Iterator[str]:
     for field in record["fields"]:
         name = f"{prefix}{field['name']}"  # of letters, digits and _ alone: Avro takes no others
-        yield f"| `{name}` | {_text(type_name(field['type']))} | {_text(field.get('doc', ''))} |"
+        yield f"| `{name}` | {_text(type_text(field['type']))} | {_text(field.get('doc', ''))} |"
         for inner in _records(field["type"]):
             yield from _fields(inner, f"{name}.")
 
@@ -62,10 +62,10 @@ def _records(schema: Any) -> Iterator[dict[str, Any]]:
                 yield from _records(schema[inner])
 
 
-def type_name(schema: Any) -> str:
+def type_text(schema: Any) -> str:
     """A schema as a person would say it: `decimal(12, 2) or null`, `array of string`."""
     if isinstance(schema, list):
-        names = [type_name(branch) for branch in schema if branch != "null"]
+        names = [type_text(branch) for branch in schema if branch != "null"]
         return " or ".join([*names, "null"] if "null" in schema else names)
     if not isinstance(schema, dict):
         return str(schema)
@@ -75,15 +75,15 @@ def type_name(schema: Any) -> str:
         case {"logicalType": logical}:
             return str(logical)
         case {"type": "array", "items": items}:
-            return f"array of {type_name(items)}"
+            return f"array of {type_text(items)}"
         case {"type": "map", "values": values}:
-            return f"map of {type_name(values)}"
+            return f"map of {type_text(values)}"
         case {"type": "enum", "symbols": symbols}:
             return f"one of {', '.join(symbols)}"
         case {"name": name}:
             return str(name)
         case {"type": inner}:
-            return type_name(inner)
+            return type_text(inner)
     return str(schema)
 
 

@@ -47,7 +47,7 @@ def typed_schema(shape: Shape, wishes: Wishes, former: Schema | None = None) -> 
     unknown = sorted(set(wishes.text) - {column.name for column in shape.columns})
     if unknown:
         raise ConfigError(f"the table has no column {unknown[0]} that is recorded")
-    name = wishes.name or (_full_name(former) if former else _name_of(shape.identity))
+    name = wishes.name or (full_name(former) if former else _name_of(shape.identity))
     after_only = wishes.after_only or (former is not None and _field(former, "before") is None)
     row = {
         "type": "record",
@@ -182,9 +182,10 @@ def _name_of(identity: Identity) -> str:
     return f"{adjusted(identity.schema)}.{adjusted(identity.name)}"
 
 
-def _full_name(schema: Schema) -> str:
+def full_name(schema: Schema) -> str:
+    """A record's name with its namespace."""
     name, namespace = schema["name"], schema.get("namespace")
-    return name if "." in name or not namespace else f"{namespace}.{name}"
+    return str(name if "." in name or not namespace else f"{namespace}.{name}")
 
 
 def _field(schema: Schema, name: str) -> Schema | None:

@@ -57,18 +57,20 @@ def _text(value: object) -> str:
 
 
 def _event_type(value: object) -> str:
-    text = _text(value)
-    if len(text) > MAX_EVENT_TYPE:
-        raise Wrong(f"must have {MAX_EVENT_TYPE} characters at most, as in the database, not {len(text)}")
+    text = _short(value, MAX_EVENT_TYPE)
     if "*" in text[:-1]:
         raise Wrong(f"may have a * at its end only, for all types that begin like it, not {shown(text)}")
     return text
 
 
 def _table(value: object) -> str:
+    return _short(value, MAX_TABLE)
+
+
+def _short(value: object, most: int) -> str:
     text = _text(value)
-    if len(text) > MAX_TABLE:
-        raise Wrong(f"must have {MAX_TABLE} characters at most, as in the database, not {len(text)}")
+    if len(text) > most:
+        raise Wrong(f"must have {most} characters at most, as in the database, not {len(text)}")
     return text
 
 

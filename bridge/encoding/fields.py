@@ -9,9 +9,9 @@ import orjson
 
 from bridge.encoding.exact_json import verbatim_json
 from bridge.errors import EncodingError
+from bridge.event import STATES
 
 MASKED: Final = "[masked]"  # as bridge.enable_tracking writes it
-STATES: Final = ("previous_state", "new_state")  # of a change, whose texts hold a table's columns
 
 Filter = Callable[[str], str]  # JSON text to JSON text
 

@@ -12,10 +12,10 @@ import orjson
 
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.change import ChangeSchema, is_change
-from bridge.encoding.fields import STATES, Filter, without
+from bridge.encoding.fields import Filter, without
 from bridge.encoding.headers import AVRO, JSON, RAW
 from bridge.errors import ConfigError, EncodingError
-from bridge.event import CHANGED
+from bridge.event import CHANGED, STATES
 from bridge.settings import Encoding, Route
 
 Encode = Callable[[str], bytes]  # raises EncodingError

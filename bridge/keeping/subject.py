@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import orjson
 
 from bridge.encoding.headers import ERASED
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, STATES
 
 EMPTY = '{"erased": true}'  # as Postgres writes it
 CERTIFICATE = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 OUTBOX, HISTORY = "bridge.outbox", "bridge.history"
-STATES = ("previous_state", "new_state")
 LOGS = ("bridge.activity_log", "bridge.activity_log_archive")
 
 Row = Mapping[str, object]  # values by column; documents are JSON text

@@ -27,12 +27,10 @@ class SchemaFiles:
 
     def schema(self, subject: str) -> AvroSchema:
         """The schema as its file is now, and those whose types it uses; reads only what changed. Raises ConfigError."""
-        stamps, schema = self._known[subject]
-        files = SchemaDirectory(self._directory)
-        if any(files.stamp(file) != stamp for file, stamp in stamps.items()):
-            schema = SchemaLibrary(files).schema(subject)
-            self._known[subject] = _with_stamps(schema, files)
-        return schema
+        if self.has_changed(subject):
+            files = SchemaDirectory(self._directory)
+            self._known[subject] = _with_stamps(SchemaLibrary(files).schema(subject), files)
+        return self._known[subject][1]
 
 
 def _with_stamps(schema: AvroSchema, files: SchemaDirectory) -> tuple[Mapping[str, Stamp | None], AvroSchema]:

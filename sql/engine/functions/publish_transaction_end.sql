@@ -8,7 +8,7 @@
 --
 -- No index leads to a transaction's events, and a writer should not pay for one. Its events lie at the end of each
 -- shard, behind none that was written before it began: so this goes back from the end to there, past what others have
--- written meanwhile.
+-- written meanwhile; once for each table, because a UNION of both is sorted as a whole.
 create or replace function bridge.publish_transaction_end() returns uuid
     language plpgsql
     security definer
