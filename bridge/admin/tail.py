@@ -12,6 +12,7 @@ from confluent_kafka import Message
 
 from bridge.encoding.avro.claims import is_bounded
 from bridge.encoding.headers import rfc3339
+from bridge.encoding.wire_format import split
 from bridge.kafka.headers import headers_of
 from bridge.kafka.reader import Reader
 from bridge.registry.client import RegistryClient
@@ -91,11 +92,12 @@ class Decoder:
 
     def decode(self, value: bytes | None) -> tuple[int | None, Any]:
         """The schema's id, or None if `value` is not Avro, and the value. Raises ConfigError, RegistryUnavailable."""
-        if value is None or len(value) < 5 or value[0] != 0:
+        parts = None if value is None else split(value)
+        if parts is None:
             return None, _text(value)
         self._registry = self._registry or RegistryClient(self._settings)
-        schema_id = int.from_bytes(value[1:5], "big")
-        schema, body = self._registry.schema_by_id(schema_id), value[5:]
+        schema_id, body = parts
+        schema = self._registry.schema_by_id(schema_id)
         if schema is None or not is_bounded(schema, body):
             return None, _text(value)
         try:

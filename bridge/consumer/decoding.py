@@ -12,11 +12,10 @@ import fastavro
 from bridge.consumer.message import Arrived, Message, text
 from bridge.encoding.avro.claims import is_bounded
 from bridge.encoding.headers import AVRO
+from bridge.encoding.wire_format import split
 from bridge.errors import BridgeError
 from bridge.registry.client import RegistryClient
 from bridge.settings import RegistrySettings, Settings
-
-MAGIC, PREFIX_BYTES = 0, 5  # a zero byte and the schema's id
 
 
 class Undecodable(BridgeError):
@@ -51,12 +50,13 @@ class Decoder:
             return None, None
         if kind == "application/json" or kind.endswith("+json"):
             return None, _json(value)
-        if kind not in ("", AVRO) or (not kind and not _is_wire_format(value)):
+        parts = split(value)
+        if kind not in ("", AVRO) or (not kind and parts is None):
             return None, value
-        if not _is_wire_format(value):
+        if parts is None:
             raise Undecodable("it is called Avro, and has no schema id in front")
-        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
-        return schema_id, self._avro(schema_id, value[PREFIX_BYTES:])
+        schema_id, body = parts
+        return schema_id, self._avro(schema_id, body)
 
     def _avro(self, schema_id: int, body: bytes) -> Any:
         schema = self._schema(schema_id)
@@ -75,10 +75,6 @@ class Decoder:
                 raise Undecodable(f"the registry has no Avro schema {schema_id}")
             self._schemas[schema_id] = schema
         return self._schemas[schema_id]
-
-
-def _is_wire_format(value: bytes) -> bool:
-    return len(value) >= PREFIX_BYTES and value[0] == MAGIC
 
 
 def _json(value: bytes) -> Any:

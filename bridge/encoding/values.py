@@ -14,13 +14,13 @@ from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.change import ChangeSchema, is_change
 from bridge.encoding.fields import Filter, without
 from bridge.encoding.headers import AVRO, JSON, RAW
+from bridge.encoding.wire_format import prefix
 from bridge.errors import ConfigError, EncodingError
 from bridge.event import CHANGED, STATES
 from bridge.settings import Encoding, Route
 
 Encode = Callable[[str], bytes]  # raises EncodingError
 
-MAGIC = b"\x00"  # of the Confluent wire format; the schema's id follows in four bytes
 CONTENT_TYPES: Final = {Encoding.AVRO: AVRO, Encoding.JSON: JSON, Encoding.RAW: RAW}
 
 
@@ -43,10 +43,10 @@ def avro_body(route: Route, schema: AvroSchema) -> Encode:
 
 def avro_value(encode: Encode, schema_id: int) -> Encode:
     """In the Confluent wire format, around `encode`."""
-    prefix = MAGIC + schema_id.to_bytes(4, "big")
+    before = prefix(schema_id)
 
     def value(payload: str) -> bytes:
-        return prefix + encode(payload)
+        return before + encode(payload)
 
     return value
 
