@@ -95,12 +95,12 @@ def test_what_is_decided_is_shown_before_and_kept_after(site: Site) -> None:
 
 def test_many_are_decided_about_only_after_a_question(site: Site) -> None:
     park(site, 2500)
-    refused = site.bridge("dead", "skip", "--all", "--yes", "--reason", "old", answer="n\n")
+    refused = site.bridge("dead", "skip", "--all", "--reason", "old", answer="n\n")
     assert refused.returncode == 130
     assert "2,500 dead events: decide that they are skipped?" in refused.stderr
     assert len(listed(site)) == 2500
     decisions = site.scalar("select sum(decisions)::int from bridge.shard")
-    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "old", answer="y\n").stdout == "2500 given up\n"
+    assert site.bridge("dead", "skip", "--all", "--reason", "old", answer="y\n").stdout == "2500 given up\n"
     assert site.scalar("select count(*) from bridge.dead_decision") == 2500
     assert site.scalar("select count(distinct xmin::text) from bridge.dead_decision") == 3  # a transaction a thousand
     assert site.scalar("select sum(decisions)::int from bridge.shard") == decisions + 6  # of each for two shards
