@@ -1,0 +1,1 @@
+"""What a process says about itself: health, metrics, traces; and how it is asked over HTTP."""
