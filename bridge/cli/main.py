@@ -16,6 +16,7 @@ from bridge.cli.demo import demo
 from bridge.cli.docs import docs
 from bridge.cli.doctor import doctor_command
 from bridge.cli.erase import erase_command
+from bridge.cli.health import health_command
 from bridge.cli.local import local
 from bridge.cli.maintain import maintain_command
 from bridge.cli.migrate import migrate
@@ -49,6 +50,7 @@ cli.add_command(demo)
 cli.add_command(docs)
 cli.add_command(doctor_command)
 cli.add_command(erase_command)
+cli.add_command(health_command, "health")
 cli.add_command(local)
 cli.add_command(maintain_command)
 cli.add_command(migrate)

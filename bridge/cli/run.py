@@ -12,6 +12,7 @@ import click
 from bridge.cli.options import config_option
 from bridge.cli.terminal import log_to_stderr
 from bridge.relay.signals import stop_on_signals
+from bridge.telemetry.address import parse_address
 
 
 @click.command()
@@ -23,8 +24,16 @@ from bridge.relay.signals import stop_on_signals
     help="How long to wait at the start for a server that is away.  [default: for ever]",
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Relay processes.")
+@click.option(
+    "--http",
+    metavar="ADDRESS",
+    envvar="BRIDGE_HTTP",
+    help="Serve /livez, /readyz and /healthz at 127.0.0.1:9108, or :9108 for every address of this machine.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
-def run(config: Path | None, until_empty: bool, wait_seconds: float | None, workers: int, verbose: bool) -> None:
+def run(
+    config: Path | None, until_empty: bool, wait_seconds: float | None, workers: int, http: str | None, verbose: bool
+) -> None:
     """Carry events from Postgres to Kafka until stopped.
 
     SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0, or with 5 where a shard was
@@ -39,16 +48,18 @@ def run(config: Path | None, until_empty: bool, wait_seconds: float | None, work
     from bridge.admin.config import checked  # the clients take half a second to import, and `bridge --help` needs none
 
     settings = checked(config)
+    address = parse_address(http) if http else None
     if workers > 1:
         if stopping.is_set():
             return
-        from bridge.relay.workers import run_workers
+        from bridge.relay.workers import run_workers, serving
 
-        run_workers(workers, sys.argv[1:])
+        with serving(address, workers, settings.relay.lease_seconds) as own:
+            run_workers(workers, sys.argv[1:], own)
         return
     from bridge.relay.memory import tune
     from bridge.relay.relay import Relay
 
     tune()
     patience = float("inf") if wait_seconds is None else wait_seconds
-    Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience).run()
+    Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address).run()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from bridge.errors import SchemaRefused
+from bridge.errors import RegistryUnavailable, SchemaRefused
 from bridge.registry.answers import (
     INVALID,
     LOGIN_HINT,
@@ -20,7 +20,7 @@ from bridge.registry.answers import (
     Version,
     words_of,
 )
-from bridge.registry.http import RegistryHttp, shown
+from bridge.registry.http import BUSY, RegistryHttp, shown
 from bridge.settings import RegistrySettings
 
 NOT_ALLOWED = (401, 403, 405)  # to change something, or see a level; who may not even look schemas up is told that
@@ -36,6 +36,12 @@ class RegistryApi:
         self.place = self._http.place
         self._answers = Answers(self.place)
         self.wrong = self._answers.wrong
+
+    def reach(self) -> None:
+        """Ask for something small, which not every registry knows; any answer will do that is none of failing."""
+        answer = self._http.ask("GET", "/schemas/types")
+        if answer.status in BUSY or answer.status >= 500:
+            raise RegistryUnavailable(f"the registry at {self.place} answers {answer.status}: {words_of(answer)}")
 
     def subjects(self) -> list[str]:
         """All subjects."""

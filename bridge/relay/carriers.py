@@ -14,6 +14,7 @@ from bridge.relay.shard_thread import ShardThread
 from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
 from bridge.shard.ports import Ports
+from bridge.telemetry.activity import Activities
 from bridge.text import place
 
 logger = logging.getLogger(__name__)
@@ -29,11 +30,12 @@ class Counts(NamedTuple):
 class Carriers:
     """Starts, stops and buries them; one thread uses this. `healths` keeps what is known of shards, also after."""
 
-    def __init__(self, settings: Settings, ports: Ports, outages: Outages) -> None:
+    def __init__(self, settings: Settings, ports: Ports, outages: Outages, activities: Activities) -> None:
         self.healths: dict[int, ShardHealth] = {}
         self._settings = settings
         self._ports = ports
         self._outages = outages
+        self._activities = activities
         self._running: dict[int, tuple[ShardThread, threading.Thread]] = {}
         self._not_before: dict[int, float] = {}  # when a shard whose thread has ended may be started again
         self._crashes: dict[str, str] = {}  # by thread, the exception that ended it
@@ -60,6 +62,10 @@ class Carriers:
     def running(self) -> list[int]:
         """The shards whose threads are alive, so that their leases are to be renewed."""
         return [shard for shard, (_, thread) in self._running.items() if thread.is_alive()]
+
+    def threads(self) -> list[tuple[int, int | None]]:
+        """The shards that are ours, and the identifiers of their threads; any thread may ask."""
+        return [(shard, thread.ident) for shard, (_, thread) in list(self._running.items())]
 
     def start(self, shards: Iterable[int]) -> None:
         """Carry these shards, but for those whose back-off is not over."""
@@ -99,7 +105,11 @@ class Carriers:
             logger.error("unforeseen: %s ended the thread %s. Please report it", place(error), name)
 
     def _run(self, carrier: ShardThread) -> None:
-        self._not_before[carrier.shard] = time.monotonic() + carrier.run()
+        self._activities.works("begins")
+        try:
+            self._not_before[carrier.shard] = time.monotonic() + carrier.run()
+        finally:
+            self._activities.works("has ended, and is not started again")
 
     def _bury(self, shard: int) -> None:
         carrier, thread = self._running.pop(shard)

@@ -5,32 +5,33 @@ Membership and leases live in Postgres (`postgres/members.py`); relays never spe
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
 from collections.abc import Sequence
 
 from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
-from bridge.kafka.cluster import Cluster
-from bridge.kafka.producer import ShardProducer
 from bridge.postgres.members import Members, ShardRow, own_id
-from bridge.postgres.store import Store
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
 from bridge.relay.capture import CaptureWatch
 from bridge.relay.carriers import Carriers, Counts
 from bridge.relay.emptiness import is_done, raise_if_stuck
-from bridge.relay.equipment import Equipment
 from bridge.relay.health import Health
+from bridge.relay.health_pages import relay_pages
 from bridge.relay.house import HouseKeeper
 from bridge.relay.outages import Outages
+from bridge.relay.ports import make_ports
 from bridge.relay.sharing import share_out
 from bridge.relay.start import start
+from bridge.relay.vitals import Vitals
 from bridge.relay.waits import Wait, waits
+from bridge.relay.watched import watched
 from bridge.relay.workers import is_orphan
 from bridge.settings import Settings
-from bridge.shard.ports import Ports
 from bridge.shard.takeover import STOPPED_HINT
+from bridge.telemetry.activity import POSTGRES
+from bridge.telemetry.address import Address
+from bridge.telemetry.server import HttpServer
 from bridge.text import place
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,18 @@ class Relay:
     """One relay process. `run()` returns once `stopping` is set, or, with `until_empty`, when nothing is pending."""
 
     def __init__(
-        self, settings: Settings, stopping: threading.Event, *, until_empty: bool, wait_seconds: float
+        self,
+        settings: Settings,
+        stopping: threading.Event,
+        *,
+        until_empty: bool,
+        wait_seconds: float,
+        http: Address | None = None,
     ) -> None:
-        """`wait_seconds`: how long to wait at the start for servers that are away."""
+        """`wait_seconds`: how long to wait at the start for servers that are away; `http`: where health is served.
+
+        Raises ConfigError where it cannot listen there.
+        """
         self.relay_id = own_id()
         self._settings = settings
         self._until_empty = until_empty
@@ -64,6 +74,8 @@ class Relay:
         self._waits: list[Wait] = []  # as last written
         self._has_all = False
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
+        self._vitals = Vitals(settings, self.relay_id, self._outages)
+        self._server = None if http is None else HttpServer(http, relay_pages(self._vitals))
 
     def run(self) -> None:
         """Carry events; at the end finish the batches in flight, and give the leases back.
@@ -72,17 +84,36 @@ class Relay:
         Unavailable for a server that refuses us, or is away for too long. At the end: ShardStopped if a shard had to be
         stopped, UnforeseenFailure if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
-        started = start(self._settings, self._open_members, self._outages, self._stopping, self._wait_seconds)
+        if self._server is None:
+            self._run()
+            return
+        self._vitals.start()
+        self._server.start()
+        if not self._server.address.path:  # of workers, the parent says it
+            logger.info("health is served at http://%s/healthz", self._server.address)
+        try:
+            self._run()
+        finally:
+            self._server.close()
+            self._vitals.close()
+
+    def _run(self) -> None:
+        activities = self._vitals.activities
+        with activities.waits("waits for the servers at its start", None):
+            started = start(self._settings, self._open_members, self._outages, self._stopping, self._wait_seconds)
         if started is None:
             return
         self._members, equipment = started
-        self._carriers = Carriers(self._settings, self._make_ports(equipment), self._outages)
+        ports = watched(make_ports(self._settings, self.relay_id, equipment), activities)
+        self._carriers = Carriers(self._settings, ports, self._outages, activities)
+        self._vitals.runs(self._carriers, self._health)
         threading.excepthook = self._carriers.note_crash
         topics = {route.topic for route in self._settings.routes}
         logger.info(
             "relay %s: %s, %d routes to %d topics", self.relay_id,
             self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
         )  # fmt: skip
+        equipment.schema_ids.watch(activities)
         equipment.schema_ids.start()
         self._capture.start()
         if self._settings.relay.keep_house:
@@ -90,38 +121,23 @@ class Relay:
         try:
             self._loop()
         finally:
-            equipment.schema_ids.end()
-            self._shut_down()
+            self._vitals.ends()
+            with activities.waits("ends", None):
+                equipment.schema_ids.end()
+                self._shut_down()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))
         raise_if_stuck([self._health, *self._carriers.healths.values()])
 
     def _open_members(self) -> Members:
-        return Members(self._settings, self.relay_id)
-
-    def _make_ports(self, equipment: Equipment) -> Ports:
-        settings = self._settings
-
-        def open_store(shard: int) -> Store:
-            # A takeover leaves a batch and its errors behind in cycles: a hundred megabytes, if its events are large.
-            # There are few objects among them, so the collector would not come by itself (memory.py).
-            gc.collect()
-            return Store.open(settings, shard, self.relay_id, equipment.limits)
-
-        return Ports(
-            open_store=open_store,
-            open_producer=lambda shard: ShardProducer(settings, shard, equipment.limits),
-            encoder=equipment.encoder,
-            refresh_limits=equipment.refresh_limits,
-            unwritable=lambda topics: Cluster(settings).unwritable(topics),
-            make_stop=threading.Event,
-            now=time.monotonic,
-        )
+        with self._vitals.activities.waits("connects to Postgres", POSTGRES):
+            return Members(self._settings, self.relay_id)
 
     def _loop(self) -> None:
         next_progress = 0.0
         said = Counts(0, 0)
         while not self._stopping.is_set():
+            self._vitals.activities.works()
             if is_orphan():
                 logger.warning("the parent process has gone")
                 return
@@ -165,13 +181,21 @@ class Relay:
     def _turn(self) -> tuple[int, int] | None:
         """Renew the leases, share out the shards; returns what is pending, once nothing moves any more."""
         self._members = self._members or self._open_members()
+        asking = self._vitals.activities.waits
         found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:
-            self._members.renew(self._carriers.running(), found)
+            with asking("renews its leases", POSTGRES):
+                self._members.renew(self._carriers.running(), found)
+            self._vitals.renewed()
             self._waits = found
             self._next_renewal = now + self._settings.relay.lease_seconds / 3
-        self._share(self._members.shards())
-        return self._members.pending() if self._until_empty and self._carriers.are_idle else None
+        with asking("looks who holds which shard", POSTGRES):
+            rows = self._members.shards()
+        self._share(rows)
+        if not self._until_empty or not self._carriers.are_idle:
+            return None
+        with asking("counts what is pending", POSTGRES):
+            return self._members.pending()
 
     def _share(self, rows: Sequence[ShardRow]) -> None:
         """Take free shards up to the fair share, give back what is above it, and bury threads that have ended."""

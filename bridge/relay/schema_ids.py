@@ -12,6 +12,7 @@ from bridge.postgres.connection import connect
 from bridge.postgres.schema_ids import Key, keep_schema_ids
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
+from bridge.telemetry.activity import REGISTRY, Activities
 from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class SchemaIds:
         """`kept` are the ids that this registry gave before."""
         self.forget: Callable[[], None] = lambda: None  # called when an id that was used is not the registry's
         self._settings = settings
-        self._registry = registry
+        self._ask = registry.schema_id
         self._kept = dict(kept)
         self._unsure: dict[Key, AvroSchema] = {}  # that are published under ids that it gave before
         self._new: dict[Key, int] = {}  # to be written down
@@ -47,7 +48,7 @@ class SchemaIds:
                 self._unsure[key] = schema
                 return self._kept[key]
         try:
-            found = self._registry.schema_id(schema)
+            found = self._ask(schema)
         except RegistryUnavailable as error:
             with self._lock:
                 if key not in self._kept:
@@ -58,6 +59,10 @@ class SchemaIds:
                 return self._kept[key]
         self._found(key, found)
         return found
+
+    def watch(self, activities: Activities) -> None:
+        """Let it be known when a thread waits for the registry."""
+        self._ask = activities.around("asks for a schema's id", REGISTRY, self._ask)
 
     def take_new(self) -> dict[Key, int]:
         """The ids that are not written down yet; whoever takes them does that."""
@@ -95,7 +100,7 @@ class SchemaIds:
         is_other = False
         for key, schema in unsure.items():
             try:
-                found = self._registry.schema_id(schema)
+                found = self._ask(schema)
             except (RegistryUnavailable, ConfigError):
                 break  # it is away, or a login was refused: that says nothing about ids
             except TopicHeld:  # it has lost the schema, and the next event is told why it does not get it again

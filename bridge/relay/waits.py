@@ -26,13 +26,14 @@ class Wait(TypedDict):
     count: int
 
 
-def waits(relay: Health, shards: Mapping[int, ShardHealth], outages: Outages) -> list[Wait]:
-    """All that waits in this process, in a fixed order."""
+def waits(relay: Health | None, shards: Mapping[int, ShardHealth], outages: Outages) -> list[Wait]:
+    """All that waits in this process, in a fixed order; `relay`: None before it has begun."""
     found = [
         _wait(None, None, "refusal" if outage.is_refusal else "server", outage.why, outage.since)
         for outage in outages.current()
     ]
-    found += _unforeseen(None, relay)
+    if relay is not None:
+        found += _unforeseen(None, relay)
     for shard, health in sorted(shards.items()):
         for topic, hold in sorted(health.holds.current.items()):
             found.append(_wait(shard, topic, _kind(hold.why), str(hold.why), hold.since))

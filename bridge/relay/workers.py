@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from bridge.errors import BridgeError
+from bridge.relay.joined import joined_pages
 from bridge.relay.signals import heeded
+from bridge.telemetry.address import Address
+from bridge.telemetry.health import STILL_LEASES
+from bridge.telemetry.server import HttpServer
+
+logger = logging.getLogger(__name__)
 
 PARENT = "BRIDGE_PARENT_PID"  # a worker stops when this is no longer its parent
 
@@ -18,8 +29,10 @@ class WorkerFailed(BridgeError):
     """A worker ended with an error; the others were stopped."""
 
 
-def run_workers(count: int, arguments: list[str]) -> None:
+def run_workers(count: int, arguments: list[str], own: Sequence[Sequence[str]] = ()) -> None:
     """Run `bridge` with `arguments` (but one worker) `count` times; returns when all have ended well.
+
+    `own`: what each of them is given beyond that.
 
     Signals that end a relay are passed on. If one worker fails, the others are stopped, and WorkerFailed has its code.
     """
@@ -35,9 +48,9 @@ def run_workers(count: int, arguments: list[str]) -> None:
 
     for heeded_signal in heeded():
         signal.signal(heeded_signal, pass_on)
-    for _ in range(count):
+    for number in range(count):
         # Their own group, so that Ctrl-C in a terminal reaches them once, through us.
-        worker = subprocess.Popen(alone, env=environment, process_group=0)  # noqa: S603
+        worker = subprocess.Popen([*alone, *(own[number] if own else ())], env=environment, process_group=0)  # noqa: S603
         remaining[worker.pid] = worker
         if asked:  # before it was one of those that hear of it
             os.kill(worker.pid, signal.SIGTERM)
@@ -63,3 +76,23 @@ def is_orphan() -> bool:
     """Whether this process is a worker whose parent has gone."""
     parent = os.environ.get(PARENT)
     return parent is not None and parent != str(os.getppid())
+
+
+@contextmanager
+def serving(http: Address | None, count: int, lease_seconds: float) -> Iterator[list[list[str]]]:
+    """Serve there, in this process, what the workers say, who get these arguments; without an address, nothing.
+
+    They listen in a directory that only this user may enter. Raises ConfigError.
+    """
+    if http is None:
+        yield [[] for _ in range(count)]
+        return
+    with tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True) as directory:
+        workers = [Address("", 0, str(Path(directory) / f"{number}")) for number in range(count)]
+        server = HttpServer(http, joined_pages(workers, STILL_LEASES * lease_seconds))
+        server.start()
+        logger.info("health of %d workers is served at http://%s/healthz", count, server.address)
+        try:
+            yield [["--http", str(worker)] for worker in workers]
+        finally:
+            server.close()

@@ -44,7 +44,7 @@ class TopicHolds:
         self.dead_letters = settings.topics.dead_letters
         self._router = Router(settings.routes)
         self._said: set[tuple[str, str]] = set()
-        self._on_trial: set[str] = set()  # topics that were let go, and were not published to since
+        self._on_trial: dict[str, datetime] = {}  # topics that were let go, and not published to since; held since when
 
     def topic_of(self, event: Event) -> str:
         """Where the event goes: without a route, to the dead letters."""
@@ -53,7 +53,7 @@ class TopicHolds:
 
     def hold(self, topic: str, why: BridgeError) -> None:
         """Hold a topic; says so once for each reason."""
-        since = self.current[topic].since if topic in self.current else datetime.now(UTC)
+        since = self.current[topic].since if topic in self.current else self._on_trial.get(topic, datetime.now(UTC))
         self.current = {**self.current, topic: Hold(why, since, self._now() + HOLD_SECONDS)}
         if (topic, str(why)) not in self._said:
             self._said.add((topic, str(why)))
@@ -73,15 +73,15 @@ class TopicHolds:
             self.hold(topic, why)
             del due[topic]
         self.current = {topic: hold for topic, hold in self.current.items() if topic not in due}
-        self._on_trial |= due.keys()
+        self._on_trial |= {topic: hold.since for topic, hold in due.items()}
         return bool(due)
 
     def published(self, records: Sequence[Record]) -> None:
         """Take note that these records reached their topics."""
         if not self._on_trial:
             return
-        for topic in self._on_trial.intersection(record.topic for record in records):
-            self._on_trial.discard(topic)
+        for topic in self._on_trial.keys() & {record.topic for record in records}:
+            del self._on_trial[topic]
             self._said = {said for said in self._said if said[0] != topic}
             logger.info("topic %s is not held any more", topic)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.text import printable
 
+LIVE, READY, HEALTH = "/livez", "/readyz", "/healthz"
 PLAIN = "text/plain; charset=utf-8"
 
 
@@ -37,3 +38,10 @@ Page = Callable[[Request], Answer]
 def plain(status: int, text: str, **headers: str) -> Answer:
     """An answer of one line."""
     return Answer(status, PLAIN, f"{printable(text)}\n".encode(), headers)
+
+
+def told(troubles: Sequence[str], well: str) -> Answer:
+    """Status 200 and `well`, or 503 and a line for each trouble."""
+    if not troubles:
+        return plain(200, well)
+    return Answer(503, PLAIN, "".join(f"{printable(trouble)}\n" for trouble in troubles).encode())

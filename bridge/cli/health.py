@@ -1,0 +1,56 @@
+"""`bridge health`: what a relay that serves it says of its health, for a container's HEALTHCHECK."""
+
+from __future__ import annotations
+
+import click
+
+from bridge.cli.terminal import echo, echo_document
+from bridge.telemetry.address import Address, parse_address
+from bridge.telemetry.pages import HEALTH, LIVE, READY
+
+SECONDS = 5.0
+PORT = 9108
+
+
+@click.command()
+@click.argument("address", envvar="BRIDGE_HTTP", default=f"127.0.0.1:{PORT}")
+@click.option("--live", "page", flag_value=LIVE, help="Whether its threads turn.")
+@click.option("--ready", "page", flag_value=READY, help="Whether it could carry events.")
+@click.option("--json", "as_json", is_flag=True, help="The whole document.")
+def health_command(address: str, page: str | None, as_json: bool) -> int:
+    """Ask a relay on this machine how it is; it was started with --http ADDRESS.
+
+    Exit code 0: ok, or it waits for what is known. 1: something is not published that should be, only a person can
+    help, or nobody answers. With --live or --ready: whether it is that.
+    """
+    where = parse_address(address)
+    if where.host in ("0.0.0.0", "::"):  # noqa: S104 - where it listens; it is asked here
+        where = Address("", where.port)
+    if as_json and page is not None:
+        raise click.UsageError("--json is the document of health, which --live and --ready are not about")
+    from http import HTTPStatus
+
+    from bridge.telemetry.asking import ask
+
+    try:
+        answer = ask(where, page or HEALTH, SECONDS)
+    except OSError as error:
+        echo(f"no relay answers at {where}: {error.strerror or error}. It listens where bridge run --http says")
+        return 1
+    text = answer.body.decode("utf-8", "replace")
+    if as_json:
+        echo_document(text.rstrip("\n"))
+    else:
+        echo(*(_lines(text) if page is None else text.splitlines()))
+    return 0 if answer.status == HTTPStatus.OK else 1
+
+
+def _lines(text: str) -> list[str]:
+    """The verdict and what is not as it should be, a line each."""
+    import json
+
+    try:
+        document = json.loads(text)
+        return [document["verdict"], *(finding["text"] for finding in document["findings"])]
+    except (ValueError, KeyError, TypeError):
+        return ["what answers there is not the health of bridge"]
