@@ -14,6 +14,7 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
     |   |__ StorageUnavailable                where cold files lie
     |__ LeaseLost                    -        another relay has the shard
     |__ PublishUncertain             -        a Kafka transaction did not plainly succeed
+    |   |__ ProducerFenced           -        another relay has opened the shard's producer since
     |__ RecordRefused                -        the broker refuses a record of a batch, and does not say which
     |__ LimitsUnsure                 -        an event is too large, if the topics' limits are what they were
     |__ EventFailed                  -        a bug met one event
@@ -105,6 +106,10 @@ class PublishUncertain(BridgeError):
     """A Kafka transaction did not plainly succeed: only a new producer and the control record can tell."""
 
 
+class ProducerFenced(PublishUncertain):
+    """Another relay has opened the shard's producer since, or this one has waited for too long."""
+
+
 class RecordRefused(BridgeError):
     """The broker refuses a record of a batch; which one, it does not say."""
 
@@ -140,19 +145,27 @@ class UnforeseenFailure(BridgeError):
 
 
 class PoisonEvent(BridgeError):
-    """One event that can never be published as it is; the others go on."""
+    """One event that can never be published as it is; the others go on. `kind` is one of few words, for counting."""
+
+    kind: ClassVar[str] = "poison"
 
 
 class UnroutableEvent(PoisonEvent):
     """No route names this event type."""
 
+    kind = "no_route"
+
 
 class EncodingError(PoisonEvent):
     """The payload does not fit its Avro schema."""
 
+    kind = "encoding"
+
 
 class RecordTooLarge(PoisonEvent):
     """The record is larger than the topic accepts."""
+
+    kind = "too_large"
 
 
 class TopicHeld(BridgeError):

@@ -67,7 +67,8 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that can never be published as it is, and why."""
+    """An event that can never be published as it is, and why; `kind` is one of few words, for counting."""
 
     event: Event
     reason: str
+    kind: str = "failed"  # alone, where the others of its batch did not

@@ -28,7 +28,7 @@ from bridge.telemetry.address import parse_address
     "--http",
     metavar="ADDRESS",
     envvar="BRIDGE_HTTP",
-    help="Serve /livez, /readyz and /healthz at 127.0.0.1:9108, or :9108 for every address of this machine.",
+    help="Serve /livez, /readyz, /healthz and /metrics at 127.0.0.1:9108, or :9108 for every address of this machine.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
 def run(

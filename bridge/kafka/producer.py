@@ -15,7 +15,14 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import BridgeError, BrokerRefuses, BrokerUnavailable, PublishUncertain, RecordRefused
+from bridge.errors import (
+    BridgeError,
+    BrokerRefuses,
+    BrokerUnavailable,
+    ProducerFenced,
+    PublishUncertain,
+    RecordRefused,
+)
 from bridge.event import Record
 from bridge.failpoint import failpoint
 from bridge.kafka.client import client_properties, words
@@ -44,6 +51,8 @@ RECORD_REFUSALS = (
     KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
     KafkaError._INVALID_ARG,
 )
+# What it says to a producer that another one has replaced, or whose transaction was ended for its age.
+FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 TOPICS = "docs/operations.md, What Kafka holds for a bridge"
 # What a broker says of the control topic, which is the only one while a shard is taken over, and will say again;
 CONTROL_REFUSALS = (
@@ -244,4 +253,5 @@ class ShardProducer:
         refusal = self._refusal or cause
         if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
             return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=RIGHTS)
-        return PublishUncertain(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")
+        in_doubt = ProducerFenced if cause.code() in FENCED else PublishUncertain
+        return in_doubt(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")

@@ -31,3 +31,4 @@ class Finished:
         self.up_to = up_to
         self.read_pending = query("read_pending").replace(NEVER, literal).encode()
         self.numbers = query("numbers").replace(NEVER, literal).encode()
+        self.survey_shards = query("survey_shards").replace(NEVER, literal).encode()

@@ -34,6 +34,7 @@ class RegistryApi:
         """Raises ConfigError for an unset or malformed URL. Does not connect."""
         self._http = RegistryHttp(settings)
         self.place = self._http.place
+        self.counts = self._http.counts
         self._answers = Answers(self.place)
         self.wrong = self._answers.wrong
 

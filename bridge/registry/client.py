@@ -35,6 +35,7 @@ class RegistryClient:
         """Raises ConfigError for an unset or malformed URL. Does not connect."""
         self._settings = settings.registry
         self._api = RegistryApi(settings.registry)
+        self.counts = self._api.counts
         self._versions: dict[Key, Version] = {}
         self._schemas: dict[int, Any] = {}
         self._lock = threading.Lock()

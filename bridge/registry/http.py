@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import Any, NamedTuple
 
 import httpx2 as httpx
@@ -53,17 +54,27 @@ class RegistryHttp:
         if not is_whole:
             raise _malformed()
         self.place = settings.url.rpartition("@")[2]  # never a password in the URL
+        self.counts: Counter[str] = Counter()  # of questions, by outcome; others may read it
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """The first registry's answer, or the next one's if that cannot answer. Raises RegistryUnavailable."""
         for base in self._bases[:-1]:
             try:
-                answer = self._ask(base, method, path, body)
+                answer = self._counted(base, method, path, body)
             except RegistryUnavailable:
                 continue
             if answer.status not in BUSY and answer.status < 500:
                 return answer
-        return self._ask(self._bases[-1], method, path, body)
+        return self._counted(self._bases[-1], method, path, body)
+
+    def _counted(self, base: httpx.URL, method: str, path: str, body: object) -> Answer:
+        outcome = "unreachable"
+        try:
+            answer = self._ask(base, method, path, body)
+            outcome = _outcome(answer.status)
+            return answer
+        finally:
+            self.counts[outcome] += 1
 
     def _ask(self, base: httpx.URL, method: str, path: str, body: object) -> Answer:
         content = None if body is None else json.dumps(body).encode()
@@ -107,6 +118,15 @@ class RegistryHttp:
 def shown(text: str) -> str:
     """What somebody else says, on one short line that cannot steer a terminal."""
     return printable(" ".join(text[: 10 * SHOWN_CHARACTERS].split()))[:SHOWN_CHARACTERS].rstrip(".")
+
+
+def _outcome(status: int) -> str:
+    """One of few words, for counting."""
+    if status in BUSY or status >= 500:
+        return "failed"
+    if status == 404:
+        return "missing"
+    return "ok" if status < 400 else "rejected"
 
 
 def _answer(status: int, body: bytes) -> Answer:

@@ -33,6 +33,11 @@ class CaptureWatch:
         self._problems: set[str] = set()
         self._trouble: str | None = None
 
+    @property
+    def problem_count(self) -> int:
+        """Problems of tracked tables, as last seen."""
+        return len(self._problems)
+
     def start(self) -> None:
         """Begin with the first look."""
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)

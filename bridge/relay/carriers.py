@@ -15,6 +15,7 @@ from bridge.settings import Settings
 from bridge.shard.holds import TopicHolds
 from bridge.shard.ports import Ports
 from bridge.telemetry.activity import Activities
+from bridge.telemetry.meter import SILENT, Meter
 from bridge.text import place
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,20 @@ class Counts(NamedTuple):
 class Carriers:
     """Starts, stops and buries them; one thread uses this. `healths` keeps what is known of shards, also after."""
 
-    def __init__(self, settings: Settings, ports: Ports, outages: Outages, activities: Activities) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ports: Ports,
+        outages: Outages,
+        activities: Activities,
+        meter: Meter = SILENT,
+    ) -> None:
         self.healths: dict[int, ShardHealth] = {}
         self._settings = settings
         self._ports = ports
         self._outages = outages
         self._activities = activities
+        self._meter = meter
         self._running: dict[int, tuple[ShardThread, threading.Thread]] = {}
         self._not_before: dict[int, float] = {}  # when a shard whose thread has ended may be started again
         self._crashes: dict[str, str] = {}  # by thread, the exception that ended it
@@ -75,7 +84,7 @@ class Carriers:
             if shard not in self.healths:
                 holds = TopicHolds(self._settings, self._ports.now, self._ports.unwritable)
                 self.healths[shard] = ShardHealth(shard, holds)
-            carrier = ShardThread(self._settings, shard, self._ports, self._outages, self.healths[shard])
+            carrier = ShardThread(self._settings, shard, self._ports, self._outages, self.healths[shard], self._meter)
             thread = threading.Thread(target=self._run, args=(carrier,), name=f"shard-{shard}", daemon=True)
             self._running[shard] = carrier, thread
             thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -29,11 +30,12 @@ REFUSES = (DatabaseRefuses, BrokerRefuses)
 
 
 class Outage(NamedTuple):
-    """Why a server cannot be used, since when, and whether it answers, but refuses."""
+    """Why a server cannot be used, since when, and whether it answers, but refuses; which one it is."""
 
     why: str
     since: datetime
     is_refusal: bool
+    server: str
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Outages:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._outages: dict[str, _Outage] = {}
+        self.counts: Counter[str] = Counter()  # by server; others may read it
 
     def began(self, who: str, error: Unavailable) -> None:
         """Note that `who` cannot use a server; logs a server that is away once, and each refusal once."""
@@ -58,6 +61,7 @@ class Outages:
         is_refusal = isinstance(error, REFUSES)
         text = printable(str(error))
         with self._lock:
+            self.counts[server] += server not in self._outages
             outage = self._outages.setdefault(server, _Outage(text, datetime.now(UTC)))
             outage.noticed_by.add(who)
             if is_refusal and not outage.is_refusal:
@@ -93,4 +97,5 @@ class Outages:
     def current(self) -> list[Outage]:
         """All of now, in the order of the servers' names."""
         with self._lock:
-            return [Outage(outage.why, outage.since, outage.is_refusal) for _, outage in sorted(self._outages.items())]
+            found = sorted(self._outages.items())
+            return [Outage(outage.why, outage.since, outage.is_refusal, server) for server, outage in found]

@@ -19,6 +19,7 @@ from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.health import Health
 from bridge.relay.health_pages import relay_pages
 from bridge.relay.house import HouseKeeper
+from bridge.relay.now import relay_now
 from bridge.relay.outages import Outages
 from bridge.relay.ports import make_ports
 from bridge.relay.sharing import share_out
@@ -31,6 +32,8 @@ from bridge.settings import Settings
 from bridge.shard.takeover import STOPPED_HINT
 from bridge.telemetry.activity import POSTGRES
 from bridge.telemetry.address import Address
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.pages import METRICS
 from bridge.telemetry.server import HttpServer
 from bridge.text import place
 
@@ -63,6 +66,7 @@ class Relay:
         self._until_empty = until_empty
         self._wait_seconds = wait_seconds
         self._outages = Outages()
+        self.metrics = Metrics(settings)
         self._stopping = stopping
         self._capture = CaptureWatch(settings)
         self._house = HouseKeeper(settings, self.relay_id)
@@ -74,8 +78,10 @@ class Relay:
         self._waits: list[Wait] = []  # as last written
         self._has_all = False
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
+        self.metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
         self._vitals = Vitals(settings, self.relay_id, self._outages)
-        self._server = None if http is None else HttpServer(http, relay_pages(self._vitals))
+        pages = {**relay_pages(self._vitals), METRICS: self.metrics.page}
+        self._server = None if http is None else HttpServer(http, pages)
 
     def run(self) -> None:
         """Carry events; at the end finish the batches in flight, and give the leases back.
@@ -88,13 +94,15 @@ class Relay:
             self._run()
             return
         self._vitals.start()
+        self.metrics.survey.start()
         self._server.start()
         if not self._server.address.path:  # of workers, the parent says it
-            logger.info("health is served at http://%s/healthz", self._server.address)
+            logger.info("health is served at http://%s/healthz, metrics at %s", self._server.address, METRICS)
         try:
             self._run()
         finally:
             self._server.close()
+            self.metrics.survey.end()
             self._vitals.close()
 
     def _run(self) -> None:
@@ -105,8 +113,12 @@ class Relay:
             return
         self._members, equipment = started
         ports = watched(make_ports(self._settings, self.relay_id, equipment), activities)
-        self._carriers = Carriers(self._settings, ports, self._outages, activities)
+        carriers = self._carriers = Carriers(self._settings, ports, self._outages, activities, self.metrics)
         self._vitals.runs(self._carriers, self._health)
+        requests = equipment.schema_ids.counts
+        self.metrics.knows(
+            lambda: relay_now(self._health, carriers, self._outages, requests, self._capture.problem_count)
+        )
         threading.excepthook = self._carriers.note_crash
         topics = {route.topic for route in self._settings.routes}
         logger.info(

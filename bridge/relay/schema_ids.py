@@ -27,6 +27,7 @@ class SchemaIds:
     def __init__(self, settings: Settings, registry: RegistryClient, kept: Mapping[Key, int]) -> None:
         """`kept` are the ids that this registry gave before."""
         self.forget: Callable[[], None] = lambda: None  # called when an id that was used is not the registry's
+        self.counts = registry.counts
         self._settings = settings
         self._ask = registry.schema_id
         self._kept = dict(kept)

@@ -25,6 +25,7 @@ from bridge.relay.shard_health import ShardHealth
 from bridge.settings import Settings
 from bridge.shard.ports import Ports, ProducerPort, StorePort
 from bridge.shard.shard import News, Shard
+from bridge.telemetry.meter import SILENT, Meter
 from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,15 @@ QUIET_SECONDS = 30.0  # without a failure, after which an old one counts no more
 class ShardThread:
     """Carries the events of one shard; one thread runs it, others may call `stop()` and read the public fields."""
 
-    def __init__(self, settings: Settings, shard: int, ports: Ports, outages: Outages, health: ShardHealth) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shard: int,
+        ports: Ports,
+        outages: Outages,
+        health: ShardHealth,
+        meter: Meter = SILENT,
+    ) -> None:
         self.shard = shard
         self.published = 0
         self.dead = 0
@@ -47,6 +56,7 @@ class ShardThread:
         self._settings = settings
         self._ports = ports
         self._outages = outages
+        self._meter = meter
         self._name = f"shard {shard}"
         self._limits_are_stale = self._limits_are_new = False
         self._stop = ports.make_stop()
@@ -63,10 +73,12 @@ class ShardThread:
             try:
                 with self._ports.open_store(self.shard) as store, self._ports.open_producer(self.shard) as producer:
                     shard = self._take_over(store, producer)
+                    self._meter.took_over(self.shard)
                     self._carry(shard)
                 return 0.0
             except Exception as error:  # every one has its reaction
                 self.idle = False
+                self._meter.failed(self.shard, error)
                 what = reaction(error, OF_A_SHARD)
                 pause = self._react(what, error, shard)
                 if what in (Reaction.LEAVE, Reaction.STOP):
@@ -90,6 +102,8 @@ class ShardThread:
         while not self._stop.is_set():
             moved = shard.step()
             self._outages.ended(self._name, DatabaseUnavailable)
+            if moved.work is not None:
+                self._meter.worked(self.shard, moved.work, self._ports.now())
             if moved.published or moved.dead:
                 self.published += moved.published
                 self._note_dead(moved.dead)

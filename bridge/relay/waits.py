@@ -36,14 +36,15 @@ def waits(relay: Health | None, shards: Mapping[int, ShardHealth], outages: Outa
         found += _unforeseen(None, relay)
     for shard, health in sorted(shards.items()):
         for topic, hold in sorted(health.holds.current.items()):
-            found.append(_wait(shard, topic, _kind(hold.why), str(hold.why), hold.since))
+            found.append(_wait(shard, topic, kind_of_hold(hold.why), str(hold.why), hold.since))
         found += _unforeseen(shard, health)
         if (doubt := health.doubt) is not None and health.is_in_doubt:
             found.append(_wait(shard, None, "doubt", doubt.cause, doubt.since, doubt.count))
     return found
 
 
-def _kind(why: BridgeError) -> str:
+def kind_of_hold(why: BridgeError) -> str:
+    """What a topic waits for."""
     if isinstance(why, TopicUnwritable):
         return "topic"
     return "server" if isinstance(why, RegistryUnavailable) else "schema"

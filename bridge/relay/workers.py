@@ -18,6 +18,7 @@ from bridge.relay.joined import joined_pages
 from bridge.relay.signals import heeded
 from bridge.telemetry.address import Address
 from bridge.telemetry.health import STILL_LEASES
+from bridge.telemetry.pages import METRICS
 from bridge.telemetry.server import HttpServer
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,9 @@ def serving(http: Address | None, count: int, lease_seconds: float) -> Iterator[
         workers = [Address("", 0, str(Path(directory) / f"{number}")) for number in range(count)]
         server = HttpServer(http, joined_pages(workers, STILL_LEASES * lease_seconds))
         server.start()
-        logger.info("health of %d workers is served at http://%s/healthz", count, server.address)
+        logger.info(
+            "health of %d workers is served at http://%s/healthz, metrics at %s", count, server.address, METRICS
+        )
         try:
             yield [["--http", str(worker)] for worker in workers]
         finally:

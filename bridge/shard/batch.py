@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from bridge.errors import BridgeError, EventFailed
+from bridge.errors import BridgeError, EventFailed, PoisonEvent
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.reactions import OF_AN_EVENT, Reaction, reaction
 from bridge.settings import OnDead
@@ -45,7 +46,10 @@ class Batch:
 
     def in_flight(self, position: Position) -> InFlight:
         """What is settled when it was published; `position` is behind its read."""
-        of = Counter([event.source for event in self.published if event.replay_id is None])  # once, however often
+        of = Counter(map(itemgetter(0), self.published))
+        for _, before, after in self.changes:
+            if after is None and before is not None and before.state is State.REPLAYED:  # an event counts once
+                of[before.source] -= 1
         return InFlight(position, of[EVENT_QUEUE], of[ENTITY_EVENTS], self.changes)
 
 
@@ -125,8 +129,8 @@ class BatchMaker:
             record = self._encoder.record(event)
         except Exception as error:
             match reaction(error, OF_AN_EVENT):
-                case Reaction.PARK:
-                    return DeadLetter(event, str(error))
+                case Reaction.PARK if isinstance(error, PoisonEvent):
+                    return DeadLetter(event, str(error), error.kind)
                 case Reaction.HOLD if isinstance(error, BridgeError):
                     topic = self._holds.topic_of(event)
                     self._holds.hold(topic, error)

@@ -27,6 +27,7 @@ from bridge.shard.position import Position, Scanner
 from bridge.shard.releases import Releases
 from bridge.shard.suspicion import Suspicion
 from bridge.shard.takeover import STOPPED_HINT, LastBatch, Resumption, resume
+from bridge.shard.work import Stage, Stopwatch, Work, work_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +38,12 @@ IDLE_SECONDS = 60.0  # at least this between two such notes
 
 
 class Step(NamedTuple):
-    """What one step moved; `is_idle` says that there is nothing to do now."""
+    """What one step moved; `is_idle` says that there is nothing to do now, `work` is its batch's, if it had one."""
 
     is_idle: bool
     published: int
     dead: Sequence[DeadLetter]
+    work: Work | None
 
 
 class News(Enum):
@@ -80,6 +82,7 @@ class Shard:
         self._policies = Policies(settings)
         self._now = now
         self._scanner = Scanner(ours.position)
+        self._watch = Stopwatch(now)
         self._ahead: Read | None = None  # the next read, if it was sent while the last batch was published
         self._releases = Releases()
         self._has_looked = False  # in the step before: what is narrowed among new events needs its turn, too
@@ -119,7 +122,8 @@ class Shard:
 
     def step(self) -> Step:
         """Move one batch. Raises as `take_over()`, EventFailed, LimitsUnsure, and RecordRefused."""
-        now = self._now()
+        self._watch = watch = Stopwatch(self._now)
+        now = watch.at
         if self._holds.release_due():
             self._releases.expect()
         settled_no = self._ledger.settled_no  # as a look sees it
@@ -129,10 +133,13 @@ class Shard:
         before = self._scanner.position
         read = self._read(free)
         failpoint("read")
+        watch.lap(Stage.READ)
         batch = self._make_batch(free, read)
+        watch.lap(Stage.ENCODE)
+        work: Work | None = None
         if batch.records or batch.changes:
             self.in_hand = batch
-            self._carry(batch, before, has_more=read is not None and read.scan.cut)
+            work = self._carry(batch, before, has_more=read is not None and read.scan.cut)
             self._suspicion.passed(batch.seqs)
             self._holds.published(batch.records)
             self.in_hand = None
@@ -152,7 +159,7 @@ class Shard:
             self._note_stops(read.stops)
         is_whole = read is not None and not read.scan.cut and before.late is None  # a catch-up reads no further
         is_idle = not free.released and read is not None and not read.events and is_whole
-        return Step(is_idle, len(batch.published), batch.dead)
+        return Step(is_idle, len(batch.published), batch.dead, work)
 
     def look(self) -> News:
         """Whether a step would find anything to do, as far as that can be told cheaply."""
@@ -239,28 +246,39 @@ class Shard:
         if not self._store.stop(self._ledger, reason, renumber=renumber):
             raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
-    def _carry(self, batch: Batch, before: Position, *, has_more: bool) -> None:
+    def _carry(self, batch: Batch, before: Position, *, has_more: bool) -> Work:
         """`before` is where reading stood before this batch: all that was settled."""
         in_flight = batch.in_flight(self._scanner.position)
         new = self._ledger.claimed(uuid4(), before, in_flight)
+        published_at = self._watch.at  # where nothing is to be published
         if self._settings.relay.delivery is Delivery.AT_LEAST_ONCE:
             if batch.records:
-                self._publish(new.control, batch, reads_on=has_more and not batch.changes)
+                published_at = self._publish(new.control, batch, reads_on=has_more and not batch.changes)
             self._ledger = replace(self._ledger, in_flight=in_flight)
             self._settle(self._now())
+            self._watch.lap(Stage.CLAIM)
         else:
             self._write(new, self._ledger.in_flight, lazily=False)
+            self._watch.lap(Stage.CLAIM)
             failpoint("claimed")
-            self._publish(new.control, batch, reads_on=has_more)
+            published_at = self._publish(new.control, batch, reads_on=has_more)
             failpoint("published")
             self._settle_at = self._now() + SETTLE_SECONDS
+        return work_of(batch, in_flight, self._holds.dead_letters, published_at, self._watch.seconds)
 
-    def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> None:
-        """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight."""
+    def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> float:
+        """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight.
+
+        Returns when Kafka had it.
+        """
         receive = self._store.reader.send(self._scanner.start(), self._room) if reads_on else None
         self._producer.publish(control, batch.records)
+        self._watch.lap(Stage.PUBLISH)
+        published_at = self._watch.at
         if receive is not None:
             self._ahead = receive()
+            self._watch.lap(Stage.READ)
+        return published_at
 
     def _settle(self, now: float | None) -> None:
         """Settle the last batch on its own, because no next claim will; `now` is None at the end.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.text import printable
 
-LIVE, READY, HEALTH = "/livez", "/readyz", "/healthz"
+LIVE, READY, HEALTH, METRICS = "/livez", "/readyz", "/healthz", "/metrics"
 PLAIN = "text/plain; charset=utf-8"
 
 

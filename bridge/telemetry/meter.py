@@ -1,0 +1,54 @@
+"""What a shard's thread tells of its work; by itself nobody listens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.errors import (
+    BrokerUnavailable,
+    ConfigError,
+    DatabaseUnavailable,
+    LeaseLost,
+    LimitsUnsure,
+    ProducerFenced,
+    PublishUncertain,
+    RecordRefused,
+    RegistryUnavailable,
+    ShardStopped,
+)
+from bridge.shard.work import Work
+
+UNFORESEEN = "unforeseen"
+KINDS: Mapping[type[BaseException], str] = {
+    LeaseLost: "lease_lost",
+    ProducerFenced: "fenced",
+    PublishUncertain: "doubt",
+    DatabaseUnavailable: "postgres",
+    BrokerUnavailable: "kafka",
+    RegistryUnavailable: "registry",
+    LimitsUnsure: "limits",
+    RecordRefused: "limits",
+    ShardStopped: "stopped",
+    ConfigError: "config",
+}
+
+
+def kind_of(error: BaseException) -> str:
+    """One of few words for what ended a shard's work."""
+    return next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), UNFORESEEN)
+
+
+class Meter:
+    """Counts nothing; called by several threads."""
+
+    def worked(self, shard: int, work: Work, now: float) -> None:
+        """A batch went through; `now` is by the clock of `work.published_at`."""
+
+    def took_over(self, shard: int) -> None:
+        """A shard is ours."""
+
+    def failed(self, shard: int, error: BaseException) -> None:
+        """A shard's work has ended, until it is taken over anew."""
+
+
+SILENT = Meter()
