@@ -79,13 +79,20 @@ def payload(action: str) -> str:
         "action": action,
         "performed_by": None,
         "actor_status": "missing",
-        "previous_state": json.dumps(before) if before else None,
-        "new_state": json.dumps(after) if after else None,
+        "previous_state": jsonb(before),
+        "new_state": jsonb(after),
         "changed_fields": ["status", "updated_at"] if action == "UPDATE" else None,
         "change_summary": f"{action} of orders",
         "occurred_at": "2026-11-22T12:00:00.123456+00:00",
     }
-    return json.dumps(change)
+    return json.dumps(change, separators=(", ", " : "))
+
+
+def jsonb(state: dict[str, Any] | None) -> str | None:
+    """As Postgres prints it: shorter names first."""
+    if state is None:
+        return None
+    return json.dumps({name: state[name] for name in sorted(state, key=lambda name: (len(name), name))})
 
 
 def test_typed(capsys: pytest.CaptureFixture[str]) -> None:
