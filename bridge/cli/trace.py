@@ -40,7 +40,8 @@ def trace_command(
       bridge trace --key customer-4711 --last 20
       bridge trace 01a21d71-bf60-7c1f-ad35-146386d29779 --topic shop.former
     """
-    from bridge.admin.trace import Tracer, worst
+    from bridge.admin.trace import worst
+    from bridge.admin.tracer import Tracer
     from bridge.postgres.connection import connect
     from bridge.postgres.explained import explained
     from bridge.postgres.migrate import require_current

@@ -8,7 +8,8 @@ with event as (
      where o.id = %(id)s
      union all
     select 'entity_events', h.id, h.xid, h.seq, h.shard, 'entity.changed', h.entity_type,
-           coalesce(h.event_key, h.entity_type || ':' || h.entity_id), h.occurred_at, null, h.headers ->> 'bridge_erased'
+           coalesce(h.event_key, h.entity_type || ':' || h.entity_id), h.occurred_at, null,
+           h.headers ->> 'bridge_erased'
       from bridge.history as h
      where h.id = %(id)s
      limit 1
@@ -26,7 +27,8 @@ select e.source, e.id, e.xid::text as transaction, e.seq, e.shard, e.event_type,
   from event as e
   left join bridge.shard as s on s.shard = e.shard
   left join lateral jsonb_to_record(s.in_flight -> 'position')
-                 as f (scan_from bigint, cursor bigint, snapshot pg_snapshot, late_cursor bigint, late_snapshot pg_snapshot)
+                 as f (scan_from bigint, cursor bigint, snapshot pg_snapshot,
+                       late_cursor bigint, late_snapshot pg_snapshot)
          on true
   left join lateral (
     select at, batch_no
