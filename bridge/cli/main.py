@@ -30,6 +30,7 @@ from bridge.cli.snapshot import snapshot_command
 from bridge.cli.status import status
 from bridge.cli.tail import tail_command
 from bridge.cli.terminal import echo, keep_standard_streams, print_tracebacks
+from bridge.cli.trace import trace_command
 from bridge.cli.track import track_command, tracked_command, untrack_command
 from bridge.cli.verify import verify_command
 from bridge.errors import BridgeError
@@ -63,6 +64,7 @@ cli.add_command(snapshot_command)
 cli.add_command(replay_command)
 cli.add_command(status)
 cli.add_command(tail_command)
+cli.add_command(trace_command)
 cli.add_command(track_command)
 cli.add_command(tracked_command)
 cli.add_command(untrack_command)

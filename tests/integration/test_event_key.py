@@ -148,7 +148,7 @@ def test_where_its_column_is_gone_the_doctor_says_so_and_no_write_fails(tables: 
         db.execute("insert into public.lines values (1, 7, 'a')")
         db.execute("alter table public.lines drop column order_id")
         db.execute("insert into public.lines values (2, 'a')")
-    doctor = tables.bridge("doctor")
+    doctor = tables.bridge("doctor", "--capture")
     assert doctor.returncode == 1
     assert "a column of its event key is gone, or hidden" in doctor.stdout
     assert keys(tables)[1] == ("INSERT", "2", "lines:2")

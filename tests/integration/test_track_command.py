@@ -136,7 +136,7 @@ def test_odd_names(db: Db, run: Run, name: str) -> None:
     assert done.code == 0, done.err
     db.execute(f"insert into {quoted} values (1, 'x')")
     assert events(db, name) == [("INSERT", "1", {name: 1, f"{name}2": "[masked]"})]
-    assert run("doctor").code == 0
+    assert run("doctor", "--capture").code == 0
     assert run("verify", "--capture", quoted).code == 0
     db.execute(f"drop table {quoted}")
     assert run("untrack", quoted).code == 0
@@ -154,7 +154,7 @@ def test_a_partitioned_table_and_a_column_that_is_left_out(db: Db, run: Run) -> 
     done = run("track", "parts")
     assert "    left out  twice (generated, not stored)" in done.out.splitlines()
     assert "    note      generated columns that are not stored are left out: twice. Make them STORED" in done.out
-    assert run("doctor").code == 0
+    assert run("doctor", "--capture").code == 0
 
 
 def test_a_table_that_was_dropped_and_made_anew(db: Db, run: Run) -> None:
@@ -162,7 +162,7 @@ def test_a_table_that_was_dropped_and_made_anew(db: Db, run: Run) -> None:
         db.execute(PEOPLE)
         assert run("track", "people").out.startswith("public.people is tracked as people ")
         db.execute("insert into people values (1)")
-        assert run("doctor").code == 0
+        assert run("doctor", "--capture").code == 0
         assert run("verify", "--capture").code == 0
         db.execute("drop table people")
     assert len(events(db, "people")) == 2
@@ -256,11 +256,11 @@ def test_what_the_doctor_finds(db: Db, run: Run, kind: str, words: str) -> None:
     count = len(run("tracked").out.splitlines())
     assert healthy == Done(0, f"Nothing wrong with {count} tracked tables.\n", "")
     harm(db, kind)
-    found = run("doctor")
+    found = run("doctor", "--capture")
     assert found.code == 1
     assert "problem: public.people: " in found.out
     assert words in found.out
-    as_json = json.loads(run("doctor", "--json").out)
+    as_json = json.loads(run("doctor", "--capture", "--json").out)
     assert (as_json["tracked"], as_json["problems"]) == (count, 1)
     assert as_json["findings"][0]["is_problem"]
     shown = run("status")
@@ -269,7 +269,7 @@ def test_what_the_doctor_finds(db: Db, run: Run, kind: str, words: str) -> None:
     assert words in shown.out
     if kind == "gone":
         assert run("untrack", "people").out == "public.people is not tracked any more\n"
-        assert run("doctor").code == 0
+        assert run("doctor", "--capture").code == 0
 
 
 def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None:
@@ -278,12 +278,12 @@ def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None
     db.execute("alter table people rename ssn to number")
     db.execute("insert into people values (1, 'a', 'secret')")
     assert events(db, "people")[0][2]["number"] == "[masked]"
-    found = run("doctor")
+    found = run("doctor", "--capture")
     assert found.code == 0
     assert "note: public.people: it was altered, and is recorded slowly" in found.out
     db.execute("select bridge.refresh_tracking()")
     assert "masked number" in run("tracked").out
-    assert "note" not in run("doctor").out
+    assert "note" not in run("doctor", "--capture").out
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def test_a_relay_says_what_it_mends_itself(
     assert (first.split()[0], second.split()[:4]) == ("WARNING", ["INFO", "tracking:", "no", "longer:"])
     assert "the table is gone" in first
     assert "the table is gone" in second
-    assert run("doctor").code == 0
+    assert run("doctor", "--capture").code == 0
 
 
 def test_a_relay_leaves_alone_what_somebody_has_disabled(
@@ -339,9 +339,9 @@ def test_a_relay_leaves_alone_what_somebody_has_disabled(
     (said,) = look(watch, caplog)
     assert "is disabled" in said
     assert look(watch, caplog) == []
-    assert run("doctor").code == 1
+    assert run("doctor", "--capture").code == 1
     run("track", "people")
-    assert run("doctor").code == 0
+    assert run("doctor", "--capture").code == 0
 
 
 def test_a_relay_that_may_not_look_says_so_once(

@@ -5,35 +5,22 @@
 -- Writes:     rights
 -- Errors:     42501 insufficient_privilege where the caller does not own the schema
 --
--- It cannot change an event. It decides what counts as published, and what of cold files as verified: so whoever has it
--- can have events removed before their time. What the keeper does beyond that is done by functions of the owner's.
+-- bridge.relay_rights() lists it. It cannot change an event. It decides what counts as published, and what of cold
+-- files as verified: so whoever has it can have events removed before their time. What the keeper does beyond that is
+-- done by functions of the owner's.
 create or replace function bridge.grant_relay(role regrole) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    list record;
+    needed record;
 begin
-    execute format('grant usage on schema bridge to %s', role);
-    for list in
-        values ('select', 'bridge.outbox, bridge.history, bridge.unread, bridge.event_seq, bridge.finished'),
-               ('select', 'bridge.schema_migration, bridge.partition_policy, bridge.partition_status'),
-               ('select', 'bridge.retired_partition, bridge.matview_staleness, bridge.retired_shard'),
-               ('select, update', 'bridge.shard, bridge.policy, bridge.keeper'),
-               ('select, insert, update, delete', 'bridge.parked, bridge.relay'),
-               ('select, insert, update', 'bridge.publisher, bridge.witness, bridge.schema_id'),
-               ('insert', 'bridge.tick, bridge.maintenance_log'),
-               ('select, insert', 'bridge.cold_file'),
-               ('update (state, location, rows, checksum, changed_at, trouble)', 'bridge.retired_partition')
-    loop
-        execute format('grant %s on %s to %s', list.column1, list.column2, role);
+    for needed in select * from bridge.relay_rights() loop
+        execute format('grant %s %s on %s %s to %s', needed.privilege,
+                       case needed.kind when 'column' then format('(%I)', split_part(needed.object, ':', 2)) end,
+                       case needed.kind when 'column' then 'table' when 'table' then '' else needed.kind end,
+                       split_part(needed.object, ':', 1), role);
     end loop;
-    execute format('grant execute on function bridge.refresh_tracking, bridge.tracking_report, bridge.partition_gaps,'
-                   ' bridge.adopt_default, bridge.create_partition, bridge.finish_partitions, bridge.due_partitions,'
-                   ' bridge.retire_partition, bridge.count_retired, bridge.drop_retired, bridge.note_retired,'
-                   ' bridge.cold_columns, bridge.read_retired, bridge.sum_retired, bridge.drop_verified,'
-                   ' bridge.matview_report, bridge.refresh_view, bridge.archive_activity_slice, bridge.clean_up to %s',
-                   role);
 end $$;
 
 revoke execute on function bridge.grant_relay(regrole) from public;

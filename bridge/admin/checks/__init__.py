@@ -1,0 +1,1 @@
+"""What `bridge doctor` looks at, one subject a module."""

@@ -1,0 +1,200 @@
+"""`bridge doctor`, as far as it only judges: what is a problem, what is to be noted, and how each is mended."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.admin.checks.check import Check, Level
+from bridge.admin.checks.kafka import limits, release
+from bridge.admin.checks.keeper import findings
+from bridge.admin.checks.postgres import Server, clock, encoding, tls
+from bridge.admin.checks.sessions import Holder, horizon, long_transaction
+from bridge.admin.checks.topics import troubles
+from bridge.admin.event_gone import OpenTransaction
+from bridge.admin.keeping import Keeping, PartitionStatus
+from bridge.kafka.api_versions import FEATURE, release_of, supported
+from bridge.kafka.inspection import Brokers, TopicState
+from bridge.settings import Route, Settings
+
+NOW = datetime.now(UTC)
+SERVER = Server("18.4", "db", "us", "UTF8", False, False, True, True, True, "TLSv1.3", [])
+SETTINGS = replace(Settings(), routes=(Route("order.*", "orders"),))
+WELL = TopicState(
+    "orders", 3, 3, 3, (), frozenset({"WRITE", "DESCRIBE_CONFIGS", "READ"}),
+    {"min.insync.replicas": "2", "cleanup.policy": "delete", "max.message.bytes": "1048588"},
+)  # fmt: skip
+
+
+def test_a_check_is_a_line() -> None:
+    assert str(Check("kafka x", Level.PROBLEM, "it is so", "Do this")) == "problem  kafka x: it is so. Do this"
+    assert str(Check("kafka x", Level.OK, "it is so")) == "ok       kafka x: it is so"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "unsure", "level"),
+    [
+        (0.2, 0.001, Level.OK),
+        (-3.0, 0.001, Level.NOTE),
+        (7200.0, 0.001, Level.PROBLEM),
+        (-7200.0, 0.001, Level.PROBLEM),
+        (3.0, 2.0, Level.OK),  # a slow answer proves nothing
+    ],
+)
+def test_clocks(ahead: float, unsure: float, level: Level) -> None:
+    found = clock(ahead, unsure)
+    assert found.level is level
+    assert level is Level.OK or ("ahead of" in found.text) == (ahead > 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "sslmode", "is_encrypted", "level"),
+    [
+        ("/var/run/postgresql", "prefer", False, Level.OK),
+        ("127.0.0.1", "disable", False, Level.OK),
+        ("db.example", "prefer", False, Level.NOTE),
+        ("db.example", "prefer", True, Level.NOTE),
+        ("db.example", "verify-full", True, Level.OK),
+        ("localhost.example", "disable", False, Level.NOTE),
+    ],
+)
+def test_tls_that_is_in_effect(host: str, sslmode: str, is_encrypted: bool, level: Level) -> None:
+    assert tls(host, sslmode, is_encrypted, SERVER).level is level
+
+
+def test_encodings() -> None:
+    assert [next(encoding(name)).level for name in ("UTF8", "LATIN1", "SQL_ASCII")] == [
+        Level.OK,
+        Level.NOTE,
+        Level.PROBLEM,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "transactions", "level"),
+    [
+        ("session", 10.0, 5, Level.OK),
+        ("session", 400.0, 5, Level.NOTE),
+        ("session", 4000.0, 5, Level.PROBLEM),
+        ("prepared transaction", 4000.0, 5, Level.PROBLEM),
+        ("replication slot", None, 5, Level.OK),
+        ("replication slot", None, 50_000_000, Level.NOTE),
+        ("standby", None, 50_000_000, Level.NOTE),
+    ],
+)
+def test_who_holds_the_horizon(kind: str, seconds: float | None, transactions: int, level: Level) -> None:
+    since = None if seconds is None else NOW - timedelta(seconds=seconds)
+    found = horizon(Holder(kind, 17, "name", "us", transactions, since, seconds))
+    assert found.level is level
+    assert kind in found.text
+    assert level is Level.OK or found.mend
+
+
+def test_long_transactions_are_named_with_what_ends_them() -> None:
+    session = long_transaction(OpenTransaction(17, "app", "us", "idle in transaction", NOW, 4000.0, None))
+    assert session.level is Level.PROBLEM
+    assert "pg_terminate_backend(17)" in str(session.mend)
+    prepared = long_transaction(OpenTransaction(None, None, "us", "prepared", NOW, 400.0, "gid"))
+    assert prepared.level is Level.NOTE
+    assert "rollback prepared" in str(prepared.mend)
+
+
+@pytest.mark.parametrize(
+    ("releases", "level"),
+    [
+        ({1: "4.2"}, Level.OK),
+        ({1: "3.9", 2: "4.2"}, Level.OK),
+        ({1: "4.2", 2: "4.3"}, Level.PROBLEM),
+        ({1: "4.4"}, Level.PROBLEM),
+        ({1: "4.5"}, Level.NOTE),
+        ({1: None}, Level.NOTE),
+    ],
+)
+def test_releases_of_kafka(releases: dict[int, str | None], level: Level) -> None:
+    assert release(releases).level is level
+
+
+def test_levels_of_features_tell_the_release() -> None:
+    assert [release_of(level) for level in (0, 7, 25, 29, 30, 33, 99)] == [
+        *(None, "3.3", "4.0", "4.2", "4.3", "4.4", "4.5")
+    ]
+
+
+def answer(feature: bytes, level: int) -> bytes:
+    """As a broker gives it, with one API, and another tag before the features."""
+    apis = b"\x02" + struct.pack(">hhh", 18, 0, 4) + b"\x00"
+    name = bytes([len(feature) + 1]) + feature
+    features = b"\x02" + name + struct.pack(">hh", 1, level) + b"\x00"
+    tags = b"\x02" + b"\x01\x08" + bytes(8) + b"\x00" + bytes([len(features)]) + features
+    return struct.pack(">ih", 1, 0) + apis + struct.pack(">i", 0) + tags
+
+
+def test_an_answer_is_read_and_nonsense_is_refused() -> None:
+    whole = answer(FEATURE.encode(), 29)
+    assert supported(whole, FEATURE) == 29
+    assert supported(answer(b"kraft.version", 1), FEATURE) is None
+    assert supported(struct.pack(">ih", 1, 35), FEATURE) is None
+    for end in range(len(whole)):
+        with pytest.raises(ValueError, match="no answer"):
+            supported(whole[:end], FEATURE)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"transaction.max.timeout.ms": "9000"}, ["no transaction begins"]),
+        ({"transaction.max.timeout.ms": "900000", "auto.create.topics.enable": "true"}, ["ours", "mistypes"]),
+        (None, ["may not be asked"]),
+    ],
+)
+def test_settings_of_the_brokers(config: dict[str, str] | None, words: list[str]) -> None:
+    found = list(limits(Brokers("id", {}, config, "authorization failed"), SETTINGS))
+    assert len(found) == len(words)
+    assert all(word in check.text for check, word in zip(found, words, strict=True))
+
+
+def with_config(**config: str) -> TopicState:
+    assert WELL.config is not None
+    return replace(WELL, config={**WELL.config, **{name.replace("_", "."): value for name, value in config.items()}})
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "words"),
+    [
+        (TopicState("orders", trouble="Unknown topic"), Level.PROBLEM, "Unknown topic"),
+        (replace(WELL, allowed=frozenset({"DESCRIBE"})), Level.PROBLEM, "we lack DESCRIBE_CONFIGS, WRITE"),
+        (replace(WELL, leaderless=(2,)), Level.PROBLEM, "partition 2 has no leader"),
+        (replace(WELL, in_sync=1), Level.PROBLEM, "1 replicas are in sync"),
+        (with_config(min_insync_replicas="4"), Level.PROBLEM, "nothing can be written"),
+        (with_config(min_insync_replicas="3"), Level.NOTE, "no broker may be away"),
+        (with_config(min_insync_replicas="1"), Level.NOTE, "takes records with it"),
+        (with_config(max_message_bytes="1000"), Level.NOTE, "larger events become dead"),
+        (with_config(cleanup_policy="compact"), Level.NOTE, "no route writes tombstones"),
+        (with_config(message_timestamp_before_max_ms="5"), Level.PROBLEM, "is refused"),
+        (replace(with_config(), name="bridge.shards"), Level.PROBLEM, "would forget"),
+    ],
+)
+def test_topics(state: TopicState, level: Level, words: str) -> None:
+    (found,) = troubles(state, SETTINGS, brokers=3)
+    assert found.level is level
+    assert words in found.text
+
+
+def test_a_topic_that_is_well_is_not_talked_about() -> None:
+    assert not list(troubles(WELL, SETTINGS, brokers=3))
+    compacted = replace(SETTINGS, routes=(Route("order.*", "orders", tombstone=True),))
+    assert not list(troubles(with_config(cleanup_policy="compact"), compacted, brokers=3))
+    assert not list(troubles(replace(WELL, allowed=None, config=None), SETTINGS, brokers=3))
+
+
+def test_partitions_that_run_out_are_a_problem() -> None:
+    short = Keeping(partitions=(PartitionStatus("bridge.outbox", "day", 3, NOW, 3600.0, 7, 0),))
+    runway, strays = findings(short)
+    assert runway.level is Level.PROBLEM
+    assert "no partition runway" in runway.text
+    assert strays.level is Level.NOTE
+    (hidden,) = findings(Keeping(trouble="permission denied"))
+    assert hidden.level is Level.NOTE
