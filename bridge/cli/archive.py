@@ -12,7 +12,7 @@ import psycopg
 from bridge.admin.archive import Archived, list_archived, manifests, only, verify
 from bridge.admin.export import export
 from bridge.admin.restore import restore
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import VerificationFailed
@@ -32,16 +32,16 @@ def archive() -> None:
 
 @archive.command("list")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@json_option
 def list_command(config: Path | None, as_json: bool) -> None:
     """Show the table partitions that were taken out for cold files, and how far each is."""
     with _database(load(config)) as conn:
         partitions = list_archived(conn)
+    if as_json:
+        echo_json(partitions)
+        return
     for partition in partitions:
-        if as_json:
-            echo_json(partition)
-        else:
-            echo(*_described(partition))
+        echo(*_described(partition))
     if not partitions:
         echo("Nothing was taken out for cold files.", err=True)
 
@@ -65,7 +65,7 @@ def export_command(table: str, location: str | None, format: str | None, config:
 @archive.command("verify")
 @click.argument("target", metavar="[ID|LOCATION]", required=False)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@json_option
 def verify_command(target: str | None, config: Path | None, as_json: bool) -> None:
     """Read cold files anew: of one table partition, all below a location, or all that the database knows.
 
@@ -73,14 +73,14 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
     """
     with _database(load(config)) as conn:
         paths = manifests(conn, target)
-    failed = 0
+    verdicts = []
     for verdict in verify(paths):
-        failed += verdict.trouble is not None
-        if as_json:
-            echo_json(verdict)
-        else:
+        verdicts.append(verdict)
+        if not as_json:
             echo(f"{verdict.manifest}: {verdict.trouble or f'{verdict.rows:,} rows in {verdict.files} files'}")
-    if failed:
+    if as_json:
+        echo_json(verdicts)
+    if failed := sum(verdict.trouble is not None for verdict in verdicts):
         raise VerificationFailed(f"{failed} of {len(paths)} manifests or their files are not as they were written")
     if not paths:
         echo("There are no cold files.", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bridge.admin.doctor import examine
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
@@ -16,7 +16,7 @@ from bridge.postgres.migrate import require_current
 
 @click.command("doctor")
 @click.option("--capture", is_flag=True, help="Look at the tracking of tables only; so far there is nothing else.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @config_option
 def doctor_command(capture: bool, as_json: bool, config: Path | None) -> int:
     """Say what is wrong with the tracking of tables: a disabled trigger, another key, a table that has gone.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --hel
 @config_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def erase_command(
     key: str,
     entity_type: str | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.cli.options import json_option
 from bridge.cli.terminal import echo, echo_json, progress_console
 from bridge.errors import ConfigError, Unavailable
 
@@ -60,7 +61,7 @@ def down(directory: Path, purge: bool) -> None:
 
 @local.command()
 @_directory
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def status(directory: Path, as_json: bool) -> int:
     """Show which servers run; exit 3 if one of them does not."""
     stack = open_stack(directory)

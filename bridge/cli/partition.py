@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bridge.admin.partitioning import forget_policy, leaving_now, set_policy
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
@@ -29,7 +29,7 @@ from bridge.postgres.migrate import require_current
 @click.option("--format", type=click.Choice(["avro", "parquet"]), help="Of cold files: at first, avro.")
 @click.option("--forget", is_flag=True, help="Do not look after it any more; all its partitions stay.")
 @click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @config_option
 def partition_command(
     table: str,
@@ -60,7 +60,11 @@ def partition_command(
         require_current(conn)
         with conn.transaction(force_rollback=dry_run):
             if forget:
-                echo(f"The keeper lets {forget_policy(conn, table)} be; its partitions stay.")
+                forgotten = forget_policy(conn, table)
+                if as_json:
+                    echo_json({"forgotten": forgotten})
+                else:
+                    echo(f"The keeper lets {forgotten} be; its partitions stay.")
                 return
             policy = set_policy(conn, table, wanted)
             leaving = leaving_now(conn, policy)

@@ -22,7 +22,7 @@ from bridge.admin.replay import (
     routes_of,
 )
 from bridge.admin.replay_run import carry_out
-from bridge.cli.options import Since, config_option, plain_text
+from bridge.cli.options import Since, config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -64,7 +64,7 @@ from bridge.settings import Settings
 @click.option("--resume", type=click.IntRange(min=1), metavar="NUMBER", help="Go on with a replay that is unfinished.")
 @click.option("--dry-run", is_flag=True, help="Count the events, and publish nothing.")
 @click.option("--list", "list_", is_flag=True, help="Show the replays that there are.")
-@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object a line on standard output.")
+@json_option
 @config_option
 def replay_command(
     since: datetime | timedelta | None,
@@ -142,10 +142,10 @@ def _tell_departed(departed: list[Departed]) -> None:
 
 
 def _show(replays: list[Replay], *, as_json: bool) -> None:
+    if as_json:
+        echo_json(replays)
+        return
     for found in replays:
-        if as_json:
-            echo_json(found)
-            continue
         begun, since, until = (
             time.isoformat(sep=" ", timespec="seconds") for time in (found.started_at, found.since, found.until)
         )
@@ -155,7 +155,7 @@ def _show(replays: list[Replay], *, as_json: bool) -> None:
             f" {found.events_passed:,} passed,"
             f" by {found.started_by} since {begun}"
         )
-    if not replays and not as_json:
+    if not replays:
         echo("There are no replays.", err=True)
 
 

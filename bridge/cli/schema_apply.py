@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo, echo_json
 from bridge.errors import BridgeError
@@ -14,7 +14,6 @@ from bridge.errors import BridgeError
 set_levels_option = click.option(
     "--set-levels", is_flag=True, help="Set registry.compatibility on subjects that have another level, too."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 @click.command("plan")
@@ -53,7 +52,7 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
     plan = planner.plan()
     if plan.exit_code:
         if as_json:
-            echo_json(plan.as_json() | {"command": "schema apply", "done": []})
+            echo_json(plan.as_json() | {"done": []})
         else:
             echo(*plan.lines)
         return plan.exit_code
@@ -68,7 +67,7 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
         raise
     finally:
         if as_json:
-            echo_json(plan.as_json() | {"command": "schema apply", "done": done})
+            echo_json(plan.as_json() | {"done": done})
     if not done and not as_json:
         echo(*plan.lines)
     return 0

@@ -11,7 +11,7 @@ import psycopg
 
 from bridge.admin.snapshot import Snapshot, begin_snapshot, count_wanted, list_snapshots
 from bridge.admin.snapshot_run import Limits, carry_out
-from bridge.cli.options import config_option, plain_text
+from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
@@ -37,7 +37,7 @@ SHOWN = 200  # characters of a condition in text; JSON has it whole
 @click.option("--restart", is_flag=True, help="Give up what is unfinished, and begin with the first row.")
 @click.option("--dry-run", is_flag=True, help="Count the rows, and publish nothing.")
 @click.option("--list", "list_", is_flag=True, help="Show the snapshots of TABLE, or of all tables.")
-@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object a line on standard output.")
+@json_option
 @config_option
 def snapshot_command(
     table: str | None,
@@ -92,10 +92,10 @@ def publish_rows(
 
 
 def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
+    if as_json:
+        echo_json(snapshots)
+        return
     for found in snapshots:
-        if as_json:
-            echo_json(found)
-            continue
         begun = found.started_at.isoformat(sep=" ", timespec="seconds")
         of = f" of about {found.rows_guessed:,}" if found.rows_guessed and found.state == "unfinished" else ""
         echo(
@@ -107,7 +107,7 @@ def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
             echo(f"    where {found.condition[:SHOWN]}{cut}")
         if found.state == "unfinished" and not found.is_as_tracked:
             echo("    It cannot go on: its table is not tracked as it was")
-    if not snapshots and not as_json:
+    if not snapshots:
         echo("There are no snapshots.", err=True)
 
 

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from bridge.admin.status import MOST, ShardStatus, Status, Wait, read_status
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import PlainConsole, echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
@@ -20,7 +20,7 @@ from bridge.postgres.migrate import require_current
 
 @click.command()
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def status(config: Path | None, as_json: bool) -> int:
     """Show shards, leases, pending events, totals, and what waits for what; works when no relay runs.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.options import Since, config_option
+from bridge.cli.options import Since, config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.cli.verify_capture import verify_tables
@@ -44,7 +44,7 @@ class Past(Since):
 @click.option("--since", type=Past(), help="Only events since then: 2026-03-01T12:00Z, 6h, 2d.")
 @click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only events of this topic; may be repeated.")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@json_option
 def verify_command(
     tables: tuple[str, ...],
     capture: bool,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from fix_command import Done, Run
+from fix_command import Done, Run, data_of
 
 Db = psycopg.Connection[Any]
 
@@ -52,8 +51,8 @@ def test_counted_published_and_listed(db: Db, run: Run) -> None:
     listed = run("snapshot", "item", "--list").out.splitlines()
     assert listed[0].startswith("1  public.item as item: finished, 10 rows published, 20 read, by ")
     assert listed[1:] == ["    where n % 2 = 0"]
-    (line,) = run("snapshot", "--list", "--json").out.splitlines()
-    assert {**json.loads(line), "rows_written": 10, "state": "finished", "condition": "n % 2 = 0"} == json.loads(line)
+    (found,) = data_of(run("snapshot", "--list", "--json").out)
+    assert {**found, "rows_written": 10, "state": "finished", "condition": "n % 2 = 0"} == found
 
 
 def test_refused(db: Db, run: Run) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from fix_command import data_of
 from fix_database import unstamped
 from psycopg.conninfo import make_conninfo
 
@@ -388,7 +388,7 @@ def test_the_command(
     assert gone.endswith(", ...")
     assert gone.count(",") == 5
     code, out, _ = run("--capture", "item", "--json")
-    (table,) = json.loads(out)["tables"]
+    (table,) = data_of(out)["tables"]
     assert (code, table["gone"], len(table["examples"]["gone"])) == (6, 7, 5)
     assert run("item")[0] == 2
     assert run("--capture", "nothing")[0] == 4
