@@ -13,6 +13,7 @@ from bridge.admin.archive import Archived, list_archived, manifests, only, verif
 from bridge.admin.export import export
 from bridge.admin.restore import restore
 from bridge.cli.options import config_option, json_option
+from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import VerificationFailed
@@ -59,7 +60,9 @@ def export_command(table: str, location: str | None, format: str | None, config:
     """
     settings = load(config)
     with _database(settings) as conn:
-        echo(export(conn, settings, table, location, format))
+        with progress_bar() as progress:
+            manifest = export(conn, settings, table, location, format, progress)
+        echo(manifest)
 
 
 @archive.command("verify")
@@ -73,16 +76,16 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
     """
     with _database(load(config)) as conn:
         paths = manifests(conn, target)
-    verdicts = []
-    for verdict in verify(paths):
-        verdicts.append(verdict)
-        if not as_json:
-            echo(f"{verdict.manifest}: {verdict.trouble or f'{verdict.rows:,} rows in {verdict.files} files'}")
+    with progress_bar() as progress:
+        verdicts = list(verify(paths, progress))
     if as_json:
         echo_json(verdicts)
+    else:
+        told = ((verdict, verdict.trouble or f"{verdict.rows:,} rows in {verdict.files} files") for verdict in verdicts)
+        echo(*(f"{verdict.manifest}: {found}" for verdict, found in told))
     if failed := sum(verdict.trouble is not None for verdict in verdicts):
         raise VerificationFailed(f"{failed} of {len(paths)} manifests or their files are not as they were written")
-    if not paths:
+    if not paths and not as_json:
         echo("There are no cold files.", err=True)
 
 
@@ -92,8 +95,8 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
 @config_option
 def restore_command(source: str, name: str | None, config: Path | None) -> None:
     """Make a table of cold files again: one of its own, with the same columns and rows, compared after loading."""
-    with _database(load(config)) as conn:
-        restored = restore(conn, only(manifests(conn, source)), name)
+    with _database(load(config)) as conn, progress_bar() as progress:
+        restored = restore(conn, only(manifests(conn, source)), name, progress)
     echo(f"{restored.rows:,} rows are in {restored.table}")
 
 

@@ -13,6 +13,7 @@ from bridge.admin.dead import DeadEvent, Decided, list_dead, list_decisions
 from bridge.cli.dead_decide import retry_command, skip_command
 from bridge.cli.dead_options import chosen, database, filters, ids, wanted
 from bridge.cli.options import config_option, json_option
+from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load, load_routed
 
@@ -95,8 +96,8 @@ def export_command(file: Path, all_: bool, config: Path | None, as_json: bool, *
     from bridge.admin.dead_export import export_dead
 
     which = chosen(given, all_=all_)
-    with database(load(config)) as conn:
-        count = export_dead(conn, which, file)
+    with database(load(config)) as conn, progress_bar() as progress:
+        count = export_dead(conn, which, file, progress)
     if as_json:
         echo_json({"file": str(file), "events": count})
     else:

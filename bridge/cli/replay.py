@@ -87,15 +87,15 @@ def replay_command(
     """
     if list_ + (since is not None) + (resume is not None) != 1 or (since is None and until is not None):
         raise click.UsageError("give --from and perhaps --to, or --resume, or --list")
-    if (resume is not None and (types or keys or topics or dry_run)) or (as_json and not list_):
-        raise click.UsageError("--json goes with --list" if as_json else "what is resumed is as it was begun")
+    if resume is not None and (types or keys or topics or dry_run):
+        raise click.UsageError("what is resumed is as it was begun")
     settings = load_routed(config)
     with _database(settings) as conn:
         if list_:
             _show(list_replays(conn), as_json=as_json)
             return
         if resume is not None:
-            _publish(conn, settings, find_replay(conn, resume), max_open)
+            _publish(conn, settings, find_replay(conn, resume), max_open, as_json=as_json)
             return
         wanted = Wanted(_moment(since), _moment(until or timedelta()), types, keys, topics)
         if wanted.since >= wanted.until:
@@ -103,9 +103,12 @@ def replay_command(
         routes = routes_of(settings, topics)
         _tell_departed(find_departed(conn, wanted.since, wanted.until))
         if not dry_run:
-            _publish(conn, settings, begin_replay(conn, wanted), max_open)
+            _publish(conn, settings, begin_replay(conn, wanted), max_open, as_json=as_json)
             return
         counted = count_wanted(conn, wanted, routes)
+        if as_json:
+            echo_json(counted._asdict())
+            return
         echo(f"{counted.events:,} events would be published once more")
         echo(f"  {counted.unpublished:,} were not published before: pending, or dead")
         echo(f"  {counted.being_replayed:,} are being replayed already")
@@ -113,7 +116,7 @@ def replay_command(
         echo("Dry run: nothing was published.")
 
 
-def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_open: int) -> None:
+def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_open: int, *, as_json: bool) -> None:
     echo(f"Replay {replay.id}; if this ends early: bridge replay --resume {replay.id}", err=True)
     waits_for, parked, passed = None, replay.events_parked, replay.events_passed
     with progress_bar() as tell:
@@ -123,6 +126,9 @@ def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_o
             if now.waits_for and not waits_for:
                 echo(f"Waits: {now.waits_for}", err=True)
             waits_for = now.waits_for
+    if as_json:
+        echo_json({"id": replay.id, "events_parked": parked, "events_passed": passed})
+        return
     echo(f"{parked:,} events were handed to the relay, which publishes them with bridge_replayed: {replay.id}")
     if passed:
         echo(f"{passed:,} were passed: not published before, being replayed already, erased, or without a route")

@@ -53,12 +53,15 @@ def test_counted_published_and_listed(db: Db, run: Run) -> None:
     assert listed[1:] == ["    where n % 2 = 0"]
     (found,) = data_of(run("snapshot", "--list", "--json").out)
     assert {**found, "rows_written": 10, "state": "finished", "condition": "n % 2 = 0"} == found
+    counted = data_of(run("snapshot", "item", "--dry-run", "--json").out)
+    assert counted == {"relation": "public.item", "name": "item", "rows": 20}
+    written = data_of(run("snapshot", "item", "--json").out)
+    assert written == {"id": 2, "relation": "public.item", "name": "item", "rows_written": 20}
 
 
 def test_refused(db: Db, run: Run) -> None:
     run("track", "item")
     assert run("snapshot").code == 2
-    assert run("snapshot", "item", "--json").code == 2
     assert run("snapshot", "nothing").code == 4
     wrong = run("snapshot", "item", "--where", "nothing")
     assert wrong == Done(
