@@ -31,6 +31,7 @@ from bridge.cli.tail import tail_command
 from bridge.cli.terminal import keep_standard_streams, print_tracebacks
 from bridge.cli.track import track_command, tracked_command, untrack_command
 from bridge.cli.verify import verify_command
+from bridge.cli.wait import wait_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +64,7 @@ cli.add_command(track_command)
 cli.add_command(tracked_command)
 cli.add_command(untrack_command)
 cli.add_command(verify_command)
+cli.add_command(wait_command)
 
 
 def main() -> None:
