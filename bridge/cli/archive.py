@@ -35,7 +35,12 @@ def archive() -> None:
 @config_option
 @json_option
 def list_command(config: Path | None, as_json: bool) -> None:
-    """Show the table partitions that were taken out for cold files, and how far each is."""
+    """Show the table partitions that were taken out for cold files, and how far each is.
+
+    \b
+    Example:
+      bridge archive list
+    """
     with _database(load(config)) as conn:
         partitions = list_archived(conn)
     if as_json:
@@ -57,6 +62,10 @@ def export_command(table: str, location: str | None, format: str | None, config:
 
     One that was taken out for cold files is written anew, and its former files no longer count. One that is still in
     use is written as it is at one moment.
+
+    \b
+    Example:
+      bridge archive export bridge.history_2026_01 --to s3://cold/bridge --format parquet
     """
     settings = load(config)
     with _database(settings) as conn:
@@ -73,6 +82,10 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
     """Read cold files anew: of one table partition, all below a location, or all that the database knows.
 
     Exit code 6 where any is not what was written.
+
+    \b
+    Example:
+      bridge archive verify s3://cold/bridge
     """
     with _database(load(config)) as conn:
         paths = manifests(conn, target)
@@ -94,7 +107,12 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
 @click.option("--as", "name", help="The table to create. Default: the name that it had.")
 @config_option
 def restore_command(source: str, name: str | None, config: Path | None) -> None:
-    """Make a table of cold files again: one of its own, with the same columns and rows, compared after loading."""
+    """Make a table of cold files again: one of its own, with the same columns and rows, compared after loading.
+
+    \b
+    Example:
+      bridge archive restore 7 --as public.history_2026_01
+    """
     with _database(load(config)) as conn, progress_bar() as progress:
         restored = restore(conn, only(manifests(conn, source)), name, progress)
     echo(f"{restored.rows:,} rows are in {restored.table}")

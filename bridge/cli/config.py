@@ -32,6 +32,10 @@ def check_command(config: Path | None, as_json: bool) -> None:
 
     Reads the file, the schema files and what the environment says; tries Kafka's properties without connecting. Exit
     code 0 if a relay would start with it, as far as this can tell, else 4.
+
+    \b
+    Example:
+      bridge config check --config bridge.toml
     """
     from bridge.admin.config import all_mistakes
 
@@ -54,7 +58,12 @@ def check_command(config: Path | None, as_json: bool) -> None:
 @config_option
 @json_option
 def show_command(config: Path | None, as_json: bool) -> None:
-    """Show each setting as it comes out of file and environment, and where it comes from. Passwords are hidden."""
+    """Show each setting as it comes out of file and environment, and where it comes from. Passwords are hidden.
+
+    \b
+    Example:
+      bridge config show --config bridge.toml --json
+    """
     from bridge.admin.config import shown
 
     settings = list(shown(read(config)))

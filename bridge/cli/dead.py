@@ -44,7 +44,13 @@ dead.add_command(skip_command)
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
 @json_option
 def list_command(decided: bool, config: Path | None, limit: int, as_json: bool, **given: Any) -> None:
-    """Show the dead events that nobody has decided about, in the order of their numbers."""
+    """Show the dead events that nobody has decided about, in the order of their numbers.
+
+    \b
+    Examples:
+      bridge dead list --type order.paid --older-than 2d
+      bridge dead list --json
+    """
     which = wanted(given)
     if decided and any(which.parameters.values()):
         raise click.UsageError("--decided shows all decisions")
@@ -69,6 +75,10 @@ def show_command(event_id: UUID, config: Path | None, as_json: bool) -> None:
 
     For that it is encoded with the configuration and schema files of now; nothing is published, and the registry is not
     asked. Its values are not shown.
+
+    \b
+    Example:
+      bridge dead show 01a21d71-bf60-7c1f-ad35-146386d29779
     """
     from bridge.admin.dead_explain import explain
 
@@ -92,7 +102,12 @@ def show_command(event_id: UUID, config: Path | None, as_json: bool) -> None:
 @config_option
 @json_option
 def export_command(file: Path, all_: bool, config: Path | None, as_json: bool, **given: Any) -> None:
-    """Write dead events to a new FILE, one JSON object a line, with their payloads. Only its owner may read it."""
+    """Write dead events to a new FILE, one JSON object a line, with their payloads. Only its owner may read it.
+
+    \b
+    Example:
+      bridge dead export dead.jsonl --topic shop.order
+    """
     from bridge.admin.dead_export import export_dead
 
     which = chosen(given, all_=all_)

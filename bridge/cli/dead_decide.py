@@ -45,6 +45,11 @@ def retry_command(
 
     A retried event goes first, and then what waited behind it. Whatever ends this, the same again goes on with those
     that are left. Exit code 1: some of the events that were named are not dead.
+
+    \b
+    Examples:
+      bridge dead retry 01a21d71-bf60-7c1f-ad35-146386d29779
+      bridge dead retry --died-of '$.amount' --dry-run
     """
     return _decide(Decision.RETRIED, chosen(given, all_=all_), reason, dry_run, yes, as_json, config)
 
@@ -65,6 +70,10 @@ def skip_command(
 
     Whatever ends this, the same again goes on with those that are left. Exit code 1: some of the events that were named
     are not dead.
+
+    \b
+    Example:
+      bridge dead skip --topic shop.order --reason 'test orders'
     """
     return _decide(Decision.SKIPPED, chosen(given, all_=all_), reason, dry_run, yes, as_json, config)
 

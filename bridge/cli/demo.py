@@ -49,6 +49,10 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
     BRIDGE_KAFKA_BOOTSTRAP_SERVERS and BRIDGE_REGISTRY_URL are set, it writes to those servers instead (schemas bridge
     and crm). The routes are those of config/demo.toml, unless there is a --config. Exit code 0 only if nothing is lost,
     duplicated, reordered or invented, else 6.
+
+    \b
+    Example:
+      bridge demo --events 5000
     """
     from bridge.demo.run import run, shipped_configuration
     from bridge.demo.view import View

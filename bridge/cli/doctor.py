@@ -22,6 +22,10 @@ def doctor_command(capture: bool, as_json: bool, config: Path | None) -> int:
     """Say what is wrong with the tracking of tables: a disabled trigger, another key, a table that has gone.
 
     Exit code 1 where changes are not recorded, or not rightly; 0 if all is well, whatever there is to note.
+
+    \b
+    Example:
+      bridge doctor --json
     """
     with connect(load(config).database.url, application_name="bridge doctor") as conn:
         require_current(conn)

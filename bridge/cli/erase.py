@@ -39,6 +39,11 @@ def erase_command(
     application delete its own rows first. Compacted topics get a tombstone. A row of bridge.erasure is the
     certificate. It is refused, with exit code 5, while events of the key are still to be published. Should it be
     broken off, the same command goes on.
+
+    \b
+    Examples:
+      bridge erase customer-4711 --dry-run
+      bridge erase 4711 --entity shop.customer --topic crm.customer
     """
     from bridge.admin.erase import erase, look_for
     from bridge.keeping.subject import Subject

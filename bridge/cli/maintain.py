@@ -40,6 +40,10 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: P
     A relay does the same, unless relay.keep_house is false; one keeper at a time is at work. Without --once it goes on
     until it is stopped, and does what is due. Exit code of --once: 0 done; 1 a job failed or could not do all, or
     another keeper is at work.
+
+    \b
+    Example:
+      bridge maintain --once --job partitions --job retention
     """
     settings = load(config)
     log_to_stderr(logging.ERROR if once else logging.INFO)  # what a run did is printed

@@ -24,6 +24,11 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool
     """Create or update what bridge needs in the database.
 
     A second run does nothing. Files are applied one by one, each in its own transaction: after a failure, run it again.
+
+    \b
+    Examples:
+      bridge migrate --engine-only
+      bridge migrate --dry-run > migration.sql
     """
     url = load(config).database.url if database_url is None else database_url
     if dry_run:

@@ -49,6 +49,11 @@ def partition_command(
 
     TABLE is partitioned by a range of a date or a time already. What is not given stays as it was. The keeper does the
     work: in `bridge run`, or `bridge maintain`.
+
+    \b
+    Examples:
+      bridge partition shop.visit --every month --keep-for '1 year' --dry-run
+      bridge partition bridge.history --keep-for '2 years' --expiry files --to s3://cold/bridge
     """
     wanted = {
         "by": by, "every": every, "ahead": ahead, "keep_for": keep_for, "expiry": expiry, "location": location,

@@ -32,6 +32,11 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
     numbers was set back. This reads the topics whole, counts the pending events that they hold as published, and lets
     the ledger begin behind Kafka's last batch.
     Relays may run meanwhile. Run `bridge verify` afterwards: it names the events that only one side still has.
+
+    \b
+    Examples:
+      bridge recover --dry-run
+      bridge recover --shard 0 --yes
     """
     from bridge.admin.recover import recover
 

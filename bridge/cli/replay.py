@@ -84,6 +84,11 @@ def replay_command(
     Only what was published before. A replayed event is the same event: consumers that know it by its ce_id skip it,
     unless they look for the header. Beside writers, and new events do not wait for it. Whatever ends the command,
     --resume goes on from where it was.
+
+    \b
+    Examples:
+      bridge replay --from 2d --type order.paid --dry-run
+      bridge replay --resume 3
     """
     if list_ + (since is not None) + (resume is not None) != 1 or (since is None and until is not None):
         raise click.UsageError("give --from and perhaps --to, or --resume, or --list")

@@ -25,6 +25,10 @@ def schema_plan_command(config: Path | None, set_levels: bool, as_json: bool) ->
 
     Asks the registry's own check, too, and changes nothing. Exit code 0: it can be applied; 1: something is not
     compatible; 3: the registry cannot be reached; 4: a file or the configuration is wrong.
+
+    \b
+    Example:
+      bridge schema plan --config bridge.toml
     """
     from bridge.admin.schema_plan import Planner
 
@@ -44,6 +48,10 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
     """Register what is new, and set the levels of new subjects, if nothing at all is refused.
 
     Again, it does nothing. Where the registry goes away half-way it says what was done, and the next time it goes on.
+
+    \b
+    Example:
+      bridge schema apply --config bridge.toml --json
     """
     from bridge.admin.schema_apply import apply_plan
     from bridge.admin.schema_plan import Planner

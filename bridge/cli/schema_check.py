@@ -43,6 +43,10 @@ def schema_check_command(config: Path | None, against: str | None, level: str | 
 
     With --against it reaches no server. A schema's meaning is compared, not its text, and a new subject is no error.
     Exit code 0: compatible; 1: not; 3: the registry cannot be reached; 4: a file or the configuration is wrong.
+
+    \b
+    Example:
+      bridge schema check --config bridge.toml --against origin/main --format github
     """
     from bridge.admin.schema_check import check_schemas
     from bridge.admin.schema_formats import FORMATS
@@ -65,6 +69,10 @@ def schema_diff_command(config: Path | None, against: str | None, as_json: bool)
     """Show what differs between the schemas and the registry, or a revision or directory, in what they mean.
 
     `#` marks what differs in documentation alone. Exit code 0: nothing differs; 1: something does.
+
+    \b
+    Example:
+      bridge schema diff --config bridge.toml --against main
     """
     from bridge.admin.schema_diff import diff_schemas
 

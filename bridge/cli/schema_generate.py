@@ -47,6 +47,11 @@ def schema_generate_command(
     already, the schema reads what was written with it, and what it was made with (--after-only, --name, --text) stays.
     --check without --out is about the file of the table's route. Exit code 4: there can be no such schema, for a
     column's type became another.
+
+    \b
+    Examples:
+      bridge schema generate shop.orders --out schemas/shop.orders-value.avsc
+      bridge schema generate shop.orders --check --config bridge.toml
     """
     if out is not None and out.suffix != SUFFIX:
         raise click.BadParameter(f"{out}: a schema's file is called <subject>{SUFFIX}", param_hint="--out")

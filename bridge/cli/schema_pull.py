@@ -21,6 +21,10 @@ def schema_pull_command(subjects: tuple[str, ...], config: Path | None, force: b
 
     Without SUBJECTS, of the routes' subjects and those that have a file. A file that says something else is left
     alone, and then nothing is written.
+
+    \b
+    Example:
+      bridge schema pull --config bridge.toml
     """
     from bridge.admin.schema_pull import Puller
 

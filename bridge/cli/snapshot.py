@@ -54,6 +54,11 @@ def snapshot_command(
 
     Beside writers: a consumer never gets an older state of a row after a newer one. Whatever ends the command, the same
     again goes on from where it was. Exit code 3: rows are locked for longer than --wait-seconds.
+
+    \b
+    Examples:
+      bridge snapshot shop.orders --where 'total > 100' --dry-run
+      bridge snapshot --list
     """
     if table is None and not list_:
         raise click.UsageError("name a table, or --list")

@@ -27,6 +27,10 @@ def status(config: Path | None, as_json: bool) -> int:
     Exit code 0: nothing needs a person. 5: something does (a stopped shard, dead events that hold their keys, a held
     topic, a server that refuses, a failure nobody foresaw, a job of the keeper that fails or that nobody does).
     3: a relay waits for a server that is away.
+
+    \b
+    Example:
+      bridge status --json
     """
     with connect(load(config).database.url) as conn:
         require_current(conn)

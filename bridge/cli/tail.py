@@ -30,6 +30,11 @@ def tail_command(
     """Show the records of topics: time, place, key, headers, value.
 
     Avro values are decoded by the registry. Reads as a read_committed consumer, joins no group, commits nothing.
+
+    \b
+    Examples:
+      bridge tail shop.order --from-beginning --max 5
+      bridge tail shop.order --exit-on-end --from-beginning --json | jq .data.value
     """
     from bridge.admin.tail import tail
 

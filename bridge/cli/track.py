@@ -87,6 +87,11 @@ def track_command(
 
     TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; columns just as they are called. Of a table that is
     tracked already, what is not given stays as it was. Exit code 3: others keep the table locked, and are named.
+
+    \b
+    Examples:
+      bridge track shop.orders --mask email --snapshot
+      bridge track shop.lines --event-key 'order:{order_id}' --dry-run
     """
     wanted = Wanted(
         name,
@@ -122,6 +127,10 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
     """Stop recording the changes of TABLE, which may be gone already; what was recorded stays.
 
     Exit code 3: others keep the table locked, and are named.
+
+    \b
+    Example:
+      bridge untrack shop.orders
     """
     with _database(config, "bridge untrack") as conn:
         name, former = untrack(conn, table, wait_seconds)
@@ -138,7 +147,12 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
 @config_option
 @json_option
 def tracked_command(config: Path | None, as_json: bool) -> None:
-    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them."""
+    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them.
+
+    \b
+    Example:
+      bridge tracked --json
+    """
     with _database(config, "bridge tracked") as conn:
         tables, findings = list_tracked(conn), tracking_report(conn)
     problems = Counter(finding.name for finding in findings if finding.is_problem)

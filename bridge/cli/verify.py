@@ -59,6 +59,11 @@ def verify_command(
     retention has taken on one side is counted as not judged. A --topic that no route names is looked in as well. With
     --capture it compares tracked tables with their events instead, in one snapshot, and needs no Kafka. Exit code 0
     only if nothing differs in what can be judged, else 6.
+
+    \b
+    Examples:
+      bridge verify --since 6h --topic shop.order
+      bridge verify --capture shop.orders
     """
     if capture:
         if since or topics:

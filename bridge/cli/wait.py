@@ -33,6 +33,11 @@ def wait_command(what: str, event_id: UUID | None, seconds: float, as_json: bool
 
     Exit code 5: it cannot come about before a person decides (a stopped shard, dead events that block all that is left,
     a dead event). 7: it has not in time; what is missing is told.
+
+    \b
+    Examples:
+      bridge wait --for ready --timeout 120
+      bridge wait --for event 01a21d71-bf60-7c1f-ad35-146386d29779
     """
     if (what == "event") != (event_id is not None):
         raise click.UsageError("an EVENT_ID goes with --for event, and only with that")

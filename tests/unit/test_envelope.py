@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 import pytest
+from command_tree import COMMANDS
 
 from bridge.cli.ending import run
-from bridge.cli.main import cli
 from bridge.cli.options import json_option
 from bridge.cli.terminal import echo_json, echo_json_line
 from bridge.errors import KeysBlocked, VerificationFailed
@@ -110,18 +110,10 @@ def test_a_command_that_has_nothing_to_say_says_that(capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out) == {"version": 1, "command": "quiet", "data": None}
 
 
-def commands(group: click.Group, *path: str) -> list[tuple[str, click.Command]]:
-    found: list[tuple[str, click.Command]] = []
-    for name, command in group.commands.items():
-        inner = commands(command, *path, name) if isinstance(command, click.Group) else []
-        found += inner or [(" ".join([*path, name]), command)]
-    return found
-
-
 def test_all_commands_share_the_option() -> None:
     """Or their errors would not be in the envelope."""
     (ask,) = (param.callback for param in list_command.params if param.name == "as_json")
-    for name, command in commands(cli):
+    for name, command in COMMANDS.items():
         own = [param for param in command.params if "--json" in param.opts]
         assert all(param.callback is ask and param.name == "as_json" for param in own), name
 
