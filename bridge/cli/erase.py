@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.cli import completion
 from bridge.cli.options import config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
@@ -19,7 +20,14 @@ if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --hel
 @click.command("erase")
 @click.argument("key")
 @click.option("--entity", "entity_type", metavar="TYPE", help="KEY is the id of a tracked row of this entity type.")
-@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Another topic that has its records.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="TOPIC",
+    shell_complete=completion.topics,
+    help="Another topic that has its records.",
+)
 @config_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -9,6 +9,7 @@ import click
 from bridge import __version__
 from bridge.cli.archive import archive
 from bridge.cli.bench import bench
+from bridge.cli.completion import completion_command
 from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
@@ -42,6 +43,7 @@ def cli() -> None:
 
 cli.add_command(archive)
 cli.add_command(bench)
+cli.add_command(completion_command)
 cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)

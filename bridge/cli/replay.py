@@ -22,6 +22,7 @@ from bridge.admin.replay import (
     routes_of,
 )
 from bridge.admin.replay_run import carry_out
+from bridge.cli import completion
 from bridge.cli.options import Since, config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
@@ -39,6 +40,7 @@ from bridge.settings import Settings
     "--type",
     "types",
     metavar="TYPE",
+    shell_complete=completion.event_types,
     help="Only events of this type; may be repeated.",
     multiple=True,
     callback=plain_text,
@@ -50,6 +52,7 @@ from bridge.settings import Settings
     "--topic",
     "topics",
     metavar="TOPIC",
+    shell_complete=completion.topics,
     help="Only what goes to this topic; may be repeated.",
     multiple=True,
     callback=plain_text,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import read
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("route")
 @config_option
-@click.argument("name", metavar="EVENT_TYPE|TABLE|EVENT_ID", callback=plain_text)
+@click.argument("name", metavar="EVENT_TYPE|TABLE|EVENT_ID", callback=plain_text, shell_complete=completion.routed)
 @json_option
 def route_command(config: Path | None, name: str, as_json: bool) -> None:
     """Show which route events of a type take, or changes of a tracked table, or one event; and why that one.

@@ -10,6 +10,7 @@ import click
 from bridge.admin.avro_names import is_name
 from bridge.admin.generate import generate, route_text, routed_file, write_schema
 from bridge.admin.typed_schema import Wishes
+from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
@@ -19,7 +20,7 @@ from bridge.postgres.migrate import require_current
 
 
 @click.command("generate")
-@click.argument("table", callback=plain_text)
+@click.argument("table", callback=plain_text, shell_complete=completion.tables)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write this file, <subject>.avsc."
 )

@@ -11,6 +11,7 @@ import psycopg
 
 from bridge.admin.snapshot import Snapshot, begin_snapshot, count_wanted, list_snapshots
 from bridge.admin.snapshot_run import Limits, carry_out
+from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
@@ -22,7 +23,7 @@ SHOWN = 200  # characters of a condition in text; JSON has it whole
 
 
 @click.command("snapshot")
-@click.argument("table", required=False, callback=plain_text)
+@click.argument("table", required=False, callback=plain_text, shell_complete=completion.tables)
 @click.option("--where", metavar="SQL", callback=plain_text, help="Only rows for which this holds; run as your role.")
 @click.option("--rows-per-second", type=click.IntRange(min=0), default=5000, show_default=True, help="0: no limit.")
 @click.option(

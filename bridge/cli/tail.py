@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from bridge.cli import completion
 from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json_line
 from bridge.configuration.load import load
 
 
 @click.command("tail")
-@click.argument("topics", nargs=-1, required=True, metavar="TOPIC...")
+@click.argument("topics", nargs=-1, required=True, metavar="TOPIC...", shell_complete=completion.topics)
 @click.option("--from-beginning", is_flag=True, help="Start with the first record; else with what comes from now on.")
 @click.option("--max", "most", type=click.IntRange(min=1), help="Stop after this many records.")
 @click.option("--exit-on-end", is_flag=True, help="Stop where the topics ended when the command started.")

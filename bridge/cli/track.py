@@ -15,6 +15,7 @@ import psycopg
 
 from bridge.admin.snapshot_run import Limits
 from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, has_rows, list_tracked, track, untrack
+from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.snapshot import publish_rows
 from bridge.cli.terminal import echo, echo_json
@@ -120,7 +121,7 @@ def track_command(
 
 
 @click.command("untrack")
-@click.argument("table", callback=plain_text)
+@click.argument("table", callback=plain_text, shell_complete=completion.tables)
 @_wait
 @config_option
 def untrack_command(table: str, wait_seconds: float, config: Path | None) -> None:

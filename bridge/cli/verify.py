@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.cli import completion
 from bridge.cli.options import Since, config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
@@ -39,10 +40,17 @@ class Past(Since):
 
 
 @click.command("verify")
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=completion.tables)
 @click.option("--capture", is_flag=True, help="Compare tracked tables, or those named, with their recorded changes.")
 @click.option("--since", type=Past(), help="Only events since then: 2026-03-01T12:00Z, 6h, 2d.")
-@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only events of this topic; may be repeated.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="TOPIC",
+    help="Only events of this topic; may be repeated.",
+    shell_complete=completion.topics,
+)
 @config_option
 @json_option
 def verify_command(
