@@ -38,6 +38,7 @@ An error's class decides the reaction (`reactions.py`); nobody looks at texts.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -53,6 +54,11 @@ class BridgeError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @classmethod
+    def code(cls) -> str:
+        """What programs know it by: the class's name in kebab case. docs/command-line.md lists all."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,6 +21,18 @@ class Done(NamedTuple):
 
 
 Run = Callable[..., Done]
+
+
+def data_of(printed: str) -> Any:
+    """What a command says under --json: the data of its one envelope."""
+    (document,) = map(json.loads, printed.splitlines())
+    assert document["version"] == 1
+    return document["data"]
+
+
+def lines_of(printed: str) -> list[Any]:
+    """The same of a command that prints an envelope a line."""
+    return [data_of(line) for line in printed.splitlines()]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from bridge.keeping.cold_store import absolute, find
 from bridge.keeping.export import MANIFEST, check_file
 from bridge.keeping.manifest import read_manifest
 from bridge.postgres.queries import query
+from bridge.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def manifests(conn: psycopg.Connection, wanted: str | None) -> list[str]:
     return found
 
 
-def verify(paths: list[str]) -> Iterator[Verdict]:
+def verify(paths: list[str], progress: Progress = silent) -> Iterator[Verdict]:
     """Read manifests and all their files anew. Raises StorageUnavailable where the storage as a whole is away."""
     for path in paths:
         leaf, rows, files = None, 0, 0
@@ -82,6 +83,7 @@ def verify(paths: list[str]) -> Iterator[Verdict]:
             for file in manifest.files:
                 check_file(coder, file)
                 rows, files = rows + file.rows, files + 1
+                progress(f"files of {leaf}", files, len(manifest.files))
             trouble = None
         except VerificationFailed as error:
             trouble = str(error)

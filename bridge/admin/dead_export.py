@@ -13,11 +13,12 @@ import psycopg
 from bridge.admin.dead import Wanted
 from bridge.admin.dead_content import Content, read_contents
 from bridge.errors import ConfigError
+from bridge.progress import Progress, silent
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def export_dead(conn: psycopg.Connection, wanted: Wanted, path: Path) -> int:
+def export_dead(conn: psycopg.Connection, wanted: Wanted, path: Path, progress: Progress = silent) -> int:
     """Write them to a new file that only its owner may read; returns how many.
 
     On return it is on disk; nothing is left of it where that fails. Raises ConfigError where there is one already, or
@@ -35,6 +36,7 @@ def export_dead(conn: psycopg.Connection, wanted: Wanted, path: Path) -> int:
             for content in read_contents(conn, wanted):
                 stream.write(_line(content))
                 count += 1
+                progress("dead events", count, None)
             stream.flush()
             os.fsync(stream.fileno())
     except BaseException:

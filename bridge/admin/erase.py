@@ -8,7 +8,7 @@ held, so that no row moves from a table that was not looked at into one that was
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
+from bridge.progress import Progress
 from bridge.settings import Settings
 
 SLICE = 1_000
@@ -42,8 +43,6 @@ REMAINS = (
     " cold files in places that no policy names",
     "what consumers have read",
 )
-
-Progress = Callable[[str, int, int | None], None]
 
 
 class Leaf(NamedTuple):

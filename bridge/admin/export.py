@@ -26,6 +26,7 @@ from bridge.keeping.export import (
 from bridge.keeping.manifest import total
 from bridge.keeping.step import House, Outcome
 from bridge.postgres.queries import query
+from bridge.progress import Progress, silent
 from bridge.settings import Settings
 
 
@@ -43,7 +44,12 @@ class _Known:
 
 
 def export(
-    conn: psycopg.Connection, settings: Settings, name: str, location: str | None, format: str | None = None
+    conn: psycopg.Connection,
+    settings: Settings,
+    name: str,
+    location: str | None,
+    format: str | None = None,
+    progress: Progress = silent,
 ) -> str:
     """Write a table to cold files, read them back, and return the manifest's place.
 
@@ -58,20 +64,20 @@ def export(
     if known is None or not known.is_table:
         raise ConfigError(f"{table.name} is no plain table", hint="Name one of its table partitions")
     if known.retired_id is not None and location is None:
-        return _again(conn, settings, known.retired_id, format)
+        return _again(conn, settings, known.retired_id, format, progress)
     if not (location or known.location):
         raise ConfigError(f"no location is known for {table.name}", hint="Give one with --to")
-    return _snapshot(conn, table, known, str(location or known.location), format or known.format)
+    return _snapshot(conn, table, known, str(location or known.location), format or known.format, progress)
 
 
-def _again(conn: psycopg.Connection, settings: Settings, id: int, format: str | None) -> str:
+def _again(conn: psycopg.Connection, settings: Settings, id: int, format: str | None, progress: Progress) -> str:
     now = retired.current(conn, id)
     location = None if now is None else now.location if now.state == "detached" else location_of(now.location)
     conn.execute(query("export_again"), {"id": id, "location": location, "format": format})
     house = House(conn, settings, lambda _seconds: True)
     now = retired.current(conn, id)
-    steps = [] if now is None else list(move_on(house, now, drop=False))
-    for step in steps:
+    for number, step in enumerate(() if now is None else move_on(house, now, drop=False), 1):
+        progress("files and steps", number, None)
         if step.outcome is not Outcome.OK:
             raise BridgeError(f"{step.action}: {step.target}: {step.detail}")
     verified = retired.current(conn, id)
@@ -80,7 +86,9 @@ def _again(conn: psycopg.Connection, settings: Settings, id: int, format: str | 
     return verified.location
 
 
-def _snapshot(conn: psycopg.Connection, table: Table, known: _Known, location: str, format: str) -> str:
+def _snapshot(
+    conn: psycopg.Connection, table: Table, known: _Known, location: str, format: str, progress: Progress
+) -> str:
     source = source_of(conn)
     folder = folder_of(location, source, known.parent or "tables", table.name, new_folder_id())
     with conn.transaction():
@@ -93,12 +101,14 @@ def _snapshot(conn: psycopg.Connection, table: Table, known: _Known, location: s
         files: list[ColdFile] = []
         while packed := pack(coder, rows, format):
             files.append(write_file(folder, len(files) + 1, packed))
+            progress("rows", sum(file.rows for file in files), None)
         held = conn.execute(query("sum_rows"), {"relation": table.oid}).fetchone()
     if held != total(files):
         raise VerificationFailed(f"{table.name} holds other rows than were written to {folder}")
     bounds = {"parent": known.parent, "leaf": table.name, "range_from": known.range_from, "range_to": known.range_to}
     path = write_manifest(folder, source, bounds, columns, files)
     manifest = check_manifest(path, files)
-    for file in manifest.files:
+    for number, file in enumerate(manifest.files, 1):
         check_file(coder, file)
+        progress("files read back", number, len(files))
     return path

@@ -37,6 +37,7 @@ from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
 from bridge.postgres.queries import query
 from bridge.postgres.store import Store
+from bridge.progress import Progress, silent
 from bridge.settings import OnDead, Settings
 from bridge.shard.ledger import ControlRecord, Ledger
 from bridge.shard.policies import Policies
@@ -88,7 +89,9 @@ class _Found:
     replayed: set[str] = field(default_factory=set)
 
 
-def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bool]) -> list[Finding]:
+def recover(
+    settings: Settings, only: int | None, decide: Callable[[Finding], bool], progress: Progress = silent
+) -> list[Finding]:
     """Let each stopped shard (or the one named) go on if `decide` says so; returns what was found.
 
     Safe while relays run: they leave stopped shards alone. Stopping half-way changes nothing that counts. Raises
@@ -99,7 +102,7 @@ def recover(settings: Settings, only: int | None, decide: Callable[[Finding], bo
         if not cases:
             return []
         replays = {(id, str(replay)) for case in cases for id, replay in case.replays.items()}
-        found = _find(settings, {id for case in cases for id in case.pending}, replays)
+        found = _find(settings, {id for case in cases for id in case.pending}, replays, progress)
         findings = [_compare(case, found) for case in cases]
         decided = [decide(finding) for finding in findings]
         if any(finding.renumber for finding, is_to_go_on in zip(findings, decided, strict=True) if is_to_go_on):
@@ -143,7 +146,7 @@ def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
     return [replace(case, ours=case.store.take_stopped()) for case in cases]
 
 
-def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]]) -> _Found:
+def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]], progress: Progress) -> _Found:
     """Which of `ids`, and of `replays`, which have an id and the number of the replay, are in the topics."""
     dead_letters = settings.topics.dead_letters
     exist = Cluster(settings).partition_counts()
@@ -151,7 +154,9 @@ def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]]) -> _
     ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
     found, policies = _Found(), Policies(settings)
     with Reader(settings, topics) as reader:
-        for messages in reader.up_to(reader.all_ends()):
+        ends = reader.all_ends()
+        for messages in reader.up_to(ends):
+            progress("records", *reader.progress(ends))
             for message in messages:
                 headers: dict[str, Any] = dict(headers_of(message))
                 if headers.get(CE_SOURCE) not in ours:

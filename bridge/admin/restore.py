@@ -13,6 +13,9 @@ from bridge.keeping.cold_file import unpack
 from bridge.keeping.cold_store import read
 from bridge.keeping.manifest import Manifest, read_manifest
 from bridge.postgres.queries import query
+from bridge.progress import Progress, silent
+
+TOLD_ROWS = 1_000
 
 
 class Restored(NamedTuple):
@@ -22,7 +25,7 @@ class Restored(NamedTuple):
     rows: int
 
 
-def restore(conn: psycopg.Connection, path: str, name: str | None) -> Restored:
+def restore(conn: psycopg.Connection, path: str, name: str | None, progress: Progress = silent) -> Restored:
     """Load a manifest's files into a new table, all or nothing. By default it gets the name that it had.
 
     It is a table of its own, with the columns and their types, without indexes and defaults; what was generated is a
@@ -36,8 +39,10 @@ def restore(conn: psycopg.Connection, path: str, name: str | None) -> Restored:
         names = sql.SQL(", ").join(sql.Identifier(column.name) for column in manifest.columns)
         columns = sql.SQL("({})").format(names) if manifest.columns else sql.SQL("")
         with conn.cursor() as cursor, cursor.copy(sql.SQL("copy {} {} from stdin").format(table, columns)) as copy:
-            for row in _rows(manifest):
+            for number, row in enumerate(_rows(manifest), 1):
                 copy.write_row(row)
+                if number % TOLD_ROWS == 0:
+                    progress("rows", number, manifest.rows)
         shown = table.as_string(conn)
         held = conn.execute(query("sum_named"), {"name": shown}).fetchone()
         if held != (manifest.rows, manifest.checksum):

@@ -1,6 +1,6 @@
 """The report of a check of schemas: for people, for programs, and as GitHub's annotations and JUnit's XML.
 
-The JSON has a version of its own; it grows only by keys. GitHub and JUnit are told what is wrong, and nothing else.
+GitHub and JUnit are told what is wrong, and nothing else.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from bridge.admin.schema_report import JSON_VERSION, WORDS, Finding, Outcome, Report
-from bridge.text import json_line, printable
+from bridge.admin.schema_report import WORDS, Finding, Outcome, Report
+from bridge.text import printable
 
 
 def as_text(report: Report) -> str:
@@ -26,26 +26,22 @@ def as_text(report: Report) -> str:
     return "\n".join(printable(line) for line in [*lines, report.summary])
 
 
-def as_json(report: Report) -> str:
-    """One object on one line of ASCII."""
-    return json_line(
-        {
-            "version": JSON_VERSION,
-            "command": "schema check",
-            "against": report.against,
-            "ok": report.exit_code == 0,
-            "subjects": [
-                {
-                    "subject": verdict.subject,
-                    "outcome": verdict.outcome,
-                    "level": verdict.level,
-                    "findings": [finding.__dict__ for finding in verdict.findings],
-                }
-                for verdict in report.verdicts
-            ],
-            "mistakes": [mistake.__dict__ for mistake in report.mistakes],
-        }
-    )
+def as_json(report: Report) -> dict[str, Any]:
+    """JSON-ready."""
+    return {
+        "against": report.against,
+        "ok": report.exit_code == 0,
+        "subjects": [
+            {
+                "subject": verdict.subject,
+                "outcome": verdict.outcome,
+                "level": verdict.level,
+                "findings": [vars(finding) for finding in verdict.findings],
+            }
+            for verdict in report.verdicts
+        ],
+        "mistakes": [vars(mistake) for mistake in report.mistakes],
+    }
 
 
 def as_github(report: Report) -> str:
@@ -68,7 +64,6 @@ def as_junit(report: Report) -> str:
 
 FORMATS: Final[Mapping[str, Callable[[Report], str]]] = {
     "text": as_text,
-    "json": as_json,
     "github": as_github,
     "junit": as_junit,
 }

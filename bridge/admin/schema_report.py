@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-JSON_VERSION: Final = 1
-
 
 class Outcome(StrEnum):
     """What a subject's schema is beside what was there before."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bridge.admin.schema_report import JSON_VERSION, Finding
+from bridge.admin.schema_report import Finding
 from bridge.text import printable
 
 
@@ -96,10 +96,8 @@ class Plan:
         return [*wrong, *(line for step in self.steps for line in step.lines), printable(of)]
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; it grows only by keys."""
+        """For programs."""
         return {
-            "version": JSON_VERSION,
-            "command": "schema plan",
             "registry": self.place,
             "ok": self.exit_code == 0,
             "steps": [{**vars(step), "findings": [vars(finding) for finding in step.findings]} for step in self.steps],

@@ -17,7 +17,7 @@ from bridge.kafka.headers import headers_of
 from bridge.kafka.reader import Reader
 from bridge.registry.client import RegistryClient
 from bridge.settings import Settings
-from bridge.text import json_line, json_text, printable
+from bridge.text import json_text, printable
 
 SHOWN_CHARACTERS = 4000  # of a value in text; JSON output has it whole
 
@@ -35,9 +35,9 @@ class Shown:
     schema_id: int | None
     value: Any
 
-    def as_json(self) -> str:
-        """One line of JSON in ASCII, so that no terminal can be steered by it; of headers of one name, the last."""
-        return json_line(self.__dict__ | {"headers": dict(self.headers)})
+    def as_document(self) -> dict[str, Any]:
+        """For programs; of headers of one name, the last."""
+        return self.__dict__ | {"headers": dict(self.headers)}
 
     def as_lines(self) -> list[str]:
         """Up to three lines: when and where, headers, value."""

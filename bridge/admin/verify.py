@@ -18,12 +18,13 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from bridge.admin.verify_missing import judge_missing
-from bridge.admin.verify_scope import Progress, Scope, scope_of, silent
+from bridge.admin.verify_scope import Scope, scope_of
 from bridge.admin.verify_topics import Found, is_id, read_topics
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
+from bridge.progress import Progress, silent
 from bridge.settings import Settings
 
 KINDS = ("lost", "duplicated", "reordered", "phantom")

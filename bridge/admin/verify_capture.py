@@ -9,7 +9,7 @@ before tracking began, if the table was tracked once before, is left alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
+from bridge.progress import Progress, silent
 from bridge.settings import Settings
 
 KINDS = ("missing", "gone", "stale", "broken")
@@ -30,8 +31,6 @@ BATCH_ROWS = 10_000
 EXAMPLES = 5
 # The same state, column by column: slower, but as its trigger wrote it where a row cannot be converted as a whole.
 CAREFUL = "bridge.careful_state((select t from bridge.tracked_table as t where t.id = {}), r)"
-
-Progress = Callable[[str, int], None]
 
 
 @dataclass(slots=True)
@@ -105,8 +104,8 @@ class _Subject:
     newer: int
 
 
-def verify_capture(settings: Settings, names: Collection[str], progress: Progress) -> CaptureVerdict:
-    """Compare these tables, or all that are tracked; `progress` is told the table and how many keys are done.
+def verify_capture(settings: Settings, names: Collection[str], progress: Progress = silent) -> CaptureVerdict:
+    """Compare these tables, or all that are tracked; `progress` is told how many of its keys are done.
 
     Raises ConfigError for a table that is not tracked, MigrationError, DatabaseUnavailable; DatabaseRefuses also where
     a policy hides rows from this role.
@@ -159,7 +158,7 @@ def _read(conn: psycopg.Connection, subject: _Subject, state: str, progress: Pro
                     verdict.note(kind, key)
                 if is_broken:
                     verdict.note("broken", key)
-            progress(subject.relation, verdict.keys)
+            progress(f"keys of {subject.relation}", verdict.keys, None)
     return verdict
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +13,6 @@ from bridge.encoding.routing import all_topics
 from bridge.errors import ConfigError
 from bridge.postgres.queries import query
 from bridge.settings import Route, Settings
-
-Progress = Callable[[str, int, int | None], None]  # what is being done, how much of it, of how much if that is known
-
-
-def silent(what: str, done: int, total: int | None) -> None:
-    """Progress that nobody sees."""
 
 
 @dataclass(frozen=True, slots=True)

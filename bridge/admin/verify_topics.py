@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from bridge.admin.verify_scope import Progress, Scope
+from bridge.admin.verify_scope import Scope
 from bridge.encoding.headers import (
     CE_ID,
     CE_SEQUENCE,
@@ -29,6 +29,7 @@ from bridge.kafka.headers import headers_of
 from bridge.kafka.reader import Reader
 from bridge.kafka.topics import COMPACTED
 from bridge.postgres.queries import query
+from bridge.progress import Progress
 from bridge.settings import Route, Settings
 
 # A record's time is its event's, but not in the relay's future: clocks of servers may differ. What is read before the

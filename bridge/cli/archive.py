@@ -12,7 +12,8 @@ import psycopg
 from bridge.admin.archive import Archived, list_archived, manifests, only, verify
 from bridge.admin.export import export
 from bridge.admin.restore import restore
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
+from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import VerificationFailed
@@ -32,16 +33,21 @@ def archive() -> None:
 
 @archive.command("list")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@json_option
 def list_command(config: Path | None, as_json: bool) -> None:
-    """Show the table partitions that were taken out for cold files, and how far each is."""
+    """Show the table partitions that were taken out for cold files, and how far each is.
+
+    \b
+    Example:
+      bridge archive list
+    """
     with _database(load(config)) as conn:
         partitions = list_archived(conn)
+    if as_json:
+        echo_json(partitions)
+        return
     for partition in partitions:
-        if as_json:
-            echo_json(partition)
-        else:
-            echo(*_described(partition))
+        echo(*_described(partition))
     if not partitions:
         echo("Nothing was taken out for cold files.", err=True)
 
@@ -56,33 +62,43 @@ def export_command(table: str, location: str | None, format: str | None, config:
 
     One that was taken out for cold files is written anew, and its former files no longer count. One that is still in
     use is written as it is at one moment.
+
+    \b
+    Example:
+      bridge archive export bridge.history_2026_01 --to s3://cold/bridge --format parquet
     """
     settings = load(config)
     with _database(settings) as conn:
-        echo(export(conn, settings, table, location, format))
+        with progress_bar() as progress:
+            manifest = export(conn, settings, table, location, format, progress)
+        echo(manifest)
 
 
 @archive.command("verify")
 @click.argument("target", metavar="[ID|LOCATION]", required=False)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@json_option
 def verify_command(target: str | None, config: Path | None, as_json: bool) -> None:
     """Read cold files anew: of one table partition, all below a location, or all that the database knows.
 
     Exit code 6 where any is not what was written.
+
+    \b
+    Example:
+      bridge archive verify s3://cold/bridge
     """
     with _database(load(config)) as conn:
         paths = manifests(conn, target)
-    failed = 0
-    for verdict in verify(paths):
-        failed += verdict.trouble is not None
-        if as_json:
-            echo_json(verdict)
-        else:
-            echo(f"{verdict.manifest}: {verdict.trouble or f'{verdict.rows:,} rows in {verdict.files} files'}")
-    if failed:
+    with progress_bar() as progress:
+        verdicts = list(verify(paths, progress))
+    if as_json:
+        echo_json(verdicts)
+    else:
+        told = ((verdict, verdict.trouble or f"{verdict.rows:,} rows in {verdict.files} files") for verdict in verdicts)
+        echo(*(f"{verdict.manifest}: {found}" for verdict, found in told))
+    if failed := sum(verdict.trouble is not None for verdict in verdicts):
         raise VerificationFailed(f"{failed} of {len(paths)} manifests or their files are not as they were written")
-    if not paths:
+    if not paths and not as_json:
         echo("There are no cold files.", err=True)
 
 
@@ -91,9 +107,14 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
 @click.option("--as", "name", help="The table to create. Default: the name that it had.")
 @config_option
 def restore_command(source: str, name: str | None, config: Path | None) -> None:
-    """Make a table of cold files again: one of its own, with the same columns and rows, compared after loading."""
-    with _database(load(config)) as conn:
-        restored = restore(conn, only(manifests(conn, source)), name)
+    """Make a table of cold files again: one of its own, with the same columns and rows, compared after loading.
+
+    \b
+    Example:
+      bridge archive restore 7 --as public.history_2026_01
+    """
+    with _database(load(config)) as conn, progress_bar() as progress:
+        restored = restore(conn, only(manifests(conn, source)), name, progress)
     echo(f"{restored.rows:,} rows are in {restored.table}")
 
 

@@ -54,6 +54,10 @@ def bench(
 
     On the servers that are set, or on local ones. Everything happens in a database and in topics of its own, which are
     removed at the end; the role must be allowed to create a database.
+
+    \b
+    Example:
+      bridge bench --only drain --events 100000 --rounds 1
     """
     stack = open_stack(directory or DIRECTORY)  # first, because all that follows needs its packages
     from bridge.bench import report

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import read
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:  # librdkafka takes a while to import, and `bridge --help` needs it not
     from bridge.admin.config import Shown
-
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 @click.group("config")
@@ -28,12 +26,16 @@ def config_group() -> None:
 
 @config_group.command("check")
 @config_option
-@_json
+@json_option
 def check_command(config: Path | None, as_json: bool) -> None:
     """Say everything that is wrong with the configuration, the environment included.
 
     Reads the file, the schema files and what the environment says; tries Kafka's properties without connecting. Exit
     code 0 if a relay would start with it, as far as this can tell, else 4.
+
+    \b
+    Example:
+      bridge config check --config bridge.toml
     """
     from bridge.admin.config import all_mistakes
 
@@ -54,9 +56,14 @@ def check_command(config: Path | None, as_json: bool) -> None:
 
 @config_group.command("show")
 @config_option
-@_json
+@json_option
 def show_command(config: Path | None, as_json: bool) -> None:
-    """Show each setting as it comes out of file and environment, and where it comes from. Passwords are hidden."""
+    """Show each setting as it comes out of file and environment, and where it comes from. Passwords are hidden.
+
+    \b
+    Example:
+      bridge config show --config bridge.toml --json
+    """
     from bridge.admin.config import shown
 
     settings = list(shown(read(config)))

@@ -12,7 +12,8 @@ import click
 from bridge.admin.dead import DeadEvent, Decided, list_dead, list_decisions
 from bridge.cli.dead_decide import retry_command, skip_command
 from bridge.cli.dead_options import chosen, database, filters, ids, wanted
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
+from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load, load_routed
 
@@ -41,33 +42,43 @@ dead.add_command(skip_command)
 @click.option("--decided", is_flag=True, help="What was decided so far, by whom and why, the latest first.")
 @config_option
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@json_option
 def list_command(decided: bool, config: Path | None, limit: int, as_json: bool, **given: Any) -> None:
-    """Show the dead events that nobody has decided about, in the order of their numbers."""
+    """Show the dead events that nobody has decided about, in the order of their numbers.
+
+    \b
+    Examples:
+      bridge dead list --type order.paid --older-than 2d
+      bridge dead list --json
+    """
     which = wanted(given)
     if decided and any(which.parameters.values()):
         raise click.UsageError("--decided shows all decisions")
     with database(load(config)) as conn:
         found: list[Decided] | list[DeadEvent]
         found = list_decisions(conn, None, limit) if decided else list_dead(conn, which, limit)
+    if as_json:
+        echo_json(found)
+        return
     for one in found:
-        if as_json:
-            echo_json(one)
-        else:
-            echo(*(_decision(one) if isinstance(one, Decided) else _lines(one)))
-    if not found and not as_json:
+        echo(*(_decision(one) if isinstance(one, Decided) else _lines(one)))
+    if not found:
         echo("No decisions." if decided else "No dead events.", err=True)
 
 
 @dead.command("show")
 @click.argument("event_id", type=click.UUID)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def show_command(event_id: UUID, config: Path | None, as_json: bool) -> None:
     """Explain one dead event: the reason, the field, what waits behind it, and what would become of it now.
 
     For that it is encoded with the configuration and schema files of now; nothing is published, and the registry is not
     asked. Its values are not shown.
+
+    \b
+    Example:
+      bridge dead show 01a21d71-bf60-7c1f-ad35-146386d29779
     """
     from bridge.admin.dead_explain import explain
 
@@ -89,14 +100,19 @@ def show_command(event_id: UUID, config: Path | None, as_json: bool) -> None:
 @filters
 @click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def export_command(file: Path, all_: bool, config: Path | None, as_json: bool, **given: Any) -> None:
-    """Write dead events to a new FILE, one JSON object a line, with their payloads. Only its owner may read it."""
+    """Write dead events to a new FILE, one JSON object a line, with their payloads. Only its owner may read it.
+
+    \b
+    Example:
+      bridge dead export dead.jsonl --topic shop.order
+    """
     from bridge.admin.dead_export import export_dead
 
     which = chosen(given, all_=all_)
-    with database(load(config)) as conn:
-        count = export_dead(conn, which, file)
+    with database(load(config)) as conn, progress_bar() as progress:
+        count = export_dead(conn, which, file, progress)
     if as_json:
         echo_json({"file": str(file), "events": count})
     else:

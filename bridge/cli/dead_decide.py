@@ -10,7 +10,7 @@ import psycopg
 
 from bridge.admin.dead import Decision, Group, Wanted, decide, list_dead, summarise
 from bridge.cli.dead_options import chosen, database, filters, ids
-from bridge.cli.options import config_option, plain_text
+from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
@@ -21,7 +21,6 @@ SHOWN = 20  # groups of them
 _all = click.option("--all", "all_", is_flag=True, help="All that `bridge dead list` knows.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Show which events these are, and decide nothing.")
 _yes = click.option("--yes", is_flag=True, help=f"Do not ask, which is done for more than {MANY}.")
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 def _not_empty(context: click.Context, parameter: click.Parameter, reason: str) -> object:
@@ -37,7 +36,7 @@ def _not_empty(context: click.Context, parameter: click.Parameter, reason: str) 
 @click.option("--reason", callback=plain_text, help="Kept with the decision.")
 @_dry_run
 @_yes
-@_json
+@json_option
 @config_option
 def retry_command(
     all_: bool, reason: str | None, dry_run: bool, yes: bool, as_json: bool, config: Path | None, **given: Any
@@ -46,6 +45,11 @@ def retry_command(
 
     A retried event goes first, and then what waited behind it. Whatever ends this, the same again goes on with those
     that are left. Exit code 1: some of the events that were named are not dead.
+
+    \b
+    Examples:
+      bridge dead retry 01a21d71-bf60-7c1f-ad35-146386d29779
+      bridge dead retry --died-of '$.amount' --dry-run
     """
     return _decide(Decision.RETRIED, chosen(given, all_=all_), reason, dry_run, yes, as_json, config)
 
@@ -57,7 +61,7 @@ def retry_command(
 @click.option("--reason", required=True, callback=_not_empty, help="Kept with the decision, and with the event.")
 @_dry_run
 @_yes
-@_json
+@json_option
 @config_option
 def skip_command(
     all_: bool, reason: str, dry_run: bool, yes: bool, as_json: bool, config: Path | None, **given: Any
@@ -66,6 +70,10 @@ def skip_command(
 
     Whatever ends this, the same again goes on with those that are left. Exit code 1: some of the events that were named
     are not dead.
+
+    \b
+    Example:
+      bridge dead skip --topic shop.order --reason 'test orders'
     """
     return _decide(Decision.SKIPPED, chosen(given, all_=all_), reason, dry_run, yes, as_json, config)
 

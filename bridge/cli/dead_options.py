@@ -11,6 +11,7 @@ import click
 import psycopg
 
 from bridge.admin.dead import Wanted
+from bridge.cli import completion
 from bridge.cli.options import Since, plain_text
 from bridge.event import SOURCES
 from bridge.postgres.connection import connect
@@ -28,9 +29,23 @@ def _several(option: str, name: str, text: str, **named: Any) -> Callable[[Comma
 
 
 FILTERS = (
-    _several("--type", "event_types", "Only events of this type", metavar="TYPE", callback=plain_text),
+    _several(
+        "--type",
+        "event_types",
+        "Only events of this type",
+        metavar="TYPE",
+        callback=plain_text,
+        shell_complete=completion.event_types,
+    ),
     _several("--key", "event_keys", "Only events of this key", metavar="KEY", callback=plain_text),
-    _several("--topic", "topics", "Only what was to go to this topic", metavar="TOPIC", callback=plain_text),
+    _several(
+        "--topic",
+        "topics",
+        "Only what was to go to this topic",
+        metavar="TOPIC",
+        callback=plain_text,
+        shell_complete=completion.topics,
+    ),
     _several("--source", "sources", "Only what comes from there", type=click.Choice(SOURCES)),
     _several("--shard", "shards", "Only events of this shard", type=click.IntRange(0, 1023)),
     click.option("--died-of", callback=plain_text, metavar="TEXT", help="Only where the reason holds this somewhere."),

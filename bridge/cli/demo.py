@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.cli.ending import Interrupted
 from bridge.cli.local import open_stack
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import PlainConsole, echo, echo_json, progress_console
 from bridge.cli.verify import describe
 from bridge.configuration.load import load
-from bridge.errors import BridgeError, VerificationFailed
+from bridge.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from bridge.admin.tail import Shown
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path(".bridge")
 EXCERPT_CHARACTERS = 480
-
-
-class Interrupted(BridgeError):
-    """Ctrl-C, where more is to be said than that."""
-
-    exit_code = 130
 
 
 @click.command()
@@ -46,7 +41,7 @@ class Interrupted(BridgeError):
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same transactions.")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output, and nothing else.")
+@json_option
 def demo(events: int, directory: Path | None, seed: int, config: Path | None, as_json: bool) -> None:
     """Write changes to a real Postgres, carry them to a real Kafka, and prove that each arrived once and in order.
 
@@ -54,6 +49,10 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
     BRIDGE_KAFKA_BOOTSTRAP_SERVERS and BRIDGE_REGISTRY_URL are set, it writes to those servers instead (schemas bridge
     and crm). The routes are those of config/demo.toml, unless there is a --config. Exit code 0 only if nothing is lost,
     duplicated, reordered or invented, else 6.
+
+    \b
+    Example:
+      bridge demo --events 5000
     """
     from bridge.demo.run import run, shipped_configuration
     from bridge.demo.view import View
@@ -134,9 +133,9 @@ def _print(result: Result, stage: Stage, directory: Path | None) -> None:
 def _excerpt(record: Shown) -> list[str]:
     """Where a record is and what it says, cut, wrapped to the terminal's width and safe to print."""
     from bridge.encoding.headers import CE_TYPE
-    from bridge.text import printable
+    from bridge.text import json_line, printable
 
-    value = json.dumps(json.loads(record.as_json())["value"], ensure_ascii=False)
+    value = json.dumps(json.loads(json_line(record.value)), ensure_ascii=False)
     cut = " ..." if len(value) > EXCERPT_CHARACTERS else ""
     kind = dict(record.headers).get(CE_TYPE)
     text = printable(value[:EXCERPT_CHARACTERS]) + cut

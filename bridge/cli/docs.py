@@ -42,7 +42,12 @@ def asyncapi_command(config: Path | None, title: str | None, version: str) -> No
 @config_option
 @_title
 def markdown_command(config: Path | None, title: str | None) -> None:
-    """A page for people, in Markdown, on standard output."""
+    """A page for people, in Markdown, on standard output.
+
+    \b
+    Example:
+      bridge docs markdown --config bridge.toml > topics.md
+    """
     from bridge.admin.topic_docs import topics_of
     from bridge.admin.topics_page import topics_page
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load, read
 from bridge.errors import Unavailable
@@ -14,7 +14,7 @@ from bridge.errors import Unavailable
 
 @click.command("doctor")
 @click.option("--capture", is_flag=True, help="Look at the tracking of tables only; the exit code is about that alone.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @config_option
 def doctor_command(capture: bool, as_json: bool, config: Path | None) -> int:
     """Say what is wrong with configuration, Postgres, relays, tracking, keeper, Kafka and registry, and how to mend it.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli import completion
+from bridge.cli.options import config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -19,11 +20,18 @@ if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --hel
 @click.command("erase")
 @click.argument("key")
 @click.option("--entity", "entity_type", metavar="TYPE", help="KEY is the id of a tracked row of this entity type.")
-@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Another topic that has its records.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="TOPIC",
+    shell_complete=completion.topics,
+    help="Another topic that has its records.",
+)
 @config_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def erase_command(
     key: str,
     entity_type: str | None,
@@ -39,6 +47,11 @@ def erase_command(
     application delete its own rows first. Compacted topics get a tombstone. A row of bridge.erasure is the
     certificate. It is refused, with exit code 5, while events of the key are still to be published. Should it be
     broken off, the same command goes on.
+
+    \b
+    Examples:
+      bridge erase customer-4711 --dry-run
+      bridge erase 4711 --entity shop.customer --topic crm.customer
     """
     from bridge.admin.erase import erase, look_for
     from bridge.keeping.subject import Subject

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from bridge.cli.terminal import echo, echo_document
+from bridge.cli.options import json_option
+from bridge.cli.terminal import echo, echo_json
+from bridge.errors import BridgeError
 from bridge.telemetry.address import Address, parse_address
 from bridge.telemetry.pages import HEALTH, LIVE, READY
 
@@ -16,7 +20,7 @@ PORT = 9108
 @click.argument("address", envvar="BRIDGE_HTTP", default=f"127.0.0.1:{PORT}")
 @click.option("--live", "page", flag_value=LIVE, help="Whether its threads turn.")
 @click.option("--ready", "page", flag_value=READY, help="Whether it could carry events.")
-@click.option("--json", "as_json", is_flag=True, help="The whole document.")
+@json_option
 def health_command(address: str, page: str | None, as_json: bool) -> int:
     """Ask a relay on this machine how it is; it was started with --http ADDRESS.
 
@@ -35,11 +39,11 @@ def health_command(address: str, page: str | None, as_json: bool) -> int:
     try:
         answer = ask(where, page or HEALTH, SECONDS)
     except OSError as error:
-        echo(f"no relay answers at {where}: {error.strerror or error}. It listens where bridge run --http says")
-        return 1
+        hint = "It listens where bridge run --http says"
+        raise BridgeError(f"no relay answers at {where}: {error.strerror or error}", hint=hint) from None
     text = answer.body.decode("utf-8", "replace")
     if as_json:
-        echo_document(text.rstrip("\n"))
+        echo_json(_document(text))
     else:
         echo(*(_lines(text) if page is None else text.splitlines()))
     return 0 if answer.status == HTTPStatus.OK else 1
@@ -47,10 +51,17 @@ def health_command(address: str, page: str | None, as_json: bool) -> int:
 
 def _lines(text: str) -> list[str]:
     """The verdict and what is not as it should be, a line each."""
+    document = _document(text)
+    return [document["verdict"], *(finding["text"] for finding in document["findings"])]
+
+
+def _document(text: str) -> dict[str, Any]:
     import json
 
     try:
         document = json.loads(text)
-        return [document["verdict"], *(finding["text"] for finding in document["findings"])]
-    except (ValueError, KeyError, TypeError):
-        return ["what answers there is not the health of bridge"]
+        if {"verdict", "findings"} <= document.keys():
+            return dict(document)
+    except (ValueError, AttributeError):  # another program's answer
+        pass
+    raise BridgeError("what answers there is not the health of bridge")

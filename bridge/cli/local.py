@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bridge.cli.options import json_option
 from bridge.cli.terminal import echo, echo_json, progress_console
 from bridge.errors import ConfigError, Unavailable
 
@@ -39,7 +40,12 @@ def local() -> None:
 @click.option("--only", multiple=True, type=click.Choice(_NAMES), default=_NAMES, help="Start this one; repeatable.")
 @click.option("--new-ports", is_flag=True, help="Choose other ports, where the former ones are taken.")
 def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
-    """Start the servers; what runs already is left alone."""
+    """Start the servers; what runs already is left alone.
+
+    \b
+    Example:
+      bridge local up --only postgres --only kafka
+    """
     stack = open_stack(directory)
     stack.up(progress_console(), only=only, new_ports=new_ports)
     echo(f'To use them in this shell: eval "$({_command("env", directory)})"', err=True)
@@ -49,7 +55,12 @@ def up(directory: Path, only: tuple[str, ...], new_ports: bool) -> None:
 @_directory
 @click.option("--purge", is_flag=True, help="Remove their data, too.")
 def down(directory: Path, purge: bool) -> None:
-    """Stop the servers; their data stays."""
+    """Stop the servers; their data stays.
+
+    \b
+    Example:
+      bridge local down --purge
+    """
     stack = open_stack(directory)
     if not stack.exists():
         echo(f"there are no local servers in {stack.directory}", err=True)
@@ -60,9 +71,14 @@ def down(directory: Path, purge: bool) -> None:
 
 @local.command()
 @_directory
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def status(directory: Path, as_json: bool) -> int:
-    """Show which servers run; exit 3 if one of them does not."""
+    """Show which servers run; exit 3 if one of them does not.
+
+    \b
+    Example:
+      bridge local status --json
+    """
     stack = open_stack(directory)
     servers = stack.status()
     if as_json:
@@ -77,7 +93,12 @@ def status(directory: Path, as_json: bool) -> int:
 @local.command()
 @_directory
 def env(directory: Path) -> None:
-    """Print `export` lines for the servers that run; every other command reads them."""
+    """Print `export` lines for the servers that run; every other command reads them.
+
+    \b
+    Example:
+      eval "$(bridge local env)"
+    """
     stack = open_stack(directory)
     running = {server.name: server.pid is not None for server in stack.status()}
     down = ", ".join(name for name, runs in running.items() if not runs)

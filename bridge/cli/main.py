@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 
 import click
@@ -10,11 +9,13 @@ import click
 from bridge import __version__
 from bridge.cli.archive import archive
 from bridge.cli.bench import bench
+from bridge.cli.completion import completion_command
 from bridge.cli.config import config_group
 from bridge.cli.dead import dead
 from bridge.cli.demo import demo
 from bridge.cli.docs import docs
 from bridge.cli.doctor import doctor_command
+from bridge.cli.ending import run as run_to_end
 from bridge.cli.erase import erase_command
 from bridge.cli.health import health_command
 from bridge.cli.local import local
@@ -29,12 +30,11 @@ from bridge.cli.schema import schema_group
 from bridge.cli.snapshot import snapshot_command
 from bridge.cli.status import status
 from bridge.cli.tail import tail_command
-from bridge.cli.terminal import echo, keep_standard_streams, print_tracebacks
+from bridge.cli.terminal import keep_standard_streams, print_tracebacks
 from bridge.cli.trace import trace_command
 from bridge.cli.track import track_command, tracked_command, untrack_command
 from bridge.cli.verify import verify_command
-from bridge.errors import BridgeError
-from bridge.text import place
+from bridge.cli.wait import wait_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,6 +45,7 @@ def cli() -> None:
 
 cli.add_command(archive)
 cli.add_command(bench)
+cli.add_command(completion_command)
 cli.add_command(config_group)
 cli.add_command(dead)
 cli.add_command(demo)
@@ -69,39 +70,11 @@ cli.add_command(track_command)
 cli.add_command(tracked_command)
 cli.add_command(untrack_command)
 cli.add_command(verify_command)
+cli.add_command(wait_command)
 
 
 def main() -> None:
-    """Run the command line; a BridgeError becomes one line on stderr and its exit code."""
+    """Run the command line of this process, and exit."""
     keep_standard_streams()
     print_tracebacks()
-    try:
-        code = cli.main(standalone_mode=False)
-    except BridgeError as error:
-        echo(f"bridge: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        echo("bridge: interrupted", err=True)
-        sys.exit(130)
-    except Exception as error:
-        ours = _as_ours(error)
-        echo(f"bridge: {ours}", err=True)
-        sys.exit(ours.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _as_ours(error: Exception) -> BridgeError:
-    """What a command was not prepared for: Postgres' refusal, a full disk, or a bug, whose message may hold values."""
-    import psycopg  # where something went wrong, there is time for it
-
-    from bridge.postgres.explained import as_ours
-
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
-        return BridgeError(f"the output cannot be written: {error.strerror}")
-    refused = as_ours(error) if isinstance(error, psycopg.Error) else None
-    return refused or BridgeError(
-        f"unforeseen: {place(error)}", hint="This looks like a bug of bridge: please report it"
-    )
+    sys.exit(run_to_end(cli, sys.argv[1:]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
-from bridge.cli.options import config_option
-from bridge.cli.terminal import echo, echo_json, log_to_stderr
+from bridge.cli.options import config_option, json_option
+from bridge.cli.terminal import echo, echo_json, echo_json_line, log_to_stderr
 from bridge.configuration.load import load
 from bridge.errors import BridgeError
 from bridge.keeping.keeper import JOBS, Run
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
     multiple=True,
     help="Only this one, with --once even if it is not enabled; may be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object for each run of a job, on standard output.")
+@json_option
 @config_option
 def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: Path | None) -> int:
     """Keep house: partitions, retention, archive, views, capture, clean-up, as the tables of policies say.
@@ -39,10 +40,21 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: P
     A relay does the same, unless relay.keep_house is false; one keeper at a time is at work. Without --once it goes on
     until it is stopped, and does what is due. Exit code of --once: 0 done; 1 a job failed or could not do all, or
     another keeper is at work.
+
+    \b
+    Example:
+      bridge maintain --once --job partitions --job retention
     """
     settings = load(config)
     log_to_stderr(logging.ERROR if once else logging.INFO)  # what a run did is printed
-    house = HouseKeeper(settings, own_id(), jobs=jobs, tell=lambda run: _print(run, as_json))
+
+    def tell(run: Run) -> None:
+        if as_json:
+            echo_json_line(_document(run))
+        else:
+            _print(run)
+
+    house = HouseKeeper(settings, own_id(), jobs=jobs, tell=tell)
     stop_on_signals(house.end)
     if once:
         return _once(house, as_json)
@@ -57,15 +69,18 @@ def _once(house: HouseKeeper, as_json: bool) -> int:
     runs = house.once()
     if runs is None:
         raise BridgeError("another keeper is at work", hint="A relay keeps house, or another command does; try again")
-    for run in runs:
-        _print(run, as_json)
+    if as_json:
+        echo_json([_document(run) for run in runs])
+    else:
+        for run in runs:
+            _print(run)
     return int(any(run.outcome is not Outcome.OK for run in runs))
 
 
-def _print(run: Run, as_json: bool) -> None:
-    if as_json:
-        steps = [step._asdict() for step in run.steps]
-        echo_json({"job": run.job, "outcome": run.outcome, "steps": steps})
-        return
+def _document(run: Run) -> dict[str, Any]:
+    return {"job": run.job, "outcome": run.outcome, "steps": [step._asdict() for step in run.steps]}
+
+
+def _print(run: Run) -> None:
     echo(f"{run.job}: {run.outcome}")
     echo(*(f"  {step.outcome}: {step.action} {step.target}: {step.detail}" for step in run.steps))

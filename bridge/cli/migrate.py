@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
-from bridge.cli.terminal import echo
+from bridge.cli.options import config_option, json_option
+from bridge.cli.progress import progress_bar
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres import migrate as migration
@@ -17,20 +18,34 @@ from bridge.postgres import migrate as migration
 @click.option("--dry-run", is_flag=True, help="Print the SQL, change nothing; without a database, print all of it.")
 @click.option("--engine-only", is_flag=True, help="Leave out the reference application (schema crm).")
 @config_option
+@json_option
 @click.option("--database-url", help="Which database; overrides BRIDGE_DATABASE_URL and the configuration.")
-def migrate(dry_run: bool, engine_only: bool, config: Path | None, database_url: str | None) -> None:
+def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool, database_url: str | None) -> None:
     """Create or update what bridge needs in the database.
 
     A second run does nothing. Files are applied one by one, each in its own transaction: after a failure, run it again.
+
+    \b
+    Examples:
+      bridge migrate --engine-only
+      bridge migrate --dry-run > migration.sql
     """
     url = load(config).database.url if database_url is None else database_url
     if dry_run:
-        sql = migration.render(migration.plan(url, engine_only=engine_only))
+        plan = migration.plan(url, engine_only=engine_only)
+        if as_json:
+            echo_json({"to_apply": [script.name for script in plan]})
+            return
+        sql = migration.render(plan)
         click.echo(sql, nl=False)  # noqa: TID251 - our own files, to be piped on as they are
         return
     if not url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or pass --database-url or --config")
-    names = migration.migrate(url, engine_only=engine_only)
+    with progress_bar() as progress:
+        names = migration.migrate(url, engine_only=engine_only, progress=progress)
+    if as_json:
+        echo_json({"applied": names})
+        return
     for name in names:
         echo(f"applied {name}")
     echo(f"{len(names)} files applied" if names else "the database is up to date")

@@ -9,11 +9,30 @@ from typing import Any
 
 import click
 
+from bridge.cli.envelope import Output
+
 AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)").fullmatch
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 config_option = click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), envvar="BRIDGE_CONFIG", help="bridge.toml."
+)
+
+
+def _ask_for_json(context: click.Context, _parameter: click.Parameter, given: bool) -> bool:
+    if given:
+        context.ensure_object(Output).ask(context)
+    return given
+
+
+# Eager: so that a mistake in another option is told in the envelope, too.
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    is_eager=True,
+    callback=_ask_for_json,
+    help="One JSON document on standard output.",
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bridge.admin.partitioning import forget_policy, leaving_now, set_policy
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
@@ -29,7 +29,7 @@ from bridge.postgres.migrate import require_current
 @click.option("--format", type=click.Choice(["avro", "parquet"]), help="Of cold files: at first, avro.")
 @click.option("--forget", is_flag=True, help="Do not look after it any more; all its partitions stay.")
 @click.option("--dry-run", is_flag=True, help="Do it, show what comes of it, and undo it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @config_option
 def partition_command(
     table: str,
@@ -49,6 +49,11 @@ def partition_command(
 
     TABLE is partitioned by a range of a date or a time already. What is not given stays as it was. The keeper does the
     work: in `bridge run`, or `bridge maintain`.
+
+    \b
+    Examples:
+      bridge partition shop.visit --every month --keep-for '1 year' --dry-run
+      bridge partition bridge.history --keep-for '2 years' --expiry files --to s3://cold/bridge
     """
     wanted = {
         "by": by, "every": every, "ahead": ahead, "keep_for": keep_for, "expiry": expiry, "location": location,
@@ -60,7 +65,11 @@ def partition_command(
         require_current(conn)
         with conn.transaction(force_rollback=dry_run):
             if forget:
-                echo(f"The keeper lets {forget_policy(conn, table)} be; its partitions stay.")
+                forgotten = forget_policy(conn, table)
+                if as_json:
+                    echo_json({"forgotten": forgotten})
+                else:
+                    echo(f"The keeper lets {forgotten} be; its partitions stay.")
                 return
             policy = set_policy(conn, table, wanted)
             leaving = leaving_now(conn, policy)

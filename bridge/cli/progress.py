@@ -1,30 +1,48 @@
-"""How far a long command is: a bar with the time that is left, on standard error, and only on a terminal."""
+"""How far a long command is, on standard error: a bar with the time that is left on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
-from bridge.cli.terminal import PlainConsole
+from bridge.cli.terminal import PlainConsole, echo
+from bridge.progress import Progress
+from bridge.text import printable
+
+SECONDS = 10.0  # between two lines, and before the first
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Gives what is to be told: what is being done, how much of it is, and of how much (None: not known).
-
-    What comes next has a bar of its own. All bars are gone at the end.
-    """
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+def progress_bar() -> Iterator[Progress]:
+    """Gives what is to be told. What comes next has a bar of its own. All bars are gone at the end."""
     console = PlainConsole(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bars:
+    if not sys.stderr.isatty() or console.is_dumb_terminal:
+        yield _Lines()
+        return
+    what = TextColumn("{task.description}", markup=False)
+    with Bars(what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True) as bars:
         tasks = {}
 
         def tell(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
+                tasks[what] = bars.add_task(printable(what), total=total)
             bars.update(tasks[what], completed=done, total=total)
 
         yield tell
+
+
+class _Lines:
+    """A line now and then, for a log."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + SECONDS
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        if time.monotonic() >= self._next:
+            echo(f"{what}: {done:,}" if total is None else f"{what}: {done:,} of {total:,}", err=True)
+            self._next = time.monotonic() + SECONDS

@@ -22,7 +22,8 @@ from bridge.admin.replay import (
     routes_of,
 )
 from bridge.admin.replay_run import carry_out
-from bridge.cli.options import Since, config_option, plain_text
+from bridge.cli import completion
+from bridge.cli.options import Since, config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -39,6 +40,7 @@ from bridge.settings import Settings
     "--type",
     "types",
     metavar="TYPE",
+    shell_complete=completion.event_types,
     help="Only events of this type; may be repeated.",
     multiple=True,
     callback=plain_text,
@@ -50,6 +52,7 @@ from bridge.settings import Settings
     "--topic",
     "topics",
     metavar="TOPIC",
+    shell_complete=completion.topics,
     help="Only what goes to this topic; may be repeated.",
     multiple=True,
     callback=plain_text,
@@ -64,7 +67,7 @@ from bridge.settings import Settings
 @click.option("--resume", type=click.IntRange(min=1), metavar="NUMBER", help="Go on with a replay that is unfinished.")
 @click.option("--dry-run", is_flag=True, help="Count the events, and publish nothing.")
 @click.option("--list", "list_", is_flag=True, help="Show the replays that there are.")
-@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object a line on standard output.")
+@json_option
 @config_option
 def replay_command(
     since: datetime | timedelta | None,
@@ -84,18 +87,23 @@ def replay_command(
     Only what was published before. A replayed event is the same event: consumers that know it by its ce_id skip it,
     unless they look for the header. Beside writers, and new events do not wait for it. Whatever ends the command,
     --resume goes on from where it was.
+
+    \b
+    Examples:
+      bridge replay --from 2d --type order.paid --dry-run
+      bridge replay --resume 3
     """
     if list_ + (since is not None) + (resume is not None) != 1 or (since is None and until is not None):
         raise click.UsageError("give --from and perhaps --to, or --resume, or --list")
-    if (resume is not None and (types or keys or topics or dry_run)) or (as_json and not list_):
-        raise click.UsageError("--json goes with --list" if as_json else "what is resumed is as it was begun")
+    if resume is not None and (types or keys or topics or dry_run):
+        raise click.UsageError("what is resumed is as it was begun")
     settings = load_routed(config)
     with _database(settings) as conn:
         if list_:
             _show(list_replays(conn), as_json=as_json)
             return
         if resume is not None:
-            _publish(conn, settings, find_replay(conn, resume), max_open)
+            _publish(conn, settings, find_replay(conn, resume), max_open, as_json=as_json)
             return
         wanted = Wanted(_moment(since), _moment(until or timedelta()), types, keys, topics)
         if wanted.since >= wanted.until:
@@ -103,9 +111,12 @@ def replay_command(
         routes = routes_of(settings, topics)
         _tell_departed(find_departed(conn, wanted.since, wanted.until))
         if not dry_run:
-            _publish(conn, settings, begin_replay(conn, wanted), max_open)
+            _publish(conn, settings, begin_replay(conn, wanted), max_open, as_json=as_json)
             return
         counted = count_wanted(conn, wanted, routes)
+        if as_json:
+            echo_json(counted._asdict())
+            return
         echo(f"{counted.events:,} events would be published once more")
         echo(f"  {counted.unpublished:,} were not published before: pending, or dead")
         echo(f"  {counted.being_replayed:,} are being replayed already")
@@ -113,7 +124,7 @@ def replay_command(
         echo("Dry run: nothing was published.")
 
 
-def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_open: int) -> None:
+def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_open: int, *, as_json: bool) -> None:
     echo(f"Replay {replay.id}; if this ends early: bridge replay --resume {replay.id}", err=True)
     waits_for, parked, passed = None, replay.events_parked, replay.events_passed
     with progress_bar() as tell:
@@ -123,6 +134,9 @@ def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_o
             if now.waits_for and not waits_for:
                 echo(f"Waits: {now.waits_for}", err=True)
             waits_for = now.waits_for
+    if as_json:
+        echo_json({"id": replay.id, "events_parked": parked, "events_passed": passed})
+        return
     echo(f"{parked:,} events were handed to the relay, which publishes them with bridge_replayed: {replay.id}")
     if passed:
         echo(f"{passed:,} were passed: not published before, being replayed already, erased, or without a route")
@@ -142,10 +156,10 @@ def _tell_departed(departed: list[Departed]) -> None:
 
 
 def _show(replays: list[Replay], *, as_json: bool) -> None:
+    if as_json:
+        echo_json(replays)
+        return
     for found in replays:
-        if as_json:
-            echo_json(found)
-            continue
         begun, since, until = (
             time.isoformat(sep=" ", timespec="seconds") for time in (found.started_at, found.since, found.until)
         )
@@ -155,7 +169,7 @@ def _show(replays: list[Replay], *, as_json: bool) -> None:
             f" {found.events_passed:,} passed,"
             f" by {found.started_by} since {begun}"
         )
-    if not replays and not as_json:
+    if not replays:
         echo("There are no replays.", err=True)
 
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import click
 
-from bridge.cli.options import config_option, plain_text
+from bridge.cli import completion
+from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import read
 from bridge.errors import ConfigError
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 @click.command("route")
 @config_option
-@click.argument("name", metavar="EVENT_TYPE|TABLE|EVENT_ID", callback=plain_text)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.argument("name", metavar="EVENT_TYPE|TABLE|EVENT_ID", callback=plain_text, shell_complete=completion.routed)
+@json_option
 def route_command(config: Path | None, name: str, as_json: bool) -> None:
     """Show which route events of a type take, or changes of a tracked table, or one event; and why that one.
 

@@ -38,6 +38,11 @@ def run(
 
     SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0, or with 5 where a shard was
     stopped or meets a bug. Start as many as you like, on as many machines: they share the shards out.
+
+    \b
+    Examples:
+      bridge run --config bridge.toml --workers 2
+      bridge run --config bridge.toml --until-empty
     """
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     if not verbose:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo, echo_json
 from bridge.errors import BridgeError
@@ -14,7 +14,6 @@ from bridge.errors import BridgeError
 set_levels_option = click.option(
     "--set-levels", is_flag=True, help="Set registry.compatibility on subjects that have another level, too."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 @click.command("plan")
@@ -26,6 +25,10 @@ def schema_plan_command(config: Path | None, set_levels: bool, as_json: bool) ->
 
     Asks the registry's own check, too, and changes nothing. Exit code 0: it can be applied; 1: something is not
     compatible; 3: the registry cannot be reached; 4: a file or the configuration is wrong.
+
+    \b
+    Example:
+      bridge schema plan --config bridge.toml
     """
     from bridge.admin.schema_plan import Planner
 
@@ -45,6 +48,10 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
     """Register what is new, and set the levels of new subjects, if nothing at all is refused.
 
     Again, it does nothing. Where the registry goes away half-way it says what was done, and the next time it goes on.
+
+    \b
+    Example:
+      bridge schema apply --config bridge.toml --json
     """
     from bridge.admin.schema_apply import apply_plan
     from bridge.admin.schema_plan import Planner
@@ -53,7 +60,7 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
     plan = planner.plan()
     if plan.exit_code:
         if as_json:
-            echo_json(plan.as_json() | {"command": "schema apply", "done": []})
+            echo_json(plan.as_json() | {"done": []})
         else:
             echo(*plan.lines)
         return plan.exit_code
@@ -68,7 +75,7 @@ def schema_apply_command(config: Path | None, set_levels: bool, as_json: bool) -
         raise
     finally:
         if as_json:
-            echo_json(plan.as_json() | {"command": "schema apply", "done": done})
+            echo_json(plan.as_json() | {"done": done})
     if not done and not as_json:
         echo(*plan.lines)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo, echo_document, echo_json
 from bridge.configuration.load import Configuration
@@ -36,32 +36,43 @@ against_option = click.option(
     help="A directory of schemas, or a git revision.  [default: the registry]",
 )
 @level_option
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "github", "junit"]), default="text", show_default=True
-)
-def schema_check_command(config: Path | None, against: str | None, level: str | None, form: str) -> int:
+@click.option("--format", "form", type=click.Choice(["text", "github", "junit"]), default="text", show_default=True)
+@json_option
+def schema_check_command(config: Path | None, against: str | None, level: str | None, form: str, as_json: bool) -> int:
     """Say what the schemas would break, where, by which rule, and how to mend it; routes and files are checked, too.
 
     With --against it reaches no server. A schema's meaning is compared, not its text, and a new subject is no error.
     Exit code 0: compatible; 1: not; 3: the registry cannot be reached; 4: a file or the configuration is wrong.
+
+    \b
+    Example:
+      bridge schema check --config bridge.toml --against origin/main --format github
     """
     from bridge.admin.schema_check import check_schemas
     from bridge.admin.schema_formats import FORMATS
+    from bridge.admin.schema_formats import as_json as document_of
 
     configuration = read_schemas(config, registry=against is None)
     report = check_schemas(configuration, _former(against, configuration), level)
-    echo_document(FORMATS[form](report))
+    if as_json:
+        echo_json(document_of(report))
+    else:
+        echo_document(FORMATS[form](report))
     return report.exit_code
 
 
 @click.command("diff")
 @config_option
 @against_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def schema_diff_command(config: Path | None, against: str | None, as_json: bool) -> int:
     """Show what differs between the schemas and the registry, or a revision or directory, in what they mean.
 
     `#` marks what differs in documentation alone. Exit code 0: nothing differs; 1: something does.
+
+    \b
+    Example:
+      bridge schema diff --config bridge.toml --against main
     """
     from bridge.admin.schema_diff import diff_schemas
 
@@ -70,7 +81,7 @@ def schema_diff_command(config: Path | None, against: str | None, as_json: bool)
     found = list(diff_schemas(configuration, _former(against, configuration)))
     if as_json:
         subjects = [{**vars(one), "changes": [vars(change) for change in one.changes]} for one in found]
-        echo_json({"version": 1, "command": "schema diff", "subjects": subjects})
+        echo_json({"subjects": subjects})
     else:
         echo(*(line for one in found for line in one.lines))
     return 1 if found else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -9,8 +10,9 @@ import click
 from bridge.admin.avro_names import is_name
 from bridge.admin.generate import generate, route_text, routed_file, write_schema
 from bridge.admin.typed_schema import Wishes
-from bridge.cli.options import config_option, plain_text
-from bridge.cli.terminal import echo
+from bridge.cli import completion
+from bridge.cli.options import config_option, json_option, plain_text
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.encoding.avro.library import SUFFIX
 from bridge.postgres.connection import connect
@@ -18,7 +20,7 @@ from bridge.postgres.migrate import require_current
 
 
 @click.command("generate")
-@click.argument("table", callback=plain_text)
+@click.argument("table", callback=plain_text, shell_complete=completion.tables)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write this file, <subject>.avsc."
 )
@@ -28,6 +30,7 @@ from bridge.postgres.migrate import require_current
     "--text", metavar="COLUMN", multiple=True, callback=plain_text, help="A column that is to be text, whatever it is."
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where the file is not what the table is now.")
+@json_option
 @config_option
 def schema_generate_command(
     table: str,
@@ -36,6 +39,7 @@ def schema_generate_command(
     name: str | None,
     text: tuple[str, ...],
     check: bool,
+    as_json: bool,
     config: Path | None,
 ) -> int:
     """Write the Avro schema of TABLE's changes, with its columns' types; without --out it is printed.
@@ -44,6 +48,11 @@ def schema_generate_command(
     already, the schema reads what was written with it, and what it was made with (--after-only, --name, --text) stays.
     --check without --out is about the file of the table's route. Exit code 4: there can be no such schema, for a
     column's type became another.
+
+    \b
+    Examples:
+      bridge schema generate shop.orders --out schemas/shop.orders-value.avsc
+      bridge schema generate shop.orders --check --config bridge.toml
     """
     if out is not None and out.suffix != SUFFIX:
         raise click.BadParameter(f"{out}: a schema's file is called <subject>{SUFFIX}", param_hint="--out")
@@ -55,6 +64,10 @@ def schema_generate_command(
         if check and out is None:
             out = routed_file(conn, table, settings)
         found = generate(conn, table, Wishes(name, after_only, text), out)
+    if as_json and (check or out is None):
+        told = {"differences": found.differences} if check else {"schema": json.loads(found.text)}
+        echo_json({"file": out and str(out), "is_tracked": found.is_tracked, **told})
+        return 1 if check and found.differences else 0
     if check:
         echo(*(f"{out}: {difference}" for difference in found.differences))
         return 1 if found.differences else 0

@@ -11,19 +11,19 @@ import psycopg
 
 from bridge.admin.snapshot import Snapshot, begin_snapshot, count_wanted, list_snapshots
 from bridge.admin.snapshot_run import Limits, carry_out
-from bridge.cli.options import config_option, plain_text
+from bridge.cli import completion
+from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
-from bridge.text import printable
 
 SHOWN = 200  # characters of a condition in text; JSON has it whole
 
 
 @click.command("snapshot")
-@click.argument("table", required=False, callback=plain_text)
+@click.argument("table", required=False, callback=plain_text, shell_complete=completion.tables)
 @click.option("--where", metavar="SQL", callback=plain_text, help="Only rows for which this holds; run as your role.")
 @click.option("--rows-per-second", type=click.IntRange(min=0), default=5000, show_default=True, help="0: no limit.")
 @click.option(
@@ -37,7 +37,7 @@ SHOWN = 200  # characters of a condition in text; JSON has it whole
 @click.option("--restart", is_flag=True, help="Give up what is unfinished, and begin with the first row.")
 @click.option("--dry-run", is_flag=True, help="Count the rows, and publish nothing.")
 @click.option("--list", "list_", is_flag=True, help="Show the snapshots of TABLE, or of all tables.")
-@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object a line on standard output.")
+@json_option
 @config_option
 def snapshot_command(
     table: str | None,
@@ -55,9 +55,14 @@ def snapshot_command(
 
     Beside writers: a consumer never gets an older state of a row after a newer one. Whatever ends the command, the same
     again goes on from where it was. Exit code 3: rows are locked for longer than --wait-seconds.
+
+    \b
+    Examples:
+      bridge snapshot shop.orders --where 'total > 100' --dry-run
+      bridge snapshot --list
     """
-    if (table is None and not list_) or (as_json and not list_):
-        raise click.UsageError("name a table, or --list" if table is None else "--json goes with --list")
+    if table is None and not list_:
+        raise click.UsageError("name a table, or --list")
     if where is not None and not where.strip():  # an empty variable of a shell is no wish for all rows
         raise click.BadParameter("is empty; leave it out for all rows", param_hint="--where")
     with _database(config) as conn:
@@ -65,15 +70,24 @@ def snapshot_command(
             _show(list_snapshots(conn, table), as_json=as_json)
         elif table is not None and dry_run:
             source, count = count_wanted(conn, table, where)
+            if as_json:
+                echo_json({"relation": source.source.removeprefix("only "), "name": source.name, "rows": count})
+                return
             echo(f"{count:,} rows of {source.source.removeprefix('only ')} would be published as {source.name}")
             echo("Dry run: nothing was published.")
         elif table is not None:
             limits = Limits(rows_per_second or None, max_pending, wait_seconds)
-            publish_rows(conn, table, where, limits, restart=restart)
+            publish_rows(conn, table, where, limits, restart=restart, as_json=as_json)
 
 
 def publish_rows(
-    conn: psycopg.Connection, table: str, where: str | None, limits: Limits, *, restart: bool = False
+    conn: psycopg.Connection,
+    table: str,
+    where: str | None,
+    limits: Limits,
+    *,
+    restart: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Carry a snapshot out to its end, and show how far it is. Raises as `begin_snapshot` and `carry_out` do."""
     snapshot, named = begin_snapshot(conn, table, where, restart=restart)
@@ -84,18 +98,21 @@ def publish_rows(
         for now in carry_out(conn, snapshot, named, limits):
             written = now.rows_written
             total = max(snapshot.rows_guessed or 0, now.rows_read) or None
-            tell(printable(snapshot.relation), now.rows_read, now.rows_read if now.is_finished else total)
+            tell(snapshot.relation, now.rows_read, now.rows_read if now.is_finished else total)
             if now.waits_for and not waits_for:
                 echo(f"Waits: {now.waits_for}", err=True)
             waits_for = now.waits_for
+    if as_json:
+        echo_json({"id": snapshot.id, "relation": snapshot.relation, "name": snapshot.name, "rows_written": written})
+        return
     echo(f"{written:,} rows of {snapshot.relation} were recorded as {snapshot.name}, and the relay publishes them")
 
 
 def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
+    if as_json:
+        echo_json(snapshots)
+        return
     for found in snapshots:
-        if as_json:
-            echo_json(found)
-            continue
         begun = found.started_at.isoformat(sep=" ", timespec="seconds")
         of = f" of about {found.rows_guessed:,}" if found.rows_guessed and found.state == "unfinished" else ""
         echo(
@@ -107,7 +124,7 @@ def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
             echo(f"    where {found.condition[:SHOWN]}{cut}")
         if found.state == "unfinished" and not found.is_as_tracked:
             echo("    It cannot go on: its table is not tracked as it was")
-    if not snapshots and not as_json:
+    if not snapshots:
         echo("There are no snapshots.", err=True)
 
 

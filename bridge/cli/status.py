@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from bridge.admin.status import MOST, ShardStatus, Status, Wait, read_status
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import PlainConsole, echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
@@ -20,13 +20,17 @@ from bridge.postgres.migrate import require_current
 
 @click.command()
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def status(config: Path | None, as_json: bool) -> int:
     """Show shards, leases, pending events, totals, and what waits for what; works when no relay runs.
 
     Exit code 0: nothing needs a person. 5: something does (a stopped shard, dead events that hold their keys, a held
     topic, a server that refuses, a failure nobody foresaw, a job of the keeper that fails or that nobody does).
     3: a relay waits for a server that is away.
+
+    \b
+    Example:
+      bridge status --json
     """
     with connect(load(config).database.url) as conn:
         require_current(conn)

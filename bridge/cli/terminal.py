@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from bridge.cli.envelope import Output
 from bridge.text import json_line, printable
 
 
@@ -26,8 +27,20 @@ def echo(*lines: str, err: bool = False) -> None:
 
 
 def echo_json(document: Any) -> None:
-    """Print a document on one line of ASCII."""
-    click.echo(json_line(document))
+    """Print a command's one document, at its end, in an envelope that has the error, too, if one ends it."""
+    context = click.get_current_context()
+    context.ensure_object(Output).hold(context, document)
+
+
+def echo_json_line(document: Any) -> None:
+    """Print one document of many, now, in an envelope of its own: for what has no end, or should not be kept."""
+    context = click.get_current_context()
+    echo_envelope(context.ensure_object(Output).line(context, document))
+
+
+def echo_envelope(envelope: dict[str, Any]) -> None:
+    """Print an envelope on one line of ASCII."""
+    click.echo(json_line(envelope))
 
 
 def echo_document(text: str) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import click
 
-from bridge.cli.options import config_option, plain_text
+from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 
@@ -25,7 +25,7 @@ SHOWN = 200  # characters of a key in text; JSON has it whole
 @click.option("--last", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many of a key.")
 @click.option("--topic", callback=plain_text, help="Look in this topic; with --key, only events that go to it.")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def trace_command(
     event_id: UUID | None, key: str | None, last: int, topic: str | None, config: Path | None, as_json: bool
 ) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +15,8 @@ import psycopg
 
 from bridge.admin.snapshot_run import Limits
 from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, has_rows, list_tracked, track, untrack
-from bridge.cli.options import config_option, plain_text
+from bridge.cli import completion
+from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.snapshot import publish_rows
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
@@ -86,6 +88,11 @@ def track_command(
 
     TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; columns just as they are called. Of a table that is
     tracked already, what is not given stays as it was. Exit code 3: others keep the table locked, and are named.
+
+    \b
+    Examples:
+      bridge track shop.orders --mask email --snapshot
+      bridge track shop.lines --event-key 'order:{order_id}' --dry-run
     """
     wanted = Wanted(
         name,
@@ -114,13 +121,17 @@ def track_command(
 
 
 @click.command("untrack")
-@click.argument("table", callback=plain_text)
+@click.argument("table", callback=plain_text, shell_complete=completion.tables)
 @_wait
 @config_option
 def untrack_command(table: str, wait_seconds: float, config: Path | None) -> None:
     """Stop recording the changes of TABLE, which may be gone already; what was recorded stays.
 
     Exit code 3: others keep the table locked, and are named.
+
+    \b
+    Example:
+      bridge untrack shop.orders
     """
     with _database(config, "bridge untrack") as conn:
         name, former = untrack(conn, table, wait_seconds)
@@ -135,18 +146,22 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
 
 @click.command("tracked")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@json_option
 def tracked_command(config: Path | None, as_json: bool) -> None:
-    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them."""
+    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them.
+
+    \b
+    Example:
+      bridge tracked --json
+    """
     with _database(config, "bridge tracked") as conn:
         tables, findings = list_tracked(conn), tracking_report(conn)
-    for table in tables:
-        problems = sum(finding.is_problem for finding in findings if finding.name == table.name)
-        if as_json:
-            echo_json({**asdict(table), "problems": problems})
-        else:
-            echo(_in_a_line(table, problems))
-    if not tables and not as_json:
+    problems = Counter(finding.name for finding in findings if finding.is_problem)
+    if as_json:
+        echo_json([{**asdict(table), "problems": problems[table.name]} for table in tables])
+        return
+    echo(*(_in_a_line(table, problems[table.name]) for table in tables))
+    if not tables:
         echo("No table is tracked.", err=True)
 
 

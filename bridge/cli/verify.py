@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.options import Since, config_option
+from bridge.cli import completion
+from bridge.cli.options import Since, config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.cli.verify_capture import verify_tables
@@ -39,12 +40,19 @@ class Past(Since):
 
 
 @click.command("verify")
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=completion.tables)
 @click.option("--capture", is_flag=True, help="Compare tracked tables, or those named, with their recorded changes.")
 @click.option("--since", type=Past(), help="Only events since then: 2026-03-01T12:00Z, 6h, 2d.")
-@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only events of this topic; may be repeated.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="TOPIC",
+    help="Only events of this topic; may be repeated.",
+    shell_complete=completion.topics,
+)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@json_option
 def verify_command(
     tables: tuple[str, ...],
     capture: bool,
@@ -59,6 +67,11 @@ def verify_command(
     retention has taken on one side is counted as not judged. A --topic that no route names is looked in as well. With
     --capture it compares tracked tables with their events instead, in one snapshot, and needs no Kafka. Exit code 0
     only if nothing differs in what can be judged, else 6.
+
+    \b
+    Examples:
+      bridge verify --since 6h --topic shop.order
+      bridge verify --capture shop.orders
     """
     if capture:
         if since or topics:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Collection
 
 from bridge.admin.verify_capture import KINDS, CaptureVerdict, TableVerdict, verify_capture
+from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.errors import VerificationFailed
 from bridge.settings import Settings
 
-PROGRESS_SECONDS = 1.0
 REASONS = {
     "left": "whose events may have left with a partition of the history",
     "erased": "whose last event bridge erase has emptied",
@@ -22,7 +20,8 @@ SHOWN = 200  # characters of a key in text; JSON has it whole
 
 def verify_tables(settings: Settings, names: Collection[str], *, as_json: bool) -> None:
     """Compare and print. Raises VerificationFailed where anything differs, and as `verify_capture` does."""
-    verdict = verify_capture(settings, names, _Progress())
+    with progress_bar() as progress:
+        verdict = verify_capture(settings, names, progress)
     if as_json:
         echo_json({"tables": verdict.tables, "passed": verdict.passed, "seconds": verdict.seconds})
     else:
@@ -30,18 +29,6 @@ def verify_tables(settings: Settings, names: Collection[str], *, as_json: bool) 
     if not verdict.passed:
         found = "; ".join(_summary(table) for table in verdict.tables if not table.passed)
         raise VerificationFailed(f"tracked tables differ from their events: {found}")
-
-
-class _Progress:
-    """Says on a terminal now and then how far it is."""
-
-    def __init__(self) -> None:
-        self._next = time.monotonic() + PROGRESS_SECONDS if sys.stderr.isatty() else float("inf")
-
-    def __call__(self, relation: str, keys: int) -> None:
-        if time.monotonic() >= self._next:
-            echo(f"{relation}: {keys:,} keys compared", err=True)
-            self._next = time.monotonic() + PROGRESS_SECONDS
 
 
 def _described(verdict: CaptureVerdict) -> list[str]:

@@ -16,6 +16,7 @@ from bridge.postgres.connection import connect
 from bridge.postgres.dependents import refuse_dependents
 from bridge.postgres.queries import query
 from bridge.postgres.script import Script, scripts
+from bridge.progress import Progress, silent
 
 OLDEST_POSTGRES = 15
 
@@ -25,7 +26,7 @@ PARTITIONS = query("ensure_partitions").rstrip()
 Applied = Mapping[tuple[str, str], str]
 
 
-def migrate(url: str, *, engine_only: bool = False) -> list[str]:
+def migrate(url: str, *, engine_only: bool = False, progress: Progress = silent) -> list[str]:
     """Apply what is missing and return its names, in order; then see to it that table partitions exist.
 
     Two at once are safe: the second waits, and finds nothing to do. After a failure or a kill the next run goes on
@@ -38,8 +39,9 @@ def migrate(url: str, *, engine_only: bool = False) -> list[str]:
             conn.execute(SESSION)
             todo = pending(scripts(engine_only=engine_only), applied(conn))
             refuse_dependents(conn, todo)  # or what comes before that file would be applied, and it not
-            for script in todo:
+            for number, script in enumerate(todo, 1):
                 _apply(conn, script)
+                progress("files", number, len(todo))
             conn.execute(PARTITIONS)
         except psycopg.Error as error:
             raise _explained(error, "the database", conn) from error

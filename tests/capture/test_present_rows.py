@@ -42,7 +42,7 @@ def reads(db: Db, entity_type: str = "t") -> list[str]:
 
 
 def verified(url: str, *names: str) -> bool:
-    return verify_capture(Settings(database=DatabaseSettings(url=url)), names, lambda _relation, _keys: None).passed
+    return verify_capture(Settings(database=DatabaseSettings(url=url)), names).passed
 
 
 def snapshots(url: str) -> list[Snapshot]:

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from at_length import at_length
+from fix_command import data_of
 from fix_relay import Site, eventually, is_stopped
 
 from bridge.failpoint import NAMES
@@ -52,7 +53,7 @@ def test_killed_at_while_it_parks_and_releases(site: Site, name: str) -> None:
     assert first.wait(60) == -signal.SIGKILL, site.log(first)
     second = site.start("--until-empty")
     assert second.wait(60) == 5, site.log(second)
-    assert len(site.bridge("dead", "list", "--json").stdout.splitlines()) == 20
+    assert len(data_of(site.bridge("dead", "list", "--json").stdout)) == 20
     assert site.pending() == 20 * (BEHIND - 1)
     assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     third = site.start(failpoint=f"{name}:kill@{4 if name in ('flushed', 'claiming') else 2}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from fix_command import data_of
 from fix_relay import Site, eventually
 
 QUICK = "batch_rows = 100"
@@ -111,7 +110,7 @@ def test_with_events_in_flight_and_pending_and_dead(site: Site) -> None:
     assert site.bridge("recover", "--yes").returncode == 0
     relay = site.start("--until-empty")
     assert relay.wait(60) == 5, site.log(relay)
-    (dead,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
+    (dead,) = data_of(site.bridge("dead", "list", "--json").stdout)
     site.written.discard(dead["event_id"])
     assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
     site.drain()

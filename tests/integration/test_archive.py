@@ -13,6 +13,7 @@ import orjson
 import psycopg
 import pytest
 from fix_archive import Shelf, bridge, done, in_binary, plain
+from fix_command import data_of
 from fix_database import unstamped
 from hostile_table import hostile
 from psycopg import errors
@@ -163,7 +164,7 @@ def test_what_retention_takes_out_by_its_policy(shelf: Shelf) -> None:
     assert [step for run in runs for step in run.steps if step.outcome is not Outcome.OK] == []
     shelf.keep_well()  # whichever of the two came first
     assert not shelf.exists("public.reading_old")
-    (known,) = [json.loads(line) for line in done(shelf, "list", "--json").splitlines()]
+    (known,) = data_of(done(shelf, "list", "--json"))
     assert (known["parent"], known["state"], known["rows"]) == ("public.reading", "dropped", 100)
     assert known["range_from"].startswith("2020-01-01")
     done(shelf, "restore", str(known["id"]))
@@ -174,9 +175,9 @@ def test_list(shelf: Shelf) -> None:
     assert "Nothing" in bridge(shelf, "list").stderr
     plain(shelf, "public.leaf")
     id = shelf.retire("public.leaf")
-    assert json.loads(done(shelf, "list", "--json"))["state"] == "detached"
+    assert data_of(done(shelf, "list", "--json"))[0]["state"] == "detached"
     shelf.keep_well()
-    known = json.loads(done(shelf, "list", "--json"))
+    (known,) = data_of(done(shelf, "list", "--json"))
     assert (known["id"], known["state"], known["rows"], known["files"]) == (id, "dropped", 10, 1)
     assert "public.leaf  dropped, 10 rows, 1 files" in done(shelf, "list")
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from at_length import at_length
+from fix_command import data_of
 from fix_relay import Site, eventually
 
 QUICK = "batch_rows = 4"
@@ -33,7 +34,7 @@ def dead_ones(site: Site) -> int:
 
 
 def status(site: Site) -> dict[str, Any]:
-    return dict(json.loads(site.bridge("status", "--json").stdout))
+    return dict(data_of(site.bridge("status", "--json").stdout))
 
 
 def drain_held(site: Site) -> str:
@@ -58,7 +59,7 @@ def test_later_events_of_the_key_wait_until_it_is_retried(site: Site, gap: int) 
     assert "2 events wait behind dead events of their keys" in drain_held(site)
     assert published(site, "k") == [first]
     assert site.pending() == 2
-    (listed,) = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
+    (listed,) = data_of(site.bridge("dead", "list", "--json").stdout)
     assert (listed["event_id"], listed["event_key"], listed["waits_behind"]) == (dead, "k", "key")
     retry_with_number(site, dead)
     site.drain()
@@ -277,7 +278,7 @@ def test_text_of_writers_cannot_steer_a_terminal(site: Site) -> None:
         assert text.replace("\n", "").isprintable()
         assert "\nforged" not in text
     assert r"\x1b[2J\u202e\x0aforged [red]\x9b" in said[0].stdout
-    assert json.loads(said[1].stdout)["event_type"] == evil
+    assert data_of(said[1].stdout)[0]["event_type"] == evil
 
 
 @pytest.mark.relay(QUICK, 'on_dead = "stop"')

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from fix_command import data_of
 from fix_relay import Site, eventually
 
 PARK = """
@@ -40,13 +41,13 @@ def park(site: Site, count: int) -> None:
 def listed(site: Site, *arguments: str) -> list[dict[str, Any]]:
     done = site.bridge("dead", "list", "--json", "--limit", "100000", *arguments)
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return list(data_of(done.stdout))
 
 
 def answer(site: Site, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = site.bridge("dead", *arguments, "--json")
     assert done.returncode == code, done.stderr
-    return dict(json.loads(done.stdout))
+    return dict(data_of(done.stdout))
 
 
 def drained(site: Site) -> None:
@@ -84,7 +85,7 @@ def test_what_is_decided_is_shown_before_and_kept_after(site: Site) -> None:
     done = answer(site, "skip", named, unknown, "--reason", "given up", code=1)
     assert (done["decided"], done["unknown"]) == (1, [unknown])
     assert len(listed(site)) == 9
-    kept = [json.loads(line) for line in site.bridge("dead", "list", "--decided", "--json").stdout.splitlines()]
+    kept = data_of(site.bridge("dead", "list", "--decided", "--json").stdout)
     assert [(row["decision"], row["why"]) for row in kept] == [("skipped", "given up")] + [("retried", "mended")] * 10
     assert kept[0]["event_id"] == named
     assert {row["os_user"] for row in kept} == {getpass.getuser()}

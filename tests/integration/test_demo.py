@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from fix_command import data_of
 from fix_relay import eventually
 
 from bridge.local.stack import Endpoints
@@ -115,8 +115,7 @@ def wait_for(lines: Queue[str], wanted: Callable[[str], bool]) -> None:
 def test_every_event_arrives_once_and_a_second_run_counts_its_own(demo: Demo, unique: str) -> None:
     first = demo.run("--events", "600", "--json")
     assert first.returncode == 0, first.stderr
-    (line,) = first.stdout.splitlines()
-    result = json.loads(line)
+    result = data_of(first.stdout)
     assert {name: result[name] for name in ZEROS} == dict.fromkeys(ZEROS, 0)
     assert result["published"] == result["written"] >= 600
     assert result["written"] == demo.scalar(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from confluent_kafka.admin import (
     ConfigResource,
     ResourceType,
 )
-from fix_command import Run
+from fix_command import Run, data_of
 from fix_relay import Site, eventually
 from psycopg.conninfo import make_conninfo
 from reaction import publish
@@ -34,7 +33,7 @@ def examine(site: Site, run: Run) -> Examine:
         done = run("doctor", "--json", "--config", str(site.config))
         assert done.code == code, done
         assert CANARY not in done.out + done.err
-        document = json.loads(done.out)
+        document = data_of(done.out)
         bad = [check for check in document["checks"] if check["level"] != "ok"]
         assert all(check["mend"] for check in bad if check["level"] == "problem" and check["name"] != "relays server")
         return {

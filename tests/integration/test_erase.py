@@ -12,6 +12,7 @@ import fastavro
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
+from fix_command import data_of
 from fix_relay import Site, open_site
 
 from bridge.cli.verify_capture import REASONS as NOT_JUDGED
@@ -193,7 +194,7 @@ def test_a_dry_run_and_a_no_change_nothing(site: Site) -> None:
     assert dry.returncode == 0
     assert "3 rows of bridge.outbox" in dry.stdout
     assert f"a tombstone to {site.topics[0]}" in dry.stdout
-    assert json.loads(site.bridge("erase", "person-1", "--dry-run", "--json").stdout)["pending"] == {}
+    assert data_of(site.bridge("erase", "person-1", "--dry-run", "--json").stdout)["pending"] == {}
     assert site.bridge("erase", "person-1", answer="n\n").returncode == 130
     assert site.scalar("select count(*) from bridge.erasure") == 0
     assert found_in(site, NAME)
@@ -242,7 +243,7 @@ def test_a_row_that_is_still_there_is_not_judged(site: Site) -> None:
     assert site.bridge("erase", "1", "--entity", "person", "--yes").returncode == 0
     verified = site.bridge("verify", "--capture", "--json")
     assert verified.returncode == 0, verified.stdout
-    (person,) = [t for t in json.loads(verified.stdout)["tables"] if t["name"] == "person"]
+    (person,) = [t for t in data_of(verified.stdout)["tables"] if t["name"] == "person"]
     assert person["not_judged"] == {"erased": 1}
     assert "erased" in NOT_JUDGED
     with site.connect() as db:
@@ -311,7 +312,7 @@ def test_cold_files_are_written_anew(site: Site, tmp_path: Path, failpoint: str 
     manifest = read_manifest(site.scalar("select location from bridge.retired_partition where id = %s", id))
     assert manifest.rows == before
     assert manifest.replaces is not None
-    assert manifest.replaces["erasure"] == json.loads(done.stdout)["id"]
+    assert manifest.replaces["erasure"] == data_of(done.stdout)["id"]
     assert files & set(map(Path, (file.path.removeprefix("file://") for file in manifest.files)))  # not affected
     assert site.bridge("archive", "verify").returncode == 0
     restored = site.bridge("archive", "restore", str(id), "--as", "public.back")

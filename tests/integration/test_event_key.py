@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from fix_command import data_of
 from fix_relay import Site
 
 TABLES = """
@@ -133,8 +134,8 @@ def test_a_column_of_it_cannot_be_hidden(tables: Site) -> None:
 def test_it_stays_until_it_is_given_anew(tables: Site) -> None:
     def shown(*arguments: str) -> Any:
         assert tables.bridge("track", "public.lines", *arguments).returncode == 0
-        lines = tables.bridge("tracked", "--json").stdout.splitlines()
-        return {table["name"]: table["event_key"] for table in map(json.loads, lines)}["lines"]
+        found = data_of(tables.bridge("tracked", "--json").stdout)
+        return {table["name"]: table["event_key"] for table in found}["lines"]
 
     assert shown("--mask", "sku") == "order:{order_id}"
     assert shown("--event-key", "o-{order_id}-{id}") == "o-{order_id}-{id}"

@@ -7,6 +7,7 @@ import random
 import string
 
 import pytest
+from fix_command import data_of
 from fix_relay import Site
 from psycopg import errors
 
@@ -73,7 +74,7 @@ def test_die_and_are_decided_about(site: Site, decision: str) -> None:
     assert relay.wait(60) == 5, site.log(relay)
     assert "1 events wait behind dead events of their keys" in site.log(relay)
     assert published(site, "things") == [other]
-    listed = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
+    listed = data_of(site.bridge("dead", "list", "--json").stdout)
     assert {event["event_id"] for event in listed} >= {dead}
     assert len(listed) == 2
     assert key[:100] in (text := site.bridge("dead", "list").stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from fix_command import data_of
 from psycopg import sql
 
 from bridge.errors import ConfigError
@@ -58,7 +58,7 @@ def test_life_of_a_stack(stack: Stack, directory: Path) -> None:
     assert bridge("up", directory).returncode == 0
     assert env(directory) == first
     assert_something_is_there(first, "kept")
-    status = json.loads(bridge("status", directory, "--json").stdout)
+    status = data_of(bridge("status", directory, "--json").stdout)
     assert all(psutil.pid_exists(server["pid"]) for server in status["servers"])
 
     assert bridge("down", directory, "--purge").returncode == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from fix_archive import Shelf, bridge, done, in_binary, plain
+from fix_command import data_of
 from hostile_table import hostile
 
 from bridge.errors import ConfigError
@@ -132,7 +132,7 @@ def test_by_policy_and_by_hand(shelf: Shelf) -> None:
     assert len(shelf.files("*.avro")) == 1
     shelf.db.execute("select bridge.retire_partition('public.reading_old')")
     shelf.keep_well()
-    (known,) = [json.loads(line) for line in done(shelf, "list", "--json").splitlines()]
+    (known,) = data_of(done(shelf, "list", "--json"))
     assert (known["state"], known["rows"], known["format"]) == ("dropped", 100, "parquet")
     assert len(shelf.files()) == 2
     done(shelf, "restore", str(known["id"]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from fix_command import data_of
 from fix_relay import Site, eventually
 
 ALL = ("--from", "2000-01-01", "--to", "2100-01-01")
@@ -35,7 +35,7 @@ def first_time(site: Site, topic: str = "things") -> list[str]:
 
 def listed(site: Site) -> list[dict[str, Any]]:
     """The audit rows, the latest first."""
-    return [json.loads(line) for line in site.bridge("replay", "--list", "--json").stdout.splitlines()]
+    return list(data_of(site.bridge("replay", "--list", "--json").stdout))
 
 
 def is_clean(site: Site) -> None:
@@ -69,7 +69,7 @@ def test_all_comes_once_more_in_order(site: Site) -> None:
     assert "Replay 1; if this ends early: bridge replay --resume 1" in said
     assert "1,200 events were handed to the relay, which publishes them with bridge_replayed: 1" in said
     assert site.pending() == 0  # each was published
-    shards = json.loads(site.bridge("status", "--json").stdout)["shards"]
+    shards = data_of(site.bridge("status", "--json").stdout)["shards"]
     assert sum(shard["pending"] for shard in shards) == 1200
     assert {shard["oldest_at"] for shard in shards} == {None}
     site.drain()  # until nothing is pending, replayed ones among it

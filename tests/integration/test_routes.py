@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from fix_command import data_of
 from fix_relay import Site
 
 ROUTES = """
@@ -82,9 +83,9 @@ def test_each_event_takes_its_route(site: Site) -> None:
 
     verified = site.bridge("verify", "--json")
     assert verified.returncode == 0, verified.stdout
-    assert json.loads(verified.stdout)["records"] == 8
+    assert data_of(verified.stdout)["records"] == 8
     one = site.bridge("verify", "--json", "--topic", f"{site.name}.rows")
-    assert (one.returncode, json.loads(one.stdout)["events"]) == (0, 3), one.stdout
+    assert (one.returncode, data_of(one.stdout)["events"]) == (0, 3), one.stdout
 
 
 def test_one_event_is_asked_about(site: Site) -> None:
@@ -94,7 +95,7 @@ def test_one_event_is_asked_about(site: Site) -> None:
     own = site.scalar("select id::text from bridge.event_queue where event_type = 'order.paid'")
     change = site.scalar("select id::text from bridge.entity_events where entity_type = 'orders' limit 1")
     for id, rule in ((own, {"event_type": "order.*"}), (change, {"table": "orders"})):
-        document = json.loads(site.bridge("route", id, "--json").stdout)
+        document = data_of(site.bridge("route", id, "--json").stdout)
         (found,) = document["routes"]
         assert document["status"] == "PENDING"
         assert found["route"].items() >= rule.items()

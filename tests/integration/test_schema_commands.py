@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from fix_command import Done, Run
+from fix_command import Done, Run, data_of
 from lying_registry import LyingRegistry
 
 TEXT = {"name": "text", "type": "string"}
@@ -65,8 +65,7 @@ class Shop:
         return self._run("schema", *arguments, "--config", str(self._directory / "bridge.toml"))
 
     def steps(self, *options: str) -> dict[str, dict[str, Any]]:
-        plan = json.loads(self.bridge("plan", "--json", *options).out)
-        assert plan["version"] == 1
+        plan = data_of(self.bridge("plan", "--json", *options).out)
         return {step["subject"].removeprefix(f"{self._unique}."): step for step in plan["steps"]}
 
 
@@ -173,7 +172,7 @@ def test_apply_is_idempotent_and_says_what_it_did(shop: Shop) -> None:
     done = shop.bridge("apply")
     assert (done.code, done.err) == (0, "")
     assert done.out.endswith(": nothing to change\n")
-    assert json.loads(shop.bridge("apply", "--json").out)["done"] == []
+    assert data_of(shop.bridge("apply", "--json").out)["done"] == []
     assert shop.versions("paid") == [[1]]
 
 
@@ -183,7 +182,7 @@ def test_what_differs_in_text_alone_is_no_new_version(shop: Shop) -> None:
         paid={"doc": "It is.", "fields": [{"doc": "x", **TEXT}], "name": "Paid", "namespace": "shop", "type": "record"}
     )
     assert shop.steps()["paid"]["action"] == "none"
-    assert '"outcome": "unchanged"' in shop.bridge("check", "--format", "json").out
+    assert '"outcome": "unchanged"' in shop.bridge("check", "--json").out
 
 
 def test_references_are_planned_and_applied_in_their_order(shop: Shop) -> None:
@@ -217,7 +216,7 @@ def test_what_was_done_is_said_when_the_registry_goes_away_half_way_and_the_next
     assert f"{shop.subject('a')}: version 1 is registered" in done.out
     assert "what is printed was done" in done.err
     assert shop.versions("a", "b", "c") == [[1], [], []]
-    assert json.loads(shop.bridge("plan", "--json").out)["ok"]
+    assert data_of(shop.bridge("plan", "--json").out)["ok"]
     guarded.end()
     done = shop.bridge("apply")
     assert done.code == 0

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from at_length import at_length
+from fix_command import data_of
 from fix_relay import Site, eventually
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -95,8 +96,8 @@ def test_the_whole_path(hostile: Site) -> None:
     assert "refuses" not in hostile.log(relay)
     assert {record.key for record in hostile.records()[f"{hostile.name}.things"]} >= {"ключ-鍵-🔑".encode()}
     status = hostile.bridge("status", "--json")
-    assert json.loads(status.stdout)["shards"][0]["pending"] == 0, status.stderr
-    (dead,) = [json.loads(line) for line in hostile.bridge("dead", "list", "--json").stdout.splitlines()]
+    assert data_of(status.stdout)["shards"][0]["pending"] == 0, status.stderr
+    (dead,) = data_of(hostile.bridge("dead", "list", "--json").stdout)
     assert dead["died_at"].endswith("+00:00")
     assert hostile.bridge("dead", "retry", dead["event_id"]).returncode == 0
     hostile.drain()

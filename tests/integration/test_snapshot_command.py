@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from fix_command import Done, Run
+from fix_command import Done, Run, data_of
 
 Db = psycopg.Connection[Any]
 
@@ -52,14 +51,17 @@ def test_counted_published_and_listed(db: Db, run: Run) -> None:
     listed = run("snapshot", "item", "--list").out.splitlines()
     assert listed[0].startswith("1  public.item as item: finished, 10 rows published, 20 read, by ")
     assert listed[1:] == ["    where n % 2 = 0"]
-    (line,) = run("snapshot", "--list", "--json").out.splitlines()
-    assert {**json.loads(line), "rows_written": 10, "state": "finished", "condition": "n % 2 = 0"} == json.loads(line)
+    (found,) = data_of(run("snapshot", "--list", "--json").out)
+    assert {**found, "rows_written": 10, "state": "finished", "condition": "n % 2 = 0"} == found
+    counted = data_of(run("snapshot", "item", "--dry-run", "--json").out)
+    assert counted == {"relation": "public.item", "name": "item", "rows": 20}
+    written = data_of(run("snapshot", "item", "--json").out)
+    assert written == {"id": 2, "relation": "public.item", "name": "item", "rows_written": 20}
 
 
 def test_refused(db: Db, run: Run) -> None:
     run("track", "item")
     assert run("snapshot").code == 2
-    assert run("snapshot", "item", "--json").code == 2
     assert run("snapshot", "nothing").code == 4
     wrong = run("snapshot", "item", "--where", "nothing")
     assert wrong == Done(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import psycopg
 import pytest
+from fix_command import data_of
 from fix_database import unstamped
 from fix_relay import Site, eventually
 from psycopg import errors
@@ -142,11 +141,11 @@ def test_times_out_of_range_break_no_batch(site: Site, source: str) -> None:
     site.publish(50)
     status = site.bridge("status", "--json")
     assert status.returncode == 0, status.stderr
-    assert sum(shard["pending"] for shard in json.loads(status.stdout)["shards"]) == len(MOMENTS) + 51
+    assert sum(shard["pending"] for shard in data_of(status.stdout)["shards"]) == len(MOMENTS) + 51
     site.drain()
     audit = site.audit()
     assert audit.is_clean, audit
-    dead = [json.loads(line) for line in site.bridge("dead", "list", "--json").stdout.splitlines()]
+    dead = data_of(site.bridge("dead", "list", "--json").stdout)
     assert all("$.occurred_at" in event["reason"] for event in dead), "a time that the schema cannot hold"
     assert bool(dead) == (source == "entity_events")
     assert {event["event_key"].removeprefix("thing:") for event in dead} <= set(MOMENTS)

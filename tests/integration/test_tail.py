@@ -17,6 +17,7 @@ import raw_headers
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from fix_command import data_of, lines_of
 from fix_relay import eventually
 
 SCHEMA = {
@@ -90,8 +91,8 @@ def test_decodes_avro(topic: str, producer: Producer, tail: Tail, register: Call
     done = tail(topic, "--from-beginning", "--max", "1", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     (line,) = done.stdout.splitlines()
-    assert json.loads(line) == {
-        "topic": topic, "partition": json.loads(line)["partition"], "offset": 0, "time": "2026-09-21T14:13:20.123Z",
+    assert data_of(line) == {
+        "topic": topic, "partition": data_of(line)["partition"], "offset": 0, "time": "2026-09-21T14:13:20.123Z",
         "key": "k", "headers": {"ce_type": "thing.made", "trace": "\\xff", "none": None}, "schema_id": schema_id,
         "value": {"id": value["id"], "at": "2026-09-21T14:13:20.123456+00:00", "note": "Zoë"},
     }  # fmt: skip
@@ -117,7 +118,7 @@ def test_shows_what_is_not_avro(topic: str, producer: Producer, tail: Tail) -> N
     producer.flush()
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    found = lines_of(done.stdout)
     assert [record["value"] for record in found] == list(expected.values())
     assert {(record["schema_id"], record["key"]) for record in found} == {(None, None)}
     assert "\x1b" not in tail(topic, "--from-beginning", "--exit-on-end").stdout
@@ -130,7 +131,7 @@ def test_bytes_that_only_look_like_avro(topic: str, producer: Producer, tail: Ta
     producer.flush()
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert [json.loads(line)["schema_id"] for line in done.stdout.splitlines()] == [None] * 4
+    assert [record["schema_id"] for record in lines_of(done.stdout)] == [None] * 4
 
 
 def test_survives_a_value_nested_without_bound(topic: str, producer: Producer, tail: Tail, register) -> None:
@@ -140,7 +141,7 @@ def test_survives_a_value_nested_without_bound(topic: str, producer: Producer, t
     producer.flush()
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
     assert done.returncode == 0
-    values = [json.loads(line)["value"] for line in done.stdout.splitlines()]
+    values = [record["value"] for record in lines_of(done.stdout)]
     assert values[0].startswith("\\x00") or values[0].startswith("\0")
     assert values[1] == {"next": {"next": None}}
 
@@ -155,7 +156,7 @@ def test_claims_are_not_believed(topic: str, producer: Producer, tail: Tail, reg
     producer.flush()
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json", preexec_fn=at_most_a_gigabyte)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["value"] == f"\\x{value.hex()}"
+    assert data_of(done.stdout)["value"] == f"\\x{value.hex()}"
 
 
 def at_most_a_gigabyte() -> None:
@@ -178,7 +179,7 @@ def test_a_time_that_no_calendar_has(topic: str, producer: Producer, tail: Tail,
     eventually(is_taken)
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["time"] == "9999-12-31T23:59:59.999999Z"
+    assert data_of(done.stdout)["time"] == "9999-12-31T23:59:59.999999Z"
 
 
 def test_header_names_that_are_no_text(topic: str, tail: Tail, kafka: str) -> None:
@@ -186,7 +187,7 @@ def test_header_names_that_are_no_text(topic: str, tail: Tail, kafka: str) -> No
     raw_headers.produce(kafka, topic, b"y", {b"a\0b": b"v", b"\x1b[2J": b"v"})
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    found = {record["value"]: record["headers"] for record in map(json.loads, done.stdout.splitlines())}
+    found = {record["value"]: record["headers"] for record in lines_of(done.stdout)}
     assert found["x"] == {"\N{REPLACEMENT CHARACTER}": None}
     assert found["y"]["\x1b[2J"] == "v"
 
@@ -202,7 +203,7 @@ def test_shows_only_what_was_committed(topic: str, kafka: str, tail: Tail, uniqu
     transactional.produce(topic, "open", "k")
     transactional.flush()
     done = tail(topic, "--from-beginning", "--exit-on-end", "--json")
-    assert [json.loads(line)["value"] for line in done.stdout.splitlines()] == ["commit_transaction"]
+    assert [record["value"] for record in lines_of(done.stdout)] == ["commit_transaction"]
     transactional.abort_transaction(30)
     transactional.close()
 
@@ -212,7 +213,7 @@ def test_several_topics_and_max(topic: str, producer: Producer, tail: Tail) -> N
         producer.produce(topic, str(number), "k")
     producer.flush()
     done = tail(topic, topic, "--from-beginning", "--max", "7", "--json")
-    assert [json.loads(line)["value"] for line in done.stdout.splitlines()] == [str(number) for number in range(7)]
+    assert [record["value"] for record in lines_of(done.stdout)] == [str(number) for number in range(7)]
 
 
 def test_joins_no_group_and_commits_nothing(topic: str, producer: Producer, tail: Tail, kafka: str) -> None:
@@ -238,7 +239,7 @@ def test_follows_what_comes_and_ctrl_c_ends_it_quietly(topic: str, producer: Pro
             os.set_blocking(running.stdout.fileno(), False)
             line = running.stdout.readline() or None
             assert running.poll() is None
-        assert json.loads(line)["value"] == "after"
+        assert data_of(line)["value"] == "after"
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
         assert running.stderr.read() == ""

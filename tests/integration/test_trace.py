@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -10,7 +9,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from fix_command import Run
+from fix_command import Run, data_of
 from fix_relay import Site, eventually
 from reaction import publish
 
@@ -60,7 +59,7 @@ def test_an_event_is_followed_to_its_offset(site: Site, trace: Traced) -> None:
     with site.connect() as db:
         changes = [str(id_) for (id_,) in db.execute("select id from bridge.history").fetchall()]
     for id_ in (early, *changes):
-        found = json.loads(trace(id_, "--json"))
+        found = data_of(trace(id_, "--json"))
         place = found["look"]["place"]
         assert id_at(site, place) == (id_, place["schema_id"])
         assert found["outcome"] == "published"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_command import Done, Run
+from fix_command import Done, Run, data_of
 from psycopg.conninfo import make_conninfo
 
 from bridge.admin import tracking
@@ -49,7 +48,7 @@ def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
     assert events(db, "people") == [("INSERT", "1", {"id": 1, "name": "a", "ssn": "[masked]"})]
     (line,) = [line for line in run("tracked").out.splitlines() if "people" in line]
     assert line.startswith("public.people as people: key id; masked ssn; excluded seen; activity; since 2")
-    listed = [json.loads(line) for line in run("tracked", "--json").out.splitlines()]
+    listed = data_of(run("tracked", "--json").out)
     (people,) = [table for table in listed if table["name"] == "people"]
     assert (people["key"], people["masked"], people["activity"], people["problems"]) == (["id"], ["ssn"], True, 0)
 
@@ -260,7 +259,7 @@ def test_what_the_doctor_finds(db: Db, run: Run, kind: str, words: str) -> None:
     assert found.code == 1
     assert "problem: public.people: " in found.out
     assert words in found.out
-    as_json = json.loads(run("doctor", "--capture", "--json").out)
+    as_json = data_of(run("doctor", "--capture", "--json").out)
     assert (as_json["tracked"], as_json["problems"]) == (count, 1)
     assert as_json["findings"][0]["is_problem"]
     shown = run("status")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 import raw_headers
 from confluent_kafka import Producer
+from fix_command import data_of
 from fix_verify import World
 
 from bridge.admin.verify import verify
@@ -263,8 +263,8 @@ def test_the_command_prints_the_verdict_and_exits_accordingly(world: World, tmp_
     ids = world.events("PROCESSED", ["k"])
     failed = run("--json")
     assert failed.returncode == 6
-    assert json.loads(failed.stdout)["lost"] == 1
-    assert json.loads(failed.stdout)["examples"]["lost"] == ids
+    assert data_of(failed.stdout)["lost"] == 1
+    assert data_of(failed.stdout)["examples"]["lost"] == ids
     assert failed.stderr.count("\n") == 1
     assert "lost 1" in failed.stderr
     shown = run()

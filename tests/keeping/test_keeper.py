@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from fix_command import data_of
 from fix_house import keep, keep_and_die
 from fix_relay import Site, eventually
 
@@ -136,7 +136,7 @@ def test_maintain_tells_what_it_did(db: Db, database: str) -> None:
     ).fetchone()[0]))  # type: ignore[index] # fmt: skip
     done = bridge(database, "maintain", "--once", "--json", "--job", "partitions")
     assert done.returncode == 0, done.stderr
-    run = json.loads(done.stdout)
+    (run,) = data_of(done.stdout)
     assert (run["job"], run["outcome"], [step["action"] for step in run["steps"]]) == (
         "partitions", "ok", ["create_partition"],
     )  # fmt: skip
@@ -189,7 +189,7 @@ def visits(db: Db) -> str:
 
 def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str) -> None:
     done = bridge(database, "partition", visits, "--every", "month", "--ahead", "2", "--keep-for", "1 year", "--json")
-    assert json.loads(done.stdout) == {
+    assert data_of(done.stdout) == {
         "parent": visits, "control": "at", "step": "month", "premake": 2, "keep_for": "1 year", "expiry": "drop",
         "location": None, "format": "avro", "leaving": {"partitions": 0, "first": None, "last": None},
     }  # fmt: skip
@@ -266,6 +266,6 @@ def test_status_shows_the_jobs_and_what_is_lacking(db: Db, database: str) -> Non
         "cleanup: error (3 runs in a row): it broke",
     ):
         assert words in status
-    keeping = json.loads(bridge(database, "status", "--json").stdout)["keeping"]
+    keeping = data_of(bridge(database, "status", "--json").stdout)["keeping"]
     assert {job["job"] for job in keeping["jobs"]} == set(JOBS)
     assert next(table for table in keeping["partitions"] if table["parent"] == "bridge.outbox")["default_rows"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,6 +13,7 @@ import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from fix_command import data_of
 from fix_relay import Site
 from java import Java
 
@@ -66,7 +66,7 @@ def test_changes_arrive_typed_in_python_and_in_java(site: Site, java: Java, monk
     for change, (_, *wanted) in zip(changes, states, strict=True):
         for name, state in zip(("before", "after"), wanted, strict=True):
             assert differing(comparable(change[name], names), state) == {}
-    assert json.loads(site.bridge("verify", "--json").stdout)["lost"] == 0
+    assert data_of(site.bridge("verify", "--json").stdout)["lost"] == 0
 
     lines = java.run(SOURCE, given="\n".join([schema.text, *(value[5:].hex() for value in values), ""])).splitlines()
     floats = {names["real4"]: "<f"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fix_command import data_of
 
 from bridge.resources import resource
 
@@ -123,7 +123,7 @@ def test_check_lists_everything_that_is_wrong_at_once(config: Path, tmp_path: Pa
     assert done.stderr == "bridge: 8 mistakes in the configuration\n"
     as_json = bridge("config", "check", "--json", "--config", str(config))
     assert as_json.returncode == 4
-    found = json.loads(as_json.stdout)
+    found = data_of(as_json.stdout)
     assert found["ok"] is False
     assert found["mistakes"][0] == {
         "setting": "kafka.properties.acks",
@@ -140,7 +140,7 @@ def test_check_says_in_json_too_that_there_is_no_file(tmp_path: Path, content: b
         path.write_bytes(content)
     done = bridge("config", "check", "--json", "--config", str(path))
     assert done.returncode == 4
-    (mistake,) = json.loads(done.stdout)["mistakes"]
+    (mistake,) = data_of(done.stdout)["mistakes"]
     assert mistake["origin"].startswith(str(path))
 
 
@@ -168,7 +168,7 @@ def test_show_is_toml_with_origins_and_without_secrets(config: Path, tmp_path: P
     assert document["registry"]["url"] == "http://host"
     assert document["routes"] == [{"event_type": "a", "topic": "t", "subject": SUBJECT}]
     as_json = bridge("config", "show", "--json", "--config", str(config), **environment)
-    shown = {setting["setting"]: setting for setting in json.loads(as_json.stdout)["settings"]}
+    shown = {setting["setting"]: setting for setting in data_of(as_json.stdout)["settings"]}
     origins = {
         "relay.batch_rows": f"{config}:2",
         "relay.batch_bytes": "default",

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.admin.schema_check import check_schemas
-from bridge.admin.schema_formats import FORMATS
+from bridge.admin.schema_formats import FORMATS, as_json
 from bridge.admin.schema_former import former
 from bridge.admin.schema_report import Outcome, Report
 from bridge.admin.schema_revision import NoRevision
@@ -232,8 +232,8 @@ def test_a_registry_that_cannot_be_reached_has_an_exit_code_of_its_own(place: Pl
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         place.config.write_text(place.config.read_text() + f'[registry]\nurl = "{url}"\n')
-        done = place.command("--format", "json")
-    assert (done.returncode, done.stdout) == (3, "")
+        done = place.command("--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (3, "registry-unavailable")
     assert url in done.stderr
 
 
@@ -272,9 +272,9 @@ def said(place: Place) -> Say:
     return lambda form: FORMATS[form](place.check())
 
 
-def test_json_has_one_envelope_with_a_version(said: Say) -> None:
-    found = json.loads(said("json"))
-    assert (found["version"], found["ok"], found["against"]) == (1, False, "main")
+def test_json_has_all_that_there_is_to_know(said: Say, place: Place) -> None:
+    found = as_json(place.check())
+    assert (found["ok"], found["against"]) == (False, "main")
     assert {one["subject"]: one["outcome"] for one in found["subjects"]} == {
         "a,b:c%": "invalid",
         "money": "new",

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from bridge.admin.tail import SHOWN_CHARACTERS, Shown
-from bridge.text import printable
+from bridge.text import json_line, printable
 
 
 def shown(value: object = None, **more: object) -> Shown:
@@ -44,7 +44,8 @@ def test_text_escapes_every_part() -> None:
 
 
 def test_json_is_one_line_of_ascii() -> None:
-    line = shown({"f": "\x9b\u202e\n\x7fé"}, key="é\x1b", headers=[("h", "\u2028"), ("n", None)]).as_json()
+    record = shown({"f": "\x9b\u202e\n\x7fé"}, key="é\x1b", headers=[("h", "\u2028"), ("n", None)])
+    line = json_line(record.as_document())
     assert all(" " <= char <= "~" for char in line)
     assert json.loads(line)["value"] == {"f": "\x9b\u202e\n\x7fé"}
     assert json.loads(line)["headers"] == {"h": "\u2028", "n": None}
@@ -56,7 +57,7 @@ def test_json_of_what_avro_decodes_to() -> None:
         "at": at, "day": date(2026, 11, 22), "id": UUID(int=1), "sum": Decimal("12.30"), "raw": b"\x00\xff",
         "nan": float("nan"), "big": 2**63 - 1,
     }  # fmt: skip
-    assert json.loads(shown(value).as_json())["value"] == {
+    assert json.loads(json_line(shown(value).as_document()))["value"] == {
         "at": "2026-11-22T10:11:12.123456+00:00", "day": "2026-11-22", "id": str(UUID(int=1)), "sum": "12.30",
         "raw": "\\x00ff", "nan": None, "big": 2**63 - 1,
     }  # fmt: skip
@@ -66,9 +67,9 @@ def test_a_long_value_is_cut_in_text_only() -> None:
     long = shown("x" * 10_000)
     assert len(long.as_lines()[-1]) < SHOWN_CHARACTERS + 200
     assert "(10000 characters)" in long.as_lines()[-1]
-    assert len(json.loads(long.as_json())["value"]) == 10_000
+    assert len(long.as_document()["value"]) == 10_000
 
 
 def test_a_tombstone_is_null() -> None:
-    assert json.loads(shown(None).as_json())["value"] is None
+    assert shown(None).as_document()["value"] is None
     assert shown(None).as_lines()[-1] == "  null"

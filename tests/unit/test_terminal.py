@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from bridge.cli.terminal import PlainConsole, PrintableFormatter, echo, echo_json, progress_console
+from bridge.cli.terminal import PlainConsole, PrintableFormatter, echo, echo_envelope, progress_console
 
 EVIL = "\x1b[2J\n[red]forged \N{RIGHT-TO-LEFT OVERRIDE}:smile: é"
 SHOWN = r"\x1b[2J\x0a[red]forged \u202e:smile: é"
@@ -25,7 +25,7 @@ def test_echo(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
-    echo_json({"a": EVIL, "at": datetime(2026, 1, 1, tzinfo=UTC), "id": uuid.UUID(int=1), "raw": b"\xff"})
+    echo_envelope({"a": EVIL, "at": datetime(2026, 1, 1, tzinfo=UTC), "id": uuid.UUID(int=1), "raw": b"\xff"})
     (line,) = capsys.readouterr().out.splitlines()
     assert all(" " <= char <= "~" for char in line)
 
