@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 
+from bridge.consumer.blame import Blame
 from bridge.consumer.decoding import Decoder
 from bridge.consumer.delivery import Delivery
 from bridge.consumer.feed import Feed
@@ -107,6 +108,7 @@ class Consumer:
                 feed,
                 partial(connect, self._database, self._group),
                 lambda connection: Delivery(connection, self._group, self._handlers, decoder, self._patience),
+                Blame(self._patience.attempts),
                 self._batch,
                 self._keep,
                 lambda: self._is_ending,

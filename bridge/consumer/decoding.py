@@ -13,9 +13,11 @@ from bridge.consumer.message import Arrived, Message, text
 from bridge.encoding.avro.claims import is_bounded
 from bridge.encoding.headers import AVRO
 from bridge.encoding.wire_format import split
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError, RegistryUnavailable
 from bridge.registry.client import RegistryClient
 from bridge.settings import RegistrySettings, Settings
+
+HINT = "Check the consumer's parameter `registry`, and that the registry runs"
 
 
 class Undecodable(BridgeError):
@@ -60,21 +62,29 @@ class Decoder:
 
     def _avro(self, schema_id: int, body: bytes) -> Any:
         schema = self._schema(schema_id)
-        if not is_bounded(schema, body):
-            raise Undecodable(f"its bytes are no value of schema {schema_id}, or a larger one than is read")
         try:
-            return fastavro.schemaless_reader(io.BytesIO(body), schema, None)
+            if is_bounded(schema, body):
+                return fastavro.schemaless_reader(io.BytesIO(body), schema, None)
         except Exception as error:  # whatever the bytes make of it, and logical types of numbers beyond what they hold
             raise Undecodable(f"its bytes do not decode by schema {schema_id} ({type(error).__name__})") from error
+        raise Undecodable(f"its bytes are no value of schema {schema_id}, or a larger one than is read")
 
     def _schema(self, schema_id: int) -> Any:
         if schema_id not in self._schemas:
-            # A client of its own, so that one that was missing is asked for again.
-            schema = RegistryClient(self._settings).schema_by_id(schema_id)
+            schema = self._asked(schema_id)
             if schema is None:
                 raise Undecodable(f"the registry has no Avro schema {schema_id}")
             self._schemas[schema_id] = schema
         return self._schemas[schema_id]
+
+    def _asked(self, schema_id: int) -> Any:
+        """With a client of its own, so that a schema that was missing is asked for again."""
+        if not self._settings.registry.url:
+            raise ConfigError("a record is Avro, and no schema registry is given", hint=HINT)
+        try:
+            return RegistryClient(self._settings).schema_by_id(schema_id)
+        except (RegistryUnavailable, ConfigError) as error:  # whose hints name what a relay is configured with
+            raise type(error)(error.message, hint=HINT) from error
 
 
 def _json(value: bytes) -> Any:

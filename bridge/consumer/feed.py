@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -20,6 +20,7 @@ from confluent_kafka import Message as KafkaMessage
 from bridge.consumer.message import Arrived
 from bridge.errors import BrokerRefuses, ConfigError
 from bridge.kafka.headers import headers_of
+from bridge.text import printable
 
 logger = logging.getLogger("bridge.consumer")
 librdkafka = logging.getLogger("bridge.consumer.librdkafka")
@@ -40,6 +41,7 @@ DEFAULTS = {
 CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
 HEARD_SECONDS = 1.0  # while records are left that were fetched, Kafka hears from us so often
+SHOWN = 20  # partitions in one line of the log
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -58,9 +60,11 @@ class Feed:
         self._polled_at = 0.0
         try:
             self._kafka = Consumer(settings | {"logger": librdkafka, "error_cb": self._note, "on_commit": _committed})
-            self._kafka.subscribe(list(topics), on_revoke=self._revoked, on_lost=self._lost)
+            callbacks = {"on_assign": _assigned, "on_revoke": self._revoked, "on_lost": self._lost}
+            self._kafka.subscribe(list(topics), **callbacks)
         except KafkaException as error:
             raise ConfigError(f"the Kafka settings are wrong: {error.args[0].str()}") from error
+        logger.info("consuming %s, as a member of the group %s", ", ".join(topics), printable(group))
 
     def next(self, most: int) -> list[Arrived]:
         """The first ones that are not done, after STEP_SECONDS at most; the same ones again until `done`.
@@ -69,12 +73,13 @@ class Feed:
         """
         if not self._records:
             self._polled_at = time.monotonic()
-            first = self._kafka.poll(STEP_SECONDS)
-            if first is not None:
-                self._take([first, *(self._kafka.consume(most - 1, 0) if most > 1 else ())])
+            with self._calling():
+                first = self._kafka.poll(STEP_SECONDS)
+                if first is not None:
+                    self._take([first, *(self._kafka.consume(most - 1, 0) if most > 1 else ())])
         elif time.monotonic() > self._polled_at + HEARD_SECONDS:  # or the group would take our partitions from us
             self._poll_paused(0.0)
-            self._kafka.resume(self._kafka.assignment())
+            self._resume()
         return [self._records[n] for n in range(min(most, len(self._records)))]
 
     def done(self, count: int) -> None:
@@ -85,14 +90,15 @@ class Feed:
             behind[record.topic, record.partition] = record.offset + 1
         if behind:
             self._done |= behind
-            self._kafka.commit(offsets=_places(behind), asynchronous=True)
+            with self._calling():
+                self._kafka.commit(offsets=_places(behind), asynchronous=True)
 
     def wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
         """Stay in the group, without asking for more records, for that long, or until `is_over()`."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0 and not is_over():
             self._poll_paused(min(left, STEP_SECONDS))
-        self._kafka.resume(self._kafka.assignment())
+        self._resume()
 
     def close(self) -> None:
         """Commit, and leave the group, so that others go on at once."""
@@ -102,10 +108,15 @@ class Feed:
 
     def _poll_paused(self, seconds: float) -> None:
         """Hear of what the group does, without asking for more records."""
-        self._kafka.pause(self._kafka.assignment())  # each time: some may be new
         self._polled_at = time.monotonic()
-        if (message := self._kafka.poll(seconds)) is not None:
-            self._take([message])
+        with self._calling():
+            self._kafka.pause(self._kafka.assignment())  # each time: some may be new
+            if (message := self._kafka.poll(seconds)) is not None:
+                self._take([message])
+
+    def _resume(self) -> None:
+        with self._calling():
+            self._kafka.resume(self._kafka.assignment())
 
     def _take(self, messages: Sequence[KafkaMessage]) -> None:
         for message in messages:
@@ -116,12 +127,14 @@ class Feed:
                 self._records.append(Arrived.of(message, headers_of(message)))
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        logger.info("these partitions go to other consumers: %s", _named(partitions))
         gone = {(place.topic, place.partition) for place in partitions}
         with suppress(KafkaException):  # the next owner finds in the inbox what we did
             self._commit({place: offset for place, offset in self._done.items() if place in gone})
         self._forget(gone)
 
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        logger.warning("these partitions went to other consumers, unasked: %s", _named(partitions))
         self._forget({(place.topic, place.partition) for place in partitions})
 
     def _forget(self, gone: set[tuple[str, int]]) -> None:
@@ -133,9 +146,17 @@ class Feed:
         if behind:
             self._kafka.commit(offsets=_places(behind), asynchronous=False)
 
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        """What a call of librdkafka's raises is an answer like those that come as messages."""
+        try:
+            yield
+        except KafkaException as error:
+            self._note(error.args[0])
+
     def _note(self, error: KafkaError) -> None:
         """Most passes by itself. Raises ConfigError, BrokerRefuses for what does not."""
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise BrokerRefuses(f"Kafka does not let this consumer go on: {error.str()}")
         if error.code() in REFUSALS:
             raise ConfigError(f"Kafka does not let us read: {error.str()}", hint="Grant READ on topics and group")
@@ -148,6 +169,15 @@ class Feed:
 
 def _places(behind: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, offset) for (topic, partition), offset in behind.items()]
+
+
+def _assigned(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    logger.info("these partitions are this consumer's now: %s", _named(partitions))
+
+
+def _named(partitions: Sequence[TopicPartition]) -> str:
+    shown = [f"{place.topic}[{place.partition}]" for place in partitions[:SHOWN]]
+    return ", ".join(shown) + (f" and {len(partitions) - SHOWN} more" if len(partitions) > SHOWN else "")
 
 
 def _committed(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
@@ -31,7 +32,14 @@ class Handlers:
         return bool(self._exact or self._prefixes)
 
     def add(self, event_type: str, handler: Handler) -> None:
-        """`event_type` is exact, or a prefix that ends in `*`. Raises ValueError for one that is taken."""
+        """`event_type` is exact, or a prefix that ends in `*`.
+
+        Raises ValueError for one that is taken, TypeError for a function that does not run when it is called.
+        """
+        if iscoroutinefunction(handler) or isgeneratorfunction(handler) or isasyncgenfunction(handler):
+            raise TypeError(
+                f"the handler for {event_type!r} must be an ordinary function, not asynchronous or a generator"
+            )
         table = self._prefixes if event_type.endswith("*") else self._exact
         name = event_type.removesuffix("*")
         if name in table:
@@ -49,12 +57,22 @@ class Handlers:
 def call(handler: Handler, message: Message, connection: psycopg.Connection[Any]) -> None:
     """Call it within the transaction that is open. Raises TransactionEnded, and what the handler raises.
 
-    RuntimeError where the transaction could not commit what the handler believes to have written.
+    RuntimeError where what the handler believes to have done is not done, or could not commit.
     """
     try:
-        handler(message, connection)
+        result: object = handler(message, connection)  # type: ignore[func-returns-value]  # whoever does not look at types
     except psycopg.Rollback as error:  # which would pass in silence, and the event with it
         raise RuntimeError("the handler raised psycopg.Rollback outside of a transaction of its own") from error
+    except Exception as error:
+        if connection.info.transaction_status == TransactionStatus.IDLE:
+            raise ended_by([message.type]) from error
+        raise
+    if connection.closed:
+        raise RuntimeError("the connection was closed while the handler ran")
+    if isinstance(result, Coroutine | Generator | AsyncGenerator):
+        if not isinstance(result, AsyncGenerator):
+            result.close()
+        raise RuntimeError("the handler is asynchronous, or a generator: nothing of it was run")
     status = connection.info.transaction_status
     if status == TransactionStatus.INERROR:  # in silence, too: COMMIT would answer ROLLBACK
         raise RuntimeError("the handler caught an error of the database outside of a transaction() of its own")

@@ -14,15 +14,15 @@ from psycopg.rows import tuple_row
 
 from bridge.consumer.message import Arrived
 from bridge.consumer.queries import query
-from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable
 from bridge.network import NETWORK_DEFAULTS
 from bridge.resources import resource
 from bridge.text import printable
 
 IDLE_SECONDS = 60  # without a statement within a transaction, after which Postgres ends it: a stopped consumer's, say
+AWAY = ("08", "57P0", "53300")  # SQLSTATEs: nobody answers, or not now; the rest is a refusal
 ROLLED_BACK = "aborted"  # as Postgres says of a transaction
 CLEAN_ROWS = 1000  # in one statement
-EXISTS = "select to_regclass('bridge_inbox.received') is not null and to_regclass('bridge_inbox.parked') is not null"
 END_IDLE = """
 select set_config('idle_in_transaction_session_timeout', %s, false)
  where current_setting('idle_in_transaction_session_timeout') = '0'"""
@@ -36,11 +36,11 @@ def inbox_sql() -> str:
 def create_inbox(database: str) -> None:
     """Create the inbox unless it is there, as the role of the URL `database`, which owns it then.
 
-    Raises DatabaseUnavailable, also where a right is missing.
+    Raises DatabaseUnavailable; DatabaseRefuses where a right is missing.
     """
     with connect(database, "create_inbox") as connection, away(connection), connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext('bridge_inbox'))")  # several may start at once
-        if connection.execute(EXISTS).fetchone() != (True,):
+        if any(is_table for is_table, _ in run(connection, "lacking", {}).fetchall()):
             connection.execute(inbox_sql().encode())
 
 
@@ -51,6 +51,7 @@ def connect(database: str, name: str) -> psycopg.Connection[Any]:
             **NETWORK_DEFAULTS,
             "application_name": f"bridge.consumer {name}"[:63],
             **conninfo_to_dict(database),
+            "client_encoding": "UTF8",  # with SQL_ASCII text comes as bytes, which equal none of ours
         }
         connection = psycopg.connect(make_conninfo(**given), autocommit=True)
     except psycopg.ProgrammingError as error:
@@ -58,8 +59,12 @@ def connect(database: str, name: str) -> psycopg.Connection[Any]:
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"cannot connect to the consumer's database: {_words(error)}") from error
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # statements must see what others committed before
-    with away(connection):
-        connection.execute(END_IDLE, (f"{IDLE_SECONDS}s",))
+    try:
+        with away(connection):
+            connection.execute(END_IDLE, (f"{IDLE_SECONDS}s",))
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -78,11 +83,13 @@ def away(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def lost(error: BaseException) -> DatabaseUnavailable:
-    """What Postgres said last, as one of our errors, wherever in the causes that is."""
+    """What Postgres said last, as one of our errors, wherever in the causes that is. DatabaseRefuses: it answers."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, psycopg.Error):
         found = found.__cause__
-    return DatabaseUnavailable(f"the consumer's database: {_words(found) if found else 'the connection is closed'}")
+    text = f"the consumer's database: {_words(found) if found else 'the connection is closed'}"
+    is_away = found is None or found.sqlstate is None or found.sqlstate.startswith(AWAY)
+    return DatabaseUnavailable(text) if is_away else DatabaseRefuses(text)
 
 
 class Inbox:
@@ -93,13 +100,19 @@ class Inbox:
         self._group = group
 
     def require(self) -> None:
-        """Raises ConfigError where the inbox is missing, DatabaseUnavailable."""
+        """Raises ConfigError where the inbox, or a right on it, is missing; DatabaseUnavailable."""
         with away(self._connection):
-            if self._connection.execute(EXISTS).fetchone() != (True,):
-                raise ConfigError(
-                    "the consumer's database has no inbox",
-                    hint="Call create_inbox(), or have its owner run what inbox_sql() gives",
-                )
+            lacking = run(self._connection, "lacking", {}).fetchall()
+        if tables := [what for is_table, what in lacking if is_table]:
+            raise ConfigError(
+                f"the consumer's database has no inbox ({', '.join(tables)})",
+                hint="Call create_inbox(), or have its owner run what inbox_sql() gives",
+            )
+        if lacking:
+            raise ConfigError(
+                f"the consumer's role has no right to {', '.join(what for _, what in lacking)}",
+                hint="Have the owner grant what the first lines of inbox_sql() say",
+            )
 
     def receive(self, records: Sequence[Arrived]) -> list[bool]:
         """Note them, in the transaction that is open; whether each is new."""

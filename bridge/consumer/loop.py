@@ -6,16 +6,18 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 
 from bridge.backoff import FORESEEN_SECONDS, backoff
-from bridge.consumer.delivery import Delivery, HandlerFailed
+from bridge.consumer.blame import Blame
+from bridge.consumer.delivery import Delivery
 from bridge.consumer.feed import Feed
-from bridge.errors import Unavailable
+from bridge.consumer.transaction import HandlerFailed, TransactionLost
+from bridge.errors import BrokerRefuses, Unavailable
 
 logger = logging.getLogger("bridge.consumer")
 
@@ -31,10 +33,13 @@ class Loop:
     feed: Feed
     open_connection: Callable[[], psycopg.Connection[Any]]
     deliver_by: Callable[[psycopg.Connection[Any]], Delivery]
+    blame: Blame
     batch: int
     keep: timedelta
     is_ending: Callable[[], bool]
+    _is_ready: bool = False  # the inbox was as it has to be, once
     _failures: int = 0
+    _said: set[str] = field(default_factory=set)  # since it got on
     _look_at: float = 0.0
     _clean_at: float = 0.0
 
@@ -44,10 +49,18 @@ class Loop:
             try:
                 with closing(self.open_connection()) as connection:
                     delivery = self.deliver_by(connection)
-                    delivery.inbox.require()
+                    if not self._is_ready:  # later it passes, as a server's restart does, or is said for what it is
+                        delivery.inbox.require()
+                        self._is_ready = True
                     delivery.parked.promote_all()
+                    self.blame.settle(delivery)
                     self._consume(delivery)
+            except BrokerRefuses:
+                raise
+            except TransactionLost as error:
+                self.blame.lost(error)
             except Unavailable as error:
+                self.blame.was_away()
                 self._wait(error)
 
     def _consume(self, delivery: Delivery) -> None:
@@ -55,10 +68,10 @@ class Loop:
         while not self.is_ending():
             self._retry(delivery)
             self._clean(delivery)
-            records = self.feed.next(most)
+            records = self.feed.next(self.blame.most(most))
             most = self.batch
             try:
-                self.feed.done(delivery.deliver(records, self.is_ending))
+                self._done(delivery.deliver(records, self.is_ending))
             except HandlerFailed as failure:
                 error = failure.__cause__
                 if failure.index > 0:
@@ -67,16 +80,20 @@ class Loop:
                     self._wait(error)
                 else:
                     delivery.park(records[0], error or failure)
-                    self.feed.done(1)
+                    self._done(1)
             else:
-                self._failures = 0
+                self._goes_on()
+
+    def _done(self, count: int) -> None:
+        self.blame.passed(count)
+        self.feed.done(count)
 
     def _retry(self, delivery: Delivery) -> None:
         began = time.monotonic()
         if began < self._look_at:
             return
         while not self.is_ending() and time.monotonic() < began + RETRY_SECONDS:
-            if not delivery.retry():
+            if not delivery.retries.retry():
                 self._look_at = time.monotonic() + LOOK_SECONDS
                 return
 
@@ -85,7 +102,14 @@ class Loop:
             self._clean_at = time.monotonic() + CLEAN_SECONDS
 
     def _wait(self, error: Unavailable) -> None:
-        if self._failures == 0:
+        if str(error) not in self._said:
+            self._said.add(str(error))
             logger.warning("%s; waiting for it", error)
         self._failures += 1
         self.feed.wait(backoff(self._failures, FORESEEN_SECONDS), self.is_ending)
+
+    def _goes_on(self) -> None:
+        if self._said:
+            logger.info("the consumer goes on")
+        self._failures = 0
+        self._said.clear()

@@ -24,6 +24,7 @@ from bridge.encoding.headers import (
 )
 
 LONGEST_ID: Final = 300  # characters; longer ones are known by their hash, because an index entry has its limits
+LATEST_MILLISECONDS: Final = 250_000_000_000_000  # the year 9892
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,7 +47,7 @@ class Arrived(NamedTuple):
             str(message.topic()),
             message.partition() or 0,
             message.offset() or 0,
-            None if kind == TIMESTAMP_NOT_AVAILABLE else EPOCH + timedelta(milliseconds=milliseconds),
+            None if kind == TIMESTAMP_NOT_AVAILABLE else _time(milliseconds),
             _bytes(message.key()),
             _bytes(message.value()),
             {name: text(value or b"") for name, value in headers},
@@ -142,6 +143,11 @@ class Message:
 def text(content: bytes) -> str:
     """UTF-8 as it is; other bytes so that `content.encode("utf-8", "surrogateescape")` gives them back."""
     return content.decode("utf-8", "surrogateescape")
+
+
+def _time(milliseconds: int) -> datetime | None:
+    """None for what its producer made up: the calendar ends before Kafka's numbers do."""
+    return EPOCH + timedelta(milliseconds=milliseconds) if 0 <= milliseconds < LATEST_MILLISECONDS else None
 
 
 def _bytes(content: bytes | str | None) -> bytes | None:

@@ -74,8 +74,14 @@ class ParkedEvents:
     def park(self, record: Arrived, state: State, *, attempts: int, seconds: float = 0, reason: str | None) -> None:
         """`seconds`: until it is tried again."""
         named = {name: value for name, value in record._asdict().items() if name != "headers"}
-        event_type = printable(record.type)[:SHOWN_CHARACTERS]
-        more = {"state": state, "attempts": attempts, "seconds": seconds, "reason": reason, "event_type": event_type}
+        event_type = self._text(printable(record.type)[:SHOWN_CHARACTERS])
+        more = {
+            "state": state,
+            "attempts": attempts,
+            "seconds": seconds,
+            "reason": self._text(reason),
+            "event_type": event_type,
+        }
         self._run("park", **named, **more, headers=json.dumps(record.headers))  # in ASCII, so that any text fits
 
     def take(self) -> Parked | None:
@@ -85,7 +91,7 @@ class ParkedEvents:
             return None
         number, topic, partition, offset, at, key, value, headers, attempts = row
         at = None if at is None else at.astimezone(UTC)
-        return Parked(number, Arrived(topic, partition, offset, at, key, value, headers), attempts)
+        return Parked(number, Arrived(topic, partition, offset, at, key, value, json.loads(headers)), attempts)
 
     def unpark(self, parked: Parked) -> None:
         """It was handled: what waits behind it is next."""
@@ -93,8 +99,10 @@ class ParkedEvents:
         self._promote(place(parked.record))
 
     def park_again(self, parked: Parked, state: State, *, attempts: int, seconds: float, reason: str | None) -> None:
-        """It failed once more."""
-        self._run("park_again", number=parked.number, state=state, attempts=attempts, seconds=seconds, reason=reason)
+        """It failed once more; without effect if others have tried it, or a person has decided, meanwhile."""
+        before = {"number": parked.number, "attempts_before": parked.attempts}
+        after = {"state": state, "attempts": attempts, "seconds": seconds, "reason": self._text(reason)}
+        self._run("park_again", **before, **after)
         if state is State.DEAD:
             self._promote(place(parked.record))
 
@@ -112,7 +120,7 @@ class ParkedEvents:
 
     def skip(self, numbers: Sequence[int]) -> int:
         """Returns how many dead ones were given up for good."""
-        with self._connection.transaction():
+        with away(self._connection), self._connection.transaction():
             rows = self._run("skip_dead", numbers=list(numbers)).fetchall()
             for topic, key in rows:
                 self._promote(None if key is None else (topic, key))
@@ -121,6 +129,12 @@ class ParkedEvents:
     def _promote(self, where: Place | None) -> None:
         if where is not None:
             self._run("promote", topic=where[0], key=where[1])
+
+    def _text(self, text: str | None) -> str | None:
+        """As the database can hold it, whatever its encoding: what is only shown must not keep an event from it."""
+        if text is None or self._connection.info.parameter_status("server_encoding") == "UTF8":
+            return text
+        return text.encode("ascii", "backslashreplace").decode("ascii")
 
     def _run(self, name: str, **parameters: object) -> psycopg.Cursor[Any]:
         with away(self._connection):

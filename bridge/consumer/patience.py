@@ -39,4 +39,5 @@ class Patience:
         where = f"{printable(record.type)} at {record.topic}[{record.partition}]@{record.offset}"
         level = logging.ERROR if state is State.DEAD else logging.WARNING
         logger.log(level, "%s: attempt %d failed (%s); it is %s", where, attempts, place(error), state)
-        return printable(f"{type(error).__name__}: {error}")[:REASON_CHARACTERS]
+        first = str(error).strip().partition("\n")[0]  # what comes behind it, of Postgres', shows the statement
+        return printable(f"{type(error).__name__}: {first}")[:REASON_CHARACTERS]

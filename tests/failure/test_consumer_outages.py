@@ -26,7 +26,8 @@ class Gate:
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
         self._is_open = False
-        self._proxy = Proxy(lambda: (self._url.port or 0) if self._is_open else 1, speaks_kafka=False)
+        self._refusals = 0
+        self._proxy = Proxy(self._target, speaks_kafka=False)
 
     @property
     def url(self) -> str:
@@ -40,8 +41,19 @@ class Gate:
         self._is_open = False
         self._proxy.reset()
 
+    def drop(self) -> None:
+        """Connections break, and the next one is refused."""
+        self._refusals = 1
+        self._proxy.reset()
+
     def close(self) -> None:
         self._proxy.close()
+
+    def _target(self) -> int:
+        if self._refusals:
+            self._refusals -= 1
+            return 1
+        return (self._url.port or 0) if self._is_open else 1
 
 
 @contextmanager
@@ -81,6 +93,52 @@ def test_the_database(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     assert "password" not in caplog.text
 
 
+def test_a_database_that_goes_away_in_the_middle_of_a_handler_costs_no_attempt(scene: Scene) -> None:
+    calls: list[int] = []
+    with gate(scene.database) as database:
+        database.open()
+        consumer = scene.consumer(database=database.url, attempts=2)
+
+        def handle(message: Message, connection: psycopg.Connection[Any]) -> None:
+            calls.append(message.attempt)
+            if len(calls) == 1:
+                database.drop()
+            write(message, connection)
+
+        consumer.handler("thing.changed")(handle)
+        scene.send({"n": 1}, {"n": 2}, key="a")
+        with scene.running(consumer):
+            scene.wait_for(2)
+
+    assert scene.effects() == [1, 2]
+    assert calls == [1, 1, 1]
+
+
+def test_an_event_that_makes_the_server_go_away_is_not_tried_for_ever(scene: Scene) -> None:
+    """Its first loss is one of several's; then each is its own, though the server is not there at once."""
+    calls: list[int] = []
+    with gate(scene.database) as database:
+        database.open()
+        consumer = scene.consumer(database=database.url)
+
+        def handle(message: Message, connection: psycopg.Connection[Any]) -> None:
+            if message.value["n"] == 2:
+                calls.append(message.attempt)
+                database.drop()
+            write(message, connection)
+
+        consumer.handler("thing.changed")(handle)
+        scene.send({"n": 1}, {"n": 2}, key="a")
+        scene.send({"n": 3}, key="b")
+        with scene.running(consumer):
+            eventually(lambda: scene.parked())
+            scene.wait_for(2)
+
+    assert sorted(scene.effects()) == [1, 3]
+    assert [row[:2] for row in scene.parked()] == [("dead", 3)]
+    assert len(calls) <= 4
+
+
 def test_the_registry(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     with SchemaRegistryClient({"url": scene.registry}) as client:
         schema_id = client.register_schema(scene.name, Schema(json.dumps(THING), "AVRO"))
@@ -93,6 +151,7 @@ def test_the_registry(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
             eventually(lambda: said(caplog))
             assert scene.effects() == [1]  # what needs no schema is not held up by what comes behind it
             assert scene.parked() == []
+            assert "Check the consumer's parameter `registry`" in said(caplog)[0]
             registry.open()
             scene.wait_for(3)
 

@@ -587,7 +587,7 @@ def test_what_is_handled_and_what_comes_behind_it_do_not_miss_each_other(scene: 
         first = Delivery(one, scene.name, handlers, Decoder(RegistrySettings()), patience)
         second = Delivery(two, scene.name, handlers, Decoder(RegistrySettings()), patience)
         first.parked.retry([consumer.dead()[0].number])
-        assert first.retry()
+        assert first.retries.retry()
         with one.transaction():
             parked = first.parked.take()
             assert parked is not None

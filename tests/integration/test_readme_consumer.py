@@ -33,7 +33,10 @@ PAID = {
 
 
 def test_it_runs_word_for_word(site: Site, empty_database: str, tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?from bridge\.consumer import.*?)```", README.read_text(), re.S)
+    readme = README.read_text()
+    (example,) = re.findall(r"```python\n(.*?from bridge\.consumer import.*?)```", readme, re.S)
+    (table,) = re.findall(r"```sql\n(create table payment.*?)```", readme, re.S)
+    assert set(re.findall(r'os\.environ\["(\w+)"\]', example)) <= set(re.findall(r"^export (\w+)=", readme, re.M))
     program = tmp_path / "billing.py"
     program.write_text(example)
     site.config.write_text(site.config.read_text() + ROUTE)
@@ -45,7 +48,7 @@ def test_it_runs_word_for_word(site: Site, empty_database: str, tmp_path: Path) 
     site.drain()
     servers = {"KAFKA": site.settings.kafka.bootstrap_servers, "REGISTRY": site.settings.registry.url}
     with psycopg.connect(empty_database, autocommit=True) as db:
-        db.execute("create table payment (order_id bigint, amount numeric)")
+        db.execute(table.encode())
         environment = os.environ | servers | {"DATABASE": empty_database}
         process = subprocess.Popen([sys.executable, program], env=environment, stderr=subprocess.PIPE, text=True)
         try:

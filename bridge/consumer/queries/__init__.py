@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import LiteralString
+from typing import Final
 
-from bridge.resources import resource
+from bridge.resources import statements
 
-
-@cache
-def query(name: str) -> LiteralString:
-    """The text of `<name>.sql` beside this module."""
-    return resource("consumer", "queries", f"{name}.sql").read_text("utf-8")
+query: Final = statements("consumer", "queries")  # the text of `<name>.sql` beside this module

@@ -1,4 +1,4 @@
-select number, topic, partition, kafka_offset, at, key, value, headers, attempts
+select number, topic, partition, kafka_offset, at, key, value, headers::text, attempts
   from bridge_inbox.parked
  where consumer_group = %(group)s and state = 'retrying' and due_at <= now()
  order by due_at, number
