@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fix_relay import eventually
 
 from bridge.errors import ConfigError, DatabaseUnavailable
 from bridge.telemetry import handler
