@@ -7,7 +7,7 @@ from dataclasses import replace
 from bridge.kafka.cluster import Cluster
 from bridge.registry.api import RegistryApi
 from bridge.settings import Settings
-from bridge.telemetry.health import Server
+from bridge.telemetry.health import ServerState
 from bridge.telemetry.probe import Probed
 from bridge.telemetry.sample import Sample
 
@@ -39,11 +39,11 @@ class RegistryReach:
         self._api.reach()
 
 
-def server(name: str, last: Probed[Sample] | Probed[None], now: float) -> Server:
+def server(name: str, last: Probed[Sample] | Probed[None], now: float) -> ServerState:
     """Whether it is reached, by what its probe had last."""
     if last.trouble_since is not None:
-        return Server(name, False, last.trouble, now - last.trouble_since)
+        return ServerState(name, False, last.trouble, now - last.trouble_since)
     asking = 0.0 if last.asking_since is None else now - last.asking_since
     if asking > SLOW_SECONDS:
-        return Server(name, False, "it does not answer", asking)
-    return Server(name, None if last.answered_at is None else True)
+        return ServerState(name, False, "it does not answer", asking)
+    return ServerState(name, None if last.answered_at is None else True)

@@ -6,6 +6,7 @@ Membership and leases live in Postgres (`postgres/members.py`); relays never spe
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # how soon a free shard is noticed;
 ALONE_SECONDS = 0.5  # and another relay, by one that has all shards
 PROGRESS_SECONDS = 10.0
+SWITCH_SECONDS = 0.001  # for which a busy shard keeps Python's lock from a thread that answers; by itself 5 ms
 WHO = "relay"
 
 
@@ -93,6 +95,7 @@ class Relay:
         if self._server is None:
             self._run()
             return
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._vitals.start()
         self.metrics.survey.start()
         self._server.start()

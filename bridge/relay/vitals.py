@@ -17,7 +17,7 @@ from bridge.relay.reach import KafkaReach, RegistryReach, server
 from bridge.relay.waits import waits
 from bridge.settings import Encoding, Settings
 from bridge.telemetry.activity import KAFKA, POSTGRES, REGISTRY, Activities, Activity
-from bridge.telemetry.health import STILL_LEASES, Relay, Shard, Topic, Wait
+from bridge.telemetry.health import STILL_LEASES, RelayState, ShardState, TopicState, Wait
 from bridge.telemetry.probe import Probe
 from bridge.telemetry.progress import Queue, Standings, advanced, topics_of
 from bridge.telemetry.sample import Sample, ShardSample
@@ -78,7 +78,7 @@ class Vitals:
         for probe in self._probes:
             probe.end()
 
-    def relay(self) -> Relay:
+    def relay(self) -> RelayState:
         """All of it, now."""
         now, last = self.activities.now(), self._database.last
         sample = last.answer or Sample(())
@@ -88,8 +88,8 @@ class Vitals:
         topics = topics_of(sample, standings, now)
         held = {(wait.topic, wait.shard) for wait in known if wait.topic is not None and wait.shard is not None}
         for topic, shard in sorted(held - topics.keys()):
-            topics[topic, shard] = Topic(topic, shard)
-        return Relay(
+            topics[topic, shard] = TopicState(topic, shard)
+        return RelayState(
             relay=self._relay_id,
             phase=self._phase,
             renewed_seconds=_since(self._renewed_at, now),
@@ -122,11 +122,11 @@ class Vitals:
             if (activity := self.activities.of(ident)) and not activity.is_wait and now - activity.since > bound
         ]
 
-    def _shard(self, sample: ShardSample, standings: Standings, now: float, old: float) -> Shard:
+    def _shard(self, sample: ShardSample, standings: Standings, now: float, old: float) -> ShardState:
         thread = dict(self._carriers.threads()).get(sample.shard) if self._carriers is not None else None
         activity: Activity | None = self.activities.of(thread)
         standing = standings.get(Queue(sample.shard, None, "unread"))
-        shard = Shard(
+        shard = ShardState(
             shard=sample.shard,
             owner=sample.owner,
             is_ours=sample.owner == self._relay_id,

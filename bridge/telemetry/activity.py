@@ -44,22 +44,22 @@ class Activities:
 
     @contextmanager
     def waits(self, what: str, server: str | None) -> Iterator[None]:
-        """Note that this thread waits, until the block ends."""
-        self._wait(what, server)
+        """Note that this thread waits, until the block ends; inside of another wait, for that moment."""
+        before = self._wait(what, server)
         try:
             yield
         finally:
-            self.works()
+            self._goes_on(before)
 
     def around(self, what: str, server: str | None, call: Callable[P, R]) -> Callable[P, R]:
         """`call`, as a wait."""
 
         def noted(*args: P.args, **kwargs: P.kwargs) -> R:
-            self._wait(what, server)
+            before = self._wait(what, server)
             try:
                 return call(*args, **kwargs)
             finally:
-                self.works()
+                self._goes_on(before)
 
         return noted
 
@@ -71,5 +71,15 @@ class Activities:
         """What a thread did last, by its identifier."""
         return None if thread is None else self._current.get(thread)
 
-    def _wait(self, what: str, server: str | None) -> None:
-        self._current[threading.get_ident()] = Activity(what, server, True, self.now())
+    def _wait(self, what: str, server: str | None) -> Activity | None:
+        """What it did before."""
+        thread = threading.get_ident()
+        before = self._current.get(thread)
+        self._current[thread] = Activity(what, server, True, self.now())
+        return before
+
+    def _goes_on(self, before: Activity | None) -> None:
+        if before is not None and before.is_wait:
+            self._current[threading.get_ident()] = before
+        else:
+            self.works()

@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
-from bridge.telemetry.health import Finding, Relay, Verdict, findings, not_ready, verdict
+from bridge.telemetry.health import Finding, RelayState, Verdict, findings, not_ready, verdict
 from bridge.telemetry.pages import Answer
 
 VERSION = 1
 
 
-def of_relay(relay: Relay, bound: float, lease_seconds: float) -> dict[str, Any]:
+def of_relay(relay: RelayState, bound: float, lease_seconds: float) -> dict[str, Any]:
     """What is known of one relay, with verdict and reasons; ages and times that have passed in seconds."""
     found = findings(relay, bound)
     reasons = not_ready(relay, lease_seconds)

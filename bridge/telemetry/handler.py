@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import io
 import logging
+import socket
+import threading
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from socketserver import BaseServer
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from bridge.errors import BridgeError
-from bridge.telemetry.pages import Answer, Page, Request, plain
-from bridge.telemetry.reading import BadRequest, hear_out, read_request
+from bridge.telemetry.pages import HEALTH, LIVE, READY, Answer, Page, Request, plain
+from bridge.telemetry.reading import BadRequest, hear_out, read_request, set_timeout
 from bridge.text import place
 
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 5.0  # for a whole request
-SEND_SECONDS = 10.0  # for a whole answer
+SEND_SECONDS = 10.0  # for each part of an answer that the other side takes
 FIELDS = 100  # in a query
+NEVER_WAIT = frozenset({LIVE, READY, HEALTH})  # on a server; so they are answered while others do
 
 
 class Served(Protocol):
@@ -27,16 +31,20 @@ class Served(Protocol):
 
     pages: Mapping[str, Page]
     posts: Mapping[str, Page]
+    slots: threading.Semaphore  # for pages that may wait for something
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Parses one request, which was read before."""
+    """Parses one request, which was read before. Raises OSError where nobody is there any more, or is too slow."""
 
     protocol_version = "HTTP/1.1"
 
+    def __init__(self, conn: socket.socket, served: Served) -> None:
+        self._served = served
+        super().__init__(conn, None, cast(BaseServer, served))  # it only keeps them
+
     def setup(self) -> None:
         self.connection = self.request
-        self._served = cast(Served, self.server)
         self.wfile = io.BytesIO()
         self.command = ""
         self.close_connection = True
@@ -80,7 +88,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.command not in known:
             return plain(HTTPStatus.METHOD_NOT_ALLOWED, f"it takes {' '.join(known)}", Allow=", ".join(known))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return _call(methods[self.command][parts.path], Request(self.command, parts.path, query, headers, self._body))
+        request = Request(self.command, parts.path, query, headers, self._body)
+        page = methods[self.command][parts.path]
+        if parts.path in NEVER_WAIT:
+            return _call(page, request)
+        if not self._served.slots.acquire(blocking=False):
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many are asking already")
+        try:
+            return _call(page, request)
+        finally:
+            self._served.slots.release()
 
     def _send(self, answer: Answer) -> None:
         headers = {
@@ -94,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         phrase = HTTPStatus(answer.status).phrase
         lines = [f"HTTP/1.1 {int(answer.status)} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self.connection.settimeout(SEND_SECONDS)
+        set_timeout(self.connection, socket.SO_SNDTIMEO, SEND_SECONDS)
         self.connection.sendall(head if self.command == "HEAD" else head + answer.body)
 
 

@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerState:
     """Whether a server answers; None: it was not asked yet. `seconds`: for how long it has not."""
 
     server: str
@@ -57,7 +57,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class ShardState:
     """One shard. `oldest_seconds`: the age of the oldest event that is to be published; None: there is none.
 
     `still_seconds`: for how long that has been the same event. `activity`: what its thread here does, and how long.
@@ -81,7 +81,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class TopicState:
     """One topic for which one shard has parked events: those `waiting`, and those that wait until a person decides.
 
     `still_seconds`: for how long the oldest that waits has been the same. Numbers are exact below MOST.
@@ -96,7 +96,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class RelayState:
     """All that is known of one relay. `sampled_seconds`: how old that is that the database knows.
 
     `renewed_seconds`: when it last renewed its leases; None: it has not begun to. `hangs`: threads that do not turn.
@@ -107,9 +107,9 @@ class Relay:
     renewed_seconds: float | None
     sampled_seconds: float | None
     hangs: tuple[str, ...] = ()
-    servers: tuple[Server, ...] = ()
-    shards: tuple[Shard, ...] = ()
-    topics: tuple[Topic, ...] = ()
+    servers: tuple[ServerState, ...] = ()
+    shards: tuple[ShardState, ...] = ()
+    topics: tuple[TopicState, ...] = ()
     waits: tuple[Wait, ...] = ()
     dead: DeadSample = NO_DEAD
     stopped_topics: tuple[StoppedTopic, ...] = ()
@@ -121,13 +121,13 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
     return max((finding.verdict for finding in findings), key=list(Verdict).index, default=Verdict.OK)
 
 
-def findings(relay: Relay, bound: float) -> list[Finding]:
+def findings(relay: RelayState, bound: float) -> list[Finding]:
     """All that is not as it should be, the worst first; `bound`: seconds that something may stand still."""
     found = [*_failures(relay, bound), *_waits(relay, bound)]
     return sorted(found, key=lambda finding: finding.verdict is not Verdict.FAILING)
 
 
-def not_ready(relay: Relay, lease_seconds: float) -> list[str]:
+def not_ready(relay: RelayState, lease_seconds: float) -> list[str]:
     """Why it is not ready to carry events; nothing for one that stands by because others hold all shards."""
     if relay.phase != "running":
         return [f"it is {relay.phase}", *(_away(server) for server in relay.servers if server.reached is False)]
@@ -145,7 +145,7 @@ def not_ready(relay: Relay, lease_seconds: float) -> list[str]:
     return found
 
 
-def _failures(relay: Relay, bound: float) -> Iterator[Finding]:
+def _failures(relay: RelayState, bound: float) -> Iterator[Finding]:
     for hang in relay.hangs:
         yield Finding(Verdict.FAILING, hang)
     if relay.sampled_seconds is None or relay.sampled_seconds > bound:
@@ -171,7 +171,7 @@ def _failures(relay: Relay, bound: float) -> Iterator[Finding]:
             yield Finding(Verdict.FAILING, _of(wait))
 
 
-def _waits(relay: Relay, bound: float) -> Iterator[Finding]:
+def _waits(relay: RelayState, bound: float) -> Iterator[Finding]:
     if relay.phase != "running":
         yield Finding(Verdict.WAITING, f"it is {relay.phase}")
     for server in relay.servers:
@@ -192,7 +192,7 @@ def _waits(relay: Relay, bound: float) -> Iterator[Finding]:
         yield Finding(Verdict.WAITING, f"keeper's job {job.job}: {why}")
 
 
-def _stands_still(shard: Shard) -> str:
+def _stands_still(shard: ShardState) -> str:
     who = "nobody holds it" if not shard.is_ours else f"its thread {shard.activity or 'is not there'}"
     if shard.activity_seconds is not None:
         who += f" for {shard.activity_seconds:.0f} s"
@@ -202,7 +202,7 @@ def _stands_still(shard: Shard) -> str:
     )
 
 
-def _is_not_published(topic: Topic, waits: Iterable[Wait]) -> str:
+def _is_not_published(topic: TopicState, waits: Iterable[Wait]) -> str:
     why = next((f": {wait.reason}" for wait in waits if wait.topic == topic.topic), "")
     return (
         f"topic {topic.topic}: the oldest of {_count(topic.waiting)} has waited {topic.oldest_seconds or 0:.0f} s, and"
@@ -216,7 +216,7 @@ def _of(wait: Wait) -> str:
     return f"{about}{wait.reason}{often}"
 
 
-def _away(server: Server) -> str:
+def _away(server: ServerState) -> str:
     return f"{server.server} has not been reached for {server.seconds or 0:.0f} s: {server.why or 'it does not answer'}"
 
 

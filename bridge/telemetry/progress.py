@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from bridge.telemetry.health import Topic
+from bridge.telemetry.health import TopicState
 from bridge.telemetry.sample import Sample
 
 
@@ -43,12 +43,12 @@ def advanced(before: Standings, sample: Sample, now: float) -> dict[Queue, Stand
     return after
 
 
-def topics_of(sample: Sample, standings: Standings, now: float) -> dict[tuple[str, int], Topic]:
+def topics_of(sample: Sample, standings: Standings, now: float) -> dict[tuple[str, int], TopicState]:
     """By topic and shard, what is parked for it, and for how long its oldest event has been the same."""
-    topics: dict[tuple[str, int], Topic] = {}
+    topics: dict[tuple[str, int], TopicState] = {}
     for parked in sample.parked:
         key = parked.topic, parked.shard
-        topic = topics.get(key, Topic(*key))
+        topic = topics.get(key, TopicState(*key))
         if parked.is_behind_dead:
             topics[key] = replace(topic, behind_dead=topic.behind_dead + parked.events)
             continue

@@ -12,20 +12,31 @@ from fix_relay import eventually
 from bridge.errors import BrokerUnavailable
 from bridge.telemetry.activity import KAFKA, POSTGRES, Activities
 from bridge.telemetry.document import of_all, of_relay
-from bridge.telemetry.health import Finding, Relay, Server, Shard, Topic, Verdict, Wait, findings, not_ready, verdict
+from bridge.telemetry.health import (
+    Finding,
+    RelayState,
+    ServerState,
+    ShardState,
+    TopicState,
+    Verdict,
+    Wait,
+    findings,
+    not_ready,
+    verdict,
+)
 from bridge.telemetry.probe import Probe
 from bridge.telemetry.progress import Queue, advanced, topics_of
 from bridge.telemetry.sample import MOST, DeadSample, JobSample, ParkedSample, Sample, ShardSample, StoppedTopic
 
 BOUND = 30.0
-OURS = Shard(0, "me", is_ours=True, is_held=True, activity="publishes", waits_for=KAFKA, activity_seconds=40.0)
-WELL = Relay(
+OURS = ShardState(0, "me", is_ours=True, is_held=True, activity="publishes", waits_for=KAFKA, activity_seconds=40.0)
+WELL = RelayState(
     "me",
     "running",
     renewed_seconds=1.0,
     sampled_seconds=1.0,
-    servers=(Server(POSTGRES, True), Server(KAFKA, True)),
-    shards=(OURS, Shard(1, "other", is_ours=False, is_held=True)),
+    servers=(ServerState(POSTGRES, True), ServerState(KAFKA, True)),
+    shards=(OURS, ShardState(1, "other", is_ours=False, is_held=True)),
 )
 LATE = {"oldest_seconds": 50.0, "still_seconds": 31.0}
 WAIT = Wait("topic", 0, "t", "Kafka takes no records", "2026-01-01T00:00:00+00:00", seconds=40.0, count=1)
@@ -45,7 +56,11 @@ def test_nothing_is_wrong() -> None:
         ({"hangs": ("the relay's loop has not turned",)}, "failing", "has not turned"),
         ({"sampled_seconds": 31.0}, "failing", "nobody can tell"),
         ({"sampled_seconds": None}, "ok", ""),  # it has only just begun
-        ({"sampled_seconds": None, "servers": (Server(POSTGRES, False, "no", 31.0),)}, "failing", "can tell whether"),
+        (
+            {"sampled_seconds": None, "servers": (ServerState(POSTGRES, False, "no", 31.0),)},
+            "failing",
+            "can tell whether",
+        ),
         (
             {"shards": (replace(OURS, **LATE),)},
             "failing",
@@ -53,13 +68,21 @@ def test_nothing_is_wrong() -> None:
         ),
         ({"shards": (replace(OURS, still_seconds=29.0),)}, "ok", ""),
         ({"shards": (replace(OURS, is_ours=False, **LATE),)}, "ok", ""),  # another relay's matter
-        ({"shards": (Shard(0, None, False, False, **LATE),)}, "failing", "nobody holds it"),
-        ({"shards": (Shard(0, None, False, False),)}, "waiting", "shard 0 is free"),
-        ({"shards": (Shard(0, None, False, False, stopped="it was set back"),)}, "failing", "bridge recover"),
-        ({"topics": (Topic("t", 0, waiting=MOST, **LATE),)}, "failing", "the oldest of 1000 events or more has waited"),
-        ({"topics": (Topic("t", 0, 1, **LATE),), "waits": (WAIT,)}, "failing", "Kafka takes no records"),
-        ({"topics": (Topic("t", 1, waiting=1, **LATE),)}, "ok", ""),  # of a shard that is another relay's
-        ({"topics": (Topic("t", 0, waiting=1, still_seconds=1.0),), "waits": (WAIT,)}, "waiting", "topic t: Kafka"),
+        ({"shards": (ShardState(0, None, False, False, **LATE),)}, "failing", "nobody holds it"),
+        ({"shards": (ShardState(0, None, False, False),)}, "waiting", "shard 0 is free"),
+        ({"shards": (ShardState(0, None, False, False, stopped="it was set back"),)}, "failing", "bridge recover"),
+        (
+            {"topics": (TopicState("t", 0, waiting=MOST, **LATE),)},
+            "failing",
+            "1000 events or more has waited",
+        ),
+        ({"topics": (TopicState("t", 0, 1, **LATE),), "waits": (WAIT,)}, "failing", "Kafka takes no records"),
+        ({"topics": (TopicState("t", 1, waiting=1, **LATE),)}, "ok", ""),  # of a shard that is another relay's
+        (
+            {"topics": (TopicState("t", 0, waiting=1, still_seconds=1.0),), "waits": (WAIT,)},
+            "waiting",
+            "topic t: Kafka",
+        ),
         ({"stopped_topics": (StoppedTopic("t", "id", "why", 2),)}, "failing", "is stopped by event id, 2 events wait"),
         ({"stopped_topics": (StoppedTopic("t", "id", "why", 0),)}, "ok", ""),
         ({"waits": (replace(WAIT, kind="unforeseen", is_stuck=True, count=8),)}, "failing", "(8 times)"),
@@ -67,7 +90,11 @@ def test_nothing_is_wrong() -> None:
         ({"waits": (replace(WAIT, kind="refusal", shard=None, topic=None),)}, "failing", "takes no records"),
         ({"waits": (replace(WAIT, kind="refusal", seconds=1.0),)}, "waiting", "takes no records"),
         ({"waits": (replace(WAIT, kind="server", seconds=999.0),)}, "waiting", "takes no records"),
-        ({"servers": (Server(KAFKA, False, "no route", 99.0),)}, "waiting", "has not been reached for 99 s: no route"),
+        (
+            {"servers": (ServerState(KAFKA, False, "no route", 99.0),)},
+            "waiting",
+            "has not been reached for 99 s: no route",
+        ),
         ({"dead": DeadSample(2, 2)}, "waiting", "2 events are dead and hold back their keys"),
         ({"dead": DeadSample(2, 0)}, "ok", ""),
         ({"keeper": (JobSample("views", True, 0, None),)}, "waiting", "nobody has done it"),
@@ -88,20 +115,20 @@ def test_what_is_found(change: dict[str, Any], expected: str, words: str) -> Non
     ("change", "words"),
     [
         (
-            {"phase": "starting", "servers": (Server(KAFKA, False, "no", 1.0),)},
+            {"phase": "starting", "servers": (ServerState(KAFKA, False, "no", 1.0),)},
             ["it is starting", "Kafka has not been"],
         ),
         ({"phase": "ending"}, ["it is ending"]),
         ({"renewed_seconds": 10.1}, ["leases"]),
         ({"renewed_seconds": None}, ["leases"]),
-        ({"servers": (Server(KAFKA, None),)}, ["Kafka was not asked yet"]),
-        ({"servers": (Server(KAFKA, False, "no", 1.0),)}, ["Kafka has not been reached"]),
+        ({"servers": (ServerState(KAFKA, None),)}, ["Kafka was not asked yet"]),
+        ({"servers": (ServerState(KAFKA, False, "no", 1.0),)}, ["Kafka has not been reached"]),
         ({"waits": (replace(WAIT, kind="server", topic=None),)}, ["Kafka takes no records"]),
         ({"waits": (WAIT,)}, []),  # a topic's matter
-        ({"shards": (Shard(0, None, False, False), Shard(1, None, False, False))}, ["shards 0, 1 are free"]),
-        ({"shards": (Shard(0, None, False, False), replace(OURS, shard=1))}, []),
-        ({"shards": (Shard(0, "other", is_ours=False, is_held=True),)}, []),  # it stands by
-        ({"shards": (Shard(0, None, False, False, stopped="why"),)}, []),
+        ({"shards": (ShardState(0, None, False, False), ShardState(1, None, False, False))}, ["shards 0, 1 are free"]),
+        ({"shards": (ShardState(0, None, False, False), replace(OURS, shard=1))}, []),
+        ({"shards": (ShardState(0, "other", is_ours=False, is_held=True),)}, []),  # it stands by
+        ({"shards": (ShardState(0, None, False, False, stopped="why"),)}, []),
     ],
 )
 def test_readiness(change: dict[str, Any], words: list[str]) -> None:
@@ -140,11 +167,11 @@ def test_what_waits_for_a_topic_has_progress_of_its_own() -> None:
         Queue(0, "t", "waiting"): 100.0,
     }
     topics = topics_of(sample, standings, 115.0)
-    assert topics == {("t", 0): Topic("t", 0, waiting=6, behind_dead=3, oldest_seconds=50.0, still_seconds=15.0)}
+    assert topics == {("t", 0): TopicState("t", 0, waiting=6, behind_dead=3, oldest_seconds=50.0, still_seconds=15.0)}
 
 
 def test_workers_say_once_what_they_all_see() -> None:
-    stopped = replace(WELL, shards=(Shard(0, None, False, False, stopped="why"),))
+    stopped = replace(WELL, shards=(ShardState(0, None, False, False, stopped="why"),))
     relays = [of_relay(replace(stopped, relay=name), BOUND, 10.0) for name in ("a", "b")]
     document = of_all(relays, BOUND, [Finding(Verdict.WAITING, "worker 2: it starts")])
     assert document["verdict"] == "failing"
@@ -168,12 +195,14 @@ def test_a_wait_is_told_from_work() -> None:
         activities.around("asks", KAFKA, call)(1)
     clock[0] = 6.0
     with activities.waits("rests", None):
+        with activities.waits("asks in between", POSTGRES):
+            clock[0] = 7.0
         seen.append(activities.of(threading.get_ident()))
     seen.append(activities.of(threading.get_ident()))
     assert [(one.what, one.server, one.is_wait, one.since) for one in seen if one] == [
         ("asks", KAFKA, True, 5.0),
         ("rests", None, True, 6.0),
-        ("works", None, False, 6.0),
+        ("works", None, False, 7.0),
     ]
     assert activities.of(None) is None
 
