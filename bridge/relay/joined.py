@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -11,9 +12,9 @@ import orjson
 from bridge.telemetry.address import Address
 from bridge.telemetry.asking import ask_all
 from bridge.telemetry.document import as_answer, of_all
-from bridge.telemetry.exposition import merge
 from bridge.telemetry.health import Finding, Verdict
-from bridge.telemetry.pages import HEALTH, LIVE, METRICS, READY, Answer, Page, Request, plain, told
+from bridge.telemetry.pages import HEALTH, LIVE, METRICS, READY, Answer, Page, Request, told
+from bridge.telemetry.press import joined_page
 
 WORKER_SECONDS = 3.0  # for the answers of all workers; below the probes' own time-out
 
@@ -42,17 +43,8 @@ def joined_pages(workers: Sequence[Address], bound: float) -> Mapping[str, Page]
                 missing.append(Finding(verdict, _line(number, answer)))
         return as_answer(of_all(relays, bound, missing))
 
-    def metrics(request: Request) -> Answer:
-        accept = {"Accept": request.headers.get("accept", "*/*")}
-        answers = enumerate(ask_all(workers, METRICS, WORKER_SECONDS, accept))
-        pages = {str(number): answer for number, answer in answers if isinstance(answer, Answer) and _is_well(answer)}
-        if not pages:
-            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "no worker answers yet")
-        (content_type, *_) = {page.content_type for page in pages.values()}
-        return Answer(HTTPStatus.OK, content_type, merge({worker: page.body for worker, page in pages.items()}))
-
     return {
-        METRICS: metrics,
+        METRICS: partial(joined_page, [worker.path for worker in workers]),
         LIVE: joined(LIVE, "alive", lambda answer: _starts(answer) or _is_well(answer)),
         READY: joined(READY, "ready", _is_well),
         HEALTH: health,

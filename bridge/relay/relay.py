@@ -35,6 +35,7 @@ from bridge.telemetry.activity import POSTGRES
 from bridge.telemetry.address import Address
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.pages import METRICS
+from bridge.telemetry.press import Press
 from bridge.telemetry.server import HttpServer
 from bridge.text import place
 
@@ -82,7 +83,8 @@ class Relay:
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
         self.metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
         self._vitals = Vitals(settings, self.relay_id, self._outages)
-        pages = {**relay_pages(self._vitals), METRICS: self.metrics.page}
+        self._press = Press(self.metrics.render, "" if http is None else http.path)
+        pages = {**relay_pages(self._vitals), METRICS: self._press.page}
         self._server = None if http is None else HttpServer(http, pages)
 
     def run(self) -> None:
@@ -98,6 +100,7 @@ class Relay:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._vitals.start()
         self.metrics.survey.start()
+        self._press.start()
         self._server.start()
         if not self._server.address.path:  # of workers, the parent says it
             logger.info("health is served at http://%s/healthz, metrics at %s", self._server.address, METRICS)
@@ -105,6 +108,7 @@ class Relay:
             self._run()
         finally:
             self._server.close()
+            self._press.end()
             self.metrics.survey.end()
             self._vitals.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 
 from bridge.telemetry.address import Address, connect_to
@@ -20,20 +20,18 @@ def ask(address: Address, path: str, seconds: float) -> Answer:
     return answer
 
 
-def ask_all(
-    addresses: Sequence[Address], path: str, seconds: float, headers: Mapping[str, str] | None = None
-) -> list[Answer | OSError]:
+def ask_all(addresses: Sequence[Address], path: str, seconds: float) -> list[Answer | OSError]:
     """All answers, in the same order, or why there is none. All are asked before the first is listened to."""
     ends = time.monotonic() + seconds
-    asked = [_send(address, path, seconds, headers or {}) for address in addresses]
+    asked = [_send(address, path, seconds) for address in addresses]
     return [one if isinstance(one, OSError) else _receive(one, ends) for one in asked]
 
 
-def _send(address: Address, path: str, seconds: float, headers: Mapping[str, str]) -> HTTPConnection | OSError:
+def _send(address: Address, path: str, seconds: float) -> HTTPConnection | OSError:
     conn = HTTPConnection("localhost")
     try:
         conn.sock = connect_to(address, seconds)
-        conn.request("GET", path, headers=dict(headers))
+        conn.request("GET", path)
     except OSError as error:
         conn.close()
         return error

@@ -1,10 +1,19 @@
-"""The pages of several workers as one: each line gets the label `worker`, each metric has its heading once."""
+"""The formats of a page; and those of several workers as one: each line gets a label, each metric has one heading."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+FORMATS = {  # and their content types
+    "text": "text/plain; version=0.0.4; charset=utf-8",
+    "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
 END = "# EOF"
+
+
+def format_of(accept: str) -> str:
+    """OpenMetrics where that is accepted, else Prometheus' text, which everybody reads."""
+    return "openmetrics" if "application/openmetrics-text" in accept else "text"
 
 
 def merge(pages: Mapping[str, bytes]) -> bytes:

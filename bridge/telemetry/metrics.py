@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import confluent_kafka
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import Metric as Family
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from bridge import __version__
@@ -18,10 +19,10 @@ from bridge.settings import Settings
 from bridge.shard.work import Stage, Work
 from bridge.telemetry import catalog
 from bridge.telemetry.catalog import Metric
+from bridge.telemetry.exposition import FORMATS, format_of
 from bridge.telemetry.latency import Latencies
 from bridge.telemetry.meter import Meter, kind_of
 from bridge.telemetry.now import OTHER, Now, NowCollector
-from bridge.telemetry.pages import Answer, Request
 from bridge.telemetry.survey import Survey
 
 BATCH_EVENTS = (1, 10, 50, 100, 500, 1000, 2500, 5000, 10_000, 50_000)
@@ -81,13 +82,9 @@ class Metrics(Meter):
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type: OpenMetrics where `accept` names it, else Prometheus' text."""
-        encode, content_type = choose_encoder(accept)
-        return encode(_Plain(self.registry)), content_type
-
-    def page(self, request: Request) -> Answer:
-        """The same over HTTP."""
-        body, content_type = self.render(request.headers.get("accept", ""))
-        return Answer(200, content_type, body)
+        kind = format_of(accept)
+        generate = openmetrics.generate_latest if kind == "openmetrics" else generate_latest
+        return generate(_Plain(self.registry)), FORMATS[kind]
 
     def _note_offset(self, seconds: float) -> None:
         self._latencies.offset_us = round(seconds * 1e6)

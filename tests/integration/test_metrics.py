@@ -1,0 +1,117 @@
+"""`/metrics` of relays that carry events: what they count is what happened."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from fix_relay import Site, eventually
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+Labels = dict[str, str]
+
+
+class Scrape:
+    """One page."""
+
+    def __init__(self, body: str, *, is_open: bool) -> None:
+        families = (parse_openmetrics if is_open else parse_text)(body)
+        self.samples = [(one.name, dict(one.labels), one.value) for family in families for one in family.samples]
+
+    def sum(self, name: str, **labels: str) -> float:
+        """Of all series with these labels."""
+        return sum(value for of, has, value in self.samples if of == name and labels.items() <= has.items())
+
+    def values(self, name: str, label: str) -> set[str]:
+        return {has[label] for of, has, _ in self.samples if of == name and label in has}
+
+
+def scraping(site: Site, relay: subprocess.Popen[str]) -> Callable[[str], Scrape | None]:
+    found = eventually(lambda: re.search(r"served at http://(.*)/healthz", site.log(relay)))
+
+    def scrape(accept: str) -> Scrape | None:
+        try:
+            request = Request(f"http://{found[1]}/metrics", headers={"Accept": accept})
+            with urlopen(request, timeout=10) as answer:
+                assert answer.headers["Content-Type"].startswith(accept.partition(";")[0])
+                return Scrape(answer.read().decode(), is_open=accept == OPENMETRICS)
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+            return None  # nothing is printed yet
+
+    return scrape
+
+
+def whole(scrape: Callable[[str], Scrape | None], name: str, at_least: float, accept: str = OPENMETRICS) -> Scrape:
+    """The page, once a metric's series sum up to that."""
+
+    def found() -> Scrape | None:
+        page = scrape(accept)
+        return page if page is not None and page.sum(name) >= at_least else None
+
+    page = eventually(found)
+    assert page is not None
+    return page
+
+
+def test_a_relay_counts_what_happens(site: Site) -> None:
+    things, others, changes, letters = site.topics
+    relay = site.start("--http", "127.0.0.1:0")
+    scrape = scraping(site, relay)
+    whole(scrape, "bridge_shards_carried", 2)
+    site.publish(300)
+    site.publish(100, event_type="other.changed")
+    site.publish(1, event_type="no.route")
+    site.change(50)
+    with site.connect() as db:
+        db.execute(
+            "insert into bridge.event_queue (event_type, event_key, payload) values ('thing.changed', 'b', '{}')"
+        )
+        db.execute(
+            "insert into bridge.event_queue (event_type, payload, available_at)"
+            " values ('thing.changed', '{\"n\": 1}', clock_timestamp() + interval '1 hour')"
+        )
+    whole(scrape, "bridge_events_total", 453, "text/plain")
+    page = whole(scrape, "bridge_events_total", 453)
+    for topic, source, count in (
+        (things, "event_queue", 300),
+        (others, "event_queue", 100),
+        (changes, "entity_events", 50),
+    ):
+        assert page.sum("bridge_events_total", topic=topic, source=source, outcome="published") == count
+    assert page.sum("bridge_events_total", topic=letters, outcome="dead") == 1  # it has no topic
+    assert page.sum("bridge_events_total", topic=things, outcome="dead") == 1
+    assert page.sum("bridge_events_total", topic=things, outcome="deferred") == 1
+    assert page.sum("bridge_dead_letters_total", kind="no_route") == 1
+    assert page.sum("bridge_dead_letters_total", kind="encoding") == 1
+    assert page.sum("bridge_event_latency_seconds_count") == 450
+    assert page.sum("bridge_event_latency_seconds_bucket", le="300.0") == 450
+    assert page.sum("bridge_batch_events_sum") == page.sum("bridge_shard_events_total") == 453
+    batches = page.sum("bridge_batch_events_count")
+    assert {
+        page.sum("bridge_stage_seconds_count", stage=stage) for stage in ("read", "encode", "claim", "publish")
+    } == {batches}
+    assert page.sum("bridge_published_bytes_total") > 450
+    assert page.sum("bridge_takeovers_total") == 2
+    assert page.sum("bridge_registry_requests_total", outcome="ok") > 0
+    assert page.sum("bridge_build_info") == 1
+    assert page.sum("process_resident_memory_bytes") > 0
+    whole(scrape, "bridge_shard_leased", 2)
+    site.end(relay)
+
+
+def test_workers_are_told_apart_in_one_scrape(site: Site) -> None:
+    relay = site.start("--http", "127.0.0.1:0", "--workers", "2")
+    scrape = scraping(site, relay)
+    page = whole(scrape, "bridge_build_info", 2)  # a page of each
+    assert page.values("bridge_build_info", "worker") == {"0", "1"}
+    site.publish(200)
+    page = whole(scrape, "bridge_events_total", 200, "text/plain")
+    assert page.sum("bridge_events_total", outcome="published") == 200
+    site.end(relay)
