@@ -14,6 +14,7 @@ pytest_plugins = [
     "fix_relay",
     "fix_kafka",
     "fix_acl",
+    "fix_pgbouncer",
     "fix_verify",
     "fix_command",
     "fix_consumer",

@@ -60,7 +60,7 @@ class Trace:
         if self.row is not None:
             yield self.row.written_at, f"written by transaction {self.row.transaction}, committed since"
             if self.row.read_by is not None:
-                yield self.row.read_by, f"read by then{_batches(self.row)}"
+                yield self.row.read_by, f"read and settled by then{_batches(self.row)}"
         if self.parked is not None:
             yield self.parked.since, f"{self.parked.state}: {self.parked.reason or 'parked'}"
         for one in self.decisions:

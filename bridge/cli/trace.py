@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -94,4 +95,4 @@ def _lines(trace: Trace) -> Iterator[str]:
     if trace.gone is not None:
         yield from (f"  {line}" for line in trace.gone.lines)
     for at, what in trace.steps:
-        yield f"  {moment(at)}  {what}"
+        yield f"  {at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + f"Z  {what}"

@@ -39,7 +39,9 @@ def troubles(state: TopicState, settings: Settings, brokers: int) -> Iterator[Ch
     is_control = state.name == settings.topics.control
     needed = {"WRITE", "DESCRIBE_CONFIGS"} | ({"READ"} if is_control else set())
     if state.allowed is not None and (missing := sorted(needed - state.allowed)):
-        yield problem(name, f"we lack {', '.join(missing)} on it", "kafka-acls.sh --add --allow-principal ...")
+        yield problem(
+            name, f"we lack {', '.join(missing)} on it", f"kafka-acls.sh --add --topic {state.name} --operation ..."
+        )
     if state.leaderless:
         yield problem(name, f"partition {state.leaderless[0]} has no leader", "Bring its brokers back")
     if state.config is None:
