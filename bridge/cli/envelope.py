@@ -21,25 +21,24 @@ class Output:
         self._held: dict[str, Any] = {}
         self._has_lines = False
 
-    def ask(self, context: click.Context) -> None:
-        """From now on all that is printed is for programs."""
-        self._asked = command_of(context)
+    def ask(self, context: click.Context, *, has_lines: bool = False) -> None:
+        """From now on all that is printed is for programs: one document, or any number of lines."""
+        self._asked, self._has_lines = command_of(context), has_lines
 
     def hold(self, context: click.Context, document: Any) -> None:
         """The document of the command: printed at its end, together with the error that it may meet yet."""
-        self.ask(context)
+        self._asked = command_of(context)
         assert not self._held, "a command has one document"  # noqa: S101 - lines are for more
         self._held = {"data": document}
 
     def line(self, context: click.Context, document: Any) -> dict[str, Any]:
         """The envelope of one of many documents, to be printed at once."""
-        self.ask(context)
-        self._has_lines = True
+        self.ask(context, has_lines=True)
         return self._envelope(data=document)
 
     def end(self, error: BridgeError | None) -> dict[str, Any] | None:
         """The envelope to print at the end; None where nothing is for programs, or lines have said everything."""
-        if self._asked is None or (self._has_lines and error is None):
+        if self._asked is None or (self._has_lines and error is None and not self._held):
             return None
         if error is None:
             return self._envelope(**({"data": None} | self._held))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bridge.cli.options import config_option, json_option
+from bridge.cli.options import config_option, json_lines_option
 from bridge.cli.terminal import echo, echo_json, echo_json_line, log_to_stderr
 from bridge.configuration.load import load
 from bridge.errors import BridgeError
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
     multiple=True,
     help="Only this one, with --once even if it is not enabled; may be repeated.",
 )
-@json_option
+@json_lines_option
 @config_option
 def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: Path | None) -> int:
     """Keep house: partitions, retention, archive, views, capture, clean-up, as the tables of policies say.

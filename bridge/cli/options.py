@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from bridge.cli.envelope import Output
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)").fullmatch
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -19,21 +23,19 @@ config_option = click.option(
 )
 
 
-def _ask_for_json(context: click.Context, _parameter: click.Parameter, given: bool) -> bool:
+def _ask_for_json(has_lines: bool, context: click.Context, _parameter: click.Parameter, given: bool) -> bool:
     if given:
-        context.ensure_object(Output).ask(context)
+        context.ensure_object(Output).ask(context, has_lines=has_lines)
     return given
 
 
-# Eager: so that a mistake in another option is told in the envelope, too.
-json_option = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    is_eager=True,
-    callback=_ask_for_json,
-    help="One JSON document on standard output.",
-)
+def _json(text: str, *, has_lines: bool) -> Callable[[Command], Command]:
+    ask = partial(_ask_for_json, has_lines)  # eager: a mistake in another option is told in the envelope, too
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=ask, help=text)
+
+
+json_option = _json("One JSON document on standard output.", has_lines=False)
+json_lines_option = _json("JSON documents on standard output, one a line.", has_lines=True)
 
 
 def plain_text(_context: click.Context, _parameter: click.Parameter, given: str | tuple[str, ...] | None) -> object:

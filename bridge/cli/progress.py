@@ -25,7 +25,8 @@ def progress_bar() -> Iterator[Progress]:
         yield _Lines()
         return
     what = TextColumn("{task.description}", markup=False)
-    with Bars(what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True) as bars:
+    columns = what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as bars:
         tasks = {}
 
         def tell(what: str, done: int, total: int | None) -> None:

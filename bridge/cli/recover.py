@@ -69,5 +69,6 @@ def _print(finding: Finding, *, err: bool) -> None:
         f"{finding.left:,} pending events are not in Kafka: they will be published",
     ]
     if finding.renumber:
-        lines.append("numbers were given twice: events that no batch has read get new ones, in the order of writing")
+        renumbered = "all events that no batch has read get new ones, in the order of writing"
+        lines.append(f"numbers were given twice: {renumbered}")
     echo(finding.reason, *(f"    {line}" for line in lines), err=err)

@@ -64,15 +64,14 @@ def schema_generate_command(
         if check and out is None:
             out = routed_file(conn, table, settings)
         found = generate(conn, table, Wishes(name, after_only, text), out)
-    if as_json and (check or out is None):
-        told = {"differences": found.differences} if check else {"schema": json.loads(found.text)}
-        echo_json({"file": out and str(out), "is_tracked": found.is_tracked, **told})
-        return 1 if check and found.differences else 0
+    if as_json:
+        told = {"schema": json.loads(found.text), "differences": found.differences, "is_tracked": found.is_tracked}
+        echo_json({"file": out and str(out), **told})
     if check:
-        echo(*(f"{out}: {difference}" for difference in found.differences))
+        echo(*(f"{out}: {difference}" for difference in found.differences), err=as_json)
         return 1 if found.differences else 0
     if out is None:
-        echo(*found.text.splitlines())
+        echo(*([] if as_json else found.text.splitlines()))
     elif found.differences:
         is_new = not out.exists()
         write_schema(out, found.text)

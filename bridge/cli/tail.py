@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bridge.cli import completion
-from bridge.cli.options import config_option, json_option
+from bridge.cli.options import config_option, json_lines_option
 from bridge.cli.terminal import echo, echo_json_line
 from bridge.configuration.load import load
 
@@ -19,7 +19,7 @@ from bridge.configuration.load import load
 @click.option("--max", "most", type=click.IntRange(min=1), help="Stop after this many records.")
 @click.option("--exit-on-end", is_flag=True, help="Stop where the topics ended when the command started.")
 @config_option
-@json_option
+@json_lines_option
 def tail_command(
     topics: tuple[str, ...],
     from_beginning: bool,
