@@ -8,6 +8,7 @@ forgotten then, and what was is committed first.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from bridge.consumer.message import Arrived
-from bridge.errors import BrokerRefuses, ConfigError
+from bridge.errors import BridgeError, BrokerRefuses, ConfigError
 from bridge.kafka.headers import headers_of
 from bridge.text import printable
 
@@ -40,6 +41,7 @@ DEFAULTS = {
 # Partitions that stay are not interrupted; the newer protocol does so by itself.
 CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
+CLOSE_SECONDS = 5.0  # for the last commit and the leave; a broker that is there takes milliseconds
 HEARD_SECONDS = 1.0  # while records are left that were fetched, Kafka hears from us so often
 SHOWN = 20  # partitions in one line of the log
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
@@ -101,10 +103,19 @@ class Feed:
         self._resume()
 
     def close(self) -> None:
-        """Commit, and leave the group, so that others go on at once."""
-        with suppress(KafkaException):  # then Kafka sends again what the inbox knows
+        """Commit, and leave the group, so that others go on at once; where Kafka is away, without that."""
+        thread = threading.Thread(target=self._close, daemon=True)  # librdkafka waits for an answer for minutes
+        thread.start()
+        thread.join(CLOSE_SECONDS)
+        if thread.is_alive():
+            logger.warning("Kafka does not answer, so the group waits for the end of this consumer's session")
+
+    def _close(self) -> None:
+        with suppress(KafkaException, BridgeError):  # then Kafka sends again what the inbox knows
             self._commit(self._done)
-        self._kafka.close()
+        self._done.clear()  # or it would be tried again, as the partitions are given up
+        with suppress(KafkaException, BridgeError):
+            self._kafka.close()
 
     def _poll_paused(self, seconds: float) -> None:
         """Hear of what the group does, without asking for more records."""
@@ -134,7 +145,9 @@ class Feed:
         self._forget(gone)
 
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        logger.warning("these partitions went to other consumers, unasked: %s", _named(partitions))
+        logger.warning(
+            "these partitions were lost, for Kafka did not hear from this consumer in time: %s", _named(partitions)
+        )
         self._forget({(place.topic, place.partition) for place in partitions})
 
     def _forget(self, gone: set[tuple[str, int]]) -> None:

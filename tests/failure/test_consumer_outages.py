@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from confluent_kafka.admin import NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from fix_consumer import Scene
+from fix_consumer import EFFECTS, PARTITIONS, Scene
+from fix_kafka import Cluster
 from fix_relay import eventually
 from proxy import Proxy
 
-from bridge.consumer import Message
+from bridge.consumer import Message, create_inbox
 
 THING = {"type": "record", "name": "Thing", "fields": [{"name": "n", "type": "int"}]}
 
@@ -157,3 +161,28 @@ def test_the_registry(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
 
     assert scene.effects() == [1, 2, 3]
     assert len(said(caplog)) == 1
+
+
+def test_it_ends_while_kafka_is_away(
+    empty_database: str, unique: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """librdkafka would wait for the commit of its last offsets for minutes."""
+    cluster = Cluster(tmp_path, 1)
+    try:
+        create_inbox(empty_database)
+        scene = Scene(cluster.bootstrap_servers, "", empty_database, unique, tmp_path)
+        scene.admin.create_topics([NewTopic(scene.topic, PARTITIONS, 1)])[scene.topic].result(30)
+        scene.execute(EFFECTS)
+        consumer = scene.consumer()
+        consumer.handler("thing.changed")(write)
+        scene.send({"n": 1})
+        with scene.running(consumer) as thread:
+            scene.wait_for(1)
+            cluster.brokers[0].signal(signal.SIGKILL)
+            eventually(lambda: "brokers are down" in caplog.text)
+            consumer.stop()
+            thread.join(30)
+            assert not thread.is_alive()
+        scene.close()
+    finally:
+        cluster.brokers[0].close()
