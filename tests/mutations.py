@@ -1016,6 +1016,20 @@ MUTATIONS = (
         "State.WAITING, blocks=True)",
     ),
     Mutation(
+        "an event that died again of something else is decided about",
+        "sql/engine/functions/decide_dead.sql",
+        " and (died_at is null or p.since = w.at)",
+        "",
+        "tests/integration/test_dead_command.py -k died_again",
+    ),
+    Mutation(
+        "an export ends at a row that cannot be read",
+        "bridge/admin/dead_content.py",
+        '            found = _read(conn, parameters | {"most": 1}, is_readable=False)',
+        "            raise",
+        "tests/integration/test_dead_command.py -k cannot_make",
+    ),
+    Mutation(
         "a topic stays stopped behind an event that was given up",
         "sql/engine/functions/decide_dead.sql",
         "stops = d.stops and decision = 'retried',",

@@ -16,7 +16,7 @@ from bridge.encoding.routing import Router
 from bridge.encoding.tombstone import is_delete, tombstone
 from bridge.encoding.values import CONTENT_TYPES, Encode, avro_body, avro_value, filtered, hiding, plain_value
 from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
-from bridge.event import DeadLetter, Event, Header, Record
+from bridge.event import UNREADABLE, DeadLetter, Event, Header, Record
 from bridge.settings import Encoding, Route, Settings
 
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
@@ -77,9 +77,7 @@ class Encoder:
             key, value = event.key.encode(), ready.encode(event.payload)
         except EncodingError:
             if not event.payload:
-                raise EncodingError(
-                    "Postgres cannot make text of it: that would be longer than a gigabyte, or the row is damaged"
-                ) from None
+                raise EncodingError(UNREADABLE) from None
             if route.subject and self._schemas.has_changed(route.subject):  # and what died of the former may be right
                 self.forget()
                 return self.record(event)
