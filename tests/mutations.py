@@ -1016,6 +1016,20 @@ MUTATIONS = (
         "State.WAITING, blocks=True)",
     ),
     Mutation(
+        "the letter of an event without a route tells what its route hid",
+        "bridge/encoding/encoder.py",
+        "        if route is not None and hide is None:",
+        "        if hide is None:",
+        "tests/unit/test_encoder.py -k was_removed",
+    ),
+    Mutation(
+        "a summary names dropped columns",
+        "bridge/encoding/fields.py",
+        "_summary(change, kept) if is_ours else None",
+        "change['change_summary']",
+        "tests/unit/test_encoder.py -k summary",
+    ),
+    Mutation(
         "an event that died again of something else is decided about",
         "sql/engine/functions/decide_dead.sql",
         " and (died_at is null or p.since = w.at)",

@@ -109,14 +109,17 @@ class Encoder:
             raise (TopicUnwritable if self._limits.are_fresh else LimitsUnsure)(str(error)) from None
 
     def _hidden(self, letter: DeadLetter) -> DeadLetter:
-        """Without what the event's route hides; without the payload where that cannot be told apart."""
+        """Without what the event's route hides; without the payload where that cannot be told apart.
+
+        Nor with it where no route is left: the one that was there may have hidden something.
+        """
         event = letter.event
         route = self._router.find(event.event_type, event.entity_type)
         hide = None if route is None else hiding(route)
-        if hide is None:
+        if route is not None and hide is None:
             return letter
         try:
-            payload = hide(event.payload)
+            payload = "" if hide is None else hide(event.payload)
         except EncodingError:
             payload = ""
         return DeadLetter(event._replace(payload=payload), letter.reason)
