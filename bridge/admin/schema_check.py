@@ -24,7 +24,7 @@ def check_schemas(configuration: Configuration, former: Former, level: str | Non
         ours = configuration.settings.registry.compatibility
         gone = [subject for subject in former.subjects() if subject not in schemas.subjects]
         verdicts += [Verdict(subject, Outcome.REMOVED, level or ours) for subject in gone]
-    return Report(former.place, tuple(verdicts), mistakes(configuration))
+    return Report(former.place, tuple(verdicts), mistakes(configuration, schemas))
 
 
 def _verdict(subject: str, schemas: SchemaSet, former: Former, level: str | None) -> Verdict:
