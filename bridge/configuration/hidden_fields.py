@@ -28,15 +28,16 @@ def hiding_troubles(route: Route, schema: AvroSchema) -> Iterator[Trouble]:
     known = hideable(route, schema) if route.drop or route.mask else None
     if known is None:
         return
+    file = f"{schema.subject}.avsc"
     for name in route.mask:
         if name not in known:
-            yield Trouble("mask", f"names {shown(name)}, which {schema.subject}.avsc does not have", _meant(name, known))
+            yield Trouble("mask", f"names {shown(name)}, which {file} does not have", _meant(name, known))
         elif not known[name].may_be_masked:
-            message = f"names {shown(name)}, which is no text in {schema.subject}.avsc"
-            yield Trouble("mask", f"{message}: every event that has it would be dead", "Name it in drop, or make it text there")
+            message = f"names {shown(name)}, which is no text in {file}: every event that has it would be dead"
+            yield Trouble("mask", message, "Name it in drop, or make it text there")
     for name in route.drop:
         if name in known and not known[name].may_be_dropped:
-            message = f"names {shown(name)}, which has no default in {schema.subject}.avsc: every event would be dead"
+            message = f"names {shown(name)}, which has no default in {file}: every event would be dead"
             yield Trouble("drop", message, "Give it a default there, or remove it there")
 
 

@@ -1,4 +1,4 @@
-"""Which fields of its payloads a schema lets a route hide: `[masked]` has to fit, or the field has to have a default."""
+"""Which fields of payloads a schema lets a route hide: where `[masked]` fits, and what has a default."""
 
 from __future__ import annotations
 

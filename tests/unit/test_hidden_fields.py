@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.admin.config import all_mistakes
-from bridge.admin.schema_former import FormerFiles
 from bridge.admin.schema_check import check_schemas
+from bridge.admin.schema_former import FormerFiles
 from bridge.configuration.load import read
 from bridge.encoding.avro.library import SchemaDirectory
 

@@ -28,8 +28,9 @@ begin
     loop
         execute format('grant %s on %s to %s', list.column1, list.column2, role);
     end loop;
-    execute format('grant execute on function bridge.refresh_tracking, bridge.tracking_report, bridge.partition_gaps,'
-                   ' bridge.adopt_default, bridge.create_partition, bridge.finish_partitions, bridge.due_partitions,'
+    execute format('grant execute on function bridge.refresh_tracking, bridge.tracking_report, bridge.tracked_names,'
+                   ' bridge.partition_gaps, bridge.adopt_default, bridge.create_partition,'
+                   ' bridge.finish_partitions, bridge.due_partitions,'
                    ' bridge.retire_partition, bridge.count_retired, bridge.drop_retired, bridge.note_retired,'
                    ' bridge.cold_columns, bridge.read_retired, bridge.sum_retired, bridge.drop_verified,'
                    ' bridge.matview_report, bridge.refresh_view, bridge.archive_activity_slice, bridge.clean_up to %s',
