@@ -1220,6 +1220,20 @@ MUTATIONS = (
         "tests/integration/test_replay.py -k only_what",
     ),
     Mutation(
+        "a replay passes what lies behind a read that was cut off",
+        "sql/engine/functions/replay_slice.sql",
+        "     where n.seq <= coalesce((select c.at from cut as c), asked.until_seq);",
+        "     where true;",
+        "tests/integration/test_replay_slice.py",
+    ),
+    Mutation(
+        "a replay of a key looks for it where it is now alone",
+        "sql/engine/functions/replay_slice.sql",
+        "            or asked.last_seq < (select max(s.all_to) from bridge.shard as s)\n",
+        "",
+        "tests/integration/test_replay_slice.py -k another_shard",
+    ),
+    Mutation(
         "what is being replayed is replayed by another one, too",
         "sql/engine/functions/replay_slice.sql",
         "p.state in ('published', 'refused')",
