@@ -20,6 +20,7 @@ from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
+from bridge.text import counted
 
 
 @click.group("archive")
@@ -79,7 +80,8 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
         if as_json:
             echo_json(verdict)
         else:
-            echo(f"{verdict.manifest}: {verdict.trouble or f'{verdict.rows:,} rows in {verdict.files} files'}")
+            found = f"{counted(verdict.rows, 'row')} in {counted(verdict.files, 'file')}"
+            echo(f"{verdict.manifest}: {verdict.trouble or found}")
     if failed:
         raise VerificationFailed(f"{failed} of {len(paths)} manifests or their files are not as they were written")
     if not paths:
@@ -94,7 +96,7 @@ def restore_command(source: str, name: str | None, config: Path | None) -> None:
     """Make a table of cold files again: one of its own, with the same columns and rows, compared after loading."""
     with _database(load(config)) as conn:
         restored = restore(conn, only(manifests(conn, source)), name)
-    echo(f"{restored.rows:,} rows are in {restored.table}")
+    echo(f"{counted(restored.rows, 'row', 'are')} in {restored.table}")
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def _database(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def _described(partition: Archived) -> list[str]:
-    rows = "" if partition.rows is None else f", {partition.rows:,} rows"
+    rows = "" if partition.rows is None else f", {counted(partition.rows, 'row')}"
     files = f", {partition.files} files of {partition.bytes:,} bytes" if partition.files else ""
     lines = [f"{partition.id}  {partition.leaf}  {partition.state}{rows}{files}", f"    {partition.location}"]
     return [*lines, f"    {partition.trouble}"] if partition.trouble else lines

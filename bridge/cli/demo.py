@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ import click
 
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
+from bridge.cli.progress import hint_if_interrupted
 from bridge.cli.terminal import PlainConsole, echo, echo_json, progress_console
 from bridge.cli.verify import describe
 from bridge.configuration.load import load
-from bridge.errors import BridgeError, VerificationFailed
+from bridge.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from bridge.admin.tail import Shown
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path(".bridge")
 EXCERPT_CHARACTERS = 480
-
-
-class Interrupted(BridgeError):
-    """Ctrl-C, where more is to be said than that."""
-
-    exit_code = 130
 
 
 @click.command()
@@ -60,13 +56,9 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
 
     console = progress_console()
     stage = _stage(directory, config or shipped_configuration(), console)
-    try:
+    hint = f"The servers still run; to stop them: {_command('local down', directory)}"
+    with hint_if_interrupted(hint) if stage.is_local else nullcontext():
         result = run(stage, events, seed, View(console, events))
-    except KeyboardInterrupt:
-        if stage.is_local:
-            hint = f"The servers still run; to stop them: {_command('local down', directory)}"
-            raise Interrupted("interrupted", hint=hint) from None
-        raise
     if as_json:
         echo_json(_summary(result))
     else:

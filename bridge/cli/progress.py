@@ -1,4 +1,6 @@
-"""How far a long command is: a bar with the time that is left, on standard error, and only on a terminal."""
+"""How far a long command is: a bar with the time that is left, on standard error, and only on a terminal; and what to
+do where it is interrupted.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,13 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bridge.cli.terminal import PlainConsole
+from bridge.errors import BridgeError
+
+
+class Interrupted(BridgeError):
+    """Ctrl-C, where more is to be said than that."""
+
+    exit_code = 130
 
 
 @contextmanager
@@ -28,3 +37,12 @@ def progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield tell
+
+
+@contextmanager
+def hint_if_interrupted(hint: str) -> Iterator[None]:
+    """Around what can be gone on with: says how."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted", hint=hint) from None

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
+from bridge.admin.snapshot import count_wanted
 from bridge.admin.snapshot_run import Limits
-from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, has_rows, list_tracked, track, untrack
+from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, find_tracked, has_rows, list_tracked, track, untrack
 from bridge.cli.options import config_option, plain_text
 from bridge.cli.snapshot import publish_rows
 from bridge.cli.terminal import echo, echo_json
@@ -21,6 +22,7 @@ from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.postgres.tracking import Finding, tracking_report
+from bridge.text import counted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -104,7 +106,10 @@ def track_command(
         with conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
             now, former = track(conn, table, wanted, wait_seconds)
             findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
+            present = count_wanted(conn, now.relation, None)[1] if snapshot and dry_run else None
         echo(*describe(now, findings), *(differences(former, now) if former else ()))
+        if present is not None:
+            echo(f"{counted(present, 'row')} of it would be published: bridge snapshot")
         if dry_run:
             echo("Dry run: nothing was changed.")
         elif snapshot:
@@ -134,18 +139,22 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
 
 
 @click.command("tracked")
+@click.argument("table", required=False, callback=plain_text)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
-def tracked_command(config: Path | None, as_json: bool) -> None:
-    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them."""
+def tracked_command(table: str | None, config: Path | None, as_json: bool) -> None:
+    """List the tables whose changes are recorded, and how, or TABLE alone; bridge doctor says what is wrong."""
     with _database(config, "bridge tracked") as conn:
         tables, findings = list_tracked(conn), tracking_report(conn)
-    for table in tables:
-        problems = sum(finding.is_problem for finding in findings if finding.name == table.name)
+        if table is not None:
+            oid = find_tracked(conn, table).oid
+            tables = [one for one in tables if one.oid == oid]
+    for one in tables:
+        problems = sum(finding.is_problem for finding in findings if finding.name == one.name)
         if as_json:
-            echo_json({**asdict(table), "problems": problems})
+            echo_json({**asdict(one), "problems": problems})
         else:
-            echo(_in_a_line(table, problems))
+            echo(_in_a_line(one, problems))
     if not tables and not as_json:
         echo("No table is tracked.", err=True)
 
@@ -198,7 +207,9 @@ def differences(former: Tracked, now: Tracked) -> list[str]:
 
 def _more(table: Tracked) -> list[str]:
     parts = [what for what in ("activity", "replicated") if getattr(table, what)]
-    return parts if table.truncate_rows == USUAL_ROWS else [*parts, f"TRUNCATE tells of {table.truncate_rows:,} rows"]
+    if table.truncate_rows == USUAL_ROWS:
+        return parts
+    return [*parts, f"TRUNCATE tells of {counted(table.truncate_rows, 'row')}"]
 
 
 def _in_a_line(table: Tracked, problems: int) -> str:

@@ -1,4 +1,4 @@
-"""`bridge.replay_slice()`: what one transaction of a replay reads, and that nothing is left out or comes out of order."""
+"""`bridge.replay_slice()`: what one transaction of a replay reads; nothing is left out, or comes out of order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from bridge.postgres.queries import query
 Db = psycopg.Connection[Any]
 AGES = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 KEYS, EVENTS, CHANGES, SHARDS, MOST = 40, 3000, 300, 8, 160
-PUBLISHED = "update bridge.shard set cursor = (select last_value from bridge.event_seq), snapshot = pg_current_snapshot()"
+PUBLISHED = (
+    "update bridge.shard set cursor = (select last_value from bridge.event_seq), snapshot = pg_current_snapshot()"
+)
 WRITTEN = """
     insert into bridge.event_queue (event_type, event_key, payload)
     select 't.' || g %% 2, 'k' || g %% %(keys)s, '{}' from generate_series(1, %(events)s) as g"""

@@ -53,6 +53,8 @@ def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
     assert line.startswith("public.people as people: key id; masked ssn; excluded seen; activity; since 2")
     listed = [json.loads(line) for line in run("tracked", "--json").out.splitlines()]
     (people,) = [table for table in listed if table["name"] == "people"]
+    assert run("tracked", "public.people").out == f"{line}\n"
+    assert run("tracked", "poeple").code == 4
     assert (people["key"], people["masked"], people["activity"], people["problems"]) == (["id"], ["ssn"], True, 0)
 
     again = run("track", "public.people", "--name", "persons", "--no-activity", "--exclude", "name")
@@ -282,7 +284,7 @@ def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None
     assert events(db, "people")[0][2]["number"] == "[masked]"
     found = run("doctor")
     assert found.code == 0
-    assert "note: public.people: it was altered, and is recorded slowly" in found.out
+    assert "note: public.people: it was altered, and is recorded slowly until a relay has looked at it" in found.out
     db.execute("select bridge.refresh_tracking()")
     assert "masked number" in run("tracked").out
     assert "note" not in run("doctor").out
