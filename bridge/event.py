@@ -20,6 +20,9 @@ CHANGED = "entity.changed"  # the event type of all of entity_events, and of not
 MAX_TYPE = 10_000
 MAX_HEADER_TEXT = 100_000
 
+# Of a row whose payload is empty:
+UNREADABLE = "Postgres cannot make text of it: that would be longer than a gigabyte, or the row is damaged"
+
 Header = tuple[str, str | bytes | None]
 
 

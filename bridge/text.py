@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 PACKAGE = Path(__file__).parent
+SINGULAR = {"are": "is", "were": "was"}  # of verbs that do not just get an s
 
 
 def printable(text: str) -> str:
@@ -24,6 +25,13 @@ def _escaped(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """So many of something, from the noun's singular and the verb's plural: 1 event waits, 2,000 events wait."""
+    if number == 1:
+        return f"1 {noun} {SINGULAR.get(verb, f'{verb}s')}" if verb else f"1 {noun}"
+    return f"{number:,} {noun}s {verb}".rstrip()
 
 
 def json_text(document: Any) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
+from bridge.postgres.around import LenientBinary
 from bridge.postgres.queries import query
 
 SLICE = 1000  # events that one transaction decides about: some 20 ms, for which a claim waits
@@ -108,6 +109,7 @@ class Decided:
 def list_dead(conn: psycopg.Connection, wanted: Wanted, most: int) -> list[DeadEvent]:
     """Up to `most` dead events that nobody has decided about, in the order of their numbers."""
     with conn.cursor(row_factory=class_row(DeadEvent), binary=True) as cursor:
+        cursor.adapters.register_loader("text", LenientBinary)  # a key may hold bytes that are no text
         return cursor.execute(query("dead_events"), wanted.parameters | {"most": most}).fetchall()
 
 

@@ -13,6 +13,7 @@ import psycopg
 from bridge.admin.dead import Wanted
 from bridge.admin.dead_content import Content, read_contents
 from bridge.errors import ConfigError
+from bridge.event import UNREADABLE
 from bridge.progress import Progress, silent
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,9 +47,10 @@ def export_dead(conn: psycopg.Connection, wanted: Wanted, path: Path, progress: 
 
 
 def _line(content: Content) -> bytes:
-    """Numbers as they are spelled in the database."""
+    """Numbers as they are spelled in the database; `note` says why there is no content."""
     document = asdict(content)
-    del document["key_hash"], document["created_us"]
+    del document["key_hash"], document["created_us"], document["is_readable"]
+    document["note"] = None if content.is_readable else UNREADABLE
     document["created_at"] = EPOCH + timedelta(microseconds=content.created_us)
     for name in ("payload", "headers"):
         document[name] = orjson.Fragment(document[name] or "null")

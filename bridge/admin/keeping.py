@@ -11,6 +11,7 @@ from psycopg import errors
 from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
+from bridge.text import counted
 
 AGAIN = 3  # failures in a row
 SHORT_SECONDS = 86_400  # of runway: less, and somebody should look
@@ -93,7 +94,7 @@ class Keeping:
                 )
         for table in self.partitions:
             if table.default_rows:
-                found.append(f"{table.default_rows} rows of {table.parent} have no partition of their own")
+                found.append(f"{counted(table.default_rows, 'row')} of {table.parent} without a partition of its own")
             if table.runway_seconds < SHORT_SECONDS:
                 found.append(f"{table.parent} has partitions for {table.runway_seconds / 3600:.0f} hours more")
         found += [f"{obstacle.leaf} may not leave yet: {obstacle.reason}" for obstacle in self.obstacles]

@@ -14,6 +14,7 @@ from bridge.admin.tables import find_table
 from bridge.errors import ConfigError
 from bridge.keeping.cold_store import absolute
 from bridge.postgres.queries import query
+from bridge.text import counted
 
 WRONG = (
     errors.WrongObjectType,
@@ -63,7 +64,7 @@ class Leaving(NamedTuple):
     def __str__(self) -> str:
         if not self.partitions:
             return "  nothing is to leave at the next run"
-        return f"  at the next run {self.partitions} partitions leave, from {self.first} to {self.last}"
+        return f"  at the next run {counted(self.partitions, 'partition', 'leave')}, from {self.first} to {self.last}"
 
 
 def leaving_now(conn: psycopg.Connection, policy: Policy) -> Leaving:

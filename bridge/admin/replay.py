@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from bridge.encoding.routing import Router
 from bridge.errors import ConfigError
+from bridge.event import CHANGED
 from bridge.postgres.queries import query
 from bridge.settings import Settings
 
@@ -95,13 +97,17 @@ class Departed:
     has_files: bool
 
 
-def routes_of(settings: Settings, topics: Sequence[str] = ()) -> Mapping[str, list[str]]:
-    """What goes to which topic, for the queries. Raises ConfigError where no route names one of `topics`."""
+def routes_of(settings: Settings, topics: Sequence[str] = (), types: Sequence[str] = ()) -> Mapping[str, list[str]]:
+    """What goes to which topic, for the queries. Raises ConfigError where no route has one of `topics` or `types`."""
     unknown = sorted(set(topics) - {route.topic for route in settings.routes})
     if unknown:
         raise ConfigError(
             f"no route names the topic {unknown[0]!r}", hint="bridge config show lists the routes, and their topics"
         )
+    router = Router(settings.routes)
+    unrouted = [name for name in types if name != CHANGED and router.find(name, None) is None]
+    if unrouted:
+        raise ConfigError(f"no route takes the event type {unrouted[0]!r}", hint=f"bridge route {unrouted[0]} says why")
     return {
         "rules": [route.rule for route in settings.routes],
         "routed_topics": [route.topic for route in settings.routes],

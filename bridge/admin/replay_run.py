@@ -14,7 +14,7 @@ from bridge.errors import ConfigError
 from bridge.failpoint import failpoint
 from bridge.postgres.queries import query
 
-SLICE_EVENTS = 2000  # that a transaction goes through: some tens of milliseconds
+SLICE_EVENTS = 4000  # that a transaction reads at most: some tens of milliseconds
 PAUSE_SECONDS = 0.2  # while too many are still to be published
 
 

@@ -46,7 +46,10 @@ class Explained:
 
 
 def explain(configuration: Configuration, name: str) -> list[Explained]:
-    """The routes of what goes by this name: an event type, a tracked table, or both. At least one."""
+    """The routes of what goes by this name: an event type, a tracked table, or both. At least one.
+
+    Of a table with its schema, where nothing else is called so, those of its name alone: so it is usually tracked.
+    """
     if name == CHANGED:
         return [explain_kind(configuration, Kind(CHANGED, ""))]
     routes = [route for _, route in configuration.routes]
@@ -54,6 +57,9 @@ def explain(configuration: Configuration, name: str) -> list[Explained]:
     if any(route.table == name for route in routes):
         found.append(explain_kind(configuration, Kind(CHANGED, name)))
     own = explain_kind(configuration, Kind(name))
+    bare = name.rpartition(".")[2]
+    if own.route is None and not found and any(route.table == bare for route in routes):  # as in `bridge track`
+        found.append(explain_kind(configuration, Kind(CHANGED, bare)))
     return [*found, own] if own.route is not None or not found else found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.admin.schema_former import Former, FormerRegistry
 from bridge.admin.schema_report import Finding, Outcome, Report, Verdict
 from bridge.admin.schema_set import SchemaSet, mistakes
+from bridge.admin.schema_tables import SchemaTables
 from bridge.configuration.load import Configuration
 from bridge.encoding.avro.attributes import InvalidSchema
 from bridge.encoding.avro.compatibility import LEVELS, check
@@ -13,18 +16,23 @@ from bridge.encoding.avro.nodes import Schema
 from bridge.encoding.avro.parsing import parse
 
 
-def check_schemas(configuration: Configuration, former: Former, level: str | None) -> Report:
+def check_schemas(
+    configuration: Configuration, former: Former, level: str | None, tables: SchemaTables | None = None
+) -> Report:
     """Judge each subject at `level`, or else at its own in the registry, or else at registry.compatibility.
 
-    Raises RegistryUnavailable, and ConfigError where the registry refuses the login or files cannot be read.
+    With `tables`, those that were generated are compared with theirs, too. Raises RegistryUnavailable, psycopg.Error,
+    and ConfigError where the registry refuses the login or files cannot be read.
     """
     schemas = SchemaSet(configuration)
     verdicts = [_verdict(subject, schemas, former, level) for subject in schemas.subjects]
+    if tables is not None:
+        verdicts = [_beside_table(verdict, schemas, tables) for verdict in verdicts]
     if not isinstance(former, FormerRegistry):  # a registry has others' subjects, too
         ours = configuration.settings.registry.compatibility
         gone = [subject for subject in former.subjects() if subject not in schemas.subjects]
         verdicts += [Verdict(subject, Outcome.REMOVED, level or ours) for subject in gone]
-    return Report(former.place, tuple(verdicts), mistakes(configuration))
+    return Report(former.place, tuple(verdicts), mistakes(configuration, schemas))
 
 
 def _verdict(subject: str, schemas: SchemaSet, former: Former, level: str | None) -> Verdict:
@@ -49,6 +57,15 @@ def _verdict(subject: str, schemas: SchemaSet, former: Former, level: str | None
         return Verdict(subject, Outcome.INCOMPATIBLE, level, tuple(found))
     is_same = meaning(new) == meaning(latest[-1])
     return Verdict(subject, Outcome.UNCHANGED if is_same else Outcome.COMPATIBLE, level)
+
+
+def _beside_table(verdict: Verdict, schemas: SchemaSet, tables: SchemaTables) -> Verdict:
+    schema = schemas.schemas.get(verdict.subject)
+    found = () if schema is None else tables.findings(schema, schemas)
+    if not found:
+        return verdict
+    outcome = verdict.outcome if verdict.outcome is Outcome.INCOMPATIBLE else Outcome.ALTERED
+    return replace(verdict, outcome=outcome, findings=(*verdict.findings, *found))
 
 
 def _wrong(subject: str, schemas: SchemaSet, former: Former) -> Finding:

@@ -37,7 +37,7 @@ class Planner:
         steps = [self._step(schema) for schema in self.schemas.in_order()]
         for subject, finding in self.schemas.wrong.items():
             steps.append(Step(subject, Action.REFUSE, 0, self._ours, None, None, "", (finding,)))
-        return Plan(f"the registry at {self.api.place}", tuple(steps), mistakes(self._configuration))
+        return Plan(f"the registry at {self.api.place}", tuple(steps), mistakes(self._configuration, self.schemas))
 
     def references(self, schema: AvroSchema) -> tuple[ReferenceTo, ...] | None:
         """To the versions of the schemas that it uses; None where one is yet to be registered."""

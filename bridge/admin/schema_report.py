@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bridge.text import counted
+
 
 class Outcome(StrEnum):
     """What a subject's schema is beside what was there before."""
@@ -16,6 +18,7 @@ class Outcome(StrEnum):
     NEW = "new"
     COMPATIBLE = "compatible"
     REMOVED = "removed"
+    ALTERED = "altered"
     INCOMPATIBLE = "incompatible"
     INVALID = "invalid"
 
@@ -25,6 +28,7 @@ WORDS: Final = {
     Outcome.NEW: "new",
     Outcome.COMPATIBLE: "changed, compatible",
     Outcome.REMOVED: "removed",
+    Outcome.ALTERED: "not as its table is",
     Outcome.INCOMPATIBLE: "not compatible",
     Outcome.INVALID: "not usable",
 }
@@ -75,9 +79,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 compatible, 1 not, 4 a schema or the configuration cannot be used."""
+        """0 compatible, 1 not, or not as a table is, 4 a schema or the configuration cannot be used."""
         outcomes = {verdict.outcome for verdict in self.verdicts}
-        if Outcome.INCOMPATIBLE in outcomes:
+        if outcomes & {Outcome.INCOMPATIBLE, Outcome.ALTERED}:
             return 1
         return 4 if Outcome.INVALID in outcomes or self.mistakes else 0
 
@@ -95,5 +99,5 @@ class Report:
         """One line."""
         counts = Counter(verdict.outcome for verdict in self.verdicts)
         parts = [f"{counts[outcome]} {WORDS[outcome]}" for outcome in reversed(Outcome) if counts[outcome]]
-        wrong = f"; {len(self.mistakes)} mistakes in the configuration" if self.mistakes else ""
-        return f"{len(self.verdicts)} subjects against {self.against}: {', '.join(parts) or 'none'}{wrong}"
+        wrong = f"; {counted(len(self.mistakes), 'mistake')} in the configuration" if self.mistakes else ""
+        return f"{counted(len(self.verdicts), 'subject')} against {self.against}: {', '.join(parts) or 'none'}{wrong}"

@@ -24,6 +24,9 @@ class RevisionTexts:
         self.place = f"in the revision {revision}"
         self._directory = directory
         tree = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}")
+        self._files: Mapping[str, bytes] = {}
+        if tree is None and revision == "HEAD" and self._git("rev-parse", "--git-dir") is not None:
+            return  # before the first commit there is nothing
         if tree is None:
             raise NoRevision(
                 f"{revision!r} is neither a directory nor a revision that git knows in {directory}",

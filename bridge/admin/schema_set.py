@@ -10,6 +10,7 @@ from bridge.admin.schema_report import Finding
 from bridge.configuration.load import Configuration
 from bridge.configuration.mistake import Mistake, Origin
 from bridge.configuration.routes import route_key
+from bridge.configuration.schemas import misfits
 from bridge.encoding.avro.library import SUFFIX, SchemaDirectory, SchemaLibrary
 from bridge.encoding.avro.parsing import MAX_SCHEMA_DEPTH
 from bridge.encoding.avro.problem import Problem
@@ -72,9 +73,13 @@ class SchemaSet:
         return Finding("schema-invalid", error.message, error.hint, "$", self.file(subject), 1)
 
 
-def mistakes(configuration: Configuration) -> tuple[Finding, ...]:
+def mistakes(configuration: Configuration, schemas: SchemaSet) -> tuple[Finding, ...]:
     """What is wrong with a configuration, its routes among it; the schemas are told by themselves."""
-    return tuple(_mistake(mistake) for mistake in configuration.mistakes)
+    found = list(configuration.mistakes)
+    for number, route in configuration.routes:
+        if route.subject in schemas.schemas:
+            found += misfits(configuration, number, route, schemas.schemas[route.subject])
+    return tuple(_mistake(mistake) for mistake in found)
 
 
 def _mistake(mistake: Mistake) -> Finding:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bridge.admin.schema_report import Finding
-from bridge.text import printable
+from bridge.text import counted, printable
 
 
 class Action(StrEnum):
@@ -92,7 +92,7 @@ class Plan:
             end = "nothing will be changed, because something is refused"
         else:
             end = f"{todo} to change" if todo else "nothing to change"
-        of = f"{len(self.steps)} subjects, {self.place}: {end}"
+        of = f"{counted(len(self.steps), 'subject')}, {self.place}: {end}"
         return [*wrong, *(line for step in self.steps for line in step.lines), printable(of)]
 
     def as_json(self) -> dict[str, Any]:

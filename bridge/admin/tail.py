@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,9 +102,21 @@ class Decoder:
         if schema is None or not is_bounded(schema, body):
             return None, _text(value)
         try:
-            return schema_id, fastavro.schemaless_reader(io.BytesIO(body), schema, None)
+            return schema_id, spelled(fastavro.schemaless_reader(io.BytesIO(body), schema, None))
         except Exception:  # whatever the bytes make of it: they only look like Avro
             return None, _text(value)
+
+
+def spelled(value: Any) -> Any:
+    """NaN and the infinities as text: JSON has none, and makes null of them."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case dict():
+            return {name: spelled(part) for name, part in value.items()}
+        case list():
+            return [spelled(part) for part in value]
+    return value
 
 
 def _text(content: bytes | str | None) -> str | None:

@@ -128,6 +128,9 @@ def find_tracked(conn: psycopg.Connection, name: str) -> Table:
     for table in found:
         if table is not None and _known(conn, table) is not None:
             return table
+    called = [tracked.relation for tracked in list_tracked(conn) if tracked.name == name]
+    if called and found == [None, None]:
+        raise ConfigError(f"there is no table {name}", hint=f"{called[0]} is tracked by that name: name the table")
     table = find_table(conn, name)
     raise ConfigError(f"{table.name} is not tracked", hint="See bridge tracked")
 

@@ -21,6 +21,7 @@ from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
+from bridge.text import counted
 
 
 @click.group("archive")
@@ -94,8 +95,9 @@ def verify_command(target: str | None, config: Path | None, as_json: bool) -> No
     if as_json:
         echo_json(verdicts)
     else:
-        told = ((verdict, verdict.trouble or f"{verdict.rows:,} rows in {verdict.files} files") for verdict in verdicts)
-        echo(*(f"{verdict.manifest}: {found}" for verdict, found in told))
+        for verdict in verdicts:
+            found = f"{counted(verdict.rows, 'row')} in {counted(verdict.files, 'file')}"
+            echo(f"{verdict.manifest}: {verdict.trouble or found}")
     if failed := sum(verdict.trouble is not None for verdict in verdicts):
         raise VerificationFailed(f"{failed} of {len(paths)} manifests or their files are not as they were written")
     if not paths and not as_json:
@@ -115,7 +117,7 @@ def restore_command(source: str, name: str | None, config: Path | None) -> None:
     """
     with _database(load(config)) as conn, progress_bar() as progress:
         restored = restore(conn, only(manifests(conn, source)), name, progress)
-    echo(f"{restored.rows:,} rows are in {restored.table}")
+    echo(f"{counted(restored.rows, 'row', 'are')} in {restored.table}")
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def _database(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def _described(partition: Archived) -> list[str]:
-    rows = "" if partition.rows is None else f", {partition.rows:,} rows"
+    rows = "" if partition.rows is None else f", {counted(partition.rows, 'row')}"
     files = f", {partition.files} files of {partition.bytes:,} bytes" if partition.files else ""
     lines = [f"{partition.id}  {partition.leaf}  {partition.state}{rows}{files}", f"    {partition.location}"]
     return [*lines, f"    {partition.trouble}"] if partition.trouble else lines

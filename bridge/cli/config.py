@@ -14,6 +14,7 @@ from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import read
 from bridge.errors import ConfigError
+from bridge.text import counted
 
 if TYPE_CHECKING:  # librdkafka takes a while to import, and `bridge --help` needs it not
     from bridge.admin.config import Shown
@@ -48,10 +49,10 @@ def check_command(config: Path | None, as_json: bool) -> None:
         for mistake in mistakes:
             echo(str(mistake))
     if mistakes:
-        raise ConfigError(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in the configuration")
+        raise ConfigError(f"{counted(len(mistakes), 'mistake')} in the configuration")
     if not as_json:
         topics = {route.topic for route in settings.routes}
-        echo(f"{config}: {len(settings.routes)} routes to {len(topics)} topics; nothing is wrong")
+        echo(f"{config}: {counted(len(settings.routes), 'route')} to {counted(len(topics), 'topic')}; nothing is wrong")
 
 
 @config_group.command("show")

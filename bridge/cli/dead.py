@@ -16,6 +16,7 @@ from bridge.cli.options import config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load, load_routed
+from bridge.text import counted
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.admin.dead_explain import Explained
@@ -116,7 +117,7 @@ def export_command(file: Path, all_: bool, config: Path | None, as_json: bool, *
     if as_json:
         echo_json({"file": str(file), "events": count})
     else:
-        echo(f"{count:,} dead events were written to {file}")
+        echo(f"{counted(count, 'dead event', 'were')} written to {file}")
 
 
 def _lines(event: DeadEvent) -> list[str]:
@@ -134,7 +135,7 @@ def _explained(found: Explained) -> list[str]:
     lines = [*_lines(event), f"    topic {event.topic}, number {event.seq} of shard {event.shard}, {event.source}"]
     if found.field is not None:
         lines.append(f"    at {found.field} there is {found.holds or 'a value whose kind is not told'}")
-    lines += [f"    {found.waiting:,} later events wait behind it", f"    Retried now, {found.on_retry}"]
+    lines += [f"    {counted(found.waiting, 'later event', 'wait')} behind it", f"    Retried now, {found.on_retry}"]
     return lines + [f"    before: {line}" for decided in found.decisions for line in _decision(decided)]
 
 

@@ -14,6 +14,7 @@ from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
+from bridge.text import counted
 
 MANY = 100  # events, above which it is asked first
 SHOWN = 20  # groups of them
@@ -91,7 +92,8 @@ def _decide(
         elif not dry_run:
             if events > MANY and not yes:
                 echo(*_lines(groups), err=True)
-                click.confirm(f"{events:,} dead events: decide that they are {decision}?", abort=True, err=True)
+                question = f"{counted(events, 'dead event')}: decide that they are {decision}?"
+                click.confirm(question, abort=True, err=True)
             decided = _carry_out(conn, which, decision, reason, events)
     if as_json:
         document = {"decision": decision, "dry_run": dry_run, "events": events, "decided": decided, "unknown": unknown}

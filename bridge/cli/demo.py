@@ -9,14 +9,15 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.ending import Interrupted
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option, json_option
+from bridge.cli.progress import hint_if_interrupted
 from bridge.cli.terminal import PlainConsole, echo, echo_json, progress_console
 from bridge.cli.verify import describe
 from bridge.configuration.load import load
@@ -59,13 +60,9 @@ def demo(events: int, directory: Path | None, seed: int, config: Path | None, as
 
     console = progress_console()
     stage = _stage(directory, config or shipped_configuration(), console)
-    try:
+    hint = f"The servers still run; to stop them: {_command('local down', directory)}"
+    with hint_if_interrupted(hint) if stage.is_local else nullcontext():
         result = run(stage, events, seed, View(console, events))
-    except KeyboardInterrupt:
-        if stage.is_local:
-            hint = f"The servers still run; to stop them: {_command('local down', directory)}"
-            raise Interrupted("interrupted", hint=hint) from None
-        raise
     if as_json:
         echo_json(_summary(result))
     else:

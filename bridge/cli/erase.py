@@ -12,6 +12,7 @@ from bridge.cli.options import config_option, json_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
+from bridge.text import counted
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.admin.erase import Certificate, Plan
@@ -80,7 +81,7 @@ def erase_command(
 
 
 def _planned(plan: Plan) -> list[str]:
-    lines = [f"{rows:,} rows of {name}" for name, rows in plan.rows.items()]
+    lines = [f"{counted(rows, 'row')} of {name}" for name, rows in plan.rows.items()]
     lines += [f"{files:,} cold files in {folder}" for folder, files in plan.files.items()]
     lines += [f"a tombstone to {topic}" for topic in plan.topics.compacted]
     lines += [f"no tombstone to {topic}, which is not compacted" for topic in plan.topics.kept]

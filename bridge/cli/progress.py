@@ -1,4 +1,6 @@
-"""How far a long command is, on standard error: a bar with the time that is left on a terminal, lines elsewhere."""
+"""How far a long command is, on standard error: a bar with the time that is left on a terminal, lines elsewhere; and
+what to do where it is interrupted.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from bridge.cli.ending import Interrupted
 from bridge.cli.terminal import PlainConsole, echo
 from bridge.progress import Progress
 from bridge.text import printable
@@ -35,6 +38,15 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield tell
+
+
+@contextmanager
+def hint_if_interrupted(hint: str) -> Iterator[None]:
+    """Around what can be gone on with: says how."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted", hint=hint) from None
 
 
 class _Lines:

@@ -24,13 +24,14 @@ from bridge.admin.replay import (
 from bridge.admin.replay_run import carry_out
 from bridge.cli import completion
 from bridge.cli.options import Since, config_option, json_option, plain_text
-from bridge.cli.progress import progress_bar
+from bridge.cli.progress import hint_if_interrupted, progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
+from bridge.text import counted
 
 
 @click.command("replay")
@@ -108,49 +109,53 @@ def replay_command(
         wanted = Wanted(_moment(since), _moment(until or timedelta()), types, keys, topics)
         if wanted.since >= wanted.until:
             raise click.UsageError("--from is not before --to")
-        routes = routes_of(settings, topics)
+        routes = routes_of(settings, topics, types)
         _tell_departed(find_departed(conn, wanted.since, wanted.until))
         if not dry_run:
             _publish(conn, settings, begin_replay(conn, wanted), max_open, as_json=as_json)
             return
-        counted = count_wanted(conn, wanted, routes)
+        expected = count_wanted(conn, wanted, routes)
         if as_json:
-            echo_json(counted._asdict())
+            echo_json(expected._asdict())
             return
-        echo(f"{counted.events:,} events would be published once more")
-        echo(f"  {counted.unpublished:,} were not published before: pending, or dead")
-        echo(f"  {counted.being_replayed:,} are being replayed already")
-        echo(f"  {counted.unrouted:,} have no route any more, or were erased")
+        echo(f"{counted(expected.events, 'event')} would be published once more")
+        echo(f"  {expected.unpublished:,} were not published before: pending, or dead")
+        echo(f"  {expected.being_replayed:,} are being replayed already")
+        echo(f"  {expected.unrouted:,} have no route any more, or were erased")
         echo("Dry run: nothing was published.")
 
 
 def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_open: int, *, as_json: bool) -> None:
+    if replay.state == "finished":
+        if as_json:
+            echo_json({"id": replay.id, "events_parked": replay.events_parked, "events_passed": replay.events_passed})
+        else:
+            echo(f"Replay {replay.id} is finished: there is nothing to go on with")
+        return
     echo(f"Replay {replay.id}; if this ends early: bridge replay --resume {replay.id}", err=True)
-    waits_for, parked, passed = None, replay.events_parked, replay.events_passed
-    with progress_bar() as tell:
+    is_said, parked, passed = False, replay.events_parked, replay.events_passed
+    with hint_if_interrupted(f"bridge replay --resume {replay.id} goes on"), progress_bar() as tell:
         for now in carry_out(conn, replay, routes_of(settings), max_open):
             parked, passed = now.parked, now.passed
             tell(f"replay {replay.id}", min(now.last_seq, replay.until_seq), replay.until_seq)
-            if now.waits_for and not waits_for:
+            if now.waits_for and not is_said:
                 echo(f"Waits: {now.waits_for}", err=True)
-            waits_for = now.waits_for
+                is_said = True
     if as_json:
         echo_json({"id": replay.id, "events_parked": parked, "events_passed": passed})
         return
-    echo(f"{parked:,} events were handed to the relay, which publishes them with bridge_replayed: {replay.id}")
+    handed = f"{counted(parked, 'event', 'were')} handed to the relay"
+    echo(f"{handed}, which publishes them with bridge_replayed: {replay.id}")
     if passed:
         echo(f"{passed:,} were passed: not published before, being replayed already, erased, or without a route")
 
 
 def _tell_departed(departed: list[Departed]) -> None:
     for left in departed:
-        rows = "" if left.rows is None else f", {left.rows:,} events as far as they were counted"
+        rows = "" if left.rows is None else f", {counted(left.rows, 'event')} as far as they were counted"
         since, until = (time.isoformat(sep=" ", timespec="minutes") for time in (left.since, left.until))
-        echo(
-            f"bridge: {left.partitions} table partitions of {left.parent} have left, of {since} to {until}{rows}: they"
-            " cannot be replayed",
-            err=True,
-        )
+        what = f"{counted(left.partitions, 'table partition')} of {left.parent}"
+        echo(f"bridge: {what} departed, of {since} to {until}{rows}: what is in there cannot be replayed", err=True)
         if left.has_files:
             echo("    bridge archive restore makes tables of their cold files: attach these again first", err=True)
 
@@ -164,7 +169,7 @@ def _show(replays: list[Replay], *, as_json: bool) -> None:
             time.isoformat(sep=" ", timespec="seconds") for time in (found.started_at, found.since, found.until)
         )
         echo(
-            f"{found.id}  {since} to {until}: {found.state}, {found.events_parked:,} events,"
+            f"{found.id}  {since} to {until}: {found.state}, {counted(found.events_parked, 'event')},"
             f" {found.events_open:,} of them still to be published, {found.events_refused:,} refused,"
             f" {found.events_passed:,} passed,"
             f" by {found.started_by} since {begun}"

@@ -12,6 +12,9 @@ from bridge.cli.schema_options import read_schemas
 from bridge.cli.terminal import echo, echo_document, echo_json
 from bridge.configuration.load import Configuration
 from bridge.encoding.avro.compatibility import LEVELS
+from bridge.postgres.connection import connect
+from bridge.postgres.explained import explained
+from bridge.postgres.migrate import require_current
 
 if TYPE_CHECKING:
     from bridge.admin.schema_former import Former
@@ -37,12 +40,18 @@ against_option = click.option(
 )
 @level_option
 @click.option("--format", "form", type=click.Choice(["text", "github", "junit"]), default="text", show_default=True)
+@click.option(
+    "--tables", "with_tables", is_flag=True, help="Compare generated schemas with the database's tables, too."
+)
 @json_option
-def schema_check_command(config: Path | None, against: str | None, level: str | None, form: str, as_json: bool) -> int:
+def schema_check_command(
+    config: Path | None, against: str | None, level: str | None, form: str, with_tables: bool, as_json: bool
+) -> int:
     """Say what the schemas would break, where, by which rule, and how to mend it; routes and files are checked, too.
 
-    With --against it reaches no server. A schema's meaning is compared, not its text, and a new subject is no error.
-    Exit code 0: compatible; 1: not; 3: the registry cannot be reached; 4: a file or the configuration is wrong.
+    With --against, and without --tables, it reaches no server. A schema's meaning is compared, not its text, and a new
+    subject is no error. Exit code 0: compatible; 1: not, or not as a table is; 3: a server cannot be reached; 4: a file
+    or the configuration is wrong.
 
     \b
     Example:
@@ -51,9 +60,17 @@ def schema_check_command(config: Path | None, against: str | None, level: str | 
     from bridge.admin.schema_check import check_schemas
     from bridge.admin.schema_formats import FORMATS
     from bridge.admin.schema_formats import as_json as document_of
+    from bridge.admin.schema_tables import SchemaTables
 
     configuration = read_schemas(config, registry=against is None)
-    report = check_schemas(configuration, _former(against, configuration), level)
+    before = _former(against, configuration)
+    if with_tables:
+        url = configuration.settings.database.url
+        with explained(), connect(url, application_name="bridge schema check") as conn:
+            require_current(conn)
+            report = check_schemas(configuration, before, level, SchemaTables(conn))
+    else:
+        report = check_schemas(configuration, before, level)
     if as_json:
         echo_json(document_of(report))
     else:

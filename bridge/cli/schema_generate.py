@@ -82,8 +82,8 @@ def schema_generate_command(
             echo(f"{out} was written anew", err=True)
     else:
         echo(f"{out} is as the table is", err=True)
-    topic = found.full_name
-    subject = out.stem if out else f"{topic}-{found.full_name}"
+    subject = out.stem if out else f"{found.full_name}-{found.full_name}"
+    topic = subject.removesuffix("-value") if subject.endswith("-value") else found.full_name
     echo("A route for it:", *route_text(found.entity_type, topic, subject).splitlines(), err=True)
     if not found.is_tracked:
         echo(f"The table is not tracked yet: bridge track {table}", err=True)

@@ -13,11 +13,12 @@ from bridge.admin.snapshot import Snapshot, begin_snapshot, count_wanted, list_s
 from bridge.admin.snapshot_run import Limits, carry_out
 from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
-from bridge.cli.progress import progress_bar
+from bridge.cli.progress import hint_if_interrupted, progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.text import counted
 
 SHOWN = 200  # characters of a condition in text; JSON has it whole
 
@@ -70,10 +71,11 @@ def snapshot_command(
             _show(list_snapshots(conn, table), as_json=as_json)
         elif table is not None and dry_run:
             source, count = count_wanted(conn, table, where)
+            of = source.source.removeprefix("only ")
             if as_json:
-                echo_json({"relation": source.source.removeprefix("only "), "name": source.name, "rows": count})
+                echo_json({"relation": of, "name": source.name, "rows": count})
                 return
-            echo(f"{count:,} rows of {source.source.removeprefix('only ')} would be published as {source.name}")
+            echo(f"{counted(count, 'row')} of {of} would be published as {source.name}")
             echo("Dry run: nothing was published.")
         elif table is not None:
             limits = Limits(rows_per_second or None, max_pending, wait_seconds)
@@ -93,19 +95,20 @@ def publish_rows(
     snapshot, named = begin_snapshot(conn, table, where, restart=restart)
     if snapshot.rows_read:
         echo(f"Goes on behind the first {snapshot.rows_read:,} rows of {snapshot.relation}", err=True)
-    waits_for, written = None, snapshot.rows_written
-    with progress_bar() as tell:
+    is_said, written = False, snapshot.rows_written
+    with hint_if_interrupted(f"The same again goes on: bridge snapshot {snapshot.relation}"), progress_bar() as tell:
         for now in carry_out(conn, snapshot, named, limits):
             written = now.rows_written
             total = max(snapshot.rows_guessed or 0, now.rows_read) or None
             tell(snapshot.relation, now.rows_read, now.rows_read if now.is_finished else total)
-            if now.waits_for and not waits_for:
+            if now.waits_for and not is_said:
                 echo(f"Waits: {now.waits_for}", err=True)
-            waits_for = now.waits_for
+                is_said = True
     if as_json:
         echo_json({"id": snapshot.id, "relation": snapshot.relation, "name": snapshot.name, "rows_written": written})
         return
-    echo(f"{written:,} rows of {snapshot.relation} were recorded as {snapshot.name}, and the relay publishes them")
+    recorded = f"{'was' if written == 1 else 'were'} recorded as {snapshot.name}"
+    echo(f"{counted(written, 'row')} of {snapshot.relation} {recorded}, and the relay publishes them")
 
 
 def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
@@ -116,8 +119,9 @@ def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
         begun = found.started_at.isoformat(sep=" ", timespec="seconds")
         of = f" of about {found.rows_guessed:,}" if found.rows_guessed and found.state == "unfinished" else ""
         echo(
-            f"{found.id}  {found.relation} as {found.name}: {found.state}, {found.rows_written:,} rows published,"
-            f" {found.rows_read:,}{of} read, by {found.started_by} since {begun}"
+            f"{found.id}  {found.relation} as {found.name}: {found.state},"
+            f" {counted(found.rows_written, 'row')} published, {found.rows_read:,}{of} read,"
+            f" by {found.started_by} since {begun}"
         )
         if found.condition is not None:
             cut = "..." if len(found.condition) > SHOWN else ""

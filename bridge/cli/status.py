@@ -16,6 +16,7 @@ from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.text import counted
 
 
 @click.command()
@@ -50,7 +51,7 @@ def _print(now: Status) -> None:
         oldest = "" if shard.oldest_age_seconds is None else f"{max(shard.oldest_age_seconds, 0):.1f} s"
         numbers = str(shard.batch_no), _pending(shard.pending)
         shards.add_row(str(shard.shard), shard.owner or "-", _lease(shard), *numbers, oldest)
-    sources = Table("source", "pending", "published", "dead", box=None, pad_edge=False)
+    sources = Table("source", "pending", "published", "dead or given up", box=None, pad_edge=False)
     for source in now.sources:
         sources.add_row(source.source, _pending(source.pending), str(source.processed), str(source.dead))
     console = PlainConsole()
@@ -105,10 +106,10 @@ def _lines(now: Status) -> Iterator[str]:
         )
     if now.blocking:
         behind = sum(shard.behind_dead for shard in now.shards)
-        held = f"{behind} later events wait" if behind else "no later event waits yet"
-        yield f"{now.blocking} dead events hold back their keys, {held}. See bridge dead list"
+        held = counted(behind, "later event", "wait") if behind else "no later event waits yet"
+        yield f"{counted(now.blocking, 'dead event', 'hold')} back what comes later, {held}. See bridge dead list"
     elif now.undecided_dead:
-        yield f"{now.undecided_dead} dead events, which nothing waits for. See bridge dead list"
+        yield f"{counted(now.undecided_dead, 'dead event')}, which nothing waits for. See bridge dead list"
     for wait in now.waits:
         yield f"{_who(wait)} since {wait.since:%Y-%m-%d %H:%M:%S%z}: {wait.reason}"
 

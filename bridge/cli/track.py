@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
+from bridge.admin.snapshot import count_wanted
 from bridge.admin.snapshot_run import Limits
-from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, has_rows, list_tracked, track, untrack
+from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, find_tracked, has_rows, list_tracked, track, untrack
 from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.snapshot import publish_rows
@@ -23,6 +24,7 @@ from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.postgres.tracking import Finding, tracking_report
+from bridge.text import counted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -111,7 +113,10 @@ def track_command(
         with conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
             now, former = track(conn, table, wanted, wait_seconds)
             findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
+            present = count_wanted(conn, now.relation, None)[1] if snapshot and dry_run else None
         echo(*describe(now, findings), *(differences(former, now) if former else ()))
+        if present is not None:
+            echo(f"{counted(present, 'row')} of it would be published: bridge snapshot")
         if dry_run:
             echo("Dry run: nothing was changed.")
         elif snapshot:
@@ -145,10 +150,11 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
 
 
 @click.command("tracked")
+@click.argument("table", required=False, callback=plain_text)
 @config_option
 @json_option
-def tracked_command(config: Path | None, as_json: bool) -> None:
-    """List the tables whose changes are recorded, and how; bridge doctor says what is wrong with them.
+def tracked_command(table: str | None, config: Path | None, as_json: bool) -> None:
+    """List the tables whose changes are recorded, and how, or TABLE alone; bridge doctor says what is wrong.
 
     \b
     Example:
@@ -156,11 +162,14 @@ def tracked_command(config: Path | None, as_json: bool) -> None:
     """
     with _database(config, "bridge tracked") as conn:
         tables, findings = list_tracked(conn), tracking_report(conn)
+        if table is not None:
+            oid = find_tracked(conn, table).oid
+            tables = [one for one in tables if one.oid == oid]
     problems = Counter(finding.name for finding in findings if finding.is_problem)
     if as_json:
-        echo_json([{**asdict(table), "problems": problems[table.name]} for table in tables])
+        echo_json([{**asdict(one), "problems": problems[one.name]} for one in tables])
         return
-    echo(*(_in_a_line(table, problems[table.name]) for table in tables))
+    echo(*(_in_a_line(one, problems[one.name]) for one in tables))
     if not tables:
         echo("No table is tracked.", err=True)
 
@@ -213,7 +222,9 @@ def differences(former: Tracked, now: Tracked) -> list[str]:
 
 def _more(table: Tracked) -> list[str]:
     parts = [what for what in ("activity", "replicated") if getattr(table, what)]
-    return parts if table.truncate_rows == USUAL_ROWS else [*parts, f"TRUNCATE tells of {table.truncate_rows:,} rows"]
+    if table.truncate_rows == USUAL_ROWS:
+        return parts
+    return [*parts, f"TRUNCATE tells of {counted(table.truncate_rows, 'row')}"]
 
 
 def _in_a_line(table: Tracked, problems: int) -> str:

@@ -15,6 +15,7 @@ from bridge.cli.terminal import echo, echo_json
 from bridge.cli.verify_capture import verify_tables
 from bridge.configuration.load import load, load_routed
 from bridge.errors import VerificationFailed
+from bridge.text import counted
 
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.admin.verify import Gap, Verdict
@@ -99,7 +100,10 @@ def describe(verdict: Verdict) -> list[str]:
     """The verdict for a person, in lines."""
     from bridge.admin.verify import KINDS
 
-    lines = [f"{verdict.events:,} events and {verdict.records:,} records compared in {verdict.seconds:.1f} s"]
+    lines = [
+        f"{counted(verdict.events, 'event')} and {counted(verdict.records, 'record')} compared"
+        f" in {verdict.seconds:.1f} s"
+    ]
     lines += [f"  {name:<11}{getattr(verdict, name):>12,}" for name in ("published", "pending", "dead")]
     for kind in KINDS:
         count = getattr(verdict, kind)

@@ -34,8 +34,12 @@ def raise_if_misnamed(route: Route, schema: AvroSchema, strategy: SubjectNameStr
     if found != record:
         raise ConfigError(
             f"by {strategy} the record in {schema.subject}.avsc would be called {record}, and it is called {found}",
-            hint="Name the route's subject, or rename the record",
+            hint=f"Name the route's subject, or call the record so{_of_table(route)}",
         )
+
+
+def _of_table(route: Route) -> str:
+    return f": bridge schema generate ... --name {route.table}" if route.table else ""
 
 
 def _record(route: Route) -> str | None:

@@ -34,11 +34,15 @@ def dead_letter(letter: DeadLetter, topic: str, shared: Iterable[Header], timest
     hundred bytes, which not even the cut copy keeps.
     """
     event = letter.event
+    is_whole = bool(event.payload)
+    own: list[Header] = []
     try:
         own = writer_headers(event.headers or "{}")
     except PoisonEvent:  # they may be why it is dead
-        own = [IS_CUT]
-    if 0 < len(event.payload) <= limit:  # or even to try would take its size in memory
+        is_whole = False
+    if not is_whole:
+        own = [*own, IS_CUT]
+    if len(event.payload) <= limit:  # or even to try would take its size in memory
         whole = _copy(event, letter.reason, topic, [*shared, *own], timestamp_ms)
         if size(whole) <= limit:
             return whole

@@ -16,7 +16,7 @@ from bridge.encoding.routing import Router
 from bridge.encoding.tombstone import is_delete, tombstone
 from bridge.encoding.values import CONTENT_TYPES, Encode, avro_body, avro_value, filtered, hiding, plain_value
 from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwritable
-from bridge.event import DeadLetter, Event, Header, Record
+from bridge.event import UNREADABLE, DeadLetter, Event, Header, Record
 from bridge.settings import Encoding, Route, Settings
 
 HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
@@ -77,9 +77,7 @@ class Encoder:
             key, value = event.key.encode(), ready.encode(event.payload)
         except EncodingError:
             if not event.payload:
-                raise EncodingError(
-                    "Postgres cannot make text of it: that would be longer than a gigabyte, or the row is damaged"
-                ) from None
+                raise EncodingError(UNREADABLE) from None
             if route.subject and self._schemas.has_changed(route.subject):  # and what died of the former may be right
                 self.forget()
                 return self.record(event)
@@ -111,14 +109,17 @@ class Encoder:
             raise (TopicUnwritable if self._limits.are_fresh else LimitsUnsure)(str(error)) from None
 
     def _hidden(self, letter: DeadLetter) -> DeadLetter:
-        """Without what the event's route hides; without the payload where that cannot be told apart."""
+        """Without what the event's route hides; without the payload where that cannot be told apart.
+
+        Nor with it where no route is left: the one that was there may have hidden something.
+        """
         event = letter.event
         route = self._router.find(event.event_type, event.entity_type)
         hide = None if route is None else hiding(route)
-        if hide is None:
+        if route is not None and hide is None:
             return letter
         try:
-            payload = hide(event.payload)
+            payload = "" if hide is None else hide(event.payload)
         except EncodingError:
             payload = ""
         return DeadLetter(event._replace(payload=payload), letter.reason)

@@ -19,7 +19,8 @@ Filter = Callable[[str], str]  # JSON text to JSON text
 def without(drop: Iterable[str], mask: Iterable[str], *, is_change: bool) -> Filter:
     """What takes these fields out of JSON text; numbers stay as they are spelled. A mask leaves null as it is.
 
-    `is_change`: they are columns of the states in the payload of `entity.changed`, and names in its `changed_fields`.
+    `is_change`: they are columns of the states in the payload of `entity.changed`, and names in its `changed_fields`
+    and its summary.
     The filter raises EncodingError.
     """
     dropped, masked = frozenset(drop), frozenset(mask)
@@ -37,8 +38,12 @@ def without(drop: Iterable[str], mask: Iterable[str], *, is_change: bool) -> Fil
         for state in STATES:
             if change[state] is not None:
                 change[state] = _text(hide(verbatim_json(change[state])))
-        if change["changed_fields"] is not None:
-            change["changed_fields"] = [name for name in change["changed_fields"] if name not in dropped]
+        changed = change["changed_fields"]
+        if changed is not None:
+            kept = [name for name in changed if name not in dropped]
+            if kept != changed:  # the summary names them, too, if it is ours; of another text nobody knows
+                is_ours = change.get("change_summary") == _summary(change, changed)
+                change |= {"changed_fields": kept, "change_summary": _summary(change, kept) if is_ours else None}
         return change
 
     def apply(payload: str) -> str:
@@ -48,6 +53,11 @@ def without(drop: Iterable[str], mask: Iterable[str], *, is_change: bool) -> Fil
             raise EncodingError("the payload is not JSON that fields could be taken out of") from error
 
     return apply
+
+
+def _summary(change: Any, changed_fields: Iterable[str]) -> str:
+    """As bridge.change_summary() has it."""
+    return f"{change['action']} of {change['entity_type']}: {', '.join(changed_fields)}"
 
 
 def _text(value: Any) -> str:

@@ -23,6 +23,7 @@ from bridge.errors import BrokerUnavailable, ConfigError, TopicUnwritable
 from bridge.kafka.client import client_properties, words
 from bridge.kafka.properties import require_valid
 from bridge.settings import Settings
+from bridge.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Cluster:
         """Create topics with these numbers of partitions and configurations, if the settings allow it."""
         topics = self._settings.topics
         if not topics.create_missing:
-            listed = ", ".join(f"{name} ({count} partitions)" for name, count in missing.items())
+            listed = ", ".join(f"{name} ({counted(count, 'partition')})" for name, count in missing.items())
             raise ConfigError(
                 f"Kafka lacks {'a topic' if len(missing) == 1 else 'topics'} that bridge needs: {listed}",
                 hint="Create them, grant DESCRIBE, or set topics.create_missing = true (BRIDGE_TOPICS_CREATE_MISSING)",
@@ -103,7 +104,7 @@ class Cluster:
         for name, future in self._admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
             try:
                 future.result()
-                logger.info("created topic %s with %d partitions", name, missing[name])
+                logger.info("created topic %s with %s", name, counted(missing[name], "partition"))
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another relay was faster
                     raise self._not_done(f"create topic {name}", error) from error
@@ -112,15 +113,15 @@ class Cluster:
         """Raise a topic's number of partitions from `count`, if the settings allow it."""
         if not self._settings.topics.create_missing:
             raise ConfigError(
-                f"the topic {topic} has {count} partitions, and there are {wanted} shards",
-                hint=f"Give it {wanted} partitions, or set topics.create_missing = true",
+                f"the topic {topic} has {counted(count, 'partition')}, and there are {counted(wanted, 'shard')}",
+                hint=f"Give it {counted(wanted, 'partition')}, or set topics.create_missing = true",
             )
         changed = self._admin.create_partitions([NewPartitions(topic, wanted)], request_timeout=REQUEST_SECONDS)
         try:
             changed[topic].result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.INVALID_PARTITIONS:  # another relay was faster
-                raise self._not_done(f"give {topic} {wanted} partitions", error) from error
+                raise self._not_done(f"give {topic} {counted(wanted, 'partition')}", error) from error
         ends = time.monotonic() + ANSWER_SECONDS
         while self.partition_counts().get(topic, 0) < wanted and time.monotonic() < ends:
             self._admin.poll(0.05)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bridge.keeping.step import House, Outcome, Step, attempt
 from bridge.postgres.queries import query
+from bridge.text import counted
 
 SLICE = 10_000
 LOG, ARCHIVE = "bridge.activity_log", "bridge.activity_log_archive"
@@ -24,7 +25,7 @@ def archive_activity(house: House) -> Iterator[Step]:
                 moved += count
                 if count < SLICE:
                     break
-            return f"{moved} rows moved to {ARCHIVE}" if moved else ""
+            return f"{counted(moved, 'row')} moved to {ARCHIVE}" if moved else ""
 
         step = attempt(house, "archive_activity", LOG, do)
         if step.outcome is not Outcome.OK or step.detail:

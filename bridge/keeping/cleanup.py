@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bridge.keeping.step import House, Outcome, Step, attempt
 from bridge.postgres.queries import query
+from bridge.text import counted
 
 SLICE = 10_000
 
@@ -21,7 +22,7 @@ def clean_up(house: House) -> Iterator[Step]:
                 removed[target] = removed.get(target, 0) + rows
             if max(slices.values()) < SLICE:
                 break
-        return ", ".join(f"{rows} rows of {target}" for target, rows in removed.items() if rows)
+        return ", ".join(f"{counted(rows, 'row')} of {target}" for target, rows in removed.items() if rows)
 
     step = attempt(house, "clean_up", "bridge", do)
     if step.outcome is not Outcome.OK or step.detail:

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.pq import Format
 
 from bridge.shard.ports import Free, Read
 
@@ -34,6 +35,12 @@ class LenientText(Loader):
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode("utf-8", "replace")
+
+
+class LenientBinary(LenientText):
+    """The same for a cursor whose answers are binary."""
+
+    format = Format.BINARY
 
 
 def is_about_a_row(error: psycopg.Error | UnicodeDecodeError) -> bool:

@@ -6,7 +6,7 @@ are applied again when their checksum differs. `bridge.schema_migration` holds w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import psycopg
 from psycopg import errors
@@ -79,8 +79,15 @@ def require_current(conn: psycopg.Connection) -> None:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise MigrationError(
             f"the database {conn.info.dbname} lacks {missing[0].name}{more}",
-            hint="Run: bridge migrate" + (" --engine-only" if engine_only and done else ""),
+            hint="Run: bridge migrate" + _layers(done, engine_only=engine_only),
         )
+
+
+def _layers(done: Collection[object], *, engine_only: bool) -> str:
+    """What to add to the command: an empty database may be one where nobody wants the example's tables."""
+    if not engine_only:
+        return ""
+    return " --engine-only" if done else " --engine-only (without it, the example's schema crm is made, too)"
 
 
 def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:

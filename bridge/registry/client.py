@@ -61,6 +61,18 @@ class RegistryClient:
                 self._failure, self._failed_at = error, time.monotonic()
                 raise
 
+    def still_has(self, schema: AvroSchema) -> bool:
+        """Whether the registry has a schema under the id that it gave, which is one request; if not, all are forgotten.
+
+        Raises RegistryUnavailable, or ConfigError when the registry refuses the login or is none.
+        """
+        with self._lock:
+            known = self._versions.get((schema.subject, schema.fingerprint))
+            if known is None or self._is_under(known.schema_id, schema):
+                return True
+            self._versions.clear()
+            return False
+
     def schema_by_id(self, schema_id: int) -> Any:
         """The Avro schema with this id, parsed by fastavro; None if there is none.
 
@@ -130,10 +142,13 @@ class RegistryClient:
 
     def _compare(self, schema_id: int, schema: AvroSchema) -> None:
         """Whoever reads our records will ask for this id, and must find our schema."""
+        if not self._is_under(schema_id, schema):
+            raise self._api.wrong(schema.subject, f"under the id {schema_id} it has another schema, or none")
+
+    def _is_under(self, schema_id: int, schema: AvroSchema) -> bool:
         registered = self._api.by_id(schema_id, schema.subject)
         found = None if registered is None else History(self._api).whole(registered)
-        if not same_meaning(schema, found, for_readers=False):
-            raise self._api.wrong(schema.subject, f"under the id {schema_id} it has another schema, or none")
+        return same_meaning(schema, found, for_readers=False)
 
     def _fetch(self, schema_id: int) -> Any:
         registered = self._api.by_id(schema_id)

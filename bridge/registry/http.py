@@ -90,7 +90,7 @@ class RegistryHttp:
     def _unreachable(self, why: str) -> RegistryUnavailable:
         return RegistryUnavailable(
             f"cannot reach the registry at {self.place}: {why}",
-            hint="Check BRIDGE_REGISTRY_URL and that the registry runs",
+            hint="Check this URL, and that the registry runs",
         )
 
     async def _exchange(self, method: str, url: str, content: bytes | None) -> Answer:

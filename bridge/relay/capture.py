@@ -10,6 +10,7 @@ import psycopg
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
+from bridge.postgres.route_findings import route_findings
 from bridge.postgres.tracking import refresh_tracking, tracking_report
 from bridge.settings import Settings
 from bridge.text import place, printable
@@ -18,10 +19,12 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 END_SECONDS = 1.0  # to wait at the end for a look that is under way
+TRACKING, ROUTES = "tracking", "routes"  # what a problem is about
 
 
 class CaptureWatch:
-    """Twice a minute follows what has become of the tracked tables, and says each problem once, and when it is mended.
+    """Twice a minute follows what has become of the tracked tables, and says each problem once, and when it is mended;
+    the routes' beside them, too.
 
     Whatever goes wrong here is said once, and disturbs nothing else: a table that is busy may take it many seconds.
     """
@@ -30,13 +33,13 @@ class CaptureWatch:
         self._settings = settings
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._problems: set[str] = set()
+        self._said: dict[str, set[str]] = {TRACKING: set(), ROUTES: set()}
         self._trouble: str | None = None
 
     @property
     def problem_count(self) -> int:
         """Problems of tracked tables, as last seen."""
-        return len(self._problems)
+        return len(self._said[TRACKING])
 
     def start(self) -> None:
         """Begin with the first look."""
@@ -68,23 +71,27 @@ class CaptureWatch:
     def _look(self) -> None:
         name = f"{self._settings.relay.name} capture"
         with explained(), connect(self._settings.database.url, application_name=name) as conn:
-            self._note(conn)  # first: of what is mended now, something may have been missed
+            self._note(TRACKING, _problems(conn))  # first: of what is mended now, something may have been missed
             refresh_tracking(conn)
-            if self._problems:
-                self._note(conn)
+            if self._said[TRACKING]:
+                self._note(TRACKING, _problems(conn))
+            self._note(ROUTES, {str(finding) for finding in route_findings(conn, self._settings)})
         if self._trouble is not None:
             logger.info("tracking is looked after again")
             self._trouble = None
 
-    def _note(self, conn: psycopg.Connection) -> None:
-        problems = {str(finding) for finding in tracking_report(conn) if finding.is_problem}
-        for problem in sorted(problems - self._problems):
-            logger.warning("tracking: %s", printable(problem))
-        for problem in sorted(self._problems - problems):
-            logger.info("tracking: no longer: %s", printable(problem))
-        self._problems = problems
+    def _note(self, about: str, found: set[str]) -> None:
+        for problem in sorted(found - self._said[about]):
+            logger.warning("%s: %s", about, printable(problem))
+        for problem in sorted(self._said[about] - found):
+            logger.info("%s: no longer: %s", about, printable(problem))
+        self._said[about] = found
 
     def _failed(self, trouble: str) -> None:
         if trouble != self._trouble:
             logger.warning("tracking is not looked after: %s", printable(trouble))
         self._trouble = trouble
+
+
+def _problems(conn: psycopg.Connection) -> set[str]:
+    return {str(finding) for finding in tracking_report(conn) if finding.is_problem}

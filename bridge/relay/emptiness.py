@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from bridge.errors import BridgeError, KeysBlocked, UnforeseenFailure
 from bridge.relay.health import Health
 from bridge.relay.shard_health import ShardHealth
+from bridge.text import counted
 
 
 def is_done(pending: int, behind_dead: int, shards: Mapping[int, ShardHealth], *, is_stopped: bool) -> bool:
@@ -22,7 +23,7 @@ def is_done(pending: int, behind_dead: int, shards: Mapping[int, ShardHealth], *
         raise_if_stuck(shards.values())
     if pending and pending == behind_dead and not is_stopped:
         raise KeysBlocked(
-            f"{pending} events wait behind dead events of their keys",
+            f"{counted(pending, 'event', 'wait')} behind dead events of their keys",
             hint="See bridge dead list; then bridge dead retry, or bridge dead skip",
         )
     return pending == 0 or is_stopped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from bridge.encoding.avro.schema import AvroSchema
@@ -18,6 +19,7 @@ from bridge.text import place, printable
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # how long an id may be used after the registry came back with another one
+ASK_SECONDS = 60.0  # after which it is asked for one id again, whether or not anything was wrong: it may be another one
 END_SECONDS = 1.0  # to wait at the end for a look that is under way
 
 
@@ -29,10 +31,14 @@ class SchemaIds:
         self.forget: Callable[[], None] = lambda: None  # called when an id that was used is not the registry's
         self.counts = registry.counts
         self._settings = settings
+        self._registry = registry
         self._ask = registry.schema_id
         self._kept = dict(kept)
         self._unsure: dict[Key, AvroSchema] = {}  # that are published under ids that it gave before
         self._new: dict[Key, int] = {}  # to be written down
+        self._used: dict[str, AvroSchema] = {}  # by subject, in the order in which they were first asked for
+        self._questions = 0
+        self._next_question = time.monotonic() + ASK_SECONDS
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -45,6 +51,7 @@ class SchemaIds:
         """
         key = (schema.subject, schema.fingerprint)
         with self._lock:
+            self._used[schema.subject] = schema
             if self._unsure and key in self._kept:  # it was away a moment ago: each try may take a whole time-out
                 self._unsure[key] = schema
                 return self._kept[key]
@@ -84,6 +91,7 @@ class SchemaIds:
 
     def _run(self) -> None:
         while not self._ending.wait(LOOK_SECONDS):
+            self._safely(self._ask_again)
             self._safely(self._check)
             self._safely(self._keep)
         self._safely(self._keep)  # what was had within the last second
@@ -93,6 +101,25 @@ class SchemaIds:
             do()
         except Exception as error:
             self._failed(f"unforeseen: {place(error)}. Please report it")
+
+    def _ask_again(self) -> None:
+        """Now and then, about one schema: a registry that was replaced meanwhile would go unnoticed."""
+        if time.monotonic() < self._next_question:
+            return
+        self._next_question = time.monotonic() + ASK_SECONDS
+        with self._lock:
+            if self._unsure or not self._used:
+                return
+            schema = list(self._used.values())[self._questions % len(self._used)]
+            self._questions += 1
+        try:
+            if self._registry.still_has(schema):
+                return
+        except (RegistryUnavailable, ConfigError):  # that says nothing about ids
+            return
+        logger.warning("the schema registry does not have %s under the id that it gave", printable(schema.subject))
+        with self._lock:  # all in their order: a registry that was wiped gives the same ids again
+            self._unsure |= {(one.subject, one.fingerprint): one for one in self._used.values()}
 
     def _check(self) -> None:
         """Ask for what is unsure. While the registry is away that stays so; what it says otherwise counts."""

@@ -32,7 +32,7 @@ def test_settings_of_the_database_do_not_matter(site: Site, pgbouncer: None) -> 
     relay = site.start()
     eventually(lambda: site.pending() == 0)
     through = site.environment
-    assert "1 dead events" in site.bridge("status", environment=through).stdout
+    assert "1 dead event" in site.bridge("status", environment=through).stdout
     assert "鍵" in site.bridge("dead", "list", environment=through).stdout
     assert site.bridge("verify", environment=through).returncode == 0
     site.end(relay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ from proxy import Proxy
 
 from bridge.encoding.avro.library import load_schema
 from bridge.local.stack import Stack
+from bridge.registry.api import RegistryApi
+from bridge.registry.client import RegistryClient
+from bridge.relay import schema_ids
 
 
 @pytest.fixture
@@ -162,3 +166,28 @@ def test_a_registry_that_was_wiped(site: Site, stack: Stack) -> None:
     audit = site.audit()
     assert audit.is_clean, audit
     assert audit.published == 1500
+
+
+def test_a_registry_that_was_replaced_is_noticed_though_it_was_never_away(
+    site: Site, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one answers at the address, whose ids are others'."""
+    monkeypatch.setattr(schema_ids, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(schema_ids, "ASK_SECONDS", 0.1)
+    wipe(stack)
+    ids = schema_ids.SchemaIds(site.settings, RegistryClient(site.settings), {})
+    forgotten = threading.Event()
+    ids.forget = forgotten.set
+    schemas = [load_schema(route.subject, site.settings.schemas) for route in site.settings.routes]
+    before = [ids.schema_id(schema) for schema in schemas]
+    wipe(stack)
+    RegistryApi(site.settings.registry).register("elsewhere", '"string"', ())  # has the first id
+    ids.start()
+    try:
+        assert forgotten.wait(30)
+        eventually(lambda: not ids._unsure)
+        after = {schema.subject: ids.schema_id(schema) for schema in schemas}
+        assert (1 in before, 1 in after.values()) == (True, False)
+        eventually(lambda: kept(site) == after)
+    finally:
+        ids.end()

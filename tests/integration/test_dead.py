@@ -122,7 +122,7 @@ def test_it_may_die_again(site: Site) -> None:
         drain_held(site)
         assert site.bridge("dead", "retry", "--all", "--yes").stdout == "1 will be tried again\n"
     retried = drain_held(site)
-    assert "1 events wait" in retried
+    assert "1 event waits" in retried
     verdict = subprocess.run(
         [sys.executable, "-m", "bridge", "verify", "--config", str(site.config)], capture_output=True, text=True
     )

@@ -6,6 +6,7 @@ import getpass
 import json
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,9 @@ from uuid import uuid4
 import pytest
 from fix_command import data_of
 from fix_relay import Site, eventually
+
+from bridge.admin import dead_content
+from bridge.admin.dead import Decision, Wanted, decide
 
 PARK = """
     with written as (
@@ -166,6 +170,63 @@ def test_dead_events_are_exported_whole_and_over_nothing(site: Site, tmp_path: P
     assert "there is a file" in again.stderr
     assert file.read_text().splitlines() == lines
     assert answer(site, "export", str(tmp_path / "some.jsonl"), "--died-of", "9 bytes")["events"] == 25
+
+
+# More than a gigabyte of text in 2.5 kB: Postgres keeps a number's zeros as their count.
+TOO_LONG = "(select jsonb_build_object('n', jsonb_agg('1e131071'::jsonb)) from generate_series(1, 9000))"
+
+
+def test_a_row_that_postgres_cannot_make_text_of_ends_neither_export_nor_show(site: Site, tmp_path: Path) -> None:
+    park(site, 4)
+    with site.connect() as db:
+        db.execute(f"update bridge.outbox set payload = {TOO_LONG} where event_key = 'k2'")
+    file = tmp_path / "dead.jsonl"
+    assert answer(site, "export", str(file), "--all")["events"] == 4
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(line["event_key"], line["payload"]) for line in lines] == [
+        ("k1", {"n": "S3CR3T1"}), ("k2", None), ("k3", {"n": "S3CR3T3"}), ("k4", {"n": "S3CR3T4"}),
+    ]  # fmt: skip
+    assert [line["note"] is None for line in lines] == [True, False, True, True]
+    assert "cannot make text" in lines[1]["note"]
+    assert "cannot make text" in answer(site, "show", lines[1]["event_id"])["on_retry"]
+
+
+def test_a_slice_holds_few_payloads_that_are_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ever more events a statement, until there is no room for more of their bytes."""
+    park(site, 40)
+    sizes: list[int] = []
+    monkeypatch.setattr(dead_content, "BYTES", 5000)
+    read = dead_content._read
+
+    def noted(*arguments: Any, **more: Any) -> list[dead_content.Content]:
+        found = read(*arguments, **more)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(dead_content, "_read", noted)
+    with site.connect() as db:
+        db.execute(
+            "update bridge.outbox set payload = jsonb_build_object('n', repeat('x', 2000)) where event_key ~ '^k2'"
+        )
+        assert [one.event_key for one in dead_content.read_contents(db, Wanted())] == [f"k{n}" for n in range(1, 41)]
+    assert sizes == [1, 2, 4, 8, 7, 1, 2, 3, 1, 2, 4, 5, 0]
+
+
+def test_what_died_again_of_something_else_is_not_decided_about(site: Site) -> None:
+    """It was found by its old reason, and dies of another one while the decision waits for its shard."""
+    park(site, 10)
+    wanted = Wanted(died_of="9 bytes")
+    with site.connect() as holder, site.connect() as db, ThreadPoolExecutor() as pool:
+        with holder.transaction():
+            holder.execute("select from bridge.shard for update")
+            deciding = pool.submit(lambda: list(decide(db, wanted, Decision.SKIPPED, "old")))
+            waits = "select count(*) from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+            eventually(lambda: site.scalar(waits, db.info.backend_pid) == 1)
+            holder.execute(
+                "update bridge.parked set reason = 'other', since = clock_timestamp() where reason ~ '9 bytes'"
+            )
+        assert deciding.result(30) == [0]
+    assert len(listed(site)) == 10
 
 
 def documented(heading: str) -> str:

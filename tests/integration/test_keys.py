@@ -72,7 +72,7 @@ def test_die_and_are_decided_about(site: Site, decision: str) -> None:
         (free,) = db.execute(INSERT, ("thing.changed", other, '{"n": 3}')).fetchone()
     relay = site.start("--until-empty")
     assert relay.wait(60) == 5, site.log(relay)
-    assert "1 events wait behind dead events of their keys" in site.log(relay)
+    assert "1 event waits behind dead events of their keys" in site.log(relay)
     assert published(site, "things") == [other]
     listed = data_of(site.bridge("dead", "list", "--json").stdout)
     assert {event["event_id"] for event in listed} >= {dead}

@@ -107,7 +107,10 @@ def test_what_is_wanted_can_be_told_by_type_key_topic_and_time(site: Site) -> No
         assert len(replayed(site, number, "others")) == others
     is_clean(site)
     assert "no route names the topic 'nowhere'" in replay(site, "--topic", "nowhere", code=4)
+    assert "no route takes the event type 'thing.chnged'" in replay(site, "--type", "thing.chnged", code=4)
     assert replay(site, "--from", "2100-01-02", code=2)
+    assert len(listed(site)) == 5
+    assert "Replay 5 is finished: there is nothing to go on with" in replay(site, "--resume", "5")
 
 
 def number_of(site: Site, at: str) -> int:
@@ -135,7 +138,7 @@ def test_only_what_was_published_is(site: Site) -> None:
     assert relay.wait(60) == 5, site.log(relay)
     (unread,) = write(site, "other", '{"n": 5}')
     assert "4 were not published before" in replay(site, "--dry-run")
-    assert "1 events were handed" in replay(site)
+    assert "1 event was handed" in replay(site)
     relay = site.start("--until-empty")
     assert relay.wait(60) == 5, site.log(relay)
     assert replayed(site, 1) == [first]
@@ -224,10 +227,10 @@ def test_what_has_left_is_told(site: Site) -> None:
             " values ('bridge.outbox', 'bridge.gone', 0, '2001-01-01Z', '2001-01-02Z', 'files', 'dropped', 7, 'x')"
         )
     said = replay(site, "--dry-run")
-    assert "1 table partitions of bridge.outbox have left, of 2001-01-01 00:00+00:00 to 2001-01-02 00:00+00:00" in said
+    assert "1 table partition of bridge.outbox departed, of 2001-01-01 00:00+00:00 to 2001-01-02 00:00+00:00" in said
     assert "7 events as far as they were counted: they cannot be replayed" in said
     assert "bridge archive restore" in said
-    assert "have left" not in replay(site, "--from", "2002-01-01", "--dry-run")
+    assert "departed" not in replay(site, "--from", "2002-01-01", "--dry-run")
 
 
 def test_its_events_stay_until_it_is_done(site: Site) -> None:

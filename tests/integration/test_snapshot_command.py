@@ -36,7 +36,7 @@ def test_a_table_that_has_rows_is_told_of_it(db: Db, run: Run) -> None:
 
 def test_tracked_and_published_in_one_command(db: Db, run: Run) -> None:
     done = run("track", "item", "--snapshot", "--dry-run")
-    assert done.out.endswith("Dry run: nothing was changed.\n")
+    assert done.out.endswith("20 rows of it would be published: bridge snapshot\nDry run: nothing was changed.\n")
     done = run("track", "item", "--snapshot")
     assert done.out.endswith("20 rows of public.item were recorded as item, and the relay publishes them\n")
     assert db.execute("select count(*) from bridge.entity_events where action = 'READ'").fetchone() == (20,)
@@ -57,6 +57,20 @@ def test_counted_published_and_listed(db: Db, run: Run) -> None:
     assert counted == {"relation": "public.item", "name": "item", "rows": 20}
     written = data_of(run("snapshot", "item", "--json").out)
     assert written == {"id": 2, "relation": "public.item", "name": "item", "rows_written": 20}
+
+
+def test_one_row_is_no_rows(db: Db, run: Run) -> None:
+    run("track", "item")
+    assert run("snapshot", "item", "--where", "n = 1", "--dry-run").out.startswith("1 row of public.item would be")
+    done = run("snapshot", "item", "--where", "n = 1")
+    assert done.out == "1 row of public.item was recorded as item, and the relay publishes them\n"
+
+
+def test_a_table_by_the_name_that_it_is_tracked_by(db: Db, run: Run) -> None:
+    run("track", "item", "--name", "big")
+    done = run("snapshot", "big")
+    assert done.code == 4
+    assert "there is no table big. public.item is tracked by that name: name the table" in done.err
 
 
 def test_refused(db: Db, run: Run) -> None:

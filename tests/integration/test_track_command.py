@@ -13,8 +13,10 @@ from fix_command import Done, Run, data_of
 from psycopg.conninfo import make_conninfo
 
 from bridge.admin import tracking
+from bridge.event import CHANGED
+from bridge.postgres.route_findings import route_findings
 from bridge.relay.capture import LOOK_SECONDS, CaptureWatch
-from bridge.settings import DatabaseSettings, Settings
+from bridge.settings import DatabaseSettings, Route, Settings
 
 Db = psycopg.Connection[Any]
 PEOPLE = "create table public.people (id int primary key, name text, ssn text, seen timestamptz)"
@@ -50,6 +52,8 @@ def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
     assert line.startswith("public.people as people: key id; masked ssn; excluded seen; activity; since 2")
     listed = data_of(run("tracked", "--json").out)
     (people,) = [table for table in listed if table["name"] == "people"]
+    assert run("tracked", "public.people").out == f"{line}\n"
+    assert run("tracked", "poeple").code == 4
     assert (people["key"], people["masked"], people["activity"], people["problems"]) == (["id"], ["ssn"], True, 0)
 
     again = run("track", "public.people", "--name", "persons", "--no-activity", "--exclude", "name")
@@ -279,7 +283,7 @@ def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None
     assert events(db, "people")[0][2]["number"] == "[masked]"
     found = run("doctor", "--capture")
     assert found.code == 0
-    assert "note: public.people: it was altered, and is recorded slowly" in found.out
+    assert "note: public.people: it was altered, and is recorded slowly until a relay has looked at it" in found.out
     db.execute("select bridge.refresh_tracking()")
     assert "masked number" in run("tracked").out
     assert "note" not in run("doctor", "--capture").out
@@ -360,6 +364,42 @@ def test_a_relay_that_may_not_look_says_so_once(
     finally:
         db.execute(f"drop owned by {unique}")
         db.execute(f"drop role {unique}")
+
+
+def test_a_relay_says_which_routes_are_for_nothing(
+    db: Db, run: Run, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table by another name than it is tracked by, a column that hides nothing."""
+    caplog.set_level("INFO", "bridge")
+    db.execute(PEOPLE)
+    db.execute("create table parcels (id int primary key, parcel_address text)")
+    run("track", "people")
+    routes = (
+        Route(topic="a", table="people", mask=("snn", "ssn", "elsewhere")),
+        Route(topic="b", table="public.parcels"),
+        Route(topic="c", table="nothing_of_the_kind"),
+        Route(CHANGED, topic="d", drop=("parcel_adress",)),
+        Route("own.type", topic="e", drop=("whatever",)),
+    )
+    watch = CaptureWatch(Settings(database=DatabaseSettings(url=database), routes=routes))
+    untracked = "no tracked table is called so"
+    nothing = "So far it hides nothing: correct the route's"
+    expected = [
+        f"event type entity.changed: its drop names parcel_adress, which is no column. {nothing} drop",
+        f"table nothing_of_the_kind: {untracked}. Correct the route's table, or: bridge track nothing_of_the_kind",
+        f"table people: its mask names elsewhere, which is no column. {nothing} mask",
+        f"table people: its mask names snn, which is no column (ssn is). {nothing} mask",
+        f"table public.parcels: {untracked}. Correct the route's table, or: bridge track public.parcels",
+    ]
+    assert look(watch, caplog) == [f"WARNING routes: route of {text}" for text in expected]
+    run("track", "parcels")
+    assert look(watch, caplog) == [
+        f"WARNING routes: route of {expected[0].replace('column', 'column (parcel_address is)')}",
+        f"WARNING routes: route of table public.parcels: {untracked} (parcels is). Correct the route's table",
+        f"INFO routes: no longer: route of {expected[0]}",
+        f"INFO routes: no longer: route of {expected[4]}",
+    ]
+    assert [finding.is_problem for finding in route_findings(db, watch._settings)] == [True, False, True, False, True]
 
 
 def test_a_relay_that_ends_does_not_wait_for_a_look(database: str) -> None:

@@ -246,6 +246,38 @@ def test_the_command(database: str, run: Run, tmp_path: Path) -> None:
         assert "is no table" in run("schema", "generate", "pg_catalog.pg_stats").err
 
 
+def test_a_check_compares_generated_schemas_with_their_tables(database: str, run: Run, tmp_path: Path) -> None:
+    file, config = tmp_path / "orders-value.avsc", tmp_path / "bridge.toml"
+    config.write_text(f'schemas = "."\n{route_text("orders", "shop.orders", "orders-value")}')
+    (tmp_path / "own.avsc").write_text('{"type": "record", "name": "own", "fields": []}')
+
+    def check(*more: str) -> tuple[int, list[dict[str, Any]]]:
+        given = ("--config", str(config), "--against", str(tmp_path), "--format", "json")
+        done = run("schema", "check", *given, *more)
+        return done.code, json.loads(done.out)["subjects"]
+
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute("create table public.orders (id int primary key, amount numeric(10, 2))")
+        assert run("schema", "generate", "orders", "--out", str(file)).code == 0
+        (finding,) = check("--tables")[1][0]["findings"]
+        assert (finding["rule"], finding["message"]) == ("table-untracked", "no tracked table is called orders")
+        run("track", "orders")
+        assert [check("--tables")[0], check()[0]] == [0, 0]
+        db.execute("alter table public.orders add column note text")
+        assert check()[0] == 0
+        code, (orders, own) = check("--tables")
+        assert (code, orders["outcome"], own["outcome"]) == (1, "altered", "unchanged")
+        (finding,) = orders["findings"]
+        assert (finding["rule"], finding["message"]) == ("table-altered", "public.orders: before.note is new")
+        assert finding["mend"] == f"bridge schema generate public.orders --out {finding['file']}"
+        assert run("schema", "generate", "orders", "--out", str(file)).code == 0
+        assert check("--tables")[0] == 0
+        db.execute("alter table public.orders alter amount type text")
+        code, (orders, own) = check("--tables")
+        assert (code, orders["outcome"]) == (1, "altered")
+        assert "what was written of amount cannot be read" in orders["findings"][0]["message"]
+
+
 def test_a_route_is_toml() -> None:
     text = route_text('odd "name"', "a.b", "a.b-größe")
     assert tomllib.loads(text) == {"routes": [{"table": 'odd "name"', "topic": "a.b", "subject": "a.b-größe"}]}

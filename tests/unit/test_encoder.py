@@ -325,6 +325,33 @@ def test_a_dead_letter_does_not_tell_what_its_route_hides(ids: KnownIds, tmp_pat
     assert (cut.value, dict(cut.headers)["bridge_cut"]) == (b"", b"true")
 
 
+def test_a_dead_letter_of_a_route_that_was_removed_does_not_tell_its_payload(encoder: Encoder) -> None:
+    """Nobody knows any more what that route hid."""
+    gone = event('{"pin": 1}', event_type="thing.gone", headers='{"own": "1"}', key="k" * 300)
+    letter = encoder.dead_letter(DeadLetter(gone, "why"))
+    assert (letter.value, letter.key) == (b"", b"k" * 300)
+    assert dict(letter.headers).items() >= {"own": b"1", "bridge_cut": b"true", "bridge_error": b"why"}.items()
+
+
+@pytest.mark.parametrize(
+    ("changed", "summary", "told"),
+    [
+        (["card", "n"], "UPDATE of t: card, n", "UPDATE of t: n"),
+        (["card"], "UPDATE of t: card", "UPDATE of t: "),
+        (["n"], "UPDATE of t: n", "UPDATE of t: n"),
+        (["card", "n"], "somebody corrected the card", None),
+        (None, "DELETE of t", "DELETE of t"),
+    ],
+)
+def test_a_summary_does_not_name_what_a_route_drops(
+    ids: KnownIds, tmp_path: Path, changed: list[str] | None, summary: str, told: str | None
+) -> None:
+    encoder = with_route(Route(topic="things", table="t", encoding=Encoding.JSON, drop=("card",)), ids, tmp_path)
+    given = change(action=summary.split()[0], changed_fields=changed, change_summary=summary)
+    assert json.loads(encoder.record(given).value or b"")["change_summary"] == told
+    assert json.loads(encoder.dead_letter(DeadLetter(given, "why")).value or b"")["change_summary"] == told
+
+
 def test_a_tombstone_follows_a_delete(ids: KnownIds, tmp_path: Path) -> None:
     encoder = with_route(Route(topic="things", table="t", encoding=Encoding.JSON, tombstone=True), ids, tmp_path)
     assert encoder.record(change()).tombstone is None

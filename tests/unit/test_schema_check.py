@@ -103,6 +103,16 @@ def test_nothing_has_changed(place: Place) -> None:
     assert place.check().exit_code == 0
 
 
+def test_before_the_first_commit_all_is_new(tmp_path: Path) -> None:
+    """As with the hook for pre-commit, which compares with HEAD."""
+    place = Place(tmp_path)
+    place.write("paid", PAID)
+    place.route("paid")
+    assert place.outcomes("HEAD") == {"paid": Outcome.NEW}
+    with pytest.raises(NoRevision):
+        place.check("main")
+
+
 def test_the_field_is_named_with_its_rule_its_line_and_a_way_to_mend(place: Place) -> None:
     place.write("paid", PAID.replace('"name": "price", "type": "int"', '"name": "price", "type": "string"'))
     report = place.check()
@@ -218,7 +228,7 @@ def test_the_command_reaches_no_server_and_says_only_the_result_on_standard_outp
     place.config.write_text(place.config.read_text() + '[registry]\nurl = "http://127.0.0.1:1"\n')
     done = place.command("--against", "main")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "1 subjects against main: 1 unchanged\n"
+    assert done.stdout == "1 subject against main: 1 unchanged\n"
     place.write("paid", PAID.replace('"int"', '"string"'))
     done = place.command("--against", "main", "--format", "github")
     assert (done.returncode, done.stderr) == (1, "")

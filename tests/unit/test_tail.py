@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.admin.tail import SHOWN_CHARACTERS, Shown
+from bridge.admin.tail import SHOWN_CHARACTERS, Shown, spelled
 from bridge.text import json_line, printable
 
 
@@ -61,6 +61,13 @@ def test_json_of_what_avro_decodes_to() -> None:
         "at": "2026-11-22T10:11:12.123456+00:00", "day": "2026-11-22", "id": str(UUID(int=1)), "sum": "12.30",
         "raw": "\\x00ff", "nan": None, "big": 2**63 - 1,
     }  # fmt: skip
+
+
+def test_what_json_has_no_number_for_is_told_by_its_name() -> None:
+    """A null would be something else."""
+    value = {"a": [float("nan"), 1.5], "b": {"c": float("inf"), "d": None}, "e": float("-inf")}
+    assert spelled(value) == {"a": ["NaN", 1.5], "b": {"c": "Infinity", "d": None}, "e": "-Infinity"}
+    assert "NaN" in shown(spelled(value)).as_json()
 
 
 def test_a_long_value_is_cut_in_text_only() -> None:

@@ -4,12 +4,15 @@
 --             decision       retried or skipped
 --             why            kept with the decision; needed for skipped, and kept with the event, too
 --             os_user, host  who that is beside session_user, as far as they tell
+--             died_at        when each of them died; one that has died again since is passed, as it may be of another
+--                            reason. Null: whenever
 -- Returns:    how many were dead. Retried ones are PENDING now, and go first among the events that waited for them;
 --             skipped ones stay DEAD, and what waited goes on
 -- Writes:     bridge.parked, bridge.shard, bridge.dead_decision
 -- Errors:     22023 invalid_parameter_value
 create or replace function bridge.decide_dead(
-    seqs bigint[], decision text, why text default null, os_user text default null, host text default null
+    seqs bigint[], decision text, why text default null, os_user text default null, host text default null,
+    died_at timestamptz[] default null
 ) returns bigint
     language plpgsql
     security definer
@@ -29,7 +32,10 @@ begin
       order by s.shard
         for update;
     with dead as materialized (
-        select p.* from bridge.parked as p where p.seq = any (seqs) and p.state = 'dead'
+        select p.*
+          from (select distinct u.seq, u.at from unnest(seqs, died_at) as u (seq, at)) as w
+          join bridge.parked as p on p.seq = w.seq
+         where p.state = 'dead' and (died_at is null or p.since = w.at)
     ), changed as (
         update bridge.parked as p
            set state = decision, blocks = d.blocks and decision = 'retried', stops = d.stops and decision = 'retried',
@@ -58,4 +64,4 @@ begin
     return decided;
 end $$;
 
-revoke execute on function bridge.decide_dead(bigint[], text, text, text, text) from public;
+revoke execute on function bridge.decide_dead(bigint[], text, text, text, text, timestamptz[]) from public;

@@ -114,8 +114,8 @@ as $$
             or p.oid = to_regprocedure('bridge.record_removed(integer,regclass,regclass)')
                and r.rolname <> 'bridge_reader'
         union all
-        select false, 'it was altered, and is recorded slowly until the next relay''s look, or: bridge track',
-               'bridge run, or bridge track ' || t.known_as
+        select false, 'it was altered, and is recorded slowly until a relay has looked at it',
+               'A relay does that twice a minute; or: bridge track ' || t.known_as
          where t.is_there and t.fingerprint <> bridge.table_fingerprint(t.relation)
         union all
         select false,

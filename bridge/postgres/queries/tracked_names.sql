@@ -1,0 +1,1 @@
+select relation, entity_type, columns from bridge.tracked_names()
