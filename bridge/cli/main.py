@@ -18,6 +18,7 @@ from bridge.cli.doctor import doctor_command
 from bridge.cli.erase import erase_command
 from bridge.cli.health import health_command
 from bridge.cli.local import local
+from bridge.cli.log_format import tell_error
 from bridge.cli.maintain import maintain_command
 from bridge.cli.migrate import migrate
 from bridge.cli.partition import partition_command
@@ -76,7 +77,7 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except BridgeError as error:
-        echo(f"bridge: {error}", err=True)
+        tell_error(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -86,7 +87,7 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         ours = _as_ours(error)
-        echo(f"bridge: {ours}", err=True)
+        tell_error(ours)
         sys.exit(ours.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.log_format import log_as, log_format_option, log_to_stderr
 from bridge.cli.options import config_option
-from bridge.cli.terminal import echo, echo_json, log_to_stderr
+from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import BridgeError
 from bridge.keeping.keeper import JOBS, Run
 from bridge.keeping.step import Outcome
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.members import own_id
 from bridge.postgres.migrate import require_current
@@ -32,23 +34,25 @@ logger = logging.getLogger(__name__)
     help="Only this one, with --once even if it is not enabled; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each run of a job, on standard output.")
+@log_format_option
 @config_option
-def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: Path | None) -> int:
+def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, log_format: str, config: Path | None) -> int:
     """Keep house: partitions, retention, archive, views, capture, clean-up, as the tables of policies say.
 
     A relay does the same, unless relay.keep_house is false; one keeper at a time is at work. Without --once it goes on
     until it is stopped, and does what is due. Exit code of --once: 0 done; 1 a job failed or could not do all, or
     another keeper is at work.
     """
-    settings = load(config)
-    log_to_stderr(logging.ERROR if once else logging.INFO)  # what a run did is printed
-    house = HouseKeeper(settings, own_id(), jobs=jobs, tell=lambda run: _print(run, as_json))
+    log_to_stderr(logging.ERROR if once else logging.INFO, log_format)  # what a run did is printed
+    settings, owner = load(config), own_id()
+    log_as(owner)
+    house = HouseKeeper(settings, owner, jobs=jobs, tell=lambda run: _print(run, as_json))
     stop_on_signals(house.end)
     if once:
         return _once(house, as_json)
     with connect(settings.database.url) as conn:
         require_current(conn)
-    logger.info("keeping house; relays do, too, unless their relay.keep_house is false")
+    logger.info("keeping house; relays do, too, unless their relay.keep_house is false", extra=about("keeper-started"))
     house.run()
     return 0
 

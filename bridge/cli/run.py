@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.log_format import log_as, log_format_option, log_to_stderr
 from bridge.cli.options import config_option
-from bridge.cli.terminal import log_to_stderr
 from bridge.relay.signals import stop_on_signals
 from bridge.telemetry.address import parse_address
 
@@ -31,15 +31,22 @@ from bridge.telemetry.address import parse_address
     help="Serve /livez, /readyz, /healthz and /metrics at 127.0.0.1:9108, or :9108 for every address of this machine.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
+@log_format_option
 def run(
-    config: Path | None, until_empty: bool, wait_seconds: float | None, workers: int, http: str | None, verbose: bool
+    config: Path | None,
+    until_empty: bool,
+    wait_seconds: float | None,
+    workers: int,
+    http: str | None,
+    verbose: bool,
+    log_format: str,
 ) -> None:
     """Carry events from Postgres to Kafka until stopped.
 
     SIGTERM and Ctrl-C finish the batch in flight, give the leases back and exit with 0, or with 5 where a shard was
     stopped or meets a bug. Start as many as you like, on as many machines: they share the shards out.
     """
-    log_to_stderr(logging.DEBUG if verbose else logging.INFO)
+    log_to_stderr(logging.DEBUG if verbose else logging.INFO, log_format)
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
@@ -62,4 +69,6 @@ def run(
 
     tune()
     patience = float("inf") if wait_seconds is None else wait_seconds
-    Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address).run()
+    relay = Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address)
+    log_as(relay.relay_id)
+    relay.run()

@@ -16,6 +16,7 @@ from bridge.backoff import FORESEEN_SECONDS, backoff
 from bridge.consumer.delivery import Delivery, HandlerFailed
 from bridge.consumer.feed import Feed
 from bridge.errors import Unavailable
+from bridge.log_fields import about
 
 logger = logging.getLogger("bridge.consumer")
 
@@ -86,6 +87,6 @@ class Loop:
 
     def _wait(self, error: Unavailable) -> None:
         if self._failures == 0:
-            logger.warning("%s; waiting for it", error)
+            logger.warning("%s; waiting for it", error, extra=about("server-away"))
         self._failures += 1
         self.feed.wait(backoff(self._failures, FORESEEN_SECONDS), self.is_ending)

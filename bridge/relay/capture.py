@@ -8,6 +8,7 @@ import threading
 import psycopg
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.tracking import refresh_tracking, tracking_report
@@ -56,7 +57,7 @@ class CaptureWatch:
         except DatabaseRefuses as error:
             self._failed(str(error))
         except DatabaseUnavailable as error:  # the relay says that
-            logger.debug("tracking: %s", printable(str(error)))
+            logger.debug("tracking: %s", printable(str(error)), extra=about("tracking-not-watched"))
         except Exception as error:
             self._failed(f"unforeseen: {place(error)}. Please report it")
 
@@ -73,18 +74,19 @@ class CaptureWatch:
             if self._problems:
                 self._note(conn)
         if self._trouble is not None:
-            logger.info("tracking is looked after again")
+            logger.info("tracking is looked after again", extra=about("tracking-watched"))
             self._trouble = None
 
     def _note(self, conn: psycopg.Connection) -> None:
         problems = {str(finding) for finding in tracking_report(conn) if finding.is_problem}
         for problem in sorted(problems - self._problems):
-            logger.warning("tracking: %s", printable(problem))
+            logger.warning("tracking: %s", printable(problem), extra=about("tracking-problem"))
         for problem in sorted(self._problems - problems):
-            logger.info("tracking: no longer: %s", printable(problem))
+            logger.info("tracking: no longer: %s", printable(problem), extra=about("tracking-mended"))
         self._problems = problems
 
     def _failed(self, trouble: str) -> None:
         if trouble != self._trouble:
-            logger.warning("tracking is not looked after: %s", printable(trouble))
+            what = about("tracking-not-watched")
+            logger.warning("tracking is not looked after: %s", printable(trouble), extra=what)
         self._trouble = trouble

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from socketserver import BaseServer, TCPServer, ThreadingMixIn
 from typing import Any
 
+from bridge.log_fields import about
 from bridge.telemetry.address import Address, listen
 from bridge.telemetry.handler import Handler
 from bridge.telemetry.pages import Page
@@ -85,4 +86,4 @@ class _Server(ThreadingMixIn, TCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever asked has gone, or is too slow; what a page raises is answered, and never comes here."""
-        logger.debug("an HTTP request was not answered", exc_info=True)
+        logger.debug("an HTTP request was not answered", exc_info=True, extra=about("request-not-answered"))
