@@ -757,10 +757,31 @@ MUTATIONS = (
     ),
     Mutation(
         "the log's messages are printed raw",
-        "bridge/cli/terminal.py",
+        "bridge/cli/log_format.py",
         "return printable(super().formatMessage(record))",
         "return super().formatMessage(record)",
         "tests/unit/test_terminal.py",
+    ),
+    Mutation(
+        "the log's JSON tells an exception's message",
+        "bridge/cli/log_format.py",
+        '"exception": place(error),',
+        '"exception": repr(error),',
+        "tests/unit/test_log_format.py",
+    ),
+    Mutation(
+        "a batch links to every writer",
+        "bridge/shard/work.py",
+        "if len(found) == most:",
+        "if False:",
+        "tests/unit/test_traces.py",
+    ),
+    Mutation(
+        "agents' sessions may write",
+        "bridge/admin/read_only.py",
+        "default_transaction_read_only=on",
+        "default_transaction_read_only=off",
+        "tests/integration/test_mcp.py",
     ),
     Mutation(
         "commands print raw",

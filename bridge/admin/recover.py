@@ -31,6 +31,7 @@ from bridge.kafka.cluster import Cluster
 from bridge.kafka.headers import headers_of
 from bridge.kafka.producer import ShardProducer
 from bridge.kafka.reader import Reader
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -242,7 +243,10 @@ def _bound(conn: psycopg.Connection) -> int:
     began = time.monotonic()
     while _one(conn, "is_past", xid=xid) != (True,):
         if began and time.monotonic() - began > 1:
-            logger.warning("waiting for transactions that are older than this command: see pg_stat_activity.xact_start")
+            logger.warning(
+                "waiting for transactions that are older than this command: see pg_stat_activity.xact_start",
+                extra=about("transactions-awaited"),
+            )
             began = 0.0
         time.sleep(WAIT_SECONDS)
     return int(bound)

@@ -11,6 +11,7 @@ import click
 
 from bridge.cli.completion import VARIABLE
 from bridge.cli.envelope import Output
+from bridge.cli.log_format import tell_error
 from bridge.cli.terminal import echo, echo_envelope
 from bridge.errors import BridgeError
 from bridge.text import place
@@ -49,7 +50,7 @@ def run(cli: click.Group, arguments: Sequence[str]) -> int:
             if "--json" in arguments:  # which was not parsed
                 output.ask(error.ctx or click.Context(cli))
         else:
-            echo(f"bridge: {failure}", err=True)
+            tell_error(failure)
     return _end(output, failure) or (code if isinstance(code, int) else 0)
 
 

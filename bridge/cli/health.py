@@ -27,9 +27,7 @@ def health_command(address: str, page: str | None, as_json: bool) -> int:
     Exit code 0: ok, or it waits for what is known. 1: something is not published that should be, only a person can
     help, or nobody answers. With --live or --ready: whether it is that.
     """
-    where = parse_address(address)
-    if where.host in ("0.0.0.0", "::"):  # noqa: S104 - where it listens; it is asked here
-        where = Address("", where.port)
+    where = asked_at(address)
     if as_json and page is not None:
         raise click.UsageError("--json is the document of health, which --live and --ready are not about")
     from http import HTTPStatus
@@ -47,6 +45,12 @@ def health_command(address: str, page: str | None, as_json: bool) -> int:
     else:
         echo(*(_lines(text) if page is None else text.splitlines()))
     return 0 if answer.status == HTTPStatus.OK else 1
+
+
+def asked_at(address: str) -> Address:
+    """Where a relay of this machine is asked that was started with --http ADDRESS. Raises ConfigError."""
+    where = parse_address(address)
+    return Address("", where.port) if where.host in ("0.0.0.0", "::") else where  # noqa: S104 - where it listens
 
 
 def _lines(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from bridge.cli.erase import erase_command
 from bridge.cli.health import health_command
 from bridge.cli.local import local
 from bridge.cli.maintain import maintain_command
+from bridge.cli.mcp import mcp_command
 from bridge.cli.migrate import migrate
 from bridge.cli.partition import partition_command
 from bridge.cli.recover import recover_command
@@ -55,6 +56,7 @@ cli.add_command(erase_command)
 cli.add_command(health_command, "health")
 cli.add_command(local)
 cli.add_command(maintain_command)
+cli.add_command(mcp_command)
 cli.add_command(migrate)
 cli.add_command(partition_command)
 cli.add_command(recover_command)

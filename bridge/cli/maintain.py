@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+from bridge.cli.log_format import log_as, log_format_option, log_to_stderr
 from bridge.cli.options import config_option, json_lines_option
-from bridge.cli.terminal import echo, echo_json, echo_json_line, log_to_stderr
+from bridge.cli.terminal import echo, echo_json, echo_json_line
 from bridge.configuration.load import load
 from bridge.errors import BridgeError
 from bridge.keeping.keeper import JOBS, Run
 from bridge.keeping.step import Outcome
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.members import own_id
 from bridge.postgres.migrate import require_current
@@ -33,8 +35,9 @@ logger = logging.getLogger(__name__)
     help="Only this one, with --once even if it is not enabled; may be repeated.",
 )
 @json_lines_option
+@log_format_option
 @config_option
-def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: Path | None) -> int:
+def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, log_format: str, config: Path | None) -> int:
     """Keep house: partitions, retention, archive, views, capture, clean-up, as the tables of policies say.
 
     A relay does the same, unless relay.keep_house is false; one keeper at a time is at work. Without --once it goes on
@@ -45,8 +48,9 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: P
     Example:
       bridge maintain --once --job partitions --job retention
     """
-    settings = load(config)
-    log_to_stderr(logging.ERROR if once else logging.INFO)  # what a run did is printed
+    log_to_stderr(logging.ERROR if once else logging.INFO, log_format)  # what a run did is printed
+    settings, owner = load(config), own_id()
+    log_as(owner)
 
     def tell(run: Run) -> None:
         if as_json:
@@ -54,13 +58,13 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, config: P
         else:
             _print(run)
 
-    house = HouseKeeper(settings, own_id(), jobs=jobs, tell=tell)
+    house = HouseKeeper(settings, owner, jobs=jobs, tell=tell)
     stop_on_signals(house.end)
     if once:
         return _once(house, as_json)
     with connect(settings.database.url) as conn:
         require_current(conn)
-    logger.info("keeping house; relays do, too, unless their relay.keep_house is false")
+    logger.info("keeping house; relays do, too, unless their relay.keep_house is false", extra=about("keeper-started"))
     house.run()
     return 0
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.log_format import log_as, log_format_option, log_to_stderr
 from bridge.cli.options import config_option
-from bridge.cli.terminal import log_to_stderr
 from bridge.relay.signals import stop_on_signals
 from bridge.telemetry.address import parse_address
 
@@ -31,8 +31,15 @@ from bridge.telemetry.address import parse_address
     help="Serve /livez, /readyz, /healthz and /metrics at 127.0.0.1:9108, or :9108 for every address of this machine.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
+@log_format_option
 def run(
-    config: Path | None, until_empty: bool, wait_seconds: float | None, workers: int, http: str | None, verbose: bool
+    config: Path | None,
+    until_empty: bool,
+    wait_seconds: float | None,
+    workers: int,
+    http: str | None,
+    verbose: bool,
+    log_format: str,
 ) -> None:
     """Carry events from Postgres to Kafka until stopped.
 
@@ -44,7 +51,7 @@ def run(
       bridge run --config bridge.toml --workers 2
       bridge run --config bridge.toml --until-empty
     """
-    log_to_stderr(logging.DEBUG if verbose else logging.INFO)
+    log_to_stderr(logging.DEBUG if verbose else logging.INFO, log_format)
     if not verbose:
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # says every request
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is said once, by us
@@ -67,4 +74,6 @@ def run(
 
     tune()
     patience = float("inf") if wait_seconds is None else wait_seconds
-    Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address).run()
+    relay = Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address)
+    log_as(relay.relay_id)
+    relay.run()

@@ -1,10 +1,9 @@
-"""What commands print, and the log. Much of it comes from outside, and all of it passes here: no text can steer the
-terminal, forge a line, or be taken for markup. pyproject.toml forbids the other ways.
+"""What commands print. Much of it comes from outside, and all of it passes here: no text can steer the terminal, forge
+a line, or be taken for markup. pyproject.toml forbids the other ways; the log has `log_format.py`.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -65,25 +64,6 @@ def progress_console() -> PlainConsole:
     console = PlainConsole(stderr=True)
     console.soft_wrap = True
     return console
-
-
-class PrintableFormatter(logging.Formatter):
-    """Each message is one line, but for the lines of a traceback."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """The message with its time and level."""
-        return printable(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """A traceback."""
-        return "\n".join(map(printable, super().formatException(ei).split("\n")))
-
-
-def log_to_stderr(level: int) -> None:
-    """Let the log go to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
 
 
 def keep_standard_streams() -> None:

@@ -21,6 +21,7 @@ from confluent_kafka import Message as KafkaMessage
 from bridge.consumer.message import Arrived
 from bridge.errors import BridgeError, BrokerRefuses, ConfigError
 from bridge.kafka.headers import headers_of
+from bridge.log_fields import about
 from bridge.text import printable
 
 logger = logging.getLogger("bridge.consumer")
@@ -174,10 +175,13 @@ class Feed:
         if error.code() in REFUSALS:
             raise ConfigError(f"Kafka does not let us read: {error.str()}", hint="Grant READ on topics and group")
         if error.code() == KafkaError._MAX_POLL_EXCEEDED:
-            logger.warning("a handler took longer than max.poll.interval.ms: the partitions went to other consumers")
+            logger.warning(
+                "a handler took longer than max.poll.interval.ms: the partitions went to other consumers",
+                extra=about("handler-too-slow"),
+            )
         elif error.code() not in self._said:
             self._said.add(error.code())
-            logger.warning("Kafka: %s", " ".join(error.str().split()))
+            logger.warning("Kafka: %s", " ".join(error.str().split()), extra=about("kafka-trouble"))
 
 
 def _places(behind: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
@@ -196,4 +200,4 @@ def _named(partitions: Sequence[TopicPartition]) -> str:
 def _committed(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
     """An offset that could not be committed now is committed with the next, or known to the inbox."""
     if error is not None and error.code() != KafkaError._NO_OFFSET:
-        logger.debug("Kafka did not take offsets: %s", error.str())
+        logger.debug("Kafka did not take offsets: %s", error.str(), extra=about("offsets-not-taken"))

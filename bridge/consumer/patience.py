@@ -6,8 +6,10 @@ import logging
 from dataclasses import dataclass
 
 from bridge.backoff import backoff
-from bridge.consumer.message import Arrived
+from bridge.consumer.message import LONGEST_ID, Arrived
 from bridge.consumer.parked import State
+from bridge.encoding.headers import CE_ID
+from bridge.log_fields import about
 from bridge.text import place, printable
 
 logger = logging.getLogger("bridge.consumer")
@@ -38,6 +40,12 @@ class Patience:
         """Log it, without anybody's values, and return the whole reason, for the table that has the values, too."""
         where = f"{printable(record.type)} at {record.topic}[{record.partition}]@{record.offset}"
         level = logging.ERROR if state is State.DEAD else logging.WARNING
-        logger.log(level, "%s: attempt %d failed (%s); it is %s", where, attempts, place(error), state)
+        what = about(
+            "handler-failed",
+            topic=record.topic,
+            event_id=record.headers.get(CE_ID, "")[:LONGEST_ID],
+            exception=place(error),
+        )
+        logger.log(level, "%s: attempt %d failed (%s); it is %s", where, attempts, place(error), state, extra=what)
         first = str(error).strip().partition("\n")[0]  # what comes behind it, of Postgres', shows the statement
         return printable(f"{type(error).__name__}: {first}")[:REASON_CHARACTERS]

@@ -22,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from bridge.errors import BrokerUnavailable, ConfigError, TopicUnwritable
 from bridge.kafka.client import client_properties, words
 from bridge.kafka.properties import require_valid
+from bridge.log_fields import about
 from bridge.settings import Settings
 from bridge.text import counted
 
@@ -104,7 +105,8 @@ class Cluster:
         for name, future in self._admin.create_topics(new, request_timeout=REQUEST_SECONDS).items():
             try:
                 future.result()
-                logger.info("created topic %s with %s", name, counted(missing[name], "partition"))
+                what = about("topic-created", topic=name)
+                logger.info("created topic %s with %s", name, counted(missing[name], "partition"), extra=what)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another relay was faster
                     raise self._not_done(f"create topic {name}", error) from error
@@ -125,7 +127,7 @@ class Cluster:
         ends = time.monotonic() + ANSWER_SECONDS
         while self.partition_counts().get(topic, 0) < wanted and time.monotonic() < ends:
             self._admin.poll(0.05)
-        logger.info("topic %s has %d partitions now", topic, wanted)
+        logger.info("topic %s has %d partitions now", topic, wanted, extra=about("topic-extended", topic=topic))
 
     def topic_configs(self, names: Iterable[str]) -> dict[str, TopicConfig]:
         """What is set for each topic. One that was made just now may take brokers a moment to know."""

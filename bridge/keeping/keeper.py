@@ -18,6 +18,7 @@ from bridge.keeping.partitions import keep_partitions
 from bridge.keeping.retention import retire
 from bridge.keeping.step import House, Job, Outcome, Step
 from bridge.keeping.views import refresh
+from bridge.log_fields import about
 from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
@@ -127,9 +128,11 @@ class Keeper:
         trouble = (job, step.target, step.detail)
         if step.outcome is Outcome.ERROR and trouble not in self._said:
             self._said.add(trouble)
-            logger.warning("%s: %s: %s", job, printable(step.target), printable(step.detail))
+            what = about("job-step-failed")
+            logger.warning("%s: %s: %s", job, printable(step.target), printable(step.detail), extra=what)
         elif step.outcome is Outcome.OK:
-            logger.info("%s: %s: %s", job, printable(step.target), printable(step.detail))
+            what = about("job-step-done")
+            logger.info("%s: %s: %s", job, printable(step.target), printable(step.detail), extra=what)
 
     def _forget(self, job: str, steps: list[Step]) -> None:
         still = {(job, step.target, step.detail) for step in steps}

@@ -16,6 +16,7 @@ import fastavro
 
 from bridge.encoding.avro.schema import INVALID_SCHEMA, AvroSchema
 from bridge.errors import RegistryUnavailable, SchemaRefused, SchemaUnregistered
+from bridge.log_fields import about
 from bridge.registry.answers import ReferenceTo, Version
 from bridge.registry.api import RegistryApi
 from bridge.registry.history import History
@@ -137,7 +138,8 @@ class RegistryClient:
         except SchemaRefused as error:
             if subject not in self._said:
                 self._said.add(subject)
-                logger.warning("%s. Its schema is checked for %s here", printable(error.message), ours)
+                what = about("level-not-set")
+                logger.warning("%s. Its schema is checked for %s here", printable(error.message), ours, extra=what)
         return ours
 
     def _compare(self, schema_id: int, schema: AvroSchema) -> None:

@@ -8,6 +8,7 @@ import threading
 import psycopg
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.route_findings import route_findings
@@ -59,7 +60,7 @@ class CaptureWatch:
         except DatabaseRefuses as error:
             self._failed(str(error))
         except DatabaseUnavailable as error:  # the relay says that
-            logger.debug("tracking: %s", printable(str(error)))
+            logger.debug("tracking: %s", printable(str(error)), extra=about("tracking-not-watched"))
         except Exception as error:
             self._failed(f"unforeseen: {place(error)}. Please report it")
 
@@ -77,19 +78,20 @@ class CaptureWatch:
                 self._note(TRACKING, _problems(conn))
             self._note(ROUTES, {str(finding) for finding in route_findings(conn, self._settings)})
         if self._trouble is not None:
-            logger.info("tracking is looked after again")
+            logger.info("tracking is looked after again", extra=about("tracking-watched"))
             self._trouble = None
 
-    def _note(self, about: str, found: set[str]) -> None:
-        for problem in sorted(found - self._said[about]):
-            logger.warning("%s: %s", about, printable(problem))
-        for problem in sorted(self._said[about] - found):
-            logger.info("%s: no longer: %s", about, printable(problem))
-        self._said[about] = found
+    def _note(self, what: str, found: set[str]) -> None:
+        for problem in sorted(found - self._said[what]):
+            logger.warning("%s: %s", what, printable(problem), extra=about(f"{what}-problem"))
+        for problem in sorted(self._said[what] - found):
+            logger.info("%s: no longer: %s", what, printable(problem), extra=about(f"{what}-mended"))
+        self._said[what] = found
 
     def _failed(self, trouble: str) -> None:
         if trouble != self._trouble:
-            logger.warning("tracking is not looked after: %s", printable(trouble))
+            what = about("tracking-not-watched")
+            logger.warning("tracking is not looked after: %s", printable(trouble), extra=what)
         self._trouble = trouble
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bridge.log_fields import about, current_shard
 from bridge.relay.outages import Outages
 from bridge.relay.shard_health import ShardHealth
 from bridge.relay.shard_thread import ShardThread
@@ -108,12 +109,14 @@ class Carriers:
     def note_crash(self, crash: threading.ExceptHookArgs) -> None:
         """What Python calls when an exception ends a thread, any of this process: none does so in silence."""
         error, name = crash.exc_value or crash.exc_type(), crash.thread.name if crash.thread else ""
-        logger.debug("thread %s", name, exc_info=error)
+        logger.debug("thread %s", name, exc_info=error, extra=about("unforeseen"))
         self._crashes[name] = place(error)
         if name not in {thread.name for _, thread in self._running.values()}:
-            logger.error("unforeseen: %s ended the thread %s. Please report it", place(error), name)
+            what = about("thread-ended", exception=place(error))
+            logger.error("unforeseen: %s ended the thread %s. Please report it", place(error), name, extra=what)
 
     def _run(self, carrier: ShardThread) -> None:
+        current_shard.set(carrier.shard)
         self._activities.works("begins")
         try:
             self._not_before[carrier.shard] = time.monotonic() + carrier.run()

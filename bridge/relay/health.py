@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bridge.backoff import FORESEEN_SECONDS, UNFORESEEN_SECONDS, backoff
+from bridge.log_fields import about
 from bridge.text import printable
 
 logger = logging.getLogger(__name__)
@@ -31,9 +33,10 @@ def again(known: Trouble | None, cause: str) -> Trouble:
 class Health:
     """Written by one thread; others may read it."""
 
-    def __init__(self, who: str, advice: str) -> None:
+    def __init__(self, who: str, advice: str, shard: int | None = None) -> None:
         """`who` it is, in the log; `advice`: what is done after a failure that nobody foresaw."""
         self.who = who
+        self._shard = shard
         self.unforeseen: Trouble | None = None
         self._advice = advice
         self._attempt = 0
@@ -44,11 +47,11 @@ class Health:
         """Whether it does not get on, and it looks as if it never will."""
         return self.unforeseen is not None and self._attempt >= STUCK
 
-    def say_once(self, level: int, text: str) -> None:
-        """Log a line that was not logged since it last got on."""
+    def say_once(self, level: int, text: str, what: Mapping[str, object]) -> None:
+        """Log a line that was not logged since it last got on; `what` it is `about()`."""
         if text not in self._said:
             self._said.add(text)
-            logger.log(level, "%s: %s", self.who, printable(text.removeprefix(f"{self.who}: ")))
+            logger.log(level, "%s: %s", self.who, printable(text.removeprefix(f"{self.who}: ")), extra=what)
 
     def failed(self) -> float:
         """Take note of a failure of a kind that is foreseen; seconds to wait before the next try."""
@@ -58,7 +61,8 @@ class Health:
     def failed_unforeseen(self, cause: str) -> float:
         """Take note of a failure that nobody foresaw; seconds to wait before the next try."""
         self.unforeseen = again(self.unforeseen, cause)
-        self.say_once(logging.ERROR, f"unforeseen: {cause}. {self._advice}. Please report it")
+        what = about("unforeseen", shard=self._shard, exception=cause)
+        self.say_once(logging.ERROR, f"unforeseen: {cause}. {self._advice}. Please report it", what)
         self._attempt += 1
         return backoff(self._attempt - 1, UNFORESEEN_SECONDS)
 
@@ -73,7 +77,8 @@ class Health:
         self._attempt = 0
         self._said.clear()
         if self.unforeseen is not None and self._is_past():
-            logger.info("%s gets on again, after %d unforeseen failures", self.who, self.unforeseen.count)
+            text = "%s gets on again, after %d unforeseen failures"
+            logger.info(text, self.who, self.unforeseen.count, extra=about("unforeseen-over", shard=self._shard))
             self.unforeseen = None
 
     def _is_past(self) -> bool:

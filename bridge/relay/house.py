@@ -12,6 +12,7 @@ import psycopg
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
 from bridge.keeping.keeper import Keeper, Run, open_house
 from bridge.keeping.step import House
+from bridge.log_fields import about
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
 from bridge.text import place, printable
@@ -101,7 +102,7 @@ class HouseKeeper:
             self._failed(f"unforeseen: {place(error)}. Please report it")
         else:
             if self._trouble is not None:
-                logger.info("house is kept again")
+                logger.info("house is kept again", extra=about("house-kept"))
             self._trouble = None
 
     def _pause(self, seconds: float) -> bool:
@@ -109,5 +110,5 @@ class HouseKeeper:
 
     def _failed(self, trouble: str) -> None:
         if trouble != self._trouble:
-            logger.warning("house is not kept: %s", printable(trouble))
+            logger.warning("house is not kept: %s", printable(trouble), extra=about("house-not-kept"))
         self._trouble = trouble

@@ -17,6 +17,7 @@ from bridge.errors import (
     RegistryUnavailable,
     Unavailable,
 )
+from bridge.log_fields import about
 from bridge.text import printable
 
 logger = logging.getLogger(__name__)
@@ -70,9 +71,9 @@ class Outages:
             is_new = news not in outage.said and len(outage.said) < 100
             outage.said.add(news)
         if is_new and is_refusal:
-            logger.warning("%s refuses; trying again: %s", server, text)
+            logger.warning("%s refuses; trying again: %s", server, text, extra=about("server-refuses"))
         elif is_new:
-            logger.warning("%s is away; waiting for it: %s", server, text)
+            logger.warning("%s is away; waiting for it: %s", server, text, extra=about("server-away"))
 
     def ended(self, who: str, *kinds: type[Unavailable]) -> None:
         """Note that `who` can use these servers; logs those that nobody misses any more."""
@@ -86,7 +87,7 @@ class Outages:
                     del self._outages[server]
                     back.append(server)
         for server in back:
-            logger.info("%s is back", server)
+            logger.info("%s is back", server, extra=about("server-back"))
 
     def forget(self, who: str) -> None:
         """Note that `who` has ended, and misses nothing any more; says nothing."""

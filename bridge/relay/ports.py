@@ -14,8 +14,8 @@ from bridge.settings import Settings
 from bridge.shard.ports import Ports
 
 
-def make_ports(settings: Settings, relay_id: str, equipment: Equipment) -> Ports:
-    """Those of all shards of one relay."""
+def make_ports(settings: Settings, relay_id: str, equipment: Equipment, most_traces: int) -> Ports:
+    """Those of all shards of one relay; `most_traces` is as in `Ports`."""
 
     def open_store(shard: int) -> Store:
         # A takeover leaves a batch and its errors behind in cycles: a hundred megabytes, if its events are large.
@@ -31,4 +31,5 @@ def make_ports(settings: Settings, relay_id: str, equipment: Equipment) -> Ports
         unwritable=lambda topics: Cluster(settings).unwritable(topics),
         make_stop=threading.Event,
         now=time.monotonic,
+        most_traces=most_traces,
     )

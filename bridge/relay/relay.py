@@ -6,12 +6,14 @@ Membership and leases live in Postgres (`postgres/members.py`); relays never spe
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Sequence
 
 from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
+from bridge.log_fields import about
 from bridge.postgres.members import Members, ShardRow, own_id
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
 from bridge.relay.capture import CaptureWatch
@@ -33,10 +35,12 @@ from bridge.settings import Settings
 from bridge.shard.takeover import STOPPED_HINT
 from bridge.telemetry.activity import POSTGRES
 from bridge.telemetry.address import Address
+from bridge.telemetry.meter import Both
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.pages import METRICS
 from bridge.telemetry.press import Press
 from bridge.telemetry.server import HttpServer
+from bridge.telemetry.tracing import MOST_LINKS, open_tracing
 from bridge.text import place
 
 logger = logging.getLogger(__name__)
@@ -103,7 +107,8 @@ class Relay:
         self._press.start()
         self._server.start()
         if not self._server.address.path:  # of workers, the parent says it
-            logger.info("health is served at http://%s/healthz, metrics at %s", self._server.address, METRICS)
+            text = "health is served at http://%s/healthz, metrics at %s"
+            logger.info(text, self._server.address, METRICS, extra=about("pages-served"))
         try:
             self._run()
         finally:
@@ -119,8 +124,11 @@ class Relay:
         if started is None:
             return
         self._members, equipment = started
-        ports = watched(make_ports(self._settings, self.relay_id, equipment), activities)
-        carriers = self._carriers = Carriers(self._settings, ports, self._outages, activities, self.metrics)
+        tracing = open_tracing(self._settings, self.relay_id, os.environ)
+        meter = self.metrics if tracing is None else Both(self.metrics, tracing.meter)
+        ports = make_ports(self._settings, self.relay_id, equipment, MOST_LINKS if tracing else 0)
+        ports = watched(ports, activities)
+        carriers = self._carriers = Carriers(self._settings, ports, self._outages, activities, meter)
         self._vitals.runs(self._carriers, self._health)
         requests = equipment.schema_ids.counts
         self.metrics.knows(
@@ -131,6 +139,7 @@ class Relay:
         logger.info(
             "relay %s: %s, %d routes to %d topics", self.relay_id,
             self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
+            extra=about("relay-started"),
         )  # fmt: skip
         equipment.schema_ids.watch(activities)
         equipment.schema_ids.start()
@@ -144,6 +153,8 @@ class Relay:
             with activities.waits("ends", None):
                 equipment.schema_ids.end()
                 self._shut_down()
+            if tracing is not None:
+                tracing.close()
         if self._stopped:
             raise _stopped(next(iter(self._stopped.values())))
         raise_if_stuck([self._health, *self._carriers.healths.values()])
@@ -158,7 +169,7 @@ class Relay:
         while not self._stopping.is_set():
             self._vitals.activities.works()
             if is_orphan():
-                logger.warning("the parent process has gone")
+                logger.warning("the parent process has gone", extra=about("parent-gone"))
                 return
             left, pause = self._turn_and_react()
             if self._until_empty and self._health.is_stuck:
@@ -169,7 +180,7 @@ class Relay:
             if now >= next_progress:
                 next_progress = now + PROGRESS_SECONDS
                 if (counts := self._carriers.counts) != said:
-                    logger.info("%d events published, %d dead", *counts)
+                    logger.info("%d events published, %d dead", *counts, extra=about("progress"))
                 said = self._carriers.counts
             self._stopping.wait(pause)
 
@@ -189,12 +200,12 @@ class Relay:
             self._members.conn.close()
             self._members = None
         if reaction(error, OF_A_RELAY) is Reaction.BACK_OFF:
-            logger.debug("relay", exc_info=error)
+            logger.debug("relay", exc_info=error, extra=about("unforeseen"))
             return self._health.failed_unforeseen(place(error))
         if isinstance(error, Unavailable):
             self._outages.began(WHO, error)
         else:
-            self._health.say_once(logging.WARNING, f"{error}; trying again")
+            self._health.say_once(logging.WARNING, f"{error}; trying again", about("trying-again"))
         return self._health.failed()
 
     def _turn(self) -> tuple[int, int] | None:
@@ -222,7 +233,8 @@ class Relay:
         self._note_stopped({row.shard: row.stopped for row in rows if row.stopped is not None})
         relays = rows[0].relays if rows else 1
         if relays > len(rows) and relays != self._relays:
-            logger.info("%d relays share %d shards: some stand by (docs/operations.md, Shards)", relays, len(rows))
+            text = "%d relays share %d shards: some stand by (docs/operations.md, Shards)"
+            logger.info(text, relays, len(rows), extra=about("relays-stand-by"))
         self._relays = relays
         shares = share_out(rows, self._carriers.shards(), self.relay_id)
         self._carriers.stop(shares.give_back)
@@ -231,9 +243,9 @@ class Relay:
 
     def _note_stopped(self, stopped: dict[int, str]) -> None:
         for shard in stopped.keys() - self._stopped.keys():
-            logger.error("%s", _stopped(stopped[shard]))
+            logger.error("%s", _stopped(stopped[shard]), extra=about("shard-stopped", shard=shard))
         for shard in self._stopped.keys() - stopped.keys():
-            logger.info("shard %d is not stopped any more", shard)
+            logger.info("shard %d is not stopped any more", shard, extra=about("shard-released", shard=shard))
         self._stopped = stopped
 
     def _shut_down(self) -> None:
@@ -245,9 +257,10 @@ class Relay:
             try:
                 self._members.leave()
             except DatabaseUnavailable:
-                logger.info("Postgres is away; what is ours there runs out by itself")
+                text = "Postgres is away; what is ours there runs out by itself"
+                logger.info(text, extra=about("leases-left"))
             self._members.conn.close()
-        logger.info("stopped; %d events published, %d dead", *self._carriers.counts)
+        logger.info("stopped; %d events published, %d dead", *self._carriers.counts, extra=about("relay-stopped"))
 
 
 def _stopped(reason: str) -> ShardStopped:

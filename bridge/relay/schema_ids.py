@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.errors import ConfigError, DatabaseUnavailable, RegistryUnavailable, TopicHeld
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.schema_ids import Key, keep_schema_ids
 from bridge.registry.client import RegistryClient
@@ -62,7 +63,8 @@ class SchemaIds:
                 if key not in self._kept:
                     raise
                 if not self._unsure:
-                    logger.warning("%s. Meanwhile schemas have the ids that it gave before", printable(error.message))
+                    text = "%s. Meanwhile schemas have the ids that it gave before"
+                    logger.warning(text, printable(error.message), extra=about("former-schema-ids"))
                 self._unsure[key] = schema
                 return self._kept[key]
         self._found(key, found)
@@ -140,7 +142,7 @@ class SchemaIds:
             with self._lock:
                 del self._unsure[key]
                 if not self._unsure:
-                    logger.info("the schema registry is back")
+                    logger.info("the schema registry is back", extra=about("server-back"))
         if is_other:
             self.forget()
 
@@ -156,7 +158,7 @@ class SchemaIds:
         logger.warning(
             "the schema registry gives the schema of %s the id %d, and gave it %d before: it has lost what it had, or "
             "is another one. New records have the new id; who reads older ones needs what it had",
-            printable(key[0]), schema_id, former,
+            printable(key[0]), schema_id, former, extra=about("schema-id-changed"),
         )  # fmt: skip
         return True
 
@@ -177,5 +179,5 @@ class SchemaIds:
 
     def _failed(self, trouble: str) -> None:
         if trouble != self._trouble:
-            logger.warning("schema ids are not kept: %s", printable(trouble))
+            logger.warning("schema ids are not kept: %s", printable(trouble), extra=about("schema-ids-not-kept"))
         self._trouble = trouble

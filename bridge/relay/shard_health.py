@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from bridge.log_fields import about
 from bridge.relay.health import Health, Trouble, again
 from bridge.shard.holds import TopicHolds
 from bridge.shard.suspicion import PATIENCE, Suspicion
@@ -19,7 +20,7 @@ class ShardHealth(Health):
     """With the topics that wait, and the events that are suspected."""
 
     def __init__(self, shard: int, holds: TopicHolds) -> None:
-        super().__init__(f"shard {shard}", ADVICE)
+        super().__init__(f"shard {shard}", ADVICE, shard)
         self.holds = holds
         self.suspicion = Suspicion()
         self.doubt: Trouble | None = None  # batches in a row of which nobody could say that they were published
@@ -36,12 +37,13 @@ class ShardHealth(Health):
         Empty where no batch was in hand, or where it is known why. Once is what a takeover is for. Again and again it
         may be too much for a slow link, and is tried in parts.
         """
-        self.say_once(logging.INFO, f"{why}; reconciling")
+        self.say_once(logging.INFO, f"{why}; reconciling", about("batch-in-doubt"))
         if seqs:
             self.suspicion.doubted(seqs)
             self.doubt = again(self.doubt, why)
         if self.is_in_doubt:
-            self.say_once(logging.WARNING, f"{PATIENCE} batches in a row are in doubt; it is tried in smaller ones")
+            text = f"{PATIENCE} batches in a row are in doubt; it is tried in smaller ones"
+            self.say_once(logging.WARNING, text, about("batches-in-doubt"))
         return self.failed()
 
     @property

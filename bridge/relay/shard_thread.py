@@ -19,12 +19,14 @@ from bridge.errors import (
     Unavailable,
 )
 from bridge.event import DeadLetter
+from bridge.log_fields import about
 from bridge.reactions import OF_A_SHARD, Reaction, reaction
 from bridge.relay.outages import Outages
 from bridge.relay.shard_health import ShardHealth
 from bridge.settings import Settings
 from bridge.shard.ports import Ports, ProducerPort, StorePort
 from bridge.shard.shard import News, Shard
+from bridge.shard.work import Work
 from bridge.telemetry.meter import SILENT, Meter
 from bridge.text import place, printable
 
@@ -34,6 +36,8 @@ LOOK_SECONDS = 0.002  # how often an idle shard looks whether anything has happe
 LOOK_SHARE = 0.01  # after this share of its rest, up to `poll_max_seconds`, so that what comes then waits hardly longer
 READ_SECONDS = 2.0  # it reads in any case, unless `poll_max_seconds` is more
 QUIET_SECONDS = 30.0  # without a failure, after which an old one counts no more
+DEAD = "event %s (%s) is dead, see bridge dead list: %s"
+REFUSED = "event %s (%s) cannot be replayed: %s"
 
 
 class ShardThread:
@@ -92,7 +96,7 @@ class ShardThread:
             self._limits_are_stale, self._limits_are_new = False, True
         health = self.health
         return Shard.take_over(
-            self._settings, store, producer, ports.encoder, health.holds, health.suspicion, ports.now
+            self._settings, store, producer, ports.encoder, health.holds, health.suspicion, ports.now, ports.most_traces
         )
 
     def _carry(self, shard: Shard) -> None:
@@ -106,7 +110,7 @@ class ShardThread:
                 self._meter.worked(self.shard, moved.work, self._ports.now())
             if moved.published or moved.dead:
                 self.published += moved.published
-                self._note_dead(moved.dead)
+                self._note_dead(moved.dead, moved.work)
                 self._outages.ended(self._name, BrokerUnavailable)
                 if moved.published:
                     self._limits_are_new = False
@@ -141,19 +145,22 @@ class ShardThread:
                 break
         return min(pause * 1.5, relay.poll_max_seconds)
 
-    def _note_dead(self, dead: Sequence[DeadLetter]) -> None:
+    def _note_dead(self, dead: Sequence[DeadLetter], work: Work | None) -> None:
         self.dead += len(dead)
+        holds, batch = self.health.holds, None if work is None else work.batch_no
         for letter in dead:
-            kind, reason = printable(letter.event.event_type[:200]), printable(letter.reason)
-            if letter.event.replay_id is None:
-                logger.warning("event %s (%s) is dead, see bridge dead list: %s", letter.event.id, kind, reason)
+            event = letter.event
+            kind, reason, topic = printable(event.event_type[:200]), printable(letter.reason), holds.topic_of(event)
+            if event.replay_id is None:
+                what, text = about("event-dead", topic=topic, event_id=event.id, batch=batch), DEAD
             else:
-                logger.warning("event %s (%s) cannot be replayed: %s", letter.event.id, kind, reason)
+                what, text = about("replay-refused", topic=topic, event_id=event.id, batch=batch), REFUSED
+            logger.warning(text, event.id, kind, reason, extra=what)
 
     def _react(self, what: Reaction, error: Exception, shard: Shard | None) -> float:
         """Say what is to be said, and return the seconds to wait before the next try."""
         if what is Reaction.LEAVE:
-            logger.info("%s", error)
+            logger.info("%s", error, extra=about("shard-lost"))
         elif what is Reaction.REFRESH:
             self._doubt_limits(error)
         elif what is Reaction.RECONCILE:
@@ -162,7 +169,7 @@ class ShardThread:
         elif what is Reaction.WAIT and isinstance(error, Unavailable):
             self._outages.began(self._name, error)
         elif what is Reaction.WAIT:
-            self.health.say_once(logging.WARNING, f"{error}; trying again")
+            self.health.say_once(logging.WARNING, f"{error}; trying again", about("trying-again"))
         elif what is Reaction.BACK_OFF:
             return self._react_unforeseen(error, shard)
         return self.health.failed()
@@ -175,14 +182,14 @@ class ShardThread:
                 self._doubt_limits(error)
                 return self.health.failed()
             return self.health.batch_failed(in_hand, str(error), is_chance=False)  # Kafka would say the same again
+        logger.debug("shard %d", self.shard, exc_info=error, extra=about("unforeseen"))
         if isinstance(error, EventFailed):
-            logger.debug("shard %d", self.shard, exc_info=error)
             return self.health.batch_failed([error.seq], error.message)
-        logger.debug("shard %d", self.shard, exc_info=error)
         return self.health.batch_failed(in_hand, place(error))
 
     def _doubt_limits(self, error: Exception) -> None:
-        self.health.say_once(logging.INFO, f"{error}; reading the topics' limits again")
+        text = f"{error}; reading the topics' limits again"
+        self.health.say_once(logging.INFO, text, about("limits-in-doubt"))
         self._limits_are_stale = True
 
     def _hold_unwritable(self, shard: Shard | None) -> bool:

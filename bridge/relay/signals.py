@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from bridge.log_fields import about
+
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -26,7 +28,8 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
 
     def leave() -> None:
         text = "not finished after %.0f s, because a server does not answer; leaving now"
-        teller = threading.Thread(target=logger.error, args=(text, GRACE_SECONDS), daemon=True)
+        what = {"extra": about("end-overdue")}
+        teller = threading.Thread(target=logger.error, args=(text, GRACE_SECONDS), kwargs=what, daemon=True)
         teller.start()
         teller.join(1)  # where nobody reads the log any more, it would take for ever
         os._exit(LATE)
@@ -39,7 +42,7 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
             timer.daemon = True
             timer.start()
             stop()
-            logger.info("%s: finishing what is in flight", signal.Signals(number).name)
+            logger.info("%s: finishing what is in flight", signal.Signals(number).name, extra=about("signal"))
 
     for number in heeded():
         signal.signal(number, on_signal)

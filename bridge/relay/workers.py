@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from bridge.errors import BridgeError
+from bridge.log_fields import about
 from bridge.relay.joined import joined_pages
 from bridge.relay.signals import heeded
 from bridge.telemetry.address import Address
@@ -92,9 +93,8 @@ def serving(http: Address | None, count: int, lease_seconds: float) -> Iterator[
         workers = [Address("", 0, str(Path(directory) / f"{number}")) for number in range(count)]
         server = HttpServer(http, joined_pages(workers, STILL_LEASES * lease_seconds))
         server.start()
-        logger.info(
-            "health of %d workers is served at http://%s/healthz, metrics at %s", count, server.address, METRICS
-        )
+        text = "health of %d workers is served at http://%s/healthz, metrics at %s"
+        logger.info(text, count, server.address, METRICS, extra=about("pages-served"))
         try:
             yield [["--http", str(worker)] for worker in workers]
         finally:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bridge.encoding.routing import Router
 from bridge.errors import BridgeError, ConfigError, TopicUnwritable, Unavailable
 from bridge.event import Event, Record
+from bridge.log_fields import about
 from bridge.settings import Settings
 from bridge.text import printable
 
@@ -57,7 +58,8 @@ class TopicHolds:
         self.current = {**self.current, topic: Hold(why, since, self._now() + HOLD_SECONDS)}
         if (topic, str(why)) not in self._said:
             self._said.add((topic, str(why)))
-            logger.warning("topic %s is held, its events wait; others go on: %s", topic, printable(str(why)))
+            text = "topic %s is held, its events wait; others go on: %s"
+            logger.warning(text, topic, printable(str(why)), extra=about("topic-held", topic=topic))
 
     def is_due(self) -> bool:
         """Whether `release_due()` has something to do."""
@@ -83,7 +85,7 @@ class TopicHolds:
         for topic in self._on_trial.keys() & {record.topic for record in records}:
             del self._on_trial[topic]
             self._said = {said for said in self._said if said[0] != topic}
-            logger.info("topic %s is not held any more", topic)
+            logger.info("topic %s is not held any more", topic, extra=about("topic-released", topic=topic))
 
     def _still_unwritable(self, topics: Collection[str]) -> Mapping[str, BridgeError]:
         try:

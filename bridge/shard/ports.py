@@ -109,7 +109,10 @@ class StopPort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All of them; `open_…` connect anew at each takeover, `now` is a monotonic clock in seconds."""
+    """All of them; `open_…` connect anew at each takeover, `now` is a monotonic clock in seconds.
+
+    `most_traces`: of writers, that a batch's work is to name; none are looked for where nobody traces.
+    """
 
     open_store: Callable[[int], AbstractContextManager[StorePort]]
     open_producer: Callable[[int], AbstractContextManager[ProducerPort]]
@@ -118,3 +121,4 @@ class Ports:
     unwritable: Callable[[Collection[str]], Mapping[str, TopicUnwritable]]
     make_stop: Callable[[], StopPort]
     now: Callable[[], float]
+    most_traces: int = 0

@@ -16,6 +16,7 @@ from uuid import uuid4
 from bridge.errors import LeaseLost, ShardStopped
 from bridge.event import DeadLetter
 from bridge.failpoint import failpoint
+from bridge.log_fields import about
 from bridge.settings import Delivery, Settings
 from bridge.shard.batch import Batch, BatchMaker
 from bridge.shard.holds import TopicHolds
@@ -70,6 +71,7 @@ class Shard:
         holds: TopicHolds,
         suspicion: Suspicion,
         now: Callable[[], float],
+        most_traces: int = 0,
     ) -> None:
         self.in_hand: Batch | None = None
         self._settings = settings
@@ -81,6 +83,7 @@ class Shard:
         self._suspicion = suspicion
         self._policies = Policies(settings)
         self._now = now
+        self._most_traces = most_traces
         self._scanner = Scanner(ours.position)
         self._watch = Stopwatch(now)
         self._ahead: Read | None = None  # the next read, if it was sent while the last batch was published
@@ -101,14 +104,17 @@ class Shard:
         holds: TopicHolds,
         suspicion: Suspicion,
         now: Callable[[], float],
+        most_traces: int = 0,
     ) -> Shard:
         """Become the shard's only publisher, and learn what became of the last batch.
+
+        `most_traces`: of writers, that a batch's work is to name.
 
         Raises LeaseLost, ShardStopped, Unavailable, PublishUncertain.
         """
         ours = store.take()
         failpoint("takeover_taken")
-        shard = cls(settings, ours, store, producer, encoder, holds, suspicion, now)
+        shard = cls(settings, ours, store, producer, encoder, holds, suspicion, now, most_traces)
         if ours.is_copied:  # before it fences the relay of the database that it was copied from
             shard._stop_for("its transaction ids are another database's, of which this one is a copy")
         resumption = shard._resume(producer.open())
@@ -117,7 +123,10 @@ class Shard:
             producer.commit(resumption.ledger.control)
         shard._write(resumption.ledger, resumption.settled, lazily=False)  # durable before the first read
         shard._scanner = Scanner(resumption.ledger.position)
-        logger.info("shard %d is ours (generation %d): %s", ours.shard, ours.generation, resumption.last_batch.value)
+        logger.info(
+            "shard %d is ours (generation %d): %s", ours.shard, ours.generation, resumption.last_batch.value,
+            extra=about("shard-taken", shard=ours.shard, batch=resumption.ledger.batch_no),
+        )  # fmt: skip
         return shard
 
     def step(self) -> Step:
@@ -264,7 +273,10 @@ class Shard:
             published_at = self._publish(new.control, batch, reads_on=has_more)
             failpoint("published")
             self._settle_at = self._now() + SETTLE_SECONDS
-        return work_of(batch, in_flight, self._holds.dead_letters, published_at, self._watch.seconds)
+        watch, letters = self._watch, self._holds.dead_letters
+        return work_of(
+            batch, in_flight, letters, published_at, watch.seconds, watch.laps, new.batch_no, self._most_traces
+        )
 
     def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> float:
         """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight.

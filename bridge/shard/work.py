@@ -1,11 +1,13 @@
-"""What one batch did, for those who count: made once a batch, with little work for each of its events."""
+"""What one batch did, for those who count or trace: made once a batch, with little work for each of its events."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -16,6 +18,8 @@ from bridge.shard.parked import State
 
 SOURCE_OF, WRITTEN_OF = itemgetter(0), itemgetter(7)  # of an event; a third of the time that a comprehension takes
 TOPIC_OF = itemgetter(0)  # of a record
+# In the JSON of an event's headers: W3C's, of a trace that is sampled.
+TRACEPARENT = re.compile(r'"traceparent"\s*:\s*"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf])"').search
 ON_PURPOSE = (State.DEFERRED, State.REPLAYED)  # come late because somebody wants that
 
 
@@ -47,6 +51,14 @@ class Stage(StrEnum):
     PUBLISH = "publish"
 
 
+class Lap(NamedTuple):
+    """What went by for one stage, by the shard's clock."""
+
+    stage: Stage
+    began: float
+    ended: float
+
+
 class Sort(NamedTuple):
     """What events are counted by."""
 
@@ -61,6 +73,8 @@ class Work:
 
     `written_us`: when the events that it published were written, ascending, in microseconds since 1970 by the
     database's clock; without those that are late on purpose. `published_at`: when Kafka had them, by the shard's clock.
+    `laps`: the stages in their order, one of them maybe twice. `traceparents`: of its events' writers, each once, as
+    many as were asked for.
     """
 
     counts: Mapping[Sort, int]
@@ -69,6 +83,9 @@ class Work:
     written_us: Sequence[int]
     published_at: float
     seconds: Mapping[Stage, float]
+    laps: Sequence[Lap] = ()
+    batch_no: int = 0
+    traceparents: Sequence[str] = ()
 
     @property
     def events(self) -> int:
@@ -81,6 +98,7 @@ class Stopwatch:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.seconds: dict[Stage, float] = {}
+        self.laps: list[Lap] = []
         self.at = now()
         self._now = now
 
@@ -88,10 +106,18 @@ class Stopwatch:
         """What went by since the last lap was this stage's."""
         before, self.at = self.at, self._now()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + self.at - before
+        self.laps.append(Lap(stage, before, self.at))
 
 
 def work_of(
-    batch: Batch, in_flight: InFlight, dead_letters: str, published_at: float, seconds: Mapping[Stage, float]
+    batch: Batch,
+    in_flight: InFlight,
+    dead_letters: str,
+    published_at: float,
+    seconds: Mapping[Stage, float],
+    laps: Sequence[Lap] = (),
+    batch_no: int = 0,
+    most_traces: int = 0,
 ) -> Work:
     """Of a batch that was published; `dead_letters` is the topic that only dead letters go to."""
     return Work(
@@ -101,6 +127,9 @@ def work_of(
         _written(batch),
         published_at,
         seconds,
+        laps,
+        batch_no,
+        _traceparents(batch, most_traces) if most_traces else (),
     )
 
 
@@ -131,6 +160,22 @@ def _parked(batch: Batch) -> Counter[Sort]:
             if row is not None and row.state in PARKED and (before is None or before.state is not row.state)
         ]
     )
+
+
+def _traceparents(batch: Batch, most: int) -> list[str]:
+    """Of the writers whose traces are recorded: others there is nothing to see of."""
+    found: dict[str, None] = {}
+    last: str | None = None
+    for event in chain(batch.published, [letter.event for letter in batch.dead]):
+        headers = event.headers
+        if headers is None or headers == last:  # those of one transaction have the same
+            continue
+        last = headers
+        if (given := TRACEPARENT(headers)) is not None:
+            found[given[1]] = None
+            if len(found) == most:
+                break
+    return list(found)
 
 
 def _written(batch: Batch) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from bridge.errors import BridgeError
+from bridge.log_fields import about
 from bridge.telemetry.pages import HEALTH, LIVE, READY, Answer, Page, Request, plain
 from bridge.telemetry.reading import BadRequest, hear_out, read_request, set_timeout
 from bridge.text import place
@@ -121,6 +122,7 @@ def _call(page: Page, request: Request) -> Answer:
     except BridgeError as error:
         return plain(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     except Exception as error:  # a bug of one page, which harms nobody else
-        logger.debug("%s", request.path, exc_info=error)
-        logger.error("unforeseen: %s answered %s. Please report it", place(error), request.path)
+        logger.debug("%s", request.path, exc_info=error, extra=about("page-failed"))
+        what = about("page-failed", exception=place(error))
+        logger.error("unforeseen: %s answered %s. Please report it", place(error), request.path, extra=what)
         return plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"unforeseen: {place(error)}")

@@ -51,4 +51,23 @@ class Meter:
         """A shard's work has ended, until it is taken over anew."""
 
 
+class Both(Meter):
+    """Tells two."""
+
+    def __init__(self, first: Meter, second: Meter) -> None:
+        self._meters = (first, second)
+
+    def worked(self, shard: int, work: Work, now: float) -> None:
+        for meter in self._meters:
+            meter.worked(shard, work, now)
+
+    def took_over(self, shard: int) -> None:
+        for meter in self._meters:
+            meter.took_over(shard)
+
+    def failed(self, shard: int, error: BaseException) -> None:
+        for meter in self._meters:
+            meter.failed(shard, error)
+
+
 SILENT = Meter()

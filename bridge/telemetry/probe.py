@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from bridge.errors import BridgeError
+from bridge.log_fields import about
 from bridge.telemetry.activity import Activities
 from bridge.text import place, printable
 
@@ -72,7 +73,7 @@ class Probe(Generic[T]):
             except BridgeError as error:
                 self._failed(printable(str(error)), began)
             except Exception as error:  # a bug here is trouble like any other, and ends no thread
-                logger.debug("probe of %s", self.name, exc_info=error)
+                logger.debug("probe of %s", self.name, exc_info=error, extra=about("probe-failed"))
                 self._failed(f"unforeseen: {place(error)}. Please report it", began)
             else:
                 self.last = Probed(answer, self._now())

@@ -11,6 +11,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.settings import Settings
@@ -63,12 +64,12 @@ class Survey(Collector):
             self._failed(str(error))
         except DatabaseUnavailable as error:  # the relay says that
             self._failures += 1
-            logger.debug("survey: %s", printable(str(error)))
+            logger.debug("survey: %s", printable(str(error)), extra=about("survey-failed"))
         except Exception as error:
             self._failed(f"unforeseen: {place(error)}. Please report it")
         else:
             if self._trouble is not None:
-                logger.info("metrics of the database are read again")
+                logger.info("metrics of the database are read again", extra=about("survey-works"))
             self._trouble = None
 
     def note(self, facts: Facts, house: HouseFacts, *, clock_offset: float, seconds: float) -> None:
@@ -119,7 +120,8 @@ class Survey(Collector):
     def _failed(self, trouble: str) -> None:
         self._failures += 1
         if trouble != self._trouble:
-            logger.warning("metrics of the database are not read: %s", printable(trouble))
+            text = "metrics of the database are not read: %s"
+            logger.warning(text, printable(trouble), extra=about("survey-failed"))
         self._trouble = trouble
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from bridge.cli.terminal import PlainConsole, PrintableFormatter, echo, echo_envelope, progress_console
+from bridge.cli.log_format import PrintableFormatter
+from bridge.cli.terminal import PlainConsole, echo, echo_envelope, progress_console
 
 EVIL = "\x1b[2J\n[red]forged \N{RIGHT-TO-LEFT OVERRIDE}:smile: é"
 SHOWN = r"\x1b[2J\x0a[red]forged \u202e:smile: é"
