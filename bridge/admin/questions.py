@@ -27,7 +27,7 @@ from bridge.admin.schema_check import check_schemas
 from bridge.admin.schema_formats import as_json
 from bridge.admin.schema_former import former
 from bridge.admin.status import read_status
-from bridge.admin.trace import Tracer
+from bridge.admin.tracer import Tracer
 from bridge.admin.tracking import list_tracked
 from bridge.configuration.load import Configuration
 from bridge.errors import BridgeError, Unavailable

@@ -8,6 +8,7 @@ from bridge.consumer.delivery import Delivery
 from bridge.consumer.message import Arrived
 from bridge.consumer.transaction import TransactionLost
 from bridge.errors import Unavailable
+from bridge.log_fields import about
 from bridge.text import place
 
 logger = logging.getLogger("bridge.consumer")
@@ -42,7 +43,8 @@ class Blame:
         event = error.work.event
         if event is None:
             why = place(error.__cause__ or error)
-            logger.warning("%s (%s); %d events are tried one by one", error, why, error.work.suspects)
+            what = about("handler-failed", exception=why)
+            logger.warning("%s (%s); %d events are tried one by one", error, why, error.work.suspects, extra=what)
             return
         record = event if isinstance(event, Arrived) else event.record
         where = (record.topic, record.partition, record.offset)

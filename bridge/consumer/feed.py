@@ -26,6 +26,11 @@ from bridge.text import printable
 
 logger = logging.getLogger("bridge.consumer")
 librdkafka = logging.getLogger("bridge.consumer.librdkafka")
+
+STARTED = "consuming %s, as a member of the group %s"
+SILENT = "Kafka does not answer, so the group waits for the end of this consumer's session"
+LOST = "these partitions were lost, for Kafka did not hear from this consumer in time: %s"
+MOVED = about("partitions-moved")
 librdkafka.setLevel(logging.CRITICAL)  # it says every few milliseconds that a broker is away; we say it once
 
 OURS = {
@@ -67,7 +72,7 @@ class Feed:
             self._kafka.subscribe(list(topics), **callbacks)
         except KafkaException as error:
             raise ConfigError(f"the Kafka settings are wrong: {error.args[0].str()}") from error
-        logger.info("consuming %s, as a member of the group %s", ", ".join(topics), printable(group))
+        logger.info(STARTED, ", ".join(topics), printable(group), extra=about("consumer-started"))
 
     def next(self, most: int) -> list[Arrived]:
         """The first ones that are not done, after STEP_SECONDS at most; the same ones again until `done`.
@@ -109,7 +114,7 @@ class Feed:
         thread.start()
         thread.join(CLOSE_SECONDS)
         if thread.is_alive():
-            logger.warning("Kafka does not answer, so the group waits for the end of this consumer's session")
+            logger.warning(SILENT, extra=about("kafka-trouble"))
 
     def _close(self) -> None:
         with suppress(KafkaException, BridgeError):  # then Kafka sends again what the inbox knows
@@ -139,16 +144,14 @@ class Feed:
                 self._records.append(Arrived.of(message, headers_of(message)))
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        logger.info("these partitions go to other consumers: %s", _named(partitions))
+        logger.info("these partitions go to other consumers: %s", _named(partitions), extra=MOVED)
         gone = {(place.topic, place.partition) for place in partitions}
         with suppress(KafkaException):  # the next owner finds in the inbox what we did
             self._commit({place: offset for place, offset in self._done.items() if place in gone})
         self._forget(gone)
 
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        logger.warning(
-            "these partitions were lost, for Kafka did not hear from this consumer in time: %s", _named(partitions)
-        )
+        logger.warning(LOST, _named(partitions), extra=MOVED)
         self._forget({(place.topic, place.partition) for place in partitions})
 
     def _forget(self, gone: set[tuple[str, int]]) -> None:
@@ -189,7 +192,7 @@ def _places(behind: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
 
 
 def _assigned(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
-    logger.info("these partitions are this consumer's now: %s", _named(partitions))
+    logger.info("these partitions are this consumer's now: %s", _named(partitions), extra=MOVED)
 
 
 def _named(partitions: Sequence[TopicPartition]) -> str:

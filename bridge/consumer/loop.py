@@ -111,6 +111,6 @@ class Loop:
 
     def _goes_on(self) -> None:
         if self._said:
-            logger.info("the consumer goes on")
+            logger.info("the consumer goes on", extra=about("server-back"))
         self._failures = 0
         self._said.clear()

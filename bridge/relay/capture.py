@@ -83,9 +83,9 @@ class CaptureWatch:
 
     def _note(self, what: str, found: set[str]) -> None:
         for problem in sorted(found - self._said[what]):
-            logger.warning("%s: %s", what, printable(problem), extra=about(f"{what}-problem"))
+            logger.warning("%s: %s", what, printable(problem), extra=about("tracking-problem"))
         for problem in sorted(self._said[what] - found):
-            logger.info("%s: no longer: %s", what, printable(problem), extra=about(f"{what}-mended"))
+            logger.info("%s: no longer: %s", what, printable(problem), extra=about("tracking-mended"))
         self._said[what] = found
 
     def _failed(self, trouble: str) -> None:

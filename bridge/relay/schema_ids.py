@@ -19,6 +19,7 @@ from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
 
+GONE = "the schema registry does not have %s under the id that it gave"
 LOOK_SECONDS = 1.0  # how long an id may be used after the registry came back with another one
 ASK_SECONDS = 60.0  # after which it is asked for one id again, whether or not anything was wrong: it may be another one
 END_SECONDS = 1.0  # to wait at the end for a look that is under way
@@ -119,7 +120,7 @@ class SchemaIds:
                 return
         except (RegistryUnavailable, ConfigError):  # that says nothing about ids
             return
-        logger.warning("the schema registry does not have %s under the id that it gave", printable(schema.subject))
+        logger.warning(GONE, printable(schema.subject), extra=about("schema-id-changed"))
         with self._lock:  # all in their order: a registry that was wiped gives the same ids again
             self._unsure |= {(one.subject, one.fingerprint): one for one in self._used.values()}
 

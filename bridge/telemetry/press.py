@@ -16,12 +16,14 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
+from bridge.log_fields import about
 from bridge.telemetry.exposition import FORMATS, format_of, merge
 from bridge.telemetry.pages import Answer, Request, plain
 from bridge.text import place
 
 logger = logging.getLogger(__name__)
 
+TROUBLE = "metrics: unforeseen: %s. They are not told. Please report it"
 PRINT_SECONDS = 5.0
 STALE_SECONDS = 60.0  # what is older is not told any more
 END_SECONDS = 1.0  # to wait at the end for a page that is under way
@@ -63,9 +65,10 @@ class Press:
             try:
                 self._print()
             except Exception as error:  # metrics must not be what fails
-                logger.debug("metrics", exc_info=error)
+                logger.debug("metrics", exc_info=error, extra=about("metrics-not-told"))
                 if not is_said:
-                    logger.error("metrics: unforeseen: %s. They are not told. Please report it", place(error))
+                    what = about("metrics-not-told", exception=place(error))
+                    logger.error(TROUBLE, place(error), extra=what)
                 is_said = True
             self._ending.wait(PRINT_SECONDS)
 

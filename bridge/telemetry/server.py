@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Mapping
 
+from bridge.log_fields import about
 from bridge.telemetry.address import Address, listen
 from bridge.telemetry.handler import Handler
 from bridge.telemetry.pages import Page
@@ -61,14 +62,14 @@ class HttpServer:
             try:
                 conn, _ = self._listener.accept()
             except OSError:  # it was closed; or whoever came has left, or there are no more files
-                logger.debug("an HTTP connection was not accepted", exc_info=True)
+                logger.debug("an HTTP connection was not accepted", exc_info=True, extra=about("request-not-answered"))
                 continue
             with conn:
                 self._make_room(conn)
                 try:
                     Handler(conn, self)
                 except OSError:
-                    logger.debug("an HTTP request was not answered", exc_info=True)
+                    logger.debug("an HTTP request was not answered", exc_info=True, extra=about("request-not-answered"))
                 finally:
                     with self._lock:
                         del self._open[conn]
