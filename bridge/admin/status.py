@@ -20,7 +20,7 @@ MOST = 1_000_000  # events counted as pending, for each shard and source
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """One shard; `pending`, and `behind_dead` of them, are exact below MOST, times in seconds."""
+    """One shard; `published`: ever. `pending`, and `behind_dead` of them, are exact below MOST; times in seconds."""
 
     shard: int
     owner: str | None
@@ -28,11 +28,21 @@ class ShardStatus:
     lease_seconds: float | None
     generation: int
     batch_no: int
+    published: int
     stopped: str | None
     pending: int
     behind_dead: int
     oldest_at: datetime | None
     oldest_age_seconds: float | None
+
+    @property
+    def lease(self) -> str:
+        """How it stands with it, in a word or two."""
+        if self.stopped:
+            return "stopped"
+        if self.lease_seconds is None:
+            return "free"
+        return "run out" if self.lease_seconds < 0 else f"{self.lease_seconds:.0f} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +116,14 @@ class Status:
         return {**asdict(self), "needs_person": self.needs_person}
 
 
-def read_status(conn: psycopg.Connection) -> Status:
-    """Read the status in one snapshot; times in binary, which no session's style changes, behind a pooler too."""
+def read_status(conn: psycopg.Connection, most: int = MOST) -> Status:
+    """Read the status in one snapshot, and count no more than `most` of what is pending.
+
+    Times in binary, which no session's style changes, behind a pooler too.
+    """
     conn.execute("begin isolation level repeatable read read only")
     try:
-        limit = {"most": MOST}
+        limit = {"most": most}
         with conn.cursor(row_factory=class_row(ShardStatus), binary=True) as cursor:
             shards = cursor.execute(query("shard_status"), limit).fetchall()
         with conn.cursor(row_factory=class_row(SourceStatus)) as cursor:

@@ -32,10 +32,12 @@ from bridge.cli.snapshot import snapshot_command
 from bridge.cli.status import status
 from bridge.cli.tail import tail_command
 from bridge.cli.terminal import keep_standard_streams, print_tracebacks
+from bridge.cli.top import top_command
 from bridge.cli.trace import trace_command
 from bridge.cli.track import track_command, tracked_command, untrack_command
 from bridge.cli.verify import verify_command
 from bridge.cli.wait import wait_command
+from bridge.cli.web import web_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,11 +70,13 @@ cli.add_command(replay_command)
 cli.add_command(status)
 cli.add_command(tail_command)
 cli.add_command(trace_command)
+cli.add_command(top_command)
 cli.add_command(track_command)
 cli.add_command(tracked_command)
 cli.add_command(untrack_command)
 cli.add_command(verify_command)
 cli.add_command(wait_command)
+cli.add_command(web_command)
 
 
 def main() -> None:

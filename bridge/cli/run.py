@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,7 +14,9 @@ import click
 from bridge.cli.log_format import log_as, log_format_option, log_to_stderr
 from bridge.cli.options import config_option
 from bridge.relay.signals import stop_on_signals
-from bridge.telemetry.address import parse_address
+from bridge.settings import Settings
+from bridge.telemetry.address import Address, parse_address
+from bridge.telemetry.pages import Page
 
 
 @click.command()
@@ -28,7 +32,7 @@ from bridge.telemetry.address import parse_address
     "--http",
     metavar="ADDRESS",
     envvar="BRIDGE_HTTP",
-    help="Serve /livez, /readyz, /healthz and /metrics at 127.0.0.1:9108, or :9108 for every address of this machine.",
+    help="Serve /livez, /readyz, /healthz, /metrics, and a page for people, at 127.0.0.1:9108, or :9108 for everybody.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
 @log_format_option
@@ -66,7 +70,7 @@ def run(
             return
         from bridge.relay.workers import run_workers, serving
 
-        with serving(address, workers, settings.relay.lease_seconds) as own:
+        with page_of(settings, address) as pages, serving(address, workers, settings.relay.lease_seconds, pages) as own:
             run_workers(workers, sys.argv[1:], own)
         return
     from bridge.relay.memory import tune
@@ -74,6 +78,24 @@ def run(
 
     tune()
     patience = float("inf") if wait_seconds is None else wait_seconds
-    relay = Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address)
-    log_as(relay.relay_id)
-    relay.run()
+    with page_of(settings, address) as pages:
+        relay = Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address, pages=pages)
+        log_as(relay.relay_id)
+        relay.run()
+
+
+@contextmanager
+def page_of(settings: Settings, http: Address | None) -> Iterator[Mapping[str, Page]]:
+    """What `bridge web` shows, without its actions; of several workers their parent shows it."""
+    if http is None or http.path:
+        yield {}
+        return
+    from bridge.web.pages import pages
+    from bridge.web.watcher import Watcher
+
+    watcher = Watcher(settings, may_act=False)
+    watcher.start()
+    try:
+        yield pages(settings, watcher)
+    finally:
+        watcher.close()

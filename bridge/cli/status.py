@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from bridge.admin.status import MOST, ShardStatus, Status, Wait, read_status
+from bridge.admin.reasons import at_most, reasons
+from bridge.admin.status import Status, read_status
 from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import PlainConsole, echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
-from bridge.text import counted
 
 
 @click.command()
@@ -49,16 +48,16 @@ def _print(now: Status) -> None:
     shards = Table("shard", "owner", "lease", "batch", "pending", "oldest", box=None, pad_edge=False)
     for shard in now.shards:
         oldest = "" if shard.oldest_age_seconds is None else f"{max(shard.oldest_age_seconds, 0):.1f} s"
-        numbers = str(shard.batch_no), _pending(shard.pending)
-        shards.add_row(str(shard.shard), shard.owner or "-", _lease(shard), *numbers, oldest)
+        numbers = str(shard.batch_no), at_most(shard.pending)
+        shards.add_row(str(shard.shard), shard.owner or "-", shard.lease, *numbers, oldest)
     sources = Table("source", "pending", "published", "dead or given up", box=None, pad_edge=False)
     for source in now.sources:
-        sources.add_row(source.source, _pending(source.pending), str(source.processed), str(source.dead))
+        sources.add_row(source.source, at_most(source.pending), str(source.processed), str(source.dead))
     console = PlainConsole()
     console.print(shards)
     console.print()
     console.print(sources)
-    for line in _lines(now):
+    for line in reasons(now):
         echo("", line)
     if now.keeping.jobs:
         console.print()
@@ -80,50 +79,3 @@ def _jobs(now: Status) -> Table:
             f"{job.due_at.astimezone(UTC):%Y-%m-%d %H:%M}" if job.enabled else "disabled",
         )
     return jobs
-
-
-def _pending(count: int) -> str:
-    return str(count) if count < MOST else f"{MOST} or more"
-
-
-def _lease(shard: ShardStatus) -> str:
-    if shard.stopped:
-        return "stopped"
-    if shard.lease_seconds is None:
-        return "free"
-    return "run out" if shard.lease_seconds < 0 else f"{shard.lease_seconds:.0f} s"
-
-
-def _lines(now: Status) -> Iterator[str]:
-    """Why something waits, and what to do."""
-    for shard in now.shards:
-        if shard.stopped is not None:
-            yield f"{shard.stopped}. See bridge recover --dry-run"
-    for topic in now.stopped_topics:
-        yield (
-            f"topic {topic.topic} is stopped by event {topic.event_id} ({topic.state}) since"
-            f" {topic.since:%Y-%m-%d %H:%M:%S%z}, {_pending(topic.waiting)} later events wait: {topic.reason}"
-        )
-    if now.blocking:
-        behind = sum(shard.behind_dead for shard in now.shards)
-        held = counted(behind, "later event", "wait") if behind else "no later event waits yet"
-        yield f"{counted(now.blocking, 'dead event', 'hold')} back what comes later, {held}. See bridge dead list"
-    elif now.undecided_dead:
-        yield f"{counted(now.undecided_dead, 'dead event')}, which nothing waits for. See bridge dead list"
-    for wait in now.waits:
-        yield f"{_who(wait)} since {wait.since:%Y-%m-%d %H:%M:%S%z}: {wait.reason}"
-
-
-def _who(wait: Wait) -> str:
-    shard = "" if wait.shard is None else f"shard {wait.shard}"
-    match wait.kind:
-        case "server":
-            return "A relay waits for a server"
-        case "refusal":
-            return "A server refuses what a relay asks"
-        case "unforeseen":
-            return f"{shard or 'A relay'} meets what nobody foresaw ({wait.count} times), please report it,"
-        case "doubt":
-            return f"{shard} has had no batch confirmed by Kafka ({wait.count} times)"
-        case _:
-            return f"{shard} holds topic {wait.topic or ''}"

@@ -56,16 +56,17 @@ class Members:
         """Whether the connection is as good as a new one."""
         return self.conn.info.transaction_status is TransactionStatus.IDLE
 
-    def renew(self, shards: Collection[int], waits: Sequence[Mapping[str, object]]) -> None:
-        """Say that this relay is alive and what waits in it, and renew its leases of `shards`."""
+    def renew(self, shards: Collection[int], waits: Sequence[Mapping[str, object]], work: Mapping[str, object]) -> None:
+        """Say that this relay is alive, what waits in it, and its `work` so far; and renew its leases of `shards`."""
         renewal = {"owner": self._relay_id, "shards": list(shards), "lease_seconds": self._lease_seconds}
-        who = {"relay_id": self._relay_id, "host": socket.gethostname(), "pid": os.getpid(), "waits": Jsonb(waits)}
+        who = {"relay_id": self._relay_id, "host": socket.gethostname(), "pid": os.getpid()}
+        told = {"waits": Jsonb(waits), "work": Jsonb(work), "lease_seconds": self._lease_seconds}
         try:
             with self._at_once():
                 self.conn.execute(query("renew_leases"), renewal)
         finally:  # where one is refused, the other still counts
             with self._at_once():
-                self.conn.execute(query("heartbeat_relay"), who | {"lease_seconds": self._lease_seconds})
+                self.conn.execute(query("heartbeat_relay"), who | told)
 
     def shards(self) -> list[ShardRow]:
         """Every shard, in order."""

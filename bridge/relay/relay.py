@@ -10,7 +10,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
 from bridge.log_fields import about
@@ -37,7 +38,7 @@ from bridge.telemetry.activity import POSTGRES
 from bridge.telemetry.address import Address
 from bridge.telemetry.meter import Both
 from bridge.telemetry.metrics import Metrics
-from bridge.telemetry.pages import METRICS
+from bridge.telemetry.pages import METRICS, Page
 from bridge.telemetry.press import Press
 from bridge.telemetry.server import HttpServer
 from bridge.telemetry.tracing import MOST_LINKS, open_tracing
@@ -50,6 +51,7 @@ ALONE_SECONDS = 0.5  # and another relay, by one that has all shards
 PROGRESS_SECONDS = 10.0
 SWITCH_SECONDS = 0.001  # for which a busy shard keeps Python's lock from a thread that answers; by itself 5 ms
 WHO = "relay"
+NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 
 class Relay:
@@ -63,8 +65,10 @@ class Relay:
         until_empty: bool,
         wait_seconds: float,
         http: Address | None = None,
+        pages: Mapping[str, Page] = NO_PAGES,
     ) -> None:
-        """`wait_seconds`: how long to wait at the start for servers that are away; `http`: where health is served.
+        """`wait_seconds`: how long to wait at the start for servers that are away; `http`: where health is served, and
+        these `pages` beside it.
 
         Raises ConfigError where it cannot listen there.
         """
@@ -88,8 +92,8 @@ class Relay:
         self.metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
         self._vitals = Vitals(settings, self.relay_id, self._outages)
         self._press = Press(self.metrics.render, "" if http is None else http.path)
-        pages = {**relay_pages(self._vitals), METRICS: self._press.page}
-        self._server = None if http is None else HttpServer(http, pages)
+        own = {**relay_pages(self._vitals), METRICS: self._press.page}
+        self._server = None if http is None else HttpServer(http, {**pages, **own})
 
     def run(self) -> None:
         """Carry events; at the end finish the batches in flight, and give the leases back.
@@ -215,7 +219,7 @@ class Relay:
         found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:
             with asking("renews its leases", POSTGRES):
-                self._members.renew(self._carriers.running(), found)
+                self._members.renew(self._carriers.running(), found, self.metrics.told.document(now))
             self._vitals.renewed()
             self._waits = found
             self._next_renewal = now + self._settings.relay.lease_seconds / 3

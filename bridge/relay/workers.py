@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ from bridge.relay.joined import joined_pages
 from bridge.relay.signals import heeded
 from bridge.telemetry.address import Address
 from bridge.telemetry.health import STILL_LEASES
-from bridge.telemetry.pages import METRICS
+from bridge.telemetry.pages import METRICS, Page
 from bridge.telemetry.server import HttpServer
 
 logger = logging.getLogger(__name__)
@@ -81,8 +81,11 @@ def is_orphan() -> bool:
 
 
 @contextmanager
-def serving(http: Address | None, count: int, lease_seconds: float) -> Iterator[list[list[str]]]:
-    """Serve there, in this process, what the workers say, who get these arguments; without an address, nothing.
+def serving(
+    http: Address | None, count: int, lease_seconds: float, pages: Mapping[str, Page]
+) -> Iterator[list[list[str]]]:
+    """Serve there, in this process, what the workers say, who get these arguments, and `pages`; without an address,
+    nothing.
 
     They listen in a directory that only this user may enter. Raises ConfigError.
     """
@@ -91,7 +94,7 @@ def serving(http: Address | None, count: int, lease_seconds: float) -> Iterator[
         return
     with tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True) as directory:
         workers = [Address("", 0, str(Path(directory) / f"{number}")) for number in range(count)]
-        server = HttpServer(http, joined_pages(workers, STILL_LEASES * lease_seconds))
+        server = HttpServer(http, {**pages, **joined_pages(workers, STILL_LEASES * lease_seconds)})
         server.start()
         text = "health of %d workers is served at http://%s/healthz, metrics at %s"
         logger.info(text, count, server.address, METRICS, extra=about("pages-served"))

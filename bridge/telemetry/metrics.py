@@ -24,6 +24,7 @@ from bridge.telemetry.latency import Latencies
 from bridge.telemetry.meter import Meter, kind_of
 from bridge.telemetry.now import OTHER, Now, NowCollector
 from bridge.telemetry.survey import Survey
+from bridge.telemetry.told import Told
 
 BATCH_EVENTS = (1, 10, 50, 100, 500, 1000, 2500, 5000, 10_000, 50_000)
 STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -38,6 +39,7 @@ class Metrics(Meter):
         self.survey = Survey(settings, self._note_offset)
         self._topics = frozenset(all_topics(settings))
         self._latencies = Latencies()
+        self.told = Told()
         self._events = self._counter(catalog.EVENTS)
         self._deaths = self._counter(catalog.DEAD_LETTERS)
         self._value_bytes = self._counter(catalog.VALUE_BYTES)
@@ -72,7 +74,9 @@ class Metrics(Meter):
             self._stages[stage].observe(seconds)
         self._shard_events.labels(str(shard)).inc(events)
         self._shard_batch_at.labels(str(shard)).set_to_current_time()
-        self._latencies.add(work.written_us, time.time_ns() // 1000 - since_us)
+        at_us = time.time_ns() // 1000 - since_us
+        self._latencies.add(work.written_us, at_us)
+        self.told.add(work, at_us + self._latencies.offset_us, now)
 
     def took_over(self, shard: int) -> None:
         self._takeovers.labels(str(shard)).inc()

@@ -1,4 +1,6 @@
--- Says that this relay is alive, so that the others count it when they work out their fair share, and what waits in it.
-insert into bridge.relay (relay_id, host, pid, seen_until, waits)
-values (%(relay_id)s, %(host)s, %(pid)s, clock_timestamp() + make_interval(secs => %(lease_seconds)s), %(waits)s)
-on conflict (relay_id) do update set seen_until = excluded.seen_until, waits = excluded.waits
+-- Says that this relay is alive, so that the others count it when they work out their fair share, what waits in it, and
+-- what it has done.
+insert into bridge.relay (relay_id, host, pid, seen_until, waits, work)
+values (%(relay_id)s, %(host)s, %(pid)s, clock_timestamp() + make_interval(secs => %(lease_seconds)s),
+        %(waits)s, %(work)s)
+on conflict (relay_id) do update set seen_until = excluded.seen_until, waits = excluded.waits, work = excluded.work

@@ -3,7 +3,8 @@
 -- or one that stops their topic. What is
 -- replayed is pending, and has no age: its event was published in its time.
 select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock_timestamp())::float8 as lease_seconds,
-       s.generation, s.batch_no, coalesce(s.stopped, n.set_back) as stopped, u.unread + p.open as pending, p.behind_dead,
+       s.generation, s.batch_no, s.event_queue_processed + s.entity_events_processed as published,
+       coalesce(s.stopped, n.set_back) as stopped, u.unread + p.open as pending, p.behind_dead,
        least(u.oldest_at, p.oldest_at) as oldest_at,
        extract(epoch from clock_timestamp() - least(u.oldest_at, p.oldest_at))::float8 as oldest_age_seconds
   from bridge.shard s

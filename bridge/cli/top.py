@@ -1,0 +1,45 @@
+"""`bridge top`: how fast things go, and what waits, until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from bridge.cli.options import config_option
+from bridge.cli.terminal import PlainConsole
+from bridge.cli.top_view import TopView
+from bridge.configuration.load import load
+
+KEPT_SECONDS = 3600.0
+
+
+@click.command("top")
+@click.option("--interval", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True, help="Seconds.")
+@click.option("--looks", type=click.IntRange(min=1), help="End after as many.  [default: at Ctrl-C]")
+@config_option
+def top_command(interval: float, looks: int | None, config: Path | None) -> None:
+    """Watch rates, lag, latency, shards, topics, what waits and why, and the keeper; changes nothing.
+
+    On a terminal a picture that is drawn anew, elsewhere a line at each look. Whatever relays run, on whichever
+    machine: what is shown, they have written into the database. Where that is away, it is tried again.
+
+    \b
+    Example:
+      bridge top --interval 5
+    """
+    from bridge.admin.watch import Watch
+
+    watch = Watch(load(config), int(KEPT_SECONDS / interval) + 1)
+    left = looks
+    with watch, TopView(PlainConsole(), interval) as view:
+        while left is None or left > 0:
+            try:
+                view.show(watch.look(), watch.pace)
+                left = None if left is None else left - 1
+                if left == 0:
+                    break
+                threading.Event().wait(interval)
+            except KeyboardInterrupt:  # how one leaves it
+                break

@@ -1,0 +1,5 @@
+-- The relays that are alive, and what each has done since it started, as it says itself every few seconds.
+select relay_id, host, pid, started_at, work
+  from bridge.relay
+ where seen_until >= clock_timestamp()
+ order by started_at, relay_id
