@@ -15,17 +15,14 @@ import msgspec
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
 from bridge.encoding.avro.schema import INVALID_SCHEMA
-from bridge.encoding.change_payload import USUAL, WHATEVER, Change
-from bridge.encoding.row import OURS, UNUSUAL, Row, RowCompiler, ours
-from bridge.encoding.straight import Field, together, writer
-from bridge.encoding.templates import is_too_precise
+from bridge.encoding.change_fields import Field, State
+from bridge.encoding.change_payload import WHATEVER, Change
+from bridge.encoding.row import OURS, Row, RowCompiler, ours
+from bridge.encoding.usual_change import usual_change
 from bridge.errors import ConfigError, EncodingError
 
 CHANGE: Final = "change"  # the form of such a record
 STATES: Final = {"before": "previous_state", "after": "new_state"}
-# What changes of a table mostly have alike
-ALIKE: Final = ("action", "changed_fields", "performed_by", "actor_status", "change_summary", "entity_type")
-WRITTEN: Final = "record"  # of types, that of what is bytes already
 
 
 def is_change(document: Any) -> bool:
@@ -49,38 +46,16 @@ class ChangeSchema:
                 raise ConfigError(f"{self._where} is not of a tracked table: it has no {missing}")
             self._plain = Compiler(self._where, self._definitions)
             self.rows: dict[str, Row] = {}  # by the payload's name of the state
-            self._fields: list[tuple[str, Any, Write]] = []  # the payload's name, a type, and what writes it
+            self.fields: list[Field | State] = []  # by the payload's names
             self._take_fields(parsed)
-            self._has_before = "previous_state" in self.rows
-            # what writes usual rows; None where they are no usual ones
-            self.row = next((row for row in self.rows.values() if row.is_usual), None)
-            if self._has_before and self.rows.get("new_state") is not self.row:
-                self.row = None
         except INVALID_SCHEMA as error:
             raise ConfigError(f"{self._where} is not valid Avro: {error}") from error
         self.text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        self._write = writer(together([Field(*field) for field in self._fields], ALIKE))
+        # The Avro body of an `entity.changed` payload, JSON text. It raises as `encode_slowly()`.
+        self.encode = usual_change(self.fields, self.rows, self.encode_slowly)
 
-    def encode(self, payload: str) -> bytes:
-        """The Avro body of an `entity.changed` payload, JSON text.
-
-        Raises EncodingError with the JSON path, never with the value.
-        """
-        row = self.row
-        if row is not None and not is_too_precise(payload):
-            try:
-                change = USUAL(payload)
-                before, after = change.previous_state, change.new_state
-                if before is None or not self._has_before:
-                    if after is not None:
-                        change.new_state = row.write(after)
-                elif after is None:
-                    change.previous_state = row.write(before)
-                else:
-                    change.new_state, change.previous_state = row.write_both(after, before)
-                return self._write(change)
-            except UNUSUAL:
-                pass
+    def encode_slowly(self, payload: str) -> bytes:
+        """The same, value by value. Raises EncodingError with the JSON path, never with the value."""
         try:
             return self._one_by_one(payload)
         except Mismatch as mismatch:
@@ -92,40 +67,42 @@ class ChangeSchema:
             raise EncodingError(f"{self.subject}: the payload is not a change that can be read exactly") from error
 
     def _one_by_one(self, payload: str) -> bytes:
-        """The same, slowly; says what does not fit."""
+        """Raises Mismatch, and more, for what does not fit."""
         change = WHATEVER(payload)
         parts = []
-        for name, _, write in self._fields:
+        for field in self.fields:
             try:
-                value = getattr(change, name)
-                if name in self.rows and value is not None:
-                    if value.__class__ is not str:
-                        raise Mismatch("JSON as text")
-                    value = self.rows[name].write_whatever(value)
-                parts.append(write(value))
+                value = getattr(change, field.name)
+                parts.append(self._state(field, value) if isinstance(field, State) else field.write(value))
             except Mismatch as mismatch:
-                mismatch.path.append(f".{name}")
+                mismatch.path.append(f".{field.name}")
                 raise
         return b"".join(parts)
+
+    def _state(self, field: State, value: Any) -> bytes:
+        if value is None:
+            return field.absent
+        if value.__class__ is not str:
+            raise Mismatch("JSON as text")
+        return field.begins + self.rows[field.name].write(value)
 
     def _take_fields(self, record: dict[str, Any]) -> None:
         """A record within a record is written like its fields one after another."""
         for field in record["fields"]:
             name, kind = field["name"], self._resolved(field["type"])
             if name in STATES:
-                kind = [branch if branch == "null" else WRITTEN for branch in field["type"]]
-                self._fields.append((STATES[name], kind, self._state(field)))
+                self.fields.append(self._take_state(field))
             elif isinstance(kind, dict) and kind["type"] == "record":
                 self._take_fields(kind)
             elif name == "changed_fields":
                 write = _renamed(self._plain.compile(field["type"]), self.rows)
-                self._fields.append((name, kind, write))
+                self.fields.append(Field(name, kind, write))
             elif name in Change.__struct_fields__:
-                self._fields.append((name, kind, self._plain.compile(field["type"])))
+                self.fields.append(Field(name, kind, self._plain.compile(field["type"])))
             else:
-                self._fields.append(("seq", [], self._constant(field)))  # of no type that has lines of its own
+                self.fields.append(Field("seq", [], self._constant(field)))  # of no type that has lines of its own
 
-    def _state(self, field: dict[str, Any]) -> Write:
+    def _take_state(self, field: dict[str, Any]) -> State:
         branches = field["type"]
         if not isinstance(branches, list) or len(branches) != 2 or "null" not in branches:
             raise ConfigError(f"{self._where}: the type of {field['name']} is not null or a record")
@@ -135,8 +112,7 @@ class ChangeSchema:
             raise ConfigError(f"{self._where}: the type of {field['name']} is not null or a record")
         known = next((row for row in self.rows.values() if row.name == schema["name"]), None)
         self.rows[STATES[field["name"]]] = known or Row(RowCompiler(self._where, self._definitions), schema)
-        absent, index = varint(null_index), varint(1 - null_index)
-        return lambda body: absent if body is None else index + body
+        return State(STATES[field["name"]], varint(null_index), varint(1 - null_index))
 
     def _constant(self, field: dict[str, Any]) -> Write:
         default = self._plain.default(field)

@@ -17,7 +17,7 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro import binary
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
-from bridge.encoding.straight import Field, pair_writer, writer
+from bridge.encoding.change_fields import Field
 from bridge.encoding.templates import NULL, Unusual, held_straight
 
 OURS: Final = "bridge"  # the attribute of a schema that holds what only the encoding needs to know
@@ -136,12 +136,12 @@ class Row:
             )
             for name, field in zip(self.field_names, schema["fields"], strict=True)
         ]
-        fields = [Field(f"f{index}", column.schema, column.write) for index, column in enumerate(self._columns)]
-        self._write, self._write_both = writer(fields), pair_writer(fields)
+        self.fields = [Field(f"f{index}", column.schema, column.write) for index, column in enumerate(self._columns)]
         self.is_usual = not any(UNSPEAKABLE.intersection(column.name) for column in self._columns)
-        self._decode = self._decoder() if self.is_usual else COLUMNS
+        self.read = self._reader() if self.is_usual else COLUMNS
 
-    def _decoder(self) -> Callable[[str], Any]:
+    def _reader(self) -> Callable[[str], Any]:
+        """What reads a usual state as an object with `fields`; it raises one of `UNUSUAL` for others."""
         held: list[Any] = []
         for index, column in enumerate(self._columns):
             kind = held_straight(column.schema) or column.held
@@ -152,15 +152,7 @@ class Row:
         return msgspec.json.Decoder(kind, float_hook=Decimal).decode
 
     def write(self, state: str) -> bytes:
-        """The Avro body of a usual state of a usual record. Raises one of `UNUSUAL` where it is none."""
-        return self._write(self._decode(state))
-
-    def write_both(self, state: str, other: str) -> tuple[bytes, bytes]:
-        """The bodies of two of them, of which most is the same. Raises as `write`."""
-        return self._write_both(self._decode(state), self._decode(other))
-
-    def write_whatever(self, state: str) -> bytes:
-        """The Avro body of any state, slowly. Raises Mismatch with the column that does not fit.
+        """The Avro body of any state, value by value. Raises Mismatch with the column that does not fit.
 
         A column that the schema does not have yet, and that is null, is as good as not there: that is what whoever
         reads with the next schema makes of it.

@@ -14,16 +14,13 @@ import msgspec
 from bridge.encoding.avro.binary import LAST, MORE, varint
 from bridge.encoding.avro.logical import EPOCH, EPOCH_DAY, FIRST_MICRO, LAST_MICRO, LOCAL_EPOCH, MICROSECOND
 
-# msgspec rounds a time that is more precise than a microsecond, so such a text does not come here.
-is_too_precise: Final = re.compile(r"\.[0-9]{7}").search
-MOST_KNOWN: Final = 1000  # pieces that are kept written
+MOST_PARTS: Final = 4  # of a template, called {part}, {part}_1 and so on
 NULL, PRESENT = b"\x00", b"\x02"  # the branches of a union of null and something else
 # What `v`, which is not null, is as bytes: {part}. {head} begins them where the type is one of a union.
 STRING: Final = """
-t = v.encode()
+{part}_1 = t = v.encode()
 n = len(t)
 {part} = {lengths}[n] if n < 8192 else {head}varint(n)
-{part}_1 = t
 """
 WHOLE: Final = """
 if 0 <= v < 8192:
@@ -35,23 +32,24 @@ BOOLEAN: Final = """
 {part} = {yes} if v else {no}
 """
 UUID: Final = """
-if not is_uuid(v):
+{part}_1 = t = v.encode()
+if t.translate(SHAPE) != UUID_SHAPE:
     raise Unusual
 {part} = {uuid}
-{part}_1 = v.encode()
 """
 DAY: Final = """
 {part} = {head}varint(v.toordinal() - EPOCH_DAY)
 """
 TIMESTAMP: Final = """
 x = (v - {epoch}) // MICROSECOND
-if 0x8000000 <= x < 0x80000000000000:
+if 0x20000000000 <= x < 0x80000000000000:
     {part} = {lows}[x & 8191]
     {part}_1 = MORE[x >> 13 & 16383]
-    {part}_2 = INSTANTS[x >> 27]
+    {part}_2 = MORE[x >> 27 & 16383]
+    {part}_3 = LAST[x >> 41]
 else:
     {part} = {head}instant(x)
-    {part}_1 = {part}_2 = b""
+    {part}_1 = {part}_2 = {part}_3 = b""
 """
 DECIMAL: Final = """
 t = bytes(v)
@@ -60,15 +58,15 @@ if t == b"null":
     {part}_1 = b""
 else:
     x = {unscaled}
-    if not -{limit} < x < {limit}:
+    if 0 <= x < {limit}:
+        n = (x.bit_length() >> 3) + 1
+        {part}_1 = x.to_bytes(n)
+    elif -{limit} < x < 0:
+        n = ((~x).bit_length() >> 3) + 1
+        {part}_1 = x.to_bytes(n, signed=True)
+    else:
         raise Unusual
-    n = ((x if x >= 0 else ~x).bit_length() >> 3) + 1
     {part} = {lengths}[n]
-    {part}_1 = x.to_bytes(n, "big", signed=True)
-"""
-WRITTEN: Final = """
-{part} = {begins}
-{part}_1 = v
 """
 ANY: Final = """
 {part} = {write}(v)
@@ -95,19 +93,6 @@ def _instant(micros: int) -> bytes:
     raise Unusual
 
 
-class _Instants(dict[int, bytes]):
-    """Of a time between 1970 and 3111, how its varint ends behind 28 bits, by its microseconds over 2^27.
-
-    Times in a table's changes are near each other.
-    """
-
-    def __missing__(self, key: int) -> bytes:
-        if len(self) >= MOST_KNOWN:
-            self.clear()
-        self[key] = end = LAST[key] if key < 16384 else MORE[key & 16383] + LAST[key >> 14]
-        return end
-
-
 NAMES: Final[dict[str, Any]] = {
     "LENGTHS": [LAST[size << 1] for size in range(8192)],  # numbers, too
     "PRESENT_LENGTHS": [PRESENT + LAST[size << 1] for size in range(8192)],
@@ -117,14 +102,15 @@ NAMES: Final[dict[str, Any]] = {
     "LAST": LAST,
     "LOWS": [MORE[bits << 1] for bits in range(8192)],
     "PRESENT_LOWS": [PRESENT + MORE[bits << 1] for bits in range(8192)],
-    "INSTANTS": _Instants(),
     "EPOCH": EPOCH,
     "LOCAL_EPOCH": LOCAL_EPOCH,
     "EPOCH_DAY": EPOCH_DAY,
     "MICROSECOND": MICROSECOND,
+    "is_too_precise": re.compile(r"\.[0-9]{7}").search,
     "Unusual": Unusual,
     "unusual": _unusual,
-    "is_uuid": re.compile("-".join(f"[0-9a-f]{{{digits}}}+" for digits in (8, 4, 4, 4, 12))).fullmatch,  # as printed
+    "SHAPE": bytes.maketrans(b"123456789abcdef", b"0" * 15),
+    "UUID_SHAPE": b"-".join(b"0" * digits for digits in (8, 4, 4, 4, 12)),  # as printed
     "varint": varint,
     "whole": _whole,
     "instant": _instant,
@@ -158,8 +144,6 @@ def template(schema: Any) -> Template | None:
             return Template(datetime, TIMESTAMP, {"epoch": "LOCAL_EPOCH"})
         case "int", "date":
             return Template(date, DAY, {})
-        case "record", None if is_plain:  # as change.py says that its bytes are there already
-            return Template(bytes, WRITTEN, {})
         case "bytes", "decimal":
             # As Postgres prints a column with a scale. int() takes neither a point nor an exponent.
             scale = schema.get("scale", 0)

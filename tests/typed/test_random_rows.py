@@ -5,22 +5,21 @@ BRIDGE_TEST_EXAMPLES=20000 tries more than two hundred.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
+import re
 from typing import Any
 
 import hypothesis.strategies as st
-import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from bridge.admin.column_types import BUILT_IN, SPELLED, decimal
 from bridge.encoding.array_literal import read_array_literal
-from bridge.encoding.avro.binary import Mismatch
 from bridge.encoding.change import ChangeSchema
-from bridge.encoding.row import UNUSUAL
-from bridge.encoding.templates import is_too_precise
+from bridge.encoding.usual_change import usual_change
 from bridge.errors import EncodingError
 from typed.scene import Db, comparable, decoded, differing, payloads, schema_of
 
@@ -121,38 +120,46 @@ NEEDED = '{"amount": 1.50, "date": null, "jsonb": {}'  # so much of the edited s
 )
 @example(one=NEEDED + ', "jsonb": null}', other=NEEDED + ', "timestamptz": "2026-01-01T00:00:00+00:00"}')
 def test_what_is_written_straight_is_what_is_written_value_by_value(schema: ChangeSchema, one: str, other: str) -> None:
-    row = schema.row
-    assert row is not None
-    bodies = [whatever(schema, state) for state in (one, other)]
-    for state, body in zip((one, other), bodies, strict=True):
-        if not is_too_precise(state):
-            assert straight(row.write, state) in (None, body)
-    if not is_too_precise(one + other):
-        found = straight(row.write_both, one, other)
-        assert found is None or list(found) == bodies
-    payload = {"id": "x", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE"}
-    payload |= {"previous_state": one, "new_state": other}
-    if isinstance(bodies[0], bytes) and isinstance(bodies[1], bytes):
-        assert schema.encode(json.dumps(payload)) == b"\x02" + bodies[0] + b"\x02" + bodies[1]
-    else:
-        with pytest.raises(EncodingError):
-            schema.encode(json.dumps(payload))
+    """INSERT, DELETE and UPDATE."""
+    for before, after in ((None, one), (one, None), (one, other), (other, one)):
+        text = payload(before, after)
+        try:
+            slowly = schema.encode_slowly(text)
+        except EncodingError as error:
+            with pytest.raises(EncodingError, match=re.escape(str(error))):
+                schema.encode(text)
+        else:
+            assert schema.encode(text) == slowly
+            assert slowly == b"".join(b"\x00" if s is None else b"\x02" + body(schema, s) for s in (before, after))
 
 
-def whatever(schema: ChangeSchema, state: str) -> bytes | None:
-    """The slow way; None for what it refuses."""
-    assert schema.row is not None
-    try:
-        return schema.row.write_whatever(state)
-    except (Mismatch, msgspec.DecodeError, ValueError, ArithmeticError):
-        return None
+def payload(before: str | None, after: str | None) -> str:
+    change = {"id": "x", "seq": 1, "entity_type": "t", "entity_id": "1", "action": "UPDATE"}
+    return json.dumps(change | {"previous_state": before, "new_state": after})
 
 
-def straight(write: Any, *states: str) -> Any:
-    try:
-        return write(*states)
-    except UNUSUAL:
-        return None
+def body(schema: ChangeSchema, state: str) -> bytes:
+    return schema.rows["new_state"].write(state)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "0001-01-01T00:00:00",
+        "1969-12-31T23:59:59.999999",
+        "1970-01-01T00:00:00",
+        "1970-01-26T10:50:23.255551",  # the last whose varint has six bytes
+        "1970-01-26T10:50:23.255552",
+        "1978-12-02T19:29:36.710655",
+        "1978-12-02T19:29:36.710656",
+        "3111-09-16T23:10:18.963967",
+        "3111-09-16T23:10:18.963968",  # the first whose varint has nine
+        "9999-12-31T23:59:59.999999",
+    ],
+)
+def test_times_have_as_many_bytes_as_they_need(time: str) -> None:
+    text = payload(None, f'{{"timestamptz": "{time}+00:00", "timestamp": "{time}"}}')
+    assert SCHEMA.encode(text) == SCHEMA.encode_slowly(text)
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -165,10 +172,14 @@ def test_the_straight_way_is_the_usual_one(name: str) -> None:
         "jsonb": '{"a": 1.00}', "text": '"ü"', "spelled": "1.00", "amount": "-12.50", "count": "7", "ints": "[1, null]",
         "mood": '"b"',
     }  # fmt: skip
-    assert SCHEMA.row is not None
-    for value in (usual[name], "null"):
-        state = f'{{"{name}": {value}}}'
-        assert SCHEMA.row.write(state) == SCHEMA.row.write_whatever(state)
+
+    def refuse(_: str) -> bytes:
+        raise AssertionError("this is not written straight")
+
+    straight = usual_change(SCHEMA.fields, SCHEMA.rows, refuse)
+    states = [f'{{"{name}": {value}}}' for value in (usual[name], "null")]
+    for before, after in itertools.product([None, *states], repeat=2):
+        assert straight(payload(before, after)) == SCHEMA.encode_slowly(payload(before, after))
 
 
 @many
