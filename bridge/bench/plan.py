@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 PARTS = ("drain", "latency", "sustained", "costs", "writers")  # by default
 LONG_PARTS = ("shards", "bytes", "snapshot", "growth", "leaves")
+OTHER_PARTS = ("typed",)
 
 
 @dataclass(frozen=True)

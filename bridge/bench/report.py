@@ -6,6 +6,7 @@ import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.bench.drain import Drained
 from bridge.bench.plan import Plan
 from bridge.bench.run import Results
 from bridge.bench.scene import Scene
+from bridge.bench.typed import Carried
 from bridge.bench.writers import BULK_ROWS, PLAIN
 
 
@@ -66,6 +68,8 @@ def as_markdown(plan: Plan, results: Results, versions: dict[str, str]) -> str:
     ):
         if found:
             lines += ["", *_flat(title, found)]
+    if results.by_form:
+        lines += ["", *_forms(results.by_form)]
     return "\n".join(lines) + "\n"
 
 
@@ -171,6 +175,20 @@ def _flat(title: str, found: Mapping[Any, Sequence[Drained]]) -> list[str]:
         memory = max(one.memory_bytes for one in drains) / 1e6
         name = f"{key:,}" if isinstance(key, int) else key
         rows.append([name, f"{statistics.median(rates):,.0f}", f"{share:.0%}", f"{memory:,.0f}"])
+    return _table(rows)
+
+
+def _forms(found: Mapping[str, Sequence[Carried]]) -> list[str]:
+    first, *_ = found.values()
+    rows = [["UPDATEs of a tracked table, as", "events/s", "CPU s per million", "bytes of the value", "in Kafka"]]
+    for form, ones in found.items():
+        row = [form]
+        for figure, digits in (
+            ("drained.rate", 0), ("drained.cpu_seconds", 1), ("value_bytes", 0), ("kafka_bytes", 0)
+        ):  # fmt: skip
+            values, of = ([attrgetter(figure)(one) for one in carried] for carried in (ones, first))
+            row.append(f"{statistics.median(values):,.{digits}f} ({_ratio(values, of):.2f} x)")
+        rows.append(row)
     return _table(rows)
 
 

@@ -13,7 +13,7 @@ from typing import LiteralString
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
-from bridge.bench import ceiling, costs, debezium, growth, latency, sustained, writers
+from bridge.bench import ceiling, costs, debezium, growth, latency, sustained, typed, writers
 from bridge.bench.costs import Costs
 from bridge.bench.debezium import open_debezium
 from bridge.bench.drain import Drained, drain_backlog
@@ -22,6 +22,7 @@ from bridge.bench.measured import Measured
 from bridge.bench.plan import LONG_PARTS, Plan
 from bridge.bench.scene import PARTITIONS, PROCEDURE, WRITE, Scene, text_length
 from bridge.bench.sustained import Sustained
+from bridge.bench.typed import Carried
 from bridge.bench.writers import Writers
 from bridge.kafka.client import client_properties
 from bridge.kafka.cluster import Cluster
@@ -49,6 +50,7 @@ class Results:
     by_history: dict[int, list[Drained]] = field(default_factory=dict)  # processed events before
     by_leaves: dict[int, list[Drained]] = field(default_factory=dict)  # past table partitions
     by_snapshot: dict[str, list[Drained]] = field(default_factory=dict)
+    by_form: dict[str, list[Carried]] = field(default_factory=dict)  # of the records of a tracked table
 
     def ceilings(self) -> list[float]:
         """Events a second of both alone, one after the other, by round."""
@@ -84,6 +86,8 @@ def run(scene: Scene, plan: Plan, say: Callable[[str], None], before_peer: Calla
     if "writers" in plan.parts:
         results.writers = _writers(scene, plan, say)
     _watch_growth(scene, plan, results, say)
+    if "typed" in plan.parts:
+        results.by_form = typed.by_form(scene, plan.events, plan.rounds, say)
     return results
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.bench.plan import LONG_PARTS, PARTS, Plan
+from bridge.bench.plan import LONG_PARTS, OTHER_PARTS, PARTS, Plan
 from bridge.cli.demo import DIRECTORY
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
@@ -17,7 +17,7 @@ from bridge.cli.terminal import echo, progress_console
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(PARTS + LONG_PARTS),
+    type=click.Choice(PARTS + LONG_PARTS + OTHER_PARTS),
     help="Measure this alone; repeatable.  [default: the first five]",
 )
 @click.option("--events", type=click.IntRange(min=1000), default=300_000, show_default=True, help="In each backlog.")
