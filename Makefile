@@ -14,7 +14,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 DEBIAN := /usr/lib/postgresql/15/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth pinned views strays capture chaos long model fuzz mutations poison lock clean
+.PHONY: help venv demo test check bench scaling growth pinned typed views strays capture chaos long model fuzz mutations poison lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ scaling: .venv/dev.stamp  ## Measure with 1 to 16 shards, and payloads of 200 by
 growth: .venv/dev.stamp  ## Measure after 20 million events, under an old snapshot, with 3,000 table partitions, into docs/benchmarks/growth
 	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/growth --only snapshot --only growth --only leaves \
 		--events 200000
+	$(BIN)/bridge local down --purge --dir build/bench
+
+typed: .venv/dev.stamp  ## Measure a tracked table's changes as generic and as typed records, into docs/benchmarks/typed
+	$(BIN)/bridge bench --dir build/bench --out docs/benchmarks/typed --only typed --events 200000
 	$(BIN)/bridge local down --purge --dir build/bench
 
 pinned: .venv/dev.stamp  ## Measure table sizes at 2,000 events a second under an old snapshot for MINUTES=30, into docs/benchmarks/pinned

@@ -44,8 +44,9 @@ def by_form(scene: Scene, events: int, rounds: int, say: Callable[[str], None]) 
     found: dict[str, list[Carried]] = {form: [] for form in forms}
     for number in range(rounds + 1):
         say(f"round {number} of {rounds}" if number else "warming up")
-        for form, own in forms.items():
-            one = _carry(own, max(events // BULK_ROWS, 1))
+        order = list(forms)
+        for form in order[number % len(order) :] + order[: number % len(order)]:
+            one = _carry(forms[form], max(events // BULK_ROWS, 1))
             if number:
                 found[form].append(one)
                 say(

@@ -15,9 +15,9 @@ import msgspec
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
 from bridge.encoding.avro.schema import INVALID_SCHEMA
+from bridge.encoding.change_fields import Field, State
 from bridge.encoding.change_payload import WHATEVER, Change
 from bridge.encoding.row import OURS, Row, RowCompiler, ours
-from bridge.encoding.straight import Field, State
 from bridge.encoding.usual_change import usual_change
 from bridge.errors import ConfigError, EncodingError
 

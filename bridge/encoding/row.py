@@ -17,7 +17,7 @@ from bridge.encoding.array_literal import read_array_literal
 from bridge.encoding.avro import binary
 from bridge.encoding.avro.binary import Mismatch, Write, varint
 from bridge.encoding.avro.compiler import Compiler
-from bridge.encoding.straight import Field
+from bridge.encoding.change_fields import Field
 from bridge.encoding.templates import NULL, Unusual, held_straight
 
 OURS: Final = "bridge"  # the attribute of a schema that holds what only the encoding needs to know

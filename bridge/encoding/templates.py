@@ -14,7 +14,6 @@ import msgspec
 from bridge.encoding.avro.binary import LAST, MORE, varint
 from bridge.encoding.avro.logical import EPOCH, EPOCH_DAY, FIRST_MICRO, LAST_MICRO, LOCAL_EPOCH, MICROSECOND
 
-MOST_KNOWN: Final = 1000  # pieces that are kept written
 MOST_PARTS: Final = 4  # of a template, called {part}, {part}_1 and so on
 NULL, PRESENT = b"\x00", b"\x02"  # the branches of a union of null and something else
 # What `v`, which is not null, is as bytes: {part}. {head} begins them where the type is one of a union.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from bridge.encoding.change_fields import Field, State, together
 from bridge.encoding.change_payload import reader
 from bridge.encoding.row import UNUSUAL, Row
-from bridge.encoding.straight import Field, State, together, writer
+from bridge.encoding.straight import writer
 
 # What changes of a table mostly have alike
 ALIKE: Final = ("action", "changed_fields", "performed_by", "actor_status", "change_summary", "entity_type")

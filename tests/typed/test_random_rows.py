@@ -120,8 +120,8 @@ NEEDED = '{"amount": 1.50, "date": null, "jsonb": {}'  # so much of the edited s
 )
 @example(one=NEEDED + ', "jsonb": null}', other=NEEDED + ', "timestamptz": "2026-01-01T00:00:00+00:00"}')
 def test_what_is_written_straight_is_what_is_written_value_by_value(schema: ChangeSchema, one: str, other: str) -> None:
-    """An INSERT, a DELETE and an UPDATE."""
-    for before, after in ((None, one), (one, None), (one, other)):
+    """INSERT, DELETE and UPDATE."""
+    for before, after in ((None, one), (one, None), (one, other), (other, one)):
         text = payload(before, after)
         try:
             slowly = schema.encode_slowly(text)
@@ -140,6 +140,26 @@ def payload(before: str | None, after: str | None) -> str:
 
 def body(schema: ChangeSchema, state: str) -> bytes:
     return schema.rows["new_state"].write(state)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "0001-01-01T00:00:00",
+        "1969-12-31T23:59:59.999999",
+        "1970-01-01T00:00:00",
+        "1970-01-26T10:50:23.255551",  # the last whose varint has six bytes
+        "1970-01-26T10:50:23.255552",
+        "1978-12-02T19:29:36.710655",
+        "1978-12-02T19:29:36.710656",
+        "3111-09-16T23:10:18.963967",
+        "3111-09-16T23:10:18.963968",  # the first whose varint has nine
+        "9999-12-31T23:59:59.999999",
+    ],
+)
+def test_times_have_as_many_bytes_as_they_need(time: str) -> None:
+    text = payload(None, f'{{"timestamptz": "{time}+00:00", "timestamp": "{time}"}}')
+    assert SCHEMA.encode(text) == SCHEMA.encode_slowly(text)
 
 
 @pytest.mark.parametrize("name", TYPES)
