@@ -143,6 +143,35 @@ MUTATIONS = (
         "node.logical.precision]",
         "tests/unit/test_meaning.py -k counts",
     ),
+    # Metrics: bounded, and right
+    Mutation(
+        "whatever topic a row names has series of its own",
+        "bridge/telemetry/metrics.py",
+        "topic if topic in self._topics else OTHER",
+        "topic",
+        "tests/unit/test_metrics.py -k hostile",
+    ),
+    Mutation(
+        "what is late on purpose counts as late",
+        "bridge/shard/work.py",
+        "change.before.state in ON_PURPOSE\n",
+        "not change.before.state\n",
+        "tests/unit/test_metrics.py -k outcome",
+    ),
+    Mutation(
+        "an event that waits counts again each time it is parked",
+        "bridge/shard/work.py",
+        " and (before is None or before.state is not row.state)",
+        "",
+        "tests/unit/test_metrics.py -k outcome",
+    ),
+    Mutation(
+        "a late commit is not in the backlog",
+        "bridge/postgres/queries/survey_shards.sql",
+        "     where not pg_visible_in_snapshot(xid, s.snapshot)\n",
+        "     where false\n",
+        "tests/integration/test_survey.py -k right",
+    ),
     # Erasure: all of the subject, nothing of others, and nothing that is still to be published
     Mutation(
         "what is still to be published is erased",
@@ -602,11 +631,11 @@ MUTATIONS = (
     Mutation(
         "a failed commit is tried again with the same producer",
         "bridge/shard/shard.py",
-        "        self._producer.publish(control, batch.records)\n        if receive",
+        "        self._producer.publish(control, batch.records)\n        self._watch",
         "        try:\n            self._producer.publish(control, batch.records)\n"
         "        except Exception:\n"
         "            self._producer.publish(control, batch.records)\n"
-        "        if receive",
+        "        self._watch",
     ),
     # The order of a batch's steps
     Mutation(
@@ -1299,8 +1328,8 @@ MUTATIONS = (
     Mutation(
         "an event that is replayed counts as published twice",
         "bridge/shard/batch.py",
-        " for event in self.published if event.replay_id is None",
-        " for event in self.published",
+        "of[before.source] -= 1",
+        "of[before.source] -= 0",
         "tests/integration/test_replay.py -k all_comes",
     ),
     Mutation(

@@ -86,6 +86,7 @@ class Shard:
         self._most_traces = most_traces
         self._scanner = Scanner(ours.position)
         self._watch = Stopwatch(now)
+        self._published_at = 0.0  # of the last batch
         self._ahead: Read | None = None  # the next read, if it was sent while the last batch was published
         self._releases = Releases()
         self._has_looked = False  # in the step before: what is narrowed among new events needs its turn, too
@@ -259,38 +260,34 @@ class Shard:
         """`before` is where reading stood before this batch: all that was settled."""
         in_flight = batch.in_flight(self._scanner.position)
         new = self._ledger.claimed(uuid4(), before, in_flight)
-        published_at = self._watch.at  # where nothing is to be published
+        self._published_at = self._watch.at  # where nothing is to be published
         if self._settings.relay.delivery is Delivery.AT_LEAST_ONCE:
             if batch.records:
-                published_at = self._publish(new.control, batch, reads_on=has_more and not batch.changes)
+                self._publish(new.control, batch, reads_on=has_more and not batch.changes)
             self._ledger = replace(self._ledger, in_flight=in_flight)
             self._settle(self._now())
             self._watch.lap(Stage.CLAIM)
         else:
             self._write(new, self._ledger.in_flight, lazily=False)
-            self._watch.lap(Stage.CLAIM)
             failpoint("claimed")
-            published_at = self._publish(new.control, batch, reads_on=has_more)
+            self._publish(new.control, batch, reads_on=has_more)
             failpoint("published")
             self._settle_at = self._now() + SETTLE_SECONDS
         watch, letters = self._watch, self._holds.dead_letters
         return work_of(
-            batch, in_flight, letters, published_at, watch.seconds, watch.laps, new.batch_no, self._most_traces
+            batch, in_flight, letters, self._published_at, watch.seconds, watch.laps, new.batch_no, self._most_traces
         )
 
-    def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> float:
-        """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight.
-
-        Returns when Kafka had it.
-        """
+    def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> None:
+        """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight."""
+        self._watch.lap(Stage.CLAIM)
         receive = self._store.reader.send(self._scanner.start(), self._room) if reads_on else None
         self._producer.publish(control, batch.records)
         self._watch.lap(Stage.PUBLISH)
-        published_at = self._watch.at
+        self._published_at = self._watch.at
         if receive is not None:
             self._ahead = receive()
             self._watch.lap(Stage.READ)
-        return published_at
 
     def _settle(self, now: float | None) -> None:
         """Settle the last batch on its own, because no next claim will; `now` is None at the end.

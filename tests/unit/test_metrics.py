@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -9,22 +10,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fix_relay import eventually
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from bridge.errors import LeaseLost, ProducerFenced, RegistryUnavailable
+from bridge.errors import BrokerUnavailable, DatabaseRefuses, LeaseLost, ProducerFenced, RegistryUnavailable
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
+from bridge.relay.health import Health
+from bridge.relay.now import relay_now
+from bridge.relay.outages import Outages
 from bridge.settings import Route, Settings
 from bridge.shard.batch import Batch
 from bridge.shard.parked import Change, Parked, State
 from bridge.shard.position import Pair, Position, Snapshot
 from bridge.shard.work import Outcome, Sort, Stage, Work, work_of
 from bridge.telemetry.catalog import METRICS, Type, markdown
-from bridge.telemetry.exposition import merge
+from bridge.telemetry.exposition import FORMATS, merge
 from bridge.telemetry.facts import Facts, Horizon, HouseFacts, JobFacts, ParkedFacts, ShardFacts, TableFacts
 from bridge.telemetry.latency import SECONDS, Latencies
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.now import Now
+from bridge.telemetry.pages import Request
+from bridge.telemetry.press import Press, joined_page
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
@@ -144,6 +151,56 @@ def test_ten_thousand_hostile_events_make_no_series() -> None:
     assert found["bridge_events_total"] == {("dead", EVENT_QUEUE, "other"): 10_000}
     assert found["bridge_topic_held"] == {("topic", "other"): 10_000}
     assert sum(map(len, found.values())) < 300
+
+
+def test_how_a_relay_stands_is_told_by_few_words() -> None:
+    outages, relay = Outages(), Health("relay", "It tries again")
+    for _ in range(2):
+        for error in (
+            BrokerUnavailable("broker 17 is gone"),
+            DatabaseRefuses("permission denied"),
+            RegistryUnavailable("no"),
+        ):
+            outages.began("shard 0", error)
+        outages.ended("shard 0", RegistryUnavailable)
+    relay.failed_unforeseen("KeyError in step")
+    stands = relay_now(relay, None, outages, {"ok": 3}, 2)
+    assert (stands.carried, stands.away, stands.refusing) == (0, {"kafka"}, {"postgres"})
+    assert stands.outages == {"kafka": 1, "postgres": 1, "registry": 2}
+    assert stands.waits == {"server": 1, "refusal": 1, "unforeseen": 1}
+    assert (stands.registry, stands.tracking_problems) == ({"ok": 3}, 2)
+
+
+def test_a_page_is_printed_before_anybody_asks_for_it(tmp_path: Path) -> None:
+    press = Press(whole().render, str(tmp_path / "0"))
+    request = Request("GET", "/metrics", {}, {"accept": OPENMETRICS})
+    assert press.page(request).status == 503
+    assert joined_page([str(tmp_path / "0")], request).status == 503
+    press.start()
+    eventually(lambda: (tmp_path / "0.openmetrics").exists())
+    press.end()
+    assert press.page(request).body.endswith(b"# EOF\n")
+    answer = joined_page([str(tmp_path / "0"), str(tmp_path / "1")], request)
+    assert (answer.status, answer.content_type) == (200, FORMATS["openmetrics"])
+    assert b'bridge_build_info{worker="0",' in answer.body
+    os.utime(tmp_path / "0.openmetrics", (0, 0))  # its worker prints no more
+    assert joined_page([str(tmp_path / "0")], request).status == 503
+
+
+def test_what_cannot_be_printed_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[str] = []
+
+    def render(accept: str) -> tuple[bytes, str]:
+        asked.append(accept)
+        raise ZeroDivisionError("a value of somebody's")
+
+    press = Press(render)
+    press.start()
+    eventually(lambda: asked)
+    press.end()
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line.startswith("metrics: unforeseen: ZeroDivisionError")
+    assert "somebody" not in line
 
 
 def whole() -> Metrics:
