@@ -46,9 +46,9 @@ class EventRow:
     @property
     def batches(self) -> tuple[int, int] | None:
         """The first and the last batch that may have read it."""
-        if self.batch_no is None or self.batch_before is None:
+        if self.batch_no is None or (self.batch_before is None and self.batch_no > 1):
             return None
-        return min(self.batch_before + 1, self.batch_no), self.batch_no
+        return min((self.batch_before or 0) + 1, self.batch_no), self.batch_no
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -81,13 +81,14 @@ def why_parked(parked: ParkedRow, behind: Behind | None, shard: ShardNow, waits:
 def why_unread(row: EventRow, shard: ShardNow, waits: Sequence[Wait], topic: str | None) -> Cause:
     """Of one that no settled batch has read."""
     found = next(_obstacles(shard, waits, topic), None)
+    if row.is_in_flight:
+        batch = (
+            f"batch {shard.batch_no} of shard {shard.shard} has it, claimed {moment(shard.updated_at)} and not settled"
+        )
+        words = f"{batch}: Kafka may have it already"
+        return Cause(words) if found is None else replace(found, words=f"{words}; {found.words}")
     if found is not None:
         return found
-    batch = f"batch {shard.batch_no} of shard {shard.shard}"
-    if row.is_in_flight:
-        return Cause(
-            f"{batch} has it, claimed {moment(shard.updated_at)} and not settled yet: Kafka may have it already"
-        )
     more = " or more" if shard.before >= MOST_BEFORE else ""
     before = f", {shard.before:,}{more} unread events of its shard come first" if shard.before else ""
     late = f"; the relay has written nothing since {moment(shard.updated_at)}" if shard.has_in_flight else ""

@@ -119,9 +119,9 @@ class Tracer:
         if waited or row.read_by is None or (look.not_before is not None and look.not_before > row.read_by):
             return None  # it had waited, and was published later than it was read
         batches = row.batches
-        if batches is None or batches[0] != batches[1] or row.read_after is None:
+        if batches is None or batches[0] != batches[1]:
             return row.read_by
-        return finder.batch_time(row.shard, batches[1], row.read_after) or row.read_by
+        return finder.batch_time(row.shard, batches[1], row.read_after or row.written_at) or row.read_by
 
     def _left(self, trace: Trace) -> Trace:
         """One without a row: what is left of it, and in `--topic`, if that is given, by the time in its id."""

@@ -90,8 +90,8 @@ def _lines(trace: Trace) -> Iterator[str]:
         else:
             yield f"  record: {look.why_not} ({look.records:,} records were read)"
     if trace.shard is not None:
-        holder = trace.shard.owner or "nobody"
-        yield f"  shard {trace.shard.shard}: held by {holder}, lease until {moment(trace.shard.lease_until)}"
+        until = "" if trace.shard.owner is None else f", lease until {moment(trace.shard.lease_until)}"
+        yield f"  shard {trace.shard.shard}: held by {trace.shard.owner or 'nobody'}{until}"
     if trace.gone is not None:
         yield from (f"  {line}" for line in trace.gone.lines)
     for at, what in trace.steps:

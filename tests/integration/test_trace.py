@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -51,11 +52,13 @@ def test_an_event_is_followed_to_its_offset(site: Site, trace: Traced) -> None:
     assert "Waits: no relay is at work" in unread
     assert "bridge run" in unread
     assert trace(str(uuid4()), code=1).startswith("There is no such event")
-    with site.connect() as other, other.transaction(force_rollback=True):
-        other.execute("select bridge.publish_event('thing.changed', 'late', '{}', '{}')")
-        assert f"process {other.info.backend_pid}" in trace(str(uuid4()), code=1)
-    site.change(3)
-    site.drain()
+    with site.connect() as other, other.transaction():
+        row = other.execute("select bridge.publish_event('thing.changed', 'late', '{\"n\": 1}', '{}')::text").fetchone()
+        assert row is not None
+        assert f"process {other.info.backend_pid}" in trace(row[0], code=1)
+        site.change(3)
+        site.drain()
+    assert "Waits: " in trace(row[0], code=5)  # its number is below the cursor, and it was not read
     with site.connect() as db:
         changes = [str(id_) for (id_,) in db.execute("select id from bridge.history").fetchall()]
     for id_ in (early, *changes):
@@ -120,6 +123,11 @@ def test_what_has_left_and_what_kafka_lacks(
 ) -> None:
     """An erased event, one whose partition was taken out, a topic that is gone, and a Kafka that is away."""
     erased, other = publish(site, ("thing.changed", "a", '{"n": 1}'), ("other.changed", "b", '{"n": 1}'))
+    assert site.start(failpoint="published:kill").wait(60) == -signal.SIGKILL
+    eventually(lambda: site.scalar("select count(*) from bridge.relay where seen_until >= clock_timestamp()") == 0)
+    in_flight = [data_of(trace(id_, "--json", code=5)) for id_ in (erased, other)]
+    assert any(found["row"]["is_in_flight"] and "Kafka may have it already" in found["answer"] for found in in_flight)
+    assert not any(found["row"]["is_read"] for found in in_flight)
     site.drain()
     assert run("erase", "a", "--yes", "--config", str(site.config)).code == 0
     assert "erased: certificate" in trace(erased)

@@ -111,6 +111,7 @@ def test_batches_are_known_to_a_tick() -> None:
     assert row(batch_no=9, batch_before=6).batches == (7, 9)
     assert row(batch_no=9, batch_before=9).batches == (9, 9)
     assert row(batch_no=9).batches is None
+    assert row(batch_no=1).batches == (1, 1)
 
 
 def test_an_id_of_version_7_tells_its_time() -> None:
