@@ -138,8 +138,8 @@ def _tell_departed(departed: list[Departed]) -> None:
         rows = "" if left.rows is None else f", {counted(left.rows, 'event')} as far as they were counted"
         since, until = (time.isoformat(sep=" ", timespec="minutes") for time in (left.since, left.until))
         echo(
-            f"bridge: {counted(left.partitions, 'table partition')} of {left.parent} departed, of {since} to {until}{rows}:"
-            " what is in there cannot be replayed",
+            f"bridge: {counted(left.partitions, 'table partition')} of {left.parent} departed, of {since} to {until}{rows}: they"
+            " cannot be replayed",
             err=True,
         )
         if left.has_files:
