@@ -120,7 +120,9 @@ def test_a_newer_database_is_refused(database: str) -> None:
 
 def test_a_database_without_migrations_is_not_current(empty_database: str) -> None:
     with psycopg.connect(empty_database, autocommit=True) as conn:
-        with pytest.raises(MigrationError, match=r"0000_schema_migration\.sql and \d+ more\. Run: bridge migrate --engine-only \("):
+        with pytest.raises(
+            MigrationError, match=r"0000_schema_migration\.sql and \d+ more\. Run: bridge migrate --engine-only \("
+        ):
             require_current(conn)
         assert conn.execute("select 1").fetchone() == (1,)
 
