@@ -154,8 +154,8 @@ def _tell_departed(departed: list[Departed]) -> None:
     for left in departed:
         rows = "" if left.rows is None else f", {counted(left.rows, 'event')} as far as they were counted"
         since, until = (time.isoformat(sep=" ", timespec="minutes") for time in (left.since, left.until))
-        what = f"{counted(left.partitions, 'table partition')} of {left.parent}"
-        echo(f"bridge: {what} departed, of {since} to {until}{rows}: what is in there cannot be replayed", err=True)
+        partitions = f"{counted(left.partitions, 'table partition')} of {left.parent} departed"
+        echo(f"bridge: {partitions}, of {since} to {until}{rows}: they cannot be replayed", err=True)
         if left.has_files:
             echo("    bridge archive restore makes tables of their cold files: attach these again first", err=True)
 
