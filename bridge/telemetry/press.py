@@ -16,6 +16,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
+from bridge.log_fields import about
 from bridge.telemetry.exposition import FORMATS, format_of, merge
 from bridge.telemetry.pages import Answer, Request, plain
 from bridge.text import place
@@ -63,9 +64,11 @@ class Press:
             try:
                 self._print()
             except Exception as error:  # metrics must not be what fails
-                logger.debug("metrics", exc_info=error)
+                logger.debug("metrics", exc_info=error, extra=about("metrics-failed"))
                 if not is_said:
-                    logger.error("metrics: unforeseen: %s. They are not told. Please report it", place(error))
+                    what = about("metrics-failed", exception=place(error))
+                    text = "metrics: unforeseen: %s. They are not told. Please report it"
+                    logger.error(text, place(error), extra=what)
                 is_said = True
             self._ending.wait(PRINT_SECONDS)
 
