@@ -26,6 +26,11 @@ def health_command(address: str, page: str | None, as_json: bool) -> int:
 
     Exit code 0: ok, or it waits for what is known. 1: something is not published that should be, only a person can
     help, or nobody answers. With --live or --ready: whether it is that.
+
+    \b
+    Examples:
+      bridge health 127.0.0.1:9108
+      bridge health --live
     """
     where = asked_at(address)
     if as_json and page is not None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 
 import click
 
-from bridge.cli.options import config_option
-from bridge.cli.terminal import PlainConsole
+from bridge.admin.overview import Overview
+from bridge.admin.pace import Pace
+from bridge.cli.options import config_option, json_lines_option
+from bridge.cli.terminal import PlainConsole, echo_json_line
 from bridge.cli.top_view import TopView
 from bridge.configuration.load import load
+from bridge.errors import DatabaseUnavailable
 
 KEPT_SECONDS = 3600.0
 
@@ -18,8 +23,9 @@ KEPT_SECONDS = 3600.0
 @click.command("top")
 @click.option("--interval", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True, help="Seconds.")
 @click.option("--looks", type=click.IntRange(min=1), help="End after as many.  [default: at Ctrl-C]")
+@json_lines_option
 @config_option
-def top_command(interval: float, looks: int | None, config: Path | None) -> None:
+def top_command(interval: float, looks: int | None, as_json: bool, config: Path | None) -> None:
     """Watch rates, lag, latency, shards, topics, what waits and why, and the keeper; changes nothing.
 
     On a terminal a picture that is drawn anew, elsewhere a line at each look. Whatever relays run, on whichever
@@ -33,7 +39,7 @@ def top_command(interval: float, looks: int | None, config: Path | None) -> None
 
     watch = Watch(load(config), int(KEPT_SECONDS / interval) + 1)
     left = looks
-    with watch, TopView(PlainConsole(), interval) as view:
+    with watch, JsonView() if as_json else TopView(PlainConsole(), interval) as view:
         while left is None or left > 0:
             try:
                 view.show(watch.look(), watch.pace)
@@ -43,3 +49,20 @@ def top_command(interval: float, looks: int | None, config: Path | None) -> None
                 threading.Event().wait(interval)
             except KeyboardInterrupt:  # how one leaves it
                 break
+
+
+class JsonView(AbstractContextManager["JsonView"]):
+    """A document a look; one that failed ends it, for a program can begin again."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """There is nothing to end."""
+
+    def show(self, look: Overview | DatabaseUnavailable, pace: Pace) -> None:
+        """Print it. Raises DatabaseUnavailable."""
+        from bridge.web.summary import summary
+
+        if isinstance(look, DatabaseUnavailable):
+            raise look
+        echo_json_line(summary(look, pace))

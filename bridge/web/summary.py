@@ -16,14 +16,13 @@ MOST_TOPICS = 200
 MOST_SHARDS = 64
 
 
-def summary(seen: Overview, pace: Pace, *, may_act: bool) -> dict[str, Any]:
+def summary(seen: Overview, pace: Pace) -> dict[str, Any]:
     """JSON-ready; rates in events a second, times of waiting in seconds."""
     status = seen.status
     return {
         "at": seen.at.isoformat(),
         "verdict": seen.verdict,
         "reasons": list(reasons(status)),
-        "may_act": may_act,
         "relays": len(seen.relays),
         "rate": pace.rate(ALL),
         "rates": thinned(pace.rates(ALL), POINTS),

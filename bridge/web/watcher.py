@@ -54,7 +54,7 @@ class Watcher:
                     self._answer = (
                         trouble(503, str(seen))
                         if isinstance(seen, BridgeError)
-                        else document(summary(seen, watch.pace, may_act=self._may_act))
+                        else document({**summary(seen, watch.pace), "may_act": self._may_act})
                     )
                 except BridgeError as error:  # a missing migration, say: somebody may be at it
                     self._answer = trouble(503, str(error))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
+
+from psycopg.pq import TransactionStatus
 
 from bridge.consumer.handlers import call
 from bridge.text import place
+
+BUSY = SimpleNamespace(info=SimpleNamespace(transaction_status=TransactionStatus.INTRANS))
 
 
 def handler(message: Any, connection: Any) -> None:
@@ -15,7 +20,7 @@ def handler(message: Any, connection: Any) -> None:
 
 def test_the_function_that_called_a_library_is_told() -> None:
     try:
-        call(handler, None, None)  # type: ignore[arg-type]
+        call(handler, None, BUSY)  # type: ignore[arg-type]
     except ValueError as error:
         told = place(error)
     assert told.startswith("JSONDecodeError in raw_decode, decoder.py:")

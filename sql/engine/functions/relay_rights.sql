@@ -28,8 +28,9 @@ as $$
       from regexp_split_to_table('state location rows checksum changed_at trouble', ' ') as c (name)
      union all
     select 'execute', 'function', 'bridge.' || f.name
-      from regexp_split_to_table('refresh_tracking tracking_report tracked_names partition_gaps adopt_default create_partition'
-               ' finish_partitions due_partitions retire_partition count_retired drop_retired note_retired cold_columns'
-               ' read_retired sum_retired drop_verified matview_report refresh_view archive_activity_slice clean_up',
+      from regexp_split_to_table('refresh_tracking tracking_report tracked_names partition_gaps adopt_default'
+               ' create_partition finish_partitions due_partitions retire_partition count_retired drop_retired'
+               ' note_retired cold_columns read_retired sum_retired drop_verified matview_report refresh_view'
+               ' archive_activity_slice clean_up',
                ' ') as f (name)
 $$;
