@@ -166,6 +166,7 @@ def test_what_waits_for_a_topic_has_progress_of_its_own() -> None:
         Queue(0, None, "unread"): 110.0,
         Queue(0, "t", "waiting"): 100.0,
     }
+    assert advanced({}, Sample((), (behind,)), 1.0) == {}  # a person is to decide, and nothing need move
     topics = topics_of(sample, standings, 115.0)
     assert topics == {("t", 0): TopicState("t", 0, waiting=6, behind_dead=3, oldest_seconds=50.0, still_seconds=15.0)}
 
