@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
 
-REACH = 500_000  # events of a shard, of each table, among which those of a key are looked for: a second or two
+REACH = 500_000  # events of a shard, of each table, among which those of a key are looked for: some 0.2 s
 
 
 @dataclass(frozen=True, slots=True)

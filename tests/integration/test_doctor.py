@@ -15,6 +15,7 @@ from confluent_kafka.admin import (
 )
 from fix_command import Run, data_of
 from fix_relay import Site, eventually
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from reaction import publish
 
@@ -23,6 +24,7 @@ from bridge.kafka.api_versions import highest_level, release_of
 
 Examine = Callable[[int], dict[str, Any]]
 CANARY = "S3CR3T"
+HOSTILE = sql.Identifier("public", 'evil"\x1b[2J\nproblem  forged: a line')
 
 
 @pytest.fixture
@@ -59,8 +61,8 @@ def test_what_is_well_and_what_is_wrong(
     site: Site, examine: Examine, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with site.connect() as db:
-        db.execute("create table public.hostile (id int primary key)")
-        db.execute("select bridge.enable_tracking('public.hostile')")
+        db.execute(sql.SQL("create table {} (id int primary key)").format(HOSTILE))
+        db.execute("select bridge.enable_tracking(%s::regclass)", (HOSTILE.as_string(db),))
     relay = site.start()
     publish(site, ("thing.changed", "a", '{"n": 1}'))
     eventually(lambda: site.pending() == 0)
@@ -93,7 +95,7 @@ def test_what_is_well_and_what_is_wrong(
         other.execute("set application_name = 'for\x1bgotten'")
         other.execute("select pg_current_xact_id()")
         db.execute("alter table bridge.shard set (autovacuum_enabled = off)")
-        db.execute("alter table public.hostile disable trigger user")
+        db.execute(sql.SQL("alter table {} disable trigger user").format(HOSTILE))
         db.execute(
             "update bridge.policy set started_at = '2020-01-01', finished_at = '2020-01-01' where job = 'refresh'"
         )
@@ -112,7 +114,7 @@ def test_what_is_well_and_what_is_wrong(
         "relays": "problem: none is at work",
         "relays shard 1": "stopped: somebody said so",
         "relays dead": "problem: 1 dead events, 1 of them hold back",
-        "capture": "problem: public.hostile",
+        "capture": "problem: public.",
         "keeper refresh": "no keeper is at work",
         "keeper bridge.outbox": "no partition runway",
         f"kafka topic {site.name}.shards": "problem: cleanup.policy=delete",
@@ -124,6 +126,7 @@ def test_what_is_well_and_what_is_wrong(
     assert "nothing can be written" in printed
     assert "larger events become dead" in printed
     assert "\x1b" not in printed
+    assert "\nproblem  forged" not in printed
 
 
 def test_a_server_that_is_away_is_a_line(
