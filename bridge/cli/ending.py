@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -64,7 +62,6 @@ def _end(output: Output, failure: BridgeError | None) -> int:
     except OSError as error:
         if error.errno != errno.EPIPE:
             echo(f"bridge: {as_ours(error)}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more, and complain
         return 1
     return 0
 

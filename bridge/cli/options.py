@@ -30,8 +30,7 @@ def _ask_for_json(has_lines: bool, context: click.Context, _parameter: click.Par
 
 
 def _json(text: str, *, has_lines: bool) -> Callable[[Command], Command]:
-    ask = partial(_ask_for_json, has_lines)  # eager: a mistake in another option is told in the envelope, too
-    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=ask, help=text)
+    return click.option("--json", "as_json", is_flag=True, callback=partial(_ask_for_json, has_lines), help=text)
 
 
 json_option = _json("One JSON document on standard output.", has_lines=False)
