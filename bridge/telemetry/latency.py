@@ -1,6 +1,6 @@
 """The histogram of latencies, into which a whole batch is counted at once.
 
-A library's `observe()` for each event would take a twentieth of a relay's time. Its buckets are classic ones: what the
+A library's `observe()` for each event would take a fifteenth of a relay's time. Its buckets are classic ones: what the
 library knows of native ones is how to write them in a format that no Prometheus asks for yet.
 """
 
