@@ -31,7 +31,7 @@ from bridge.relay.start import start
 from bridge.relay.vitals import Vitals
 from bridge.relay.waits import Wait, waits
 from bridge.relay.watched import watched
-from bridge.relay.workers import is_orphan
+from bridge.relay.workers import is_orphan, is_worker
 from bridge.settings import Settings
 from bridge.shard.takeover import STOPPED_HINT
 from bridge.telemetry.activity import POSTGRES
@@ -39,7 +39,6 @@ from bridge.telemetry.address import Address
 from bridge.telemetry.meter import Both
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.pages import METRICS, Page
-from bridge.telemetry.press import Press
 from bridge.telemetry.server import HttpServer
 from bridge.telemetry.tracing import MOST_LINKS, open_tracing
 from bridge.text import place
@@ -77,7 +76,7 @@ class Relay:
         self._until_empty = until_empty
         self._wait_seconds = wait_seconds
         self._outages = Outages()
-        self.metrics = Metrics(settings)
+        self._metrics = Metrics(settings, http.path if http is not None and is_worker() else "")
         self._stopping = stopping
         self._capture = CaptureWatch(settings)
         self._house = HouseKeeper(settings, self.relay_id)
@@ -89,10 +88,9 @@ class Relay:
         self._waits: list[Wait] = []  # as last written
         self._has_all = False
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
-        self.metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
+        self._metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
         self._vitals = Vitals(settings, self.relay_id, self._outages)
-        self._press = Press(self.metrics.render, "" if http is None else http.path)
-        own = {**relay_pages(self._vitals), METRICS: self._press.page}
+        own = {**relay_pages(self._vitals), METRICS: self._metrics.page}
         self._server = None if http is None else HttpServer(http, {**pages, **own})
 
     def run(self) -> None:
@@ -107,8 +105,7 @@ class Relay:
             return
         sys.setswitchinterval(SWITCH_SECONDS)
         self._vitals.start()
-        self.metrics.survey.start()
-        self._press.start()
+        self._metrics.start()
         self._server.start()
         if not self._server.address.path:  # of workers, the parent says it
             text = "health is served at http://%s/healthz, metrics at %s"
@@ -117,8 +114,7 @@ class Relay:
             self._run()
         finally:
             self._server.close()
-            self._press.end()
-            self.metrics.survey.end()
+            self._metrics.end()
             self._vitals.close()
 
     def _run(self) -> None:
@@ -129,13 +125,13 @@ class Relay:
             return
         self._members, equipment = started
         tracing = open_tracing(self._settings, self.relay_id, os.environ)
-        meter = self.metrics if tracing is None else Both(self.metrics, tracing.meter)
+        meter = self._metrics if tracing is None else Both(self._metrics, tracing.meter)
         ports = make_ports(self._settings, self.relay_id, equipment, MOST_LINKS if tracing else 0)
         ports = watched(ports, activities)
         carriers = self._carriers = Carriers(self._settings, ports, self._outages, activities, meter)
         self._vitals.runs(self._carriers, self._health)
         requests = equipment.schema_ids.counts
-        self.metrics.knows(
+        self._metrics.knows(
             lambda: relay_now(self._health, carriers, self._outages, requests, self._capture.problem_count)
         )
         threading.excepthook = self._carriers.note_crash
@@ -219,7 +215,7 @@ class Relay:
         found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:
             with asking("renews its leases", POSTGRES):
-                self._members.renew(self._carriers.running(), found, self.metrics.told.document(now))
+                self._members.renew(self._carriers.running(), found, self._metrics.told.document(now))
             self._vitals.renewed()
             self._waits = found
             self._next_renewal = now + self._settings.relay.lease_seconds / 3

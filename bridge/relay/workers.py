@@ -74,6 +74,11 @@ def run_workers(count: int, arguments: list[str], own: Sequence[Sequence[str]] =
         raise error
 
 
+def is_worker() -> bool:
+    """Whether this process is one of several under a parent."""
+    return PARENT in os.environ
+
+
 def is_orphan() -> bool:
     """Whether this process is a worker whose parent has gone."""
     parent = os.environ.get(PARENT)

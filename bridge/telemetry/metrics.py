@@ -23,6 +23,7 @@ from bridge.telemetry.exposition import FORMATS, format_of
 from bridge.telemetry.latency import Latencies
 from bridge.telemetry.meter import Meter, kind_of
 from bridge.telemetry.now import OTHER, Now, NowCollector
+from bridge.telemetry.press import Press
 from bridge.telemetry.survey import Survey
 from bridge.telemetry.told import Told
 
@@ -33,8 +34,8 @@ STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 class Metrics(Meter):
     """Its own registry, and nothing that is global; safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        """`survey` is to be started by whoever wants what the database knows, too."""
+    def __init__(self, settings: Settings, prefix: str = "") -> None:
+        """Counts from now on; `prefix` is of the files into which pages are printed, none where it is empty."""
         self.registry = CollectorRegistry()
         self.survey = Survey(settings, self._note_offset)
         self._topics = frozenset(all_topics(settings))
@@ -57,6 +58,19 @@ class Metrics(Meter):
         for collector in (self._latencies, self._now, self.survey):
             self.registry.register(collector)
         ProcessCollector(registry=self.registry)
+
+        self._press = Press(self.render, prefix)
+        self.page = self._press.page
+
+    def start(self) -> None:
+        """Read what the database knows, and print pages, until `end()`."""
+        self.survey.start()
+        self._press.start()
+
+    def end(self) -> None:
+        """Do so no more."""
+        self._press.end()
+        self.survey.end()
 
     def knows(self, ask: Callable[[], Now]) -> None:
         """Ask this for how the relay stands, at each scrape, from now on."""
