@@ -13,6 +13,7 @@ from fix_relay import Site
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operations.md"
 NAMES = (
+    (r"batch \d+ of shard \d+ has it, claimed .*? already; ", ""),  # it may be in one's hands at that moment
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "01a2...9779"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?", "03:07:12"),
     (r"[\w.-]+:\d+:[0-9a-f]{6}", "relay-1:4242:c0ffee"),

@@ -181,6 +181,8 @@ def test_a_right_that_was_taken_away(secured_site: Site, user: User, run: Run) -
     doctor = ask("doctor", words=f"kafka topic {topic}")
     assert "we lack" in doctor
     assert "WRITE" in doctor
+    assert "settings may not be asked for" in ask("doctor", words="kafka settings")
+    assert not ask("doctor", words="kafka release")  # told before any login
     documented(site, "A right in Kafka that was taken away", (TRACE, found), ("bridge doctor", doctor))
     site.end(relay)
 
