@@ -11,7 +11,10 @@ from bridge.cli.main import cli
 
 def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[str, click.Command]]:
     """Those that do something: `dead list`, and not `dead`."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, *path, name)
         else:

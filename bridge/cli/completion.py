@@ -14,13 +14,13 @@ import click
 import psycopg
 from click.shell_completion import get_completion_class
 
+from bridge.cli.ending import COMPLETION
 from bridge.cli.terminal import echo
 from bridge.configuration.load import load
 from bridge.errors import BridgeError
 from bridge.postgres.connection import connect
 from bridge.settings import Settings
 
-VARIABLE = "_BRIDGE_COMPLETE"  # by which the script of a shell asks
 SECONDS = 1.0
 PLAIN = re.compile(r"[\w.:-]+", re.ASCII).fullmatch  # of others, a shell makes something else
 
@@ -41,7 +41,7 @@ def completion_command(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - click has all three
-    script = kind(context.find_root().command, {}, "bridge", VARIABLE)
+    script = kind(context.find_root().command, {}, "bridge", COMPLETION)
     echo(*(script.source_template % script.source_vars()).strip().splitlines())
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import click
 
-from bridge.cli.completion import VARIABLE
 from bridge.cli.envelope import Output
 from bridge.cli.log_format import tell_error
 from bridge.cli.terminal import echo, echo_envelope
 from bridge.errors import BridgeError
 from bridge.text import place
+
+COMPLETION = "_BRIDGE_COMPLETE"  # the variable by which the script of a shell asks
 
 
 class UsageError(BridgeError):
@@ -39,7 +40,7 @@ def run(cli: click.Group, arguments: Sequence[str]) -> int:
     """Run a command line to its end, whatever that is; returns the exit code."""
     output, failure, code = Output(), None, 0
     try:
-        code = cli.main(arguments, complete_var=VARIABLE, standalone_mode=False, obj=output)
+        code = cli.main(arguments, complete_var=COMPLETION, standalone_mode=False, obj=output)
     except (Exception, KeyboardInterrupt) as error:
         failure = as_ours(error)
         code = failure.exit_code

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
-from bridge.cli.completion import VARIABLE
+from bridge.cli.ending import COMPLETION
 from bridge.cli.main import cli
 
 CONFIG = """
@@ -41,7 +41,7 @@ def propose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Propose:
     monkeypatch.delenv("BRIDGE_DATABASE_URL", raising=False)
 
     def propose(*words: str) -> list[str]:
-        shell = BashComplete(cli, {}, "bridge", VARIABLE)
+        shell = BashComplete(cli, {}, "bridge", COMPLETION)
         return [item.value for item in shell.get_completions(list(words[:-1]), words[-1])]
 
     return propose
@@ -95,7 +95,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for(propose: Propose, monke
 def test_the_script_is_clicks(shell: type[BashComplete | ZshComplete | FishComplete]) -> None:
     command = [sys.executable, "-m", "bridge", "completion", shell.name]
     script = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    maker = shell(cli, {}, "bridge", VARIABLE)
+    maker = shell(cli, {}, "bridge", COMPLETION)
     assert script.strip() == (maker.source_template % maker.source_vars()).strip()
     if shutil.which(shell.name):
         subprocess.run([shell.name, "-n"], input=script, text=True, check=True, timeout=60)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import bridge
@@ -62,3 +64,10 @@ def test_every_module_stands_in_the_table_of_architecture() -> None:
         if path.stem not in ("__init__", "__main__") and f"`{path.stem}`" not in table:
             missing.append(str(module))
     assert missing == []
+
+
+def test_a_command_imports_no_clients_before_it_needs_them() -> None:
+    """`bridge health` runs every few seconds in a container."""
+    clients = {"psycopg", "confluent_kafka", "fastavro", "httpx2", "prometheus_client"}
+    script = f"import bridge.cli.main, bridge.cli.health, sys; print(*({clients} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "\n"
