@@ -27,7 +27,8 @@ def examples(command: click.Command) -> Iterator[list[str]]:
 
 def parse(group: click.Group, words: list[str]) -> tuple[str, click.Context]:
     """What it would run. Types and callbacks look at all values; nothing is run."""
-    command = group.commands[words[0]]
+    command = group.get_command(click.Context(group), words[0])
+    assert command is not None, words[0]
     if isinstance(command, click.Group):
         name, context = parse(command, words[1:])
         return f"{words[0]} {name}", context
