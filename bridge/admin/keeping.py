@@ -11,10 +11,10 @@ from psycopg import errors
 from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
+from bridge.telemetry.facts import SHORT_SECONDS
 from bridge.text import counted
 
 AGAIN = 3  # failures in a row
-SHORT_SECONDS = 86_400  # of runway: less, and somebody should look
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.pages import METRICS, Page
 from bridge.telemetry.server import HttpServer
 from bridge.telemetry.tracing import MOST_LINKS, open_tracing
-from bridge.text import place
+from bridge.text import counted, place
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Relay:
         self._has_all = False
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
         self._metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
-        self._vitals = Vitals(settings, self.relay_id, self._outages)
+        self._vitals = Vitals(settings, self.relay_id, self._outages, self._notes)
         own = {**relay_pages(self._vitals), METRICS: self._metrics.page}
         self._server = None if http is None else HttpServer(http, {**pages, **own})
 
@@ -247,6 +247,12 @@ class Relay:
         for shard in self._stopped.keys() - stopped.keys():
             logger.info("shard %d is not stopped any more", shard, extra=about("shard-released", shard=shard))
         self._stopped = stopped
+
+    def _notes(self) -> list[str]:
+        """For health."""
+        problems = self._capture.problem_count
+        tracking = [f"{counted(problems, 'problem')} of tracked tables. See bridge doctor"] if problems else []
+        return tracking + self._metrics.survey.short
 
     def _shut_down(self) -> None:
         self._house.end()

@@ -6,7 +6,7 @@ Whoever asks waits for no server: the database, Kafka and the registry are asked
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -32,13 +32,15 @@ STARTING, RUNNING, ENDING = "starting", "running", "ending"
 class Vitals:
     """Filled by the relay's loop, its shards' threads and the probes; `relay()` may be called by any thread."""
 
-    def __init__(self, settings: Settings, relay_id: str, outages: Outages) -> None:
+    def __init__(self, settings: Settings, relay_id: str, outages: Outages, notes: Callable[[], list[str]]) -> None:
+        """`notes`: what else a person should see to."""
         self.activities = Activities()
         self.bound = STILL_LEASES * settings.relay.lease_seconds
         self.lease_seconds = settings.relay.lease_seconds
         self._settings = settings
         self._relay_id = relay_id
         self._outages = outages
+        self._notes = notes
         self._loop: int | None = None  # the loop's thread
         self._phase = STARTING
         self._carriers: Carriers | None = None
@@ -102,6 +104,7 @@ class Vitals:
             dead=sample.dead,
             stopped_topics=sample.stopped_topics,
             keeper=sample.jobs,
+            notes=tuple(self._notes()),
         )
 
     def hangs(self) -> list[str]:

@@ -16,6 +16,7 @@ from bridge.postgres.connection import begin
 from bridge.postgres.finished import Finished
 from bridge.postgres.queries import query
 
+SHORT_SECONDS = 86_400  # of runway: less, and somebody should look
 MOST = 2000  # events counted of each shard and source; above that the backlog is estimated
 
 

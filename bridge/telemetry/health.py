@@ -114,6 +114,7 @@ class RelayState:
     dead: DeadSample = NO_DEAD
     stopped_topics: tuple[StoppedTopic, ...] = ()
     keeper: tuple[JobSample, ...] = ()
+    notes: tuple[str, ...] = ()  # what else a person should see to
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:
@@ -190,6 +191,8 @@ def _waits(relay: RelayState, bound: float) -> Iterator[Finding]:
     for job in relay.keeper:
         why = "nobody has done it for long" if job.is_late else f"it failed {job.failures} times: {job.detail or ''}"
         yield Finding(Verdict.WAITING, f"keeper's job {job.job}: {why}")
+    for note in relay.notes:
+        yield Finding(Verdict.WAITING, note)
 
 
 def _stands_still(shard: ShardState) -> str:

@@ -17,7 +17,7 @@ from bridge.postgres.explained import explained
 from bridge.settings import Settings
 from bridge.telemetry import catalog
 from bridge.telemetry.database import Known, families
-from bridge.telemetry.facts import Facts, Horizon, HouseFacts, clock_offset, read_facts, read_house_facts
+from bridge.telemetry.facts import SHORT_SECONDS, Facts, Horizon, HouseFacts, clock_offset, read_facts, read_house_facts
 from bridge.telemetry.now import counter, gauge
 from bridge.text import place, printable
 
@@ -44,6 +44,15 @@ class Survey(Collector):
         self._known: Known | None = None
         self._house = HouseFacts()
         self._holder: tuple[tuple[str, ...], float] | None = None  # of the horizon, and since when we see it
+
+    @property
+    def short(self) -> list[str]:
+        """A line for each table that will soon have no partition for its rows, as last read."""
+        return [
+            f"{table.name} has partitions for {max(table.runway_seconds, 0) / 3600:.0f} hours more"
+            for table in self._house.tables
+            if table.runway_seconds < SHORT_SECONDS
+        ]
 
     def start(self) -> None:
         """Begin with the first look."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import psycopg
 
 from bridge.admin.checks.check import Check, Level, note, ok, problem
-from bridge.admin.keeping import AGAIN, SHORT_SECONDS, JobStatus, Keeping, PartitionStatus, read_keeping
+from bridge.admin.keeping import AGAIN, JobStatus, Keeping, PartitionStatus, read_keeping
+from bridge.telemetry.facts import SHORT_SECONDS
 
 KEEP = "Let a relay run with relay.keep_house = true, or bridge maintain"
 
