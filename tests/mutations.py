@@ -143,7 +143,14 @@ MUTATIONS = (
         "node.logical.precision]",
         "tests/unit/test_meaning.py -k counts",
     ),
-    # Metrics: bounded, and right
+    # Metrics: harmless, bounded, and right
+    Mutation(
+        "a bug of metrics ends a shard's work",
+        "bridge/relay/relay.py",
+        "activities, Careful(meter))",
+        "activities, meter)",
+        "tests/integration/test_metrics.py -k bugs",
+    ),
     Mutation(
         "whatever topic a row names has series of its own",
         "bridge/telemetry/metrics.py",

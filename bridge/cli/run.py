@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from bridge.telemetry.pages import Page
     envvar="BRIDGE_HTTP",
     help="Serve /livez, /readyz, /healthz, /metrics, and a page for people, at 127.0.0.1:9108, or :9108 for everybody.",
 )
+@click.option("--host-name", "names", multiple=True, help="What browsers may call it.")
 @click.option("--verbose", "-v", is_flag=True, help="Log what the clients do, too.")
 @log_format_option
 def run(
@@ -42,6 +43,7 @@ def run(
     wait_seconds: float | None,
     workers: int,
     http: str | None,
+    names: tuple[str, ...],
     verbose: bool,
     log_format: str,
 ) -> None:
@@ -70,7 +72,10 @@ def run(
             return
         from bridge.relay.workers import run_workers, serving
 
-        with page_of(settings, address) as pages, serving(address, workers, settings.relay.lease_seconds, pages) as own:
+        with (
+            page_of(settings, address, names) as pages,
+            serving(address, workers, settings.relay.lease_seconds, pages) as own,
+        ):
             run_workers(workers, sys.argv[1:], own)
         return
     from bridge.relay.memory import tune
@@ -78,24 +83,25 @@ def run(
 
     tune()
     patience = float("inf") if wait_seconds is None else wait_seconds
-    with page_of(settings, address) as pages:
+    with page_of(settings, address, names) as pages:
         relay = Relay(settings, stopping, until_empty=until_empty, wait_seconds=patience, http=address, pages=pages)
         log_as(relay.relay_id)
         relay.run()
 
 
 @contextmanager
-def page_of(settings: Settings, http: Address | None) -> Iterator[Mapping[str, Page]]:
+def page_of(settings: Settings, http: Address | None, names: Sequence[str]) -> Iterator[Mapping[str, Page]]:
     """What `bridge web` shows, without its actions; of several workers their parent shows it."""
     if http is None or http.path:
         yield {}
         return
+    from bridge.web.guard import guarded
     from bridge.web.pages import pages
     from bridge.web.watcher import Watcher
 
     watcher = Watcher(settings, may_act=False)
     watcher.start()
     try:
-        yield pages(settings, watcher)
+        yield guarded(pages(settings, watcher), (*names, http.host))
     finally:
         watcher.close()

@@ -18,6 +18,7 @@ from bridge.relay.signals import stop_on_signals
 
 @click.command("web")
 @click.option("--http", "address", default="127.0.0.1:9109", show_default=True, help="Where to serve it.")
+@click.option("--host-name", "names", multiple=True, help="What browsers may call it beside its address.")
 @click.option("--allow-actions", is_flag=True, help="Let who knows the token retry and skip dead events.")
 @click.option(
     "--token-file",
@@ -28,7 +29,12 @@ from bridge.relay.signals import stop_on_signals
 @log_format_option
 @config_option
 def web_command(
-    address: str, allow_actions: bool, token_file: Path | None, log_format: str, config: Path | None
+    address: str,
+    names: tuple[str, ...],
+    allow_actions: bool,
+    token_file: Path | None,
+    log_format: str,
+    config: Path | None,
 ) -> None:
     """Serve a page with shards, topics, dead events, the keeper's jobs, and where an event is, until Ctrl-C.
 
@@ -43,6 +49,7 @@ def web_command(
     from bridge.telemetry.address import parse_address
     from bridge.telemetry.server import HttpServer
     from bridge.web.actions import posts
+    from bridge.web.guard import guarded
     from bridge.web.pages import pages
     from bridge.web.watcher import Watcher
 
@@ -53,7 +60,9 @@ def web_command(
     token = token_file.read_text().strip() if token_file else os.environ.get("BRIDGE_WEB_TOKEN", "")
     actions = posts(settings, token) if allow_actions else {}
     watcher = Watcher(settings, may_act=allow_actions)
-    server = HttpServer(parse_address(address), pages(settings, watcher), actions)
+    where = parse_address(address)
+    names = (*names, where.host)
+    server = HttpServer(where, guarded(pages(settings, watcher), names), guarded(actions, names))
     watcher.start()
     server.start()
     echo(f"http://{server.address}/", err=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
+from bridge.harmless import Harmless
 from bridge.log_fields import about
 from bridge.postgres.members import Members, ShardRow, own_id
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
@@ -36,7 +37,7 @@ from bridge.settings import Settings
 from bridge.shard.takeover import STOPPED_HINT
 from bridge.telemetry.activity import POSTGRES
 from bridge.telemetry.address import Address
-from bridge.telemetry.meter import Both
+from bridge.telemetry.meter import Both, Careful
 from bridge.telemetry.metrics import Metrics
 from bridge.telemetry.pages import METRICS, Page
 from bridge.telemetry.server import HttpServer
@@ -90,6 +91,7 @@ class Relay:
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
         self._metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
         self._vitals = Vitals(settings, self.relay_id, self._outages, self._notes)
+        self._harmless = Harmless(logger, "what bridge top shows")
         own = {**relay_pages(self._vitals), METRICS: self._metrics.page}
         self._server = None if http is None else HttpServer(http, {**pages, **own})
 
@@ -128,7 +130,7 @@ class Relay:
         meter = self._metrics if tracing is None else Both(self._metrics, tracing.meter)
         ports = make_ports(self._settings, self.relay_id, equipment, MOST_LINKS if tracing else 0)
         ports = watched(ports, activities)
-        carriers = self._carriers = Carriers(self._settings, ports, self._outages, activities, meter)
+        carriers = self._carriers = Carriers(self._settings, ports, self._outages, activities, Careful(meter))
         self._vitals.runs(self._carriers, self._health)
         requests = equipment.schema_ids.counts
         self._metrics.knows(
@@ -214,8 +216,9 @@ class Relay:
         asking = self._vitals.activities.waits
         found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:
+            work = self._harmless(lambda: self._metrics.told.document(now)) or {}
             with asking("renews its leases", POSTGRES):
-                self._members.renew(self._carriers.running(), found, self._metrics.told.document(now))
+                self._members.renew(self._carriers.running(), found, work)
             self._vitals.renewed()
             self._waits = found
             self._next_renewal = now + self._settings.relay.lease_seconds / 3

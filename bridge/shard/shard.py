@@ -16,6 +16,7 @@ from uuid import uuid4
 from bridge.errors import LeaseLost, ShardStopped
 from bridge.event import DeadLetter
 from bridge.failpoint import failpoint
+from bridge.harmless import Harmless
 from bridge.log_fields import about
 from bridge.settings import Delivery, Settings
 from bridge.shard.batch import Batch, BatchMaker
@@ -94,6 +95,7 @@ class Shard:
         self._stops: Mapping[str, int] = {}  # as the last read saw them
         self._are_numbers_checked = False
         self._settle_at = self._ticked_at = self._noted_at = 0.0
+        self._harmless = Harmless(logger, "what a batch did")
 
     @classmethod
     def take_over(
@@ -256,7 +258,7 @@ class Shard:
         if not self._store.stop(self._ledger, reason, renumber=renumber):
             raise LeaseLost(f"shard {self._ledger.shard} was taken over meanwhile")
 
-    def _carry(self, batch: Batch, before: Position, *, has_more: bool) -> Work:
+    def _carry(self, batch: Batch, before: Position, *, has_more: bool) -> Work | None:
         """`before` is where reading stood before this batch: all that was settled."""
         in_flight = batch.in_flight(self._scanner.position)
         new = self._ledger.claimed(uuid4(), before, in_flight)
@@ -274,9 +276,8 @@ class Shard:
             failpoint("published")
             self._settle_at = self._now() + SETTLE_SECONDS
         watch, letters = self._watch, self._holds.dead_letters
-        return work_of(
-            batch, in_flight, letters, self._published_at, watch.seconds, watch.laps, new.batch_no, self._most_traces
-        )
+        told = (watch.seconds, watch.laps, new.batch_no, self._most_traces)
+        return self._harmless(lambda: work_of(batch, in_flight, letters, self._published_at, *told))
 
     def _publish(self, control: ControlRecord, batch: Batch, *, reads_on: bool) -> None:
         """Postgres reads meanwhile: behind the claim, so that what it does not see is what is in flight."""

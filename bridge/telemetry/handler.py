@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from bridge.errors import BridgeError
 from bridge.log_fields import about
-from bridge.telemetry.pages import HEALTH, LIVE, READY, Answer, Page, Request, plain
+from bridge.telemetry.pages import HEALTH, LIVE, METRICS, READY, Answer, Page, Request, plain
 from bridge.telemetry.reading import BadRequest, hear_out, read_request, set_timeout
 from bridge.text import place
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 READ_SECONDS = 5.0  # for a whole request
 SEND_SECONDS = 10.0  # for each part of an answer that the other side takes
 FIELDS = 100  # in a query
-NEVER_WAIT = frozenset({LIVE, READY, HEALTH})  # on a server; so they are answered while others do
+NEVER_WAIT = frozenset({LIVE, READY, HEALTH, METRICS})  # on a server; so they are answered while others do
 
 
 class Served(Protocol):

@@ -16,14 +16,12 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
-from bridge.log_fields import about
+from bridge.harmless import Harmless
 from bridge.telemetry.exposition import FORMATS, format_of, merge
 from bridge.telemetry.pages import Answer, Request, plain
-from bridge.text import place
 
 logger = logging.getLogger(__name__)
 
-TROUBLE = "metrics: unforeseen: %s. They are not told. Please report it"
 PRINT_SECONDS = 5.0
 STALE_SECONDS = 60.0  # what is older is not told any more
 END_SECONDS = 1.0  # to wait at the end for a page that is under way
@@ -60,16 +58,9 @@ class Press:
         return Answer(HTTPStatus.OK, FORMATS[kind], self._pages[kind])
 
     def _run(self) -> None:
-        is_said = False
+        harmless = Harmless(logger, "metrics")
         while not self._ending.is_set():
-            try:
-                self._print()
-            except Exception as error:  # metrics must not be what fails
-                logger.debug("metrics", exc_info=error, extra=about("metrics-not-told"))
-                if not is_said:
-                    what = about("metrics-not-told", exception=place(error))
-                    logger.error(TROUBLE, place(error), extra=what)
-                is_said = True
+            harmless(self._print)
             self._ending.wait(PRINT_SECONDS)
 
     def _print(self) -> None:

@@ -8,6 +8,7 @@ at a time. When all of them are taken, the oldest connections give way, which ar
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 THREADS = 12
 WAITING = 6  # of them, in pages that may wait for something
+FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+FULL_SECONDS = 0.2  # to wait where there are no more files: accept() says so at once, again and again
 
 
 class HttpServer:
@@ -40,7 +43,7 @@ class HttpServer:
         self._open: dict[socket.socket, None] = {}  # the oldest one first
         self.slots = threading.Semaphore(WAITING)
         self._lock = threading.Lock()
-        self._closing = False
+        self._closing = threading.Event()
 
     def start(self) -> None:
         """Answer from now on."""
@@ -49,7 +52,7 @@ class HttpServer:
 
     def close(self) -> None:
         """Listen no more; answers that are under way end with the process."""
-        self._closing = True
+        self._closing.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes those that wait there
         self._listener.close()
@@ -58,11 +61,13 @@ class HttpServer:
                 os.unlink(self.address.path)
 
     def _serve(self) -> None:
-        while not self._closing:
+        while not self._closing.is_set():
             try:
                 conn, _ = self._listener.accept()
-            except OSError:  # it was closed; or whoever came has left, or there are no more files
+            except OSError as error:  # it was closed; or whoever came has left, or there are no more files
                 logger.debug("an HTTP connection was not accepted", exc_info=True, extra=about("request-not-answered"))
+                if error.errno in FULL:
+                    self._closing.wait(FULL_SECONDS)
                 continue
             with conn:
                 self._make_room(conn)

@@ -6,6 +6,7 @@ const VERDICTS = {
   well: "all is well", waits: "waits for a server", idle: "no relay is at work", person: "somebody should look",
 };
 const PAUSE = 5000;
+const PATIENCE = 60000; // with an answer, such as where an event is
 let opened = new Set(); // groups of dead events that are unfolded
 let mayAct = false;
 
@@ -147,7 +148,7 @@ async function list(ids, one) {
 
 async function ask_for(path, options) {
   try {
-    const answer = await fetch(path, {cache: "no-store", ...options});
+    const answer = await fetch(path, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE), ...options});
     const found = await answer.json();
     return answer.ok || found.error ? found : {error: `the server answered ${answer.status}`};
   } catch {
@@ -202,6 +203,7 @@ async function look() {
   const seen = await ask_for("api/overview");
   if (seen.error) show(seen.error, "away");
   else draw(seen);
+  clearTimeout(timer); // of a look that was under way, too: one goes on
   timer = setTimeout(look, PAUSE);
 }
 

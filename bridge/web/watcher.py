@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from bridge.admin.watch import Watch
 from bridge.errors import BridgeError
@@ -17,8 +18,10 @@ from bridge.web.summary import summary
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
+SHARE = 0.05  # of the time, at most, is spent in looking: in a large backlog much is to be counted
 KEPT_SECONDS = 3600.0
 END_SECONDS = 1.0  # to wait at the end for a look that is under way
+SLOW_SECONDS = 20.0  # after which a look that is under way is told instead of the one before
 TROUBLE = "unforeseen: %s in what the page shows. Please report it"
 
 
@@ -29,6 +32,7 @@ class Watcher:
         self._settings = settings
         self._may_act = may_act
         self._answer = trouble(503, "nobody has looked yet")
+        self._looking_since: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
@@ -42,13 +46,17 @@ class Watcher:
         self._thread.join(END_SECONDS)
 
     def page(self, _request: Request) -> Answer:
-        """The last look."""
+        """The last look, as long as it is no old one: nobody is to be shown that all is well while nothing answers."""
+        since, now = self._looking_since, time.monotonic()
+        if since is not None and now - since > SLOW_SECONDS:
+            return trouble(503, f"Postgres has not answered for {now - since:.0f} s")
         return self._answer
 
     def _run(self) -> None:
         said = ""
         with Watch(self._settings, int(KEPT_SECONDS / LOOK_SECONDS)) as watch:
             while not self._stopping.is_set():
+                began = self._looking_since = time.monotonic()
                 try:
                     seen = watch.look()
                     self._answer = (
@@ -63,4 +71,5 @@ class Watcher:
                     if place(error) != said:
                         said = place(error)
                         logger.error(TROUBLE, said, extra=about("unforeseen", exception=said))
-                self._stopping.wait(LOOK_SECONDS)
+                self._looking_since = None
+                self._stopping.wait(max(LOOK_SECONDS, (time.monotonic() - began) / SHARE))

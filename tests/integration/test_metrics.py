@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import pytest
 from fix_relay import Site, eventually
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -115,3 +118,35 @@ def test_workers_are_told_apart_in_one_scrape(site: Site) -> None:
     page = whole(scrape, "bridge_events_total", 200, "text/plain")
     assert page.sum("bridge_events_total", outcome="published") == 200
     site.end(relay)
+
+
+BUGS = """
+import itertools
+from bridge.cli.main import main
+from bridge.shard import shard
+from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.told import Told
+
+def bug(*_):
+    raise ValueError("S3CR3T")
+
+calls, work_of = itertools.count(), shard.work_of
+shard.work_of = lambda *batch: bug() if next(calls) % 2 else work_of(*batch)
+Metrics.worked = Metrics.took_over = Metrics.failed = Metrics.render = Told.document = bug
+main()
+"""
+
+
+@pytest.mark.relay("batch_rows = 50")
+def test_bugs_of_what_tells_stop_no_event(site: Site) -> None:
+    """Each is said once: not after each batch, and no shard is taken over anew for it."""
+    site.publish(1000)
+    done = subprocess.run(
+        [sys.executable, "-c", BUGS, "run", "--until-empty", "--http", "127.0.0.1:0"],
+        env={**os.environ, "BRIDGE_CONFIG": str(site.config)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert site.audit().is_clean
+    assert "S3CR3T" not in done.stderr
+    assert done.stderr.count("is ours") == 2, done.stderr  # shards
+    assert 4 <= done.stderr.count("unforeseen: ValueError") <= 6, done.stderr

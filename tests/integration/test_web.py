@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +19,12 @@ from fix_relay import eventually
 from bridge.errors import ConfigError
 from bridge.settings import DatabaseSettings, Settings
 from bridge.telemetry.address import Address
+from bridge.telemetry.pages import Answer, Request
 from bridge.telemetry.server import HttpServer
+from bridge.web import pages as pages_module
+from bridge.web import watcher as watcher_module
 from bridge.web.actions import posts
+from bridge.web.guard import guarded
 from bridge.web.pages import pages
 from bridge.web.watcher import Watcher
 
@@ -74,7 +80,7 @@ def served(database: str, *, may_act: bool) -> Iterator[Page]:
     settings = Settings(database=DatabaseSettings(url=database))
     watcher = Watcher(settings, may_act=may_act)
     actions = posts(settings, TOKEN) if may_act else {}
-    server = HttpServer(Address("127.0.0.1", 0), pages(settings, watcher), actions)
+    server = HttpServer(Address("127.0.0.1", 0), guarded(pages(settings, watcher), []), guarded(actions, []))
     watcher.start()
     server.start()
     try:
@@ -164,6 +170,87 @@ def test_a_database_that_is_away_is_said(database: str) -> None:
         assert watcher.page(None).status == 503  # type: ignore[arg-type]
     finally:
         watcher.close()
+
+
+def test_a_database_that_hangs_is_said(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the last look saw is not shown for ever: it would say that all is well."""
+    monkeypatch.setattr(watcher_module, "SLOW_SECONDS", 0.3)
+    monkeypatch.setattr(watcher_module, "LOOK_SECONDS", 0.1)
+    with served(database, may_act=False) as page, psycopg.connect(database) as db:
+        db.execute("lock table bridge.shard in access exclusive mode")
+        eventually(lambda: "has not answered for" in page.ask("/api/overview")[2], 10)
+        assert page.ask("/api/overview")[0] == 503
+        db.rollback()
+        eventually(lambda: page.ask("/api/overview")[0] == 200, 10)
+
+
+def test_it_takes_no_more_than_a_share_of_the_time_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def look(_watch: object) -> None:
+        looks.append(time.monotonic())
+        time.sleep(0.05)  # as a large backlog takes
+        raise ConfigError("no matter what")
+
+    monkeypatch.setattr(watcher_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watcher_module.Watch, "look", look)
+    watcher = Watcher(Settings(), may_act=False)
+    watcher.start()
+    eventually(lambda: len(looks) == 2)
+    watcher.close()
+    assert looks[1] - looks[0] > 0.05 / watcher_module.SHARE
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9109", 200),
+        ("[::1]:9109", 200),
+        ("localhost", 200),
+        ("relay:9109", 200),  # a container's or a service's name
+        ("ours.example.com:80", 200),
+        ("OURS.example.com.", 200),
+        ("evil.example.com:9109", 421),
+        ("127.0.0.1.evil.example.com", 421),
+        ("[::1].evil.example.com", 421),
+        ("[evil.example.com]", 421),
+    ],
+)
+def test_a_name_that_a_stranger_may_have_made_is_none_of_ours(host: str, status: int) -> None:
+    """A page whose name turns into 127.0.0.1 would read here, and a token that was guessed would decide."""
+    (page,) = guarded({"/api/overview": lambda _: Answer(200, "", b"")}, ["ours.example.com"]).values()
+    assert page(Request("GET", "/api/overview", {}, {"host": host})).status == status
+
+
+def test_other_sites_pages_ask_nothing(database: str) -> None:
+    with served(database, may_act=True) as page:
+        for site in ("cross-site", "same-site"):
+            assert page.ask("/api/trace?event_id=x", **{"Sec-Fetch-Site": site})[0] == 403
+        assert page.ask("/api/overview", **{"Sec-Fetch-Site": "same-origin"})[0] == 200
+        assert page.ask("/", **{"Sec-Fetch-Site": "cross-site"})[0] == 200  # a link to it
+        assert page.ask("/", Host="evil.example.com")[0] == 421
+        assert page.ask("/api/decide", {}, Host="evil.example.com")[0] == 421
+
+
+def test_who_asks_often_takes_no_more_than_two_connections(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages_module, "SECONDS", 3)
+    sessions = "select count(*)::int from pg_stat_activity where application_name = 'bridge web'"
+    with (
+        served(database, may_act=False) as page,
+        psycopg.connect(database) as db,
+        psycopg.connect(database, autocommit=True) as other,
+        ThreadPoolExecutor(10) as crowd,
+    ):
+        db.execute("lock table bridge.parked in access exclusive mode")
+        asked = [crowd.submit(page.ask, "/api/dead") for _ in range(10)]
+        eventually(lambda: other.execute(sessions).fetchone() == (2,))
+        assert page.ask("/api/overview")[0] == 200  # at once
+        answers = [one.result() for one in asked]
+        db.rollback()
+        assert page.ask("/api/dead")[0] == 200
+    assert {status for status, _, _ in answers} == {503}
+    assert sum("too many are asking" in text for _, _, text in answers) >= 5
+    assert sum("statement timeout" in text for _, _, text in answers) >= 2
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")

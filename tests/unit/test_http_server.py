@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +159,36 @@ def test_a_request_has_a_time_limit(server: HttpServer, monkeypatch: pytest.Monk
     with connect_to(server.address, 10) as conn:
         conn.sendall(b"GET /echo HTTP/1.1\r\n")
         assert conn.recv(100) == b""
+
+
+FULL = """
+import os, resource, socket, time
+from bridge.telemetry.address import Address
+from bridge.telemetry.server import HttpServer
+
+server = HttpServer(Address("127.0.0.1", 0), {})
+server.start()
+waiting = socket.socket()
+most = len(os.listdir("/proc/self/fd"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+waiting.connect(server.address[:2])
+try:
+    while True:
+        os.dup(0)
+except OSError:
+    pass
+began = time.process_time()
+time.sleep(1)
+print(time.process_time() - began, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux has it")
+def test_where_there_are_no_more_files_it_rests() -> None:
+    """Its threads would take a core from the relay, and Python's lock."""
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, timeout=60, check=True)
+    assert float(done.stdout) < 0.1
 
 
 @pytest.mark.parametrize(
