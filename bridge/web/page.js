@@ -19,6 +19,7 @@ function element(name, text, className) {
 const whole = (count) => Math.round(count).toLocaleString("en");
 
 function rate(value) {
+  if (value === null) return "–"; // one look alone tells none
   return value >= 100 || value === 0 ? whole(value) : value.toFixed(1);
 }
 
