@@ -77,7 +77,7 @@ def _postgres(configuration: Configuration) -> Iterator[Check]:
         yield from carefully("postgres transactions", lambda: check_sessions(conn))
         yield from carefully("postgres disk", lambda: check_disk(conn))
         yield from carefully("relays", lambda: check_relays(conn, settings))
-        yield from carefully("capture", lambda: check_capture(conn))
+        yield from carefully("capture", lambda: check_capture(conn, settings))
         yield from carefully("keeper", lambda: check_keeper(conn))
 
 

@@ -1,4 +1,4 @@
-"""Whether the changes of tracked tables are recorded."""
+"""Whether the changes of tracked tables are recorded, and routes are about tables that are tracked."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import psycopg
 
 from bridge.admin.checks.check import Check, Level, ok
 from bridge.admin.tracking import list_tracked
+from bridge.postgres.route_findings import route_findings
 from bridge.postgres.tracking import tracking_report
+from bridge.settings import Settings
+from bridge.text import counted
 
 
-def check_capture(conn: psycopg.Connection) -> Iterator[Check]:
-    """What `--capture` says. Raises psycopg.Error."""
-    found = tracking_report(conn)
+def check_capture(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
+    """What `--capture` says, and what relays say of routes. Raises psycopg.Error."""
+    found = [*tracking_report(conn), *route_findings(conn, settings)]
     for one in found:
         level = Level.PROBLEM if one.is_problem else Level.NOTE
         yield Check("capture", level, f"{one.relation}: {one.finding}", one.advice)
     if not found:
-        yield ok("capture", f"nothing is wrong with {len(list_tracked(conn))} tracked tables")
+        yield ok("capture", f"nothing is wrong with {counted(len(list_tracked(conn)), 'tracked table')}")
