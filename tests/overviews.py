@@ -58,7 +58,9 @@ def overview(
     relays: Mapping[str, Mapping[str, Any]] | None = None,
     **more: Any,
 ) -> Overview:
-    """A look, `seconds` after noon; `relays` by id, with the work that they tell."""
+    """A look, `seconds` after noon; `relays` by id, with the work that they told `reported` seconds after."""
+    at = NOON + timedelta(seconds=seconds)
+    reported_at = NOON + timedelta(seconds=more.pop("reported", seconds))
     status: dict[str, Any] = {
         "shards": shards,
         "sources": (SourceStatus("event_queue", sum(one.published for one in shards), 0, 0),),
@@ -71,5 +73,5 @@ def overview(
     }
     topics: tuple[TopicCounts, ...] = more.pop("topics", ())
     dead: tuple[Group, ...] = more.pop("dead", ())
-    running = tuple(Running(name, "host", 1, NOON, work) for name, work in (relays or {}).items())
-    return Overview(NOON + timedelta(seconds=seconds), Status(**status | more), running, topics, dead)
+    running = tuple(Running(name, "host", 1, NOON, reported_at, work) for name, work in (relays or {}).items())
+    return Overview(at, Status(**status | more), running, topics, dead)

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from bridge.admin.checks.capture import check_capture, check_tracked_routes
+from bridge.admin.checks.capture import check_capture
 from bridge.admin.checks.check import Check, Level, carefully, problem
 from bridge.admin.checks.config import check_config
 from bridge.admin.checks.disk import check_disk
@@ -77,8 +77,7 @@ def _postgres(configuration: Configuration) -> Iterator[Check]:
         yield from carefully("postgres transactions", lambda: check_sessions(conn))
         yield from carefully("postgres disk", lambda: check_disk(conn))
         yield from carefully("relays", lambda: check_relays(conn, settings))
-        yield from carefully("capture", lambda: check_capture(conn))
-        yield from carefully("routes", lambda: check_tracked_routes(conn, settings))
+        yield from carefully("capture", lambda: check_capture(conn, settings))
         yield from carefully("keeper", lambda: check_keeper(conn))
 
 

@@ -92,6 +92,8 @@ class Gone:
             yield f"events have left with {len(self.retired)} table partitions; see bridge archive list"
         if self.open:
             yield f"an event of a transaction that is open cannot be seen; open longest: {self.open[0]}"
+        if not self.is_known:
+            yield "it was rolled back, or it is another database's, or its row has left (then --topic may find it)"
 
 
 def time_of(event_id: UUID) -> datetime | None:

@@ -102,6 +102,12 @@ def read_behind(conn: psycopg.Connection, parked: ParkedRow) -> Behind | None:
         return cursor.execute(query("trace_behind"), place).fetchone()
 
 
+def has_waited(conn: psycopg.Connection, row: EventRow, topic: str) -> bool:
+    """Whether it was read, and published only after somebody had decided about an earlier one, dead, of its key."""
+    asked = {"topic": topic, "seq": row.seq, "key": row.key, "read_by": row.read_by}
+    return conn.execute(query("trace_waited"), asked).fetchone() == (True,)
+
+
 def ids_of_key(conn: psycopg.Connection, key: str, most: int) -> Sequence[UUID]:
     """The last events of a key, the latest first, as far as REACH goes."""
     entity_ids = [key[at + 1 :] for at, char in enumerate(key) if char == ":"][:100]

@@ -36,12 +36,16 @@ class Latency(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A relay that is alive; `work` is what it has done since `started_at`, as `bridge/relay/work.py` writes it."""
+    """A relay that is alive; `work` is what it has done from `started_at` to `reported_at` (bridge/telemetry/told.py).
+
+    Of `reported_at` only the distance between two of them means something: it is ahead by a lease.
+    """
 
     relay_id: str
     host: str
     pid: int
     started_at: datetime
+    reported_at: datetime
     work: Mapping[str, Any]
 
 

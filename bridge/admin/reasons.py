@@ -15,6 +15,8 @@ def at_most(count: int) -> str:
 
 def reasons(now: Status) -> Iterator[str]:
     """A line for each thing that waits: why, and what to do."""
+    if now.shards and not any((shard.lease_seconds or -1) >= 0 for shard in now.shards):
+        yield "No relay is at work, and nothing is published. Start one with bridge run, or see what its log says"
     for shard in now.shards:
         if shard.stopped is not None:
             yield f"{shard.stopped}. See bridge recover --dry-run"
@@ -31,6 +33,13 @@ def reasons(now: Status) -> Iterator[str]:
         yield f"{counted(now.undecided_dead, 'dead event')}, which nothing waits for. See bridge dead list"
     for wait in now.waits:
         yield f"{_who(wait)} since {wait.since:%Y-%m-%d %H:%M:%S%z}: {wait.reason}"
+
+
+def all_reasons(now: Status) -> Iterator[str]:
+    """With what the keeper lacks, where a person is needed for that: for who does not show it apart."""
+    yield from reasons(now)
+    if now.keeping.needs_person:
+        yield from (f"keeper: {line}" for line in now.keeping.lines)
 
 
 def _who(wait: Wait) -> str:

@@ -62,7 +62,8 @@ class Trace:
             if self.row.read_by is not None:
                 yield self.row.read_by, f"read and settled by then{_batches(self.row)}"
         if self.parked is not None:
-            yield self.parked.since, f"{self.parked.state}: {self.parked.reason or 'parked'}"
+            state = "dead" if self.parked.state == "skipped" else self.parked.state  # since it died
+            yield self.parked.since, f"{state}: {self.parked.reason or 'parked'}"
         for one in self.decisions:
             yield one.decided_at, f"{one.decision} by {one.decided_by}: {one.why or 'no reason given'}"
         if self.published_at is not None and self.look is not None and self.look.place is not None:

@@ -12,7 +12,7 @@ import psycopg
 from bridge.admin.dead import list_decisions
 from bridge.admin.event_gone import look_for
 from bridge.admin.event_place import Finder, Look
-from bridge.admin.event_row import EventRow, ids_of_key, read_behind, read_parked, read_row
+from bridge.admin.event_row import EventRow, has_waited, ids_of_key, read_behind, read_parked, read_row
 from bridge.admin.event_wait import (
     NOBODY,
     SERVER,
@@ -73,7 +73,8 @@ class Tracer:
             behind = read_behind(self._conn, parked)
             return self._waiting(replace(trace, behind=behind), why_parked(parked, behind, shard, self._waits))
         if parked is not None and parked.state == "skipped":
-            return replace(trace, outcome="skipped", answer=f"Dead, and given up {moment(parked.since)}")
+            given_up = max((one.decided_at for one in trace.decisions), default=parked.since)
+            return replace(trace, outcome="skipped", answer=f"Dead, and given up {moment(given_up)}")
         if parked is None and not row.is_read:
             return self._waiting(trace, why_unread(row, shard, self._waits, topic))
         return trace
@@ -97,7 +98,7 @@ class Tracer:
             return replace(
                 trace, answer=f"{trace.answer}; no route names its type now, so where is not known (--topic)"
             )
-        waited = trace.parked is not None or bool(trace.decisions)
+        waited = trace.parked is not None or bool(trace.decisions) or has_waited(self._conn, row, topic)
         by = trace.parked.since if trace.parked is not None and not is_dead else row.read_by
         try:
             finder = Finder(self._settings)

@@ -10,6 +10,7 @@ from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load, read
 from bridge.errors import Unavailable
+from bridge.text import counted
 
 
 @click.command("doctor")
@@ -38,7 +39,7 @@ def doctor_command(capture: bool, as_json: bool, config: Path | None) -> int:
         echo_json(found.as_json())
     else:
         echo(*map(str, found.checks))
-        echo(f"{found.problems} problems" if found.problems else "Nothing is wrong.")
+        echo(counted(found.problems, "problem") if found.problems else "Nothing is wrong.")
     return Unavailable.exit_code if found.unasked else 1 if found.problems else 0
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bridge.admin.overview import Overview
 from bridge.admin.pace import ALL, Pace, thinned
-from bridge.admin.reasons import reasons
+from bridge.admin.reasons import all_reasons
 from bridge.cli.terminal import PlainConsole
 from bridge.errors import DatabaseUnavailable
 
@@ -24,9 +24,10 @@ VERDICTS = {
     "person": ("somebody should look", "red"),
 }
 BARS = "▁▂▃▄▅▆▇█"
-FRAME = 6  # lines above the tables;
+FRAME = 7  # lines above the tables
 TABLE = 2  # of a table beside its rows: the headings, and what parts it from the next
-ENOUGH = 14  # for shards and topics, before jobs are shown
+ENOUGH = 14  # for shards and topics, before jobs take room from them
+NUMBERS = 44  # columns that the numbers take, before there is room for a graph
 
 
 class TopView:
@@ -64,34 +65,37 @@ class TopView:
         if seen is None:
             return self._text(away or "", "red")
         width, room = self._console.width, self._console.height - FRAME
-        why = [self._text(line, "red", no_wrap=True) for line in ([away] if away else list(reasons(seen.status)))]
+        why = [self._text(line, "red", no_wrap=True) for line in ([away] if away else list(all_reasons(seen.status)))]
         why = why[: max(room // 3, 1)]
         room -= len(why) + bool(why)
-        jobs = len(seen.status.keeping.jobs) + TABLE if room > len(seen.status.keeping.jobs) + ENOUGH else 0
-        shards = min(len(seen.status.shards), max((room - jobs) // 3 - TABLE, 1))
-        topics = max(room - jobs - shards - 2 * TABLE + 1, 1)
-        parts: list[RenderableType] = [*self._head(seen, pace, width), "", *why, *([""] if why else [])]
+        jobs = len(seen.status.keeping.jobs) + TABLE
+        wanted = len(seen.status.shards) + len(_names(seen, pace)) + 2 * TABLE
+        jobs = jobs if room >= jobs + min(wanted, ENOUGH) else 0
+        left = room - jobs - 2 * TABLE + 1
+        shards = min(len(seen.status.shards), max(left - len(_names(seen, pace)), left // 3, 1))
+        topics = max(left - shards, 1)
+        parts: list[RenderableType] = [*self._head(seen, pace, width, away), "", *why, *([""] if why else [])]
         parts += [_shards(seen, pace, shards), "", _topics(seen, pace, topics)]
         parts += ["", _jobs(seen)] if jobs else []
         return Group(*parts)
 
-    def _head(self, seen: Overview, pace: Pace, width: int) -> list[RenderableType]:
-        words, style = VERDICTS[seen.verdict]
+    def _head(self, seen: Overview, pace: Pace, width: int, away: str | None) -> list[RenderableType]:
+        words, style = ("not known now, this is what was", "red") if away else VERDICTS[seen.verdict]
         head = Text.assemble(("bridge", "bold"), "  ", (words, f"bold {style}"), f"  {_relays(seen)}")
         ends = f"{seen.at:%H:%M:%S} UTC, every {self._interval:g} s, Ctrl-C ends"
         if width - head.cell_len > len(ends) + 2:
             head.append(ends.rjust(width - head.cell_len), "dim")
-        graph = max(min(width - 44, 60), 10)
+        graph = min(width - NUMBERS, 60)
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="bold")
-        grid.add_column(justify="right", min_width=11)
-        grid.add_column(justify="right", min_width=14)
-        grid.add_column()
-        rate = f"{pace.rate(ALL):,.0f}/s"
+        grid.add_column(style="bold", no_wrap=True)
+        for least in (11, 14, None):
+            grid.add_column(justify="left" if least is None else "right", min_width=least, no_wrap=True)
+        rate = _rate(pace.rate(ALL))
         grid.add_row("published", f"{seen.published:,}", rate, _line_graph(pace.rates(ALL), graph))
         oldest = "" if seen.oldest_seconds is None else f"oldest {_age(seen.oldest_seconds)}"
         grid.add_row("pending", _pending(seen), oldest, _line_graph(pace.pending, graph))
-        grid.add_row("dead", f"{seen.status.undecided_dead:,}", _latency(seen), "")
+        grid.add_row("latency", *_latency(seen))
+        grid.add_row("dead", f"{seen.status.undecided_dead:,}")
         return [head, "", grid]
 
     def _text(self, words: str, style: str, *, no_wrap: bool = False) -> Text:
@@ -106,14 +110,14 @@ def line(seen: Overview | None, pace: Pace) -> str:
     if seen is None:
         return ""
     oldest = "" if seen.oldest_seconds is None else f", the oldest {_age(seen.oldest_seconds)} old"
-    first = next(reasons(seen.status), None)
+    first = next(all_reasons(seen.status), None)
     parts = [
         f"{seen.at:%Y-%m-%dT%H:%M:%SZ}",
         VERDICTS[seen.verdict][0],
-        f"published {seen.published:,} ({pace.rate(ALL):,.0f}/s)",
+        f"published {seen.published:,}" + ("" if pace.rate(ALL) is None else f" ({_rate(pace.rate(ALL))})"),
         f"pending {_pending(seen)}{oldest}",
         f"dead {seen.status.undecided_dead:,}",
-        _latency(seen),
+        ", ".join(_latency(seen)),
         first or "",
     ]
     return "  ".join(part for part in parts if part)
@@ -127,10 +131,10 @@ def _relays(seen: Overview) -> str:
     return f"{len(seen.relays)} relay{'' if len(seen.relays) == 1 else 's'}"
 
 
-def _latency(seen: Overview) -> str:
+def _latency(seen: Overview) -> tuple[str, ...]:
     """Of the last minute, the slowest relay's."""
     found = seen.latency
-    return "" if found is None else f"p50 {found.p50:,.0f} ms, p99 {found.p99:,.0f} ms"
+    return () if found is None else (f"p50 {found.p50:,.0f} ms", f"p99 {found.p99:,.0f} ms")
 
 
 def _shards(seen: Overview, pace: Pace, most: int) -> Table:
@@ -140,7 +144,7 @@ def _shards(seen: Overview, pace: Pace, most: int) -> Table:
     shards = sorted(seen.status.shards, key=lambda shard: (shard.stopped is None, -shard.pending, shard.shard))
     for shard in shards[:most]:
         oldest = "" if shard.oldest_age_seconds is None else _age(max(shard.oldest_age_seconds, 0))
-        rate = f"{pace.rate('shard', str(shard.shard)):,.0f}/s"
+        rate = _rate(pace.rate("shard", str(shard.shard)))
         style = "red" if shard.stopped else None
         table.add_row(
             str(shard.shard), shard.owner or "-", shard.lease, rate, f"{shard.pending:,}", oldest, style=style
@@ -156,15 +160,20 @@ def _topics(seen: Overview, pace: Pace, most: int) -> Table:
     table.add_column("held", ratio=1, no_wrap=True, overflow="ellipsis")
     parked = {counts.topic: counts for counts in seen.topics}
     held = seen.held
-    names = parked.keys() | held.keys() | pace.topics()
-    for name in sorted(names, key=lambda name: (name not in held, -pace.rate("topic", name), name))[:most]:
+    worst_first = sorted(
+        _names(seen, pace), key=lambda name: (name not in held, -(pace.rate("topic", name) or 0), name)
+    )
+    for name in worst_first[:most]:
         counts = parked.get(name)
         waiting, dead = (counts.waiting, counts.dead) if counts else (0, 0)
-        rate = f"{pace.rate('topic', name):,.0f}/s"
-        table.add_row(
-            name, rate, f"{waiting:,}", f"{dead:,}", held.get(name, ""), style="red" if name in held else None
-        )
+        numbers = _rate(pace.rate("topic", name)), f"{waiting:,}", f"{dead:,}"
+        table.add_row(name, *numbers, held.get(name, ""), style="red" if name in held else None)
     return table
+
+
+def _names(seen: Overview, pace: Pace) -> set[str]:
+    """Of the topics that there is something to say of."""
+    return {counts.topic for counts in seen.topics} | seen.held.keys() | pace.topics()
 
 
 def _jobs(seen: Overview) -> Table:
@@ -175,6 +184,13 @@ def _jobs(seen: Overview) -> Table:
     return table
 
 
+def _rate(rate: float | None) -> str:
+    """One that is not known yet is no 0, and a few a minute do not look like none."""
+    if rate is None:
+        return "-"
+    return f"{rate:.1f}/s" if 0 < rate < 10 else f"{rate:,.0f}/s"
+
+
 def _age(seconds: float) -> str:
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
@@ -183,7 +199,9 @@ def _age(seconds: float) -> str:
 
 
 def _line_graph(values: Sequence[float], width: int) -> str:
-    """The last values, the highest one as a full bar."""
+    """The last values, the highest one as a full bar; none where there is no room to see anything."""
+    if width < len(BARS):
+        return ""
     shown = list(values)[-width:] if len(values) <= width else thinned(values, width)
     top = max(shown, default=0)
     return "".join(BARS[min(int(value / top * len(BARS)), len(BARS) - 1)] if top else BARS[0] for value in shown)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --hel
     from bridge.admin.trace import Trace
 
 SHOWN = 200  # characters of a key in text; JSON has it whole
+NO_KEY = (
+    "No event of this key among the last ones of its shard.",
+    "  a change of a tracked row has the key <name>:<key>, as order:7, or 'line:[7, 1]': see bridge tracked",
+)
 
 
 @click.command("trace")
@@ -59,7 +63,7 @@ def trace_command(
     elif event_id is not None:
         echo(*_lines(found[0]))
     else:
-        echo(*(map(_line, found) if found else ["No event of this key among the last ones of its shard."]))
+        echo(*(map(_line, found) if found else NO_KEY))
     return worst(found)
 
 

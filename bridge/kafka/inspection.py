@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from bridge.kafka.client import client_properties, words
@@ -31,7 +31,7 @@ class TopicState:
     """One topic; `allowed` are operations that we have a right to (None: the cluster does not tell).
 
     `replicas` and `in_sync` are the fewest of any partition, `leaderless` the partitions without a leader. `config` is
-    None where it may not be asked for. `trouble`: why nothing is known.
+    None where it may not be asked for. `trouble`: why nothing is known; `is_missing`: because there is no such topic.
     """
 
     name: str
@@ -42,6 +42,7 @@ class TopicState:
     allowed: frozenset[str] | None = None
     config: Mapping[str, str] | None = None
     trouble: str | None = None
+    is_missing: bool = False
 
 
 class Inspection:
@@ -74,7 +75,8 @@ class Inspection:
         try:
             topic = future.result()
         except KafkaException as error:
-            return TopicState(name, trouble=words(error))
+            missing = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+            return TopicState(name, trouble=words(error), is_missing=missing)
         allowed = topic.authorized_operations
         try:
             config = self._configs([ConfigResource(ResourceType.TOPIC, name)])[name]

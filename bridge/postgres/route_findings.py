@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -14,6 +16,7 @@ from bridge.postgres.queries import query
 from bridge.postgres.tracking import Finding
 from bridge.settings import Route, Settings
 
+PLAIN = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 CUTOFF = 0.75  # how alike a table's name is that somebody may have meant: many begin alike
 
 
@@ -61,11 +64,17 @@ def _findings(route: Route, routes: Collection[Route], tables: Collection[Tracke
 def _untracked(route: Route, tables: Collection[Tracked]) -> Finding:
     name = route.table
     by_relation = {table.relation.replace('"', ""): table.entity_type for table in tables}
-    meant = [by_relation[name.replace('"', "")]] if name.replace('"', "") in by_relation else []
+    plain = name.replace('"', "")
+    meant = [what for relation, what in by_relation.items() if relation == plain or relation.endswith(f".{plain}")]
     meant = meant or get_close_matches(name, [table.entity_type for table in tables], n=1, cutoff=CUTOFF)
     finding = "no tracked table is called so" + (f" ({meant[0]} is)" if meant else "")
-    advice = "Correct the route's table" if meant else f"Correct the route's table, or: bridge track {name}"
+    advice = "Correct the route's table" if meant else f"Correct the route's table, or: bridge track {_typed(name)}"
     return Finding(f"route of {route}", name, bool(meant), finding, advice)
+
+
+def _typed(name: str) -> str:
+    """A table's name as it is typed in a shell: as in SQL, in quotation marks where it needs them."""
+    return name if PLAIN.fullmatch(name) else shlex.quote('"{}"'.format(name.replace('"', '""')))
 
 
 def _hidden(route: Route) -> tuple[str, ...]:

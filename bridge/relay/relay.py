@@ -236,7 +236,7 @@ class Relay:
         self._note_stopped({row.shard: row.stopped for row in rows if row.stopped is not None})
         relays = rows[0].relays if rows else 1
         if relays > len(rows) and relays != self._relays:
-            text = "%d relays share %d shards: some stand by (docs/operations.md, Shards)"
+            text = "relays: %d, shards: %d, so some stand by (docs/operations.md, Shards)"
             logger.info(text, relays, len(rows), extra=about("relays-stand-by"))
         self._relays = relays
         shares = share_out(rows, self._carriers.shards(), self.relay_id)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from bridge.telemetry.activity import POSTGRES
 from bridge.telemetry.sample import MOST, NO_DEAD, DeadSample, JobSample, StoppedTopic
+from bridge.text import counted
 
 STILL_LEASES = 3  # so long something may stand still before that is a failure: a takeover takes more than one
 
@@ -137,7 +138,7 @@ def not_ready(relay: RelayState, lease_seconds: float) -> list[str]:
         for server in relay.servers
         if not server.reached
     ]
-    found += [wait.reason for wait in relay.waits if wait.kind in ("server", "refusal") and wait.topic is None]
+    found += [_of(wait) for wait in relay.waits if wait.kind in ("server", "refusal") and wait.topic is None]
     if relay.renewed_seconds is None or relay.renewed_seconds > lease_seconds:
         found.append("its leases were not renewed in time")
     free = [shard.shard for shard in relay.shards if not shard.is_held and shard.stopped is None]
@@ -165,7 +166,7 @@ def _failures(relay: RelayState, bound: float) -> Iterator[Finding]:
             yield Finding(Verdict.FAILING, _is_not_published(topic, relay.waits))
     for stopped in relay.stopped_topics:
         if stopped.waiting:
-            text = f"topic {stopped.topic} is stopped by event {stopped.event_id}, {_count(stopped.waiting)} wait"
+            text = f"topic {stopped.topic} is stopped by event {stopped.event_id}, {_count(stopped.waiting, 'wait')}"
             yield Finding(Verdict.FAILING, f"{text}: {stopped.reason}")
     for wait in relay.waits:
         if wait.is_stuck or (wait.kind == "refusal" and wait.seconds > bound):
@@ -186,8 +187,8 @@ def _waits(relay: RelayState, bound: float) -> Iterator[Finding]:
         yield Finding(Verdict.WAITING, f"{_named(free)} free")
     if relay.dead.blocking:
         behind = sum(topic.behind_dead for topic in relay.topics)
-        text = f"{_count(relay.dead.blocking)} are dead and hold back their keys, {_count(behind)} wait behind them"
-        yield Finding(Verdict.WAITING, f"{text}. See bridge dead list")
+        dead, later = counted(relay.dead.blocking, "dead event", "hold"), counted(behind, "later event", "wait")
+        yield Finding(Verdict.WAITING, f"{dead} back what comes later, {later}. See bridge dead list")
     for job in relay.keeper:
         why = "nobody has done it for long" if job.is_late else f"it failed {job.failures} times: {job.detail or ''}"
         yield Finding(Verdict.WAITING, f"keeper's job {job.job}: {why}")
@@ -214,7 +215,8 @@ def _is_not_published(topic: TopicState, waits: Iterable[Wait]) -> str:
 
 
 def _of(wait: Wait) -> str:
-    about = f"topic {wait.topic}: " if wait.topic else f"shard {wait.shard}: " if wait.shard is not None else ""
+    whole = {"server": "it waits for a server: ", "refusal": "a server refuses what it asks: "}.get(wait.kind, "")
+    about = f"topic {wait.topic}: " if wait.topic else f"shard {wait.shard}: " if wait.shard is not None else whole
     often = f" ({wait.count} times)" if wait.count > 1 else ""
     return f"{about}{wait.reason}{often}"
 
@@ -223,8 +225,8 @@ def _away(server: ServerState) -> str:
     return f"{server.server} has not been reached for {server.seconds or 0:.0f} s: {server.why or 'it does not answer'}"
 
 
-def _count(events: int) -> str:
-    return f"{events} events" if events < MOST else f"{events} events or more"
+def _count(events: int, verb: str = "") -> str:
+    return counted(events, "event", verb) if events < MOST else f"{events:,} events or more {verb}".rstrip()
 
 
 def _named(shards: list[int]) -> str:

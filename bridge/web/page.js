@@ -20,6 +20,7 @@ function element(name, text, className) {
 const whole = (count) => Math.round(count).toLocaleString("en");
 
 function rate(value) {
+  if (value === null) return "–"; // one look alone tells none
   return value >= 100 || value === 0 ? whole(value) : value.toFixed(1);
 }
 
@@ -92,7 +93,8 @@ function draw(seen) {
   byId("p50").textContent = seen.latency ? milliseconds(seen.latency.p50) : "–";
   byId("p99").textContent = seen.latency ? milliseconds(seen.latency.p99) : "–";
   byId("dead").textContent = whole(seen.dead);
-  byId("blocking").textContent = seen.blocking ? `${whole(seen.blocking)} hold back their keys` : "nothing waits for them";
+  byId("dead-noun").textContent = seen.dead === 1 ? "event" : "events";
+  byId("blocking").textContent = seen.blocking ? `${whole(seen.blocking)} of them keep later ones back` : "nothing waits for them";
   byId("relays").textContent = `${seen.relays} ${seen.relays === 1 ? "relay" : "relays"} at work`;
   graph(byId("published-graph"), seen.rates);
   graph(byId("pending-graph"), seen.pendings);
@@ -110,6 +112,7 @@ function draw(seen) {
     element("td", one.enabled ? time(one.due_at) : "disabled", "when"), element("td", one.detail ?? "", "words"),
   ], one.fails || one.is_late)), "the keeper has no jobs");
   byId("dead-section").hidden = !seen.groups.length;
+  if (!seen.groups.length) byId("decided").hidden = true;
   if (!byId("ask").open) byId("groups").replaceChildren(...seen.groups.map(group));
 }
 
@@ -127,7 +130,7 @@ function group(one) {
       buttons.append(button);
     }
     made.append(buttons);
-  }
+  } else made.append(element("p", "What becomes of them is decided by bridge dead retry and bridge dead skip.", "dim"));
   made.addEventListener("toggle", () => {
     if (made.open) { opened.add(name); list(ids, one); } else opened.delete(name);
   });
@@ -183,10 +186,19 @@ function ask(decision, one) {
     const answer = await ask_for("api/decide", {method: "POST", headers, body});
     go.disabled = false;
     if (answer.error) byId("ask-trouble").textContent = answer.error;
-    else { dialog.close(); look(); }
+    else { dialog.close(); decided(decision, answer.decided); look(); }
   };
   byId("ask-cancel").onclick = () => dialog.close();
   dialog.showModal();
+}
+
+// The next look that knows of it may be seconds away.
+function decided(decision, count) {
+  const told = byId("decided"), word = decision === "retried" ? "to be published after all" : "given up";
+  told.hidden = false;
+  told.textContent = count
+    ? `${whole(count)} ${word}. They leave this list within some seconds.`
+    : "None of these were dead any more: somebody else has decided.";
 }
 
 function show(words, kind, when) {

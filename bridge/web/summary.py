@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.admin.overview import Overview
 from bridge.admin.pace import ALL, Pace, thinned
-from bridge.admin.reasons import reasons
+from bridge.admin.reasons import all_reasons
 from bridge.admin.status import ShardStatus
 
 POINTS = 120  # of a graph; a small one has
@@ -17,12 +17,12 @@ MOST_SHARDS = 64
 
 
 def summary(seen: Overview, pace: Pace) -> dict[str, Any]:
-    """JSON-ready; rates in events a second, times of waiting in seconds."""
+    """JSON-ready; rates in events a second (None: not known by one look), times of waiting in seconds."""
     status = seen.status
     return {
         "at": seen.at.isoformat(),
         "verdict": seen.verdict,
-        "reasons": list(reasons(status)),
+        "reasons": list(all_reasons(status)),
         "relays": len(seen.relays),
         "rate": pace.rate(ALL),
         "rates": thinned(pace.rates(ALL), POINTS),
@@ -58,7 +58,7 @@ def _topics(seen: Overview, pace: Pace) -> Iterator[dict[str, Any]]:
     held = seen.held
     names: Sequence[str] = sorted(
         parked.keys() | held.keys() | pace.topics(),
-        key=lambda name: (name not in held, -pace.rate("topic", name), name),
+        key=lambda name: (name not in held, -(pace.rate("topic", name) or 0), name),
     )
     for name in names[:MOST_TOPICS]:
         counts = parked.get(name)

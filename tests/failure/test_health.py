@@ -168,7 +168,7 @@ def test_others_do_not_do_what_they_should(
 
     for payload in ("{}", '{"n": 1}', '{"n": 2}', '{"n": 3}'):
         site.scalar("select bridge.publish_event('thing.changed', 'k', %s)", payload)
-    health.says("waiting", "1 events are dead and hold back their keys, 3 events wait behind them")
+    health.says("waiting", "1 dead event holds back what comes later, 3 later events wait")
     assert site.bridge("dead", "skip", "--all", "--reason", "test", answer="y\n").returncode == 0
     health.says("ok")
 

@@ -69,7 +69,7 @@ def test_what_is_well_and_what_is_wrong(
     found = examine(0)
     assert {
         *("config", "postgres version", "postgres schema", "postgres encoding", "postgres standby", "postgres tls"),
-        *("postgres pooler", "postgres autovacuum", "postgres clock", "postgres disk", "relays", "capture", "routes"),
+        *("postgres pooler", "postgres autovacuum", "postgres clock", "postgres disk", "relays", "capture"),
         *(
             "keeper bridge.outbox",
             "kafka brokers",

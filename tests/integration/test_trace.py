@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 from uuid import uuid4
 
@@ -51,7 +52,9 @@ def test_an_event_is_followed_to_its_offset(site: Site, trace: Traced) -> None:
     unread = trace(early, code=5)
     assert "Waits: no relay is at work" in unread
     assert "bridge run" in unread
-    assert trace(str(uuid4()), code=1).startswith("There is no such event")
+    unknown = trace(str(uuid4()), code=1)
+    assert unknown.startswith("There is no such event")
+    assert "rolled back" in unknown
     with site.connect() as other, other.transaction():
         row = other.execute("select bridge.publish_event('thing.changed', 'late', '{\"n\": 1}', '{}')::text").fetchone()
         assert row is not None
@@ -75,7 +78,9 @@ def test_an_event_is_followed_to_its_offset(site: Site, trace: Traced) -> None:
     (line,) = trace("--key", HOSTILE).splitlines()
     assert early in line
     assert "Published" in line
-    assert "No event" in trace("--key", "nobody's", code=1)
+    nobody = trace("--key", "nobody's", code=1)
+    assert "No event" in nobody
+    assert "<name>:<key>" in nobody
     assert all(any(id_ in trace("--key", f"thing:{n}") for n in (1, 2, 3)) for id_ in changes)
 
 
@@ -108,8 +113,12 @@ def test_what_waits_is_told_with_what_it_waits_behind(site: Site, trace: Traced,
     skipped = trace(dead)
     assert skipped.startswith("Dead, and given up")
     assert "tried" in skipped
+    decided = site.scalar(f"select decided_at from bridge.dead_decision where event_id = '{dead}'")
+    assert f"{decided.astimezone(UTC):%H:%M:%S}Z" in skipped.splitlines()[0]
     site.end(relay)
-    assert trace(behind).startswith("Published to ")
+    told = trace(behind)
+    assert told.startswith("Published to ")
+    assert "after it had waited" in told.splitlines()[0]  # not so soon as its batch was published
     with site.connect() as db:
         db.execute("update bridge.shard set stopped = 'somebody said so'")
     (late,) = publish(site, ("thing.changed", "b", '{"n": 2}'))

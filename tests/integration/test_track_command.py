@@ -13,6 +13,8 @@ from fix_command import Done, Run, data_of
 from psycopg.conninfo import make_conninfo
 
 from bridge.admin import tracking
+from bridge.admin.checks.capture import check_capture
+from bridge.admin.checks.check import Level
 from bridge.event import CHANGED
 from bridge.postgres.route_findings import route_findings
 from bridge.relay.capture import LOOK_SECONDS, CaptureWatch
@@ -400,6 +402,19 @@ def test_a_relay_says_which_routes_are_for_nothing(
         f"INFO routes: no longer: route of {expected[4]}",
     ]
     assert [finding.is_problem for finding in route_findings(db, watch._settings)] == [True, False, True, False, True]
+
+
+def test_a_route_is_told_how_a_table_is_called_and_typed(db: Db, run: Run, database: str) -> None:
+    db.execute('create schema "My Shop"')
+    db.execute('create table "My Shop"."Order Line" (id int primary key)')
+    run("track", '"My Shop"."Order Line"')
+    routes = (Route(topic="a", table="Order Line"), Route(topic="b", table='It\'s "odd"'))
+    settings = Settings(database=DatabaseSettings(url=database), routes=routes)
+    meant, odd = route_findings(db, settings)
+    assert (meant.is_problem, "(My Shop.Order Line is)" in meant.finding) == (True, True)
+    assert odd.advice.endswith("""bridge track '"It'"'"'s ""odd""\"'""")
+    told = {(check.name, check.level, check.text) for check in check_capture(db, settings)}
+    assert ("capture", Level.PROBLEM, f"{meant.relation}: {meant.finding}") in told
 
 
 def test_a_relay_that_ends_does_not_wait_for_a_look(database: str) -> None:

@@ -291,6 +291,7 @@ def test_in_a_browser(database: str) -> None:
             tab.locator("#ask-token").fill(TOKEN)
             tab.locator("#ask-go").click()
             eventually(lambda: page.states() == {"skipped": 2})
+            tab.get_by_text("2 given up.").wait_for()  # at once, though the next look may be seconds away
             tab.locator("#dead-section").wait_for(state="hidden")
         finally:
             browser.close()

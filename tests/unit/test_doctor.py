@@ -183,6 +183,15 @@ def test_topics(state: TopicState, level: Level, words: str) -> None:
     assert words in found.text
 
 
+def test_a_topic_that_a_relay_will_make_is_no_problem() -> None:
+    makes = replace(SETTINGS, topics=replace(SETTINGS.topics, create_missing=True))
+    missing = TopicState("orders", trouble="Unknown topic", is_missing=True)
+    assert [found.level for found in troubles(missing, makes, brokers=3)] == [Level.NOTE]
+    assert [found.level for found in troubles(missing, SETTINGS, brokers=3)] == [Level.PROBLEM]
+    hidden = TopicState("orders", trouble="Topic authorization failed")
+    assert [found.level for found in troubles(hidden, makes, brokers=3)] == [Level.PROBLEM]
+
+
 def test_a_topic_that_is_well_is_not_talked_about() -> None:
     assert not list(troubles(WELL, SETTINGS, brokers=3))
     compacted = replace(SETTINGS, routes=(Route("order.*", "orders", tombstone=True),))

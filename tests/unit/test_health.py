@@ -74,7 +74,7 @@ def test_nothing_is_wrong() -> None:
         (
             {"topics": (TopicState("t", 0, waiting=MOST, **LATE),)},
             "failing",
-            "1000 events or more has waited",
+            "1,000 events or more has waited",
         ),
         ({"topics": (TopicState("t", 0, 1, **LATE),), "waits": (WAIT,)}, "failing", "Kafka takes no records"),
         ({"topics": (TopicState("t", 1, waiting=1, **LATE),)}, "ok", ""),  # of a shard that is another relay's
@@ -95,7 +95,7 @@ def test_nothing_is_wrong() -> None:
             "waiting",
             "has not been reached for 99 s: no route",
         ),
-        ({"dead": DeadSample(2, 2)}, "waiting", "2 events are dead and hold back their keys"),
+        ({"dead": DeadSample(2, 2)}, "waiting", "2 dead events hold back what comes later, 0 later events wait"),
         ({"dead": DeadSample(2, 0)}, "ok", ""),
         ({"keeper": (JobSample("views", True, 0, None),)}, "waiting", "nobody has done it"),
         ({"keeper": (JobSample("views", False, 3, "full"),)}, "waiting", "it failed 3 times: full"),

@@ -1,4 +1,4 @@
-"""Whether the changes of tracked tables are recorded, and routes name what is tracked."""
+"""Whether the changes of tracked tables are recorded, and routes are about tables that are tracked."""
 
 from __future__ import annotations
 
@@ -9,26 +9,16 @@ import psycopg
 from bridge.admin.checks.check import Check, Level, ok
 from bridge.admin.tracking import list_tracked
 from bridge.postgres.route_findings import route_findings
-from bridge.postgres.tracking import Finding, tracking_report
+from bridge.postgres.tracking import tracking_report
 from bridge.settings import Settings
+from bridge.text import counted
 
 
-def check_capture(conn: psycopg.Connection) -> Iterator[Check]:
-    """What `--capture` says. Raises psycopg.Error."""
-    found = tracking_report(conn)
-    yield from (_check("capture", one) for one in found)
+def check_capture(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
+    """What `--capture` says, and what relays say of routes. Raises psycopg.Error."""
+    found = [*tracking_report(conn), *route_findings(conn, settings)]
+    for one in found:
+        level = Level.PROBLEM if one.is_problem else Level.NOTE
+        yield Check("capture", level, f"{one.relation}: {one.finding}", one.advice)
     if not found:
-        yield ok("capture", f"nothing is wrong with {len(list_tracked(conn))} tracked tables")
-
-
-def check_tracked_routes(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
-    """Routes beside what is tracked. Raises psycopg.Error."""
-    found = route_findings(conn, settings)
-    yield from (_check("routes", one) for one in found)
-    if not found:
-        yield ok("routes", "each names what is tracked")
-
-
-def _check(name: str, found: Finding) -> Check:
-    level = Level.PROBLEM if found.is_problem else Level.NOTE
-    return Check(name, level, f"{found.relation}: {found.finding}", found.advice)
+        yield ok("capture", f"nothing is wrong with {counted(len(list_tracked(conn)), 'tracked table')}")

@@ -31,10 +31,10 @@ def troubles(state: TopicState, settings: Settings, brokers: int) -> Iterator[Ch
     """What is wrong with one topic, or to be known."""
     name = f"kafka topic {state.name}"
     if state.trouble is not None:
-        mend = "Create it, or grant DESCRIBE; relays go on by themselves"
-        if settings.topics.create_missing:
-            mend = "A relay makes it when it starts, or looks again (topics.create_missing)"
-        yield problem(name, state.trouble, mend)
+        if state.is_missing and settings.topics.create_missing:  # what waits for one that cannot be made, relays tell
+            yield note(name, state.trouble, "A relay makes it when it starts, or looks again (topics.create_missing)")
+        else:
+            yield problem(name, state.trouble, "Create it, or grant DESCRIBE; relays go on by themselves")
         return
     is_control = state.name == settings.topics.control
     needed = {"WRITE", "DESCRIBE_CONFIGS"} | ({"READ"} if is_control else set())
