@@ -46,6 +46,7 @@ TOOLS = {
     "dead_list": [{}, {"most": 10**12}, {"most": -1}, *({"died_of": evil} for evil in EVIL)]
     + [{"event_type": evil, "topic": evil} for evil in EVIL],
     "dead_show": [{"event_id": str(uuid4())}, *({"event_id": evil} for evil in EVIL)],
+    "trace": [{"event_id": str(uuid4())}, *({"event_id": evil} for evil in EVIL)],
     "route": [{"name": "thing.changed"}, {"name": str(uuid4())}, *({"name": evil} for evil in EVIL)],
     "tracked": [{}],
     "health": [{}],
@@ -116,6 +117,7 @@ def test_it_answers_and_changes_nothing(site: Site) -> None:
         site.drain()
         tools = TOOLS | {"dead_show": [*TOOLS["dead_show"], {"event_id": str(id_[0])}]}
         tools |= {"route": [*TOOLS["route"], {"name": str(id_[0])}]}
+        tools |= {"trace": [*TOOLS["trace"], {"event_id": str(id_[0])}]}
         few = {name: [arguments[0], arguments[-1]] for name, arguments in tools.items()}
         before = everything(site)
         owner = anyio.run(ask_all, site, site.settings.database.url, tools)
