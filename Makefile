@@ -14,7 +14,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 DEBIAN := /usr/lib/postgresql/15/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth pinned typed views strays capture chaos long model fuzz mutations poison lock clean
+.PHONY: help venv demo test check bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ pinned: .venv/dev.stamp  ## Measure table sizes at 2,000 events a second under a
 	$(BIN)/bridge local up --dir build/bench
 	eval "$$($(BIN)/bridge local env --dir build/bench)" && PYTHONPATH=tests BRIDGE_TOPICS_REPLICATION_FACTOR=1 \
 		$(BIN)/python tests/bench/pinned.py --minutes $(or $(MINUTES),30) docs/benchmarks/pinned
+	$(BIN)/bridge local down --purge --dir build/bench
+
+watched: .venv/dev.stamp  ## Measure what metrics, health and the page cost a relay, and how soon they answer, into docs/benchmarks/watched
+	$(BIN)/bridge local up --dir build/bench
+	eval "$$($(BIN)/bridge local env --dir build/bench)" && $(BIN)/python tests/bench/watched.py docs/benchmarks/watched
 	$(BIN)/bridge local down --purge --dir build/bench
 
 views: .venv/dev.stamp  ## Measure refreshes of views, and searches in them, with CONTACTS=1000000, into docs/benchmarks/views
