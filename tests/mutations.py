@@ -143,6 +143,42 @@ MUTATIONS = (
         "node.logical.precision]",
         "tests/unit/test_meaning.py -k counts",
     ),
+    # The page, and what serves it: for no stranger, and at nobody's expense
+    Mutation(
+        "the page is shown under any host's name",
+        "bridge/web/guard.py",
+        "        return _is_address(match",
+        "        return True or _is_address(match",
+        "tests/integration/test_web.py -k stranger",
+    ),
+    Mutation(
+        "whoever asks gets a connection",
+        "bridge/web/pages.py",
+        "            with turns.one():\n",
+        "            if True:\n",
+        "tests/integration/test_web.py -k often",
+    ),
+    Mutation(
+        "what was seen before Postgres hung is shown for ever",
+        "bridge/web/watcher.py",
+        "now - since > SLOW_SECONDS",
+        "now - since > 1e9",
+        "tests/integration/test_web.py -k hangs",
+    ),
+    Mutation(
+        "a server without free files spins",
+        "bridge/telemetry/server.py",
+        "if error.errno in FULL",
+        "if False",
+        "tests/unit/test_http_server.py -k rests",
+    ),
+    Mutation(
+        "doctor waits for a lock as long as that is kept",
+        "bridge/postgres/connection.py",
+        "    if not is_pooled(conn):\n        limits",
+        "    if False:\n        limits",
+        "tests/integration/test_wait.py -k locked",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",

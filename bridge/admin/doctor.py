@@ -18,14 +18,15 @@ from bridge.admin.checks.postgres import check_server
 from bridge.admin.checks.registry import check_registry
 from bridge.admin.checks.relays import check_relays
 from bridge.admin.checks.rights import check_rights
-from bridge.admin.checks.sessions import check_sessions
+from bridge.admin.checks.sessions import check_locks, check_sessions
 from bridge.admin.tracking import list_tracked
 from bridge.configuration.load import Configuration
 from bridge.errors import BridgeError, Unavailable
-from bridge.postgres.connection import connect
+from bridge.postgres.connection import connect, look_briefly
 from bridge.postgres.tracking import Finding, tracking_report
 from bridge.text import place
 
+STATEMENT_SECONDS = 30
 PARTS = ("config", "postgres", "kafka", "registry")
 
 
@@ -72,7 +73,9 @@ def examine(configuration: Configuration) -> Examined:
 def _postgres(configuration: Configuration) -> Iterator[Check]:
     settings = configuration.settings
     with connect(settings.database.url, application_name="bridge doctor") as conn:
+        look_briefly(conn, STATEMENT_SECONDS)
         yield from check_server(conn, settings)
+        yield from carefully("postgres locks", lambda: check_locks(conn))
         yield from carefully("postgres rights", lambda: check_rights(conn))
         yield from carefully("postgres transactions", lambda: check_sessions(conn))
         yield from carefully("postgres disk", lambda: check_disk(conn))

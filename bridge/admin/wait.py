@@ -10,12 +10,13 @@ from uuid import UUID
 import psycopg
 
 from bridge.errors import BridgeError, ConfigError, KeysBlocked, MigrationError, ShardStopped, Unavailable
-from bridge.postgres.connection import connect
+from bridge.postgres.connection import connect, look_briefly
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
 
 PAUSE_SECONDS = 0.5  # at least; a look at a long backlog takes longer, and then as long as that
+LEAST_SECONDS = 1.0  # for a look, though the time is up
 HELD = ("topic", "schema")  # waits of single topics; with all others a relay carries nothing
 
 Look = Callable[[psycopg.Connection], str | None]  # says what is still waited for, None: nothing
@@ -41,7 +42,7 @@ def wait_for(url: str, look: Look, seconds: float, tell: Callable[[str], None]) 
     until = time.monotonic() + seconds
     while True:
         begun = time.monotonic()
-        missing = _look(url, look)
+        missing = _look(url, look, max(until - begun, LEAST_SECONDS))
         if missing is None:
             return
         now = time.monotonic()
@@ -51,9 +52,10 @@ def wait_for(url: str, look: Look, seconds: float, tell: Callable[[str], None]) 
         time.sleep(min(max(PAUSE_SECONDS, now - begun), until - now))
 
 
-def _look(url: str, look: Look) -> str | None:
+def _look(url: str, look: Look, seconds: float) -> str | None:
     try:
         with explained(), connect(url, application_name="bridge wait") as conn:
+            look_briefly(conn, seconds)
             require_current(conn)
             return look(conn)
     except (Unavailable, MigrationError) as error:

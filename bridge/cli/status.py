@@ -14,7 +14,7 @@ from bridge.cli.options import config_option, json_option
 from bridge.cli.terminal import PlainConsole, echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ShardStopped, Unavailable
-from bridge.postgres.connection import connect
+from bridge.postgres.connection import connect, look_briefly
 from bridge.postgres.migrate import require_current
 
 
@@ -33,6 +33,7 @@ def status(config: Path | None, as_json: bool) -> int:
       bridge status --json
     """
     with connect(load(config).database.url) as conn:
+        look_briefly(conn)
         require_current(conn)
         now = read_status(conn)
     if as_json:

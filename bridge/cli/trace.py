@@ -47,7 +47,7 @@ def trace_command(
     """
     from bridge.admin.trace import worst
     from bridge.admin.tracer import Tracer
-    from bridge.postgres.connection import connect
+    from bridge.postgres.connection import connect, look_briefly
     from bridge.postgres.explained import explained
     from bridge.postgres.migrate import require_current
 
@@ -55,6 +55,7 @@ def trace_command(
         raise click.UsageError("name one event by its id, or a key with --key")
     settings = load(config)
     with explained(), connect(settings.database.url, application_name="bridge trace") as conn:
+        look_briefly(conn)
         require_current(conn)
         tracer = Tracer(conn, settings, topic)
         found = [tracer.event(event_id)] if event_id is not None else list(tracer.of_key(key or "", last))

@@ -15,6 +15,7 @@ from bridge.network import NETWORK_DEFAULTS
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 
+LOCK_SECONDS = 3
 PASSWORDS = ("password", "sslpassword", "oauth_client_secret")
 
 
@@ -73,6 +74,18 @@ def begin(conn: psycopg.Connection, statement: LiteralString) -> None:
     if is_pooled(conn):
         conn.execute(query("pin_session"), {"is_local": True})
         conn.execute(query("set_session"), {"is_local": True})
+
+
+def look_briefly(conn: psycopg.Connection, seconds: float = 0) -> None:
+    """Let this session wait for no lock for long, and no statement take longer than `seconds`, 0 for any time.
+
+    Whoever only looks must not hang where somebody keeps a lock: he may look for just that. Not behind a pooler, where
+    the session is everybody's.
+    """
+    if not is_pooled(conn):
+        limits = {"lock_timeout": LOCK_SECONDS, "statement_timeout": seconds}
+        for name, limit in limits.items():
+            conn.execute("select set_config(%s, %s, false)", (name, f"{int(limit * 1000)}ms"))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +21,8 @@ WORKER_SECONDS = 3.0  # for the answers of all workers; below the probes' own ti
 
 
 def joined_pages(workers: Sequence[Address], bound: float) -> Mapping[str, Page]:
-    """Those of the parent: it asks every worker. One that does not listen yet has only just started."""
+    """Those of the parent, which starts now and asks every worker; one has `bound` seconds to begin to listen."""
+    began = time.monotonic()
 
     def each(path: str) -> list[tuple[int, Answer | OSError]]:
         return list(enumerate(ask_all(workers, path, WORKER_SECONDS)))
@@ -39,7 +41,8 @@ def joined_pages(workers: Sequence[Address], bound: float) -> Mapping[str, Page]
                     raise answer
                 relays += [{"worker": number, **relay} for relay in orjson.loads(answer.body)["relays"]]
             except (OSError, ValueError, KeyError, TypeError):
-                verdict = Verdict.WAITING if _starts(answer) else Verdict.FAILING
+                is_early = _starts(answer) and time.monotonic() - began <= bound
+                verdict = Verdict.WAITING if is_early else Verdict.FAILING
                 missing.append(Finding(verdict, _line(number, answer)))
         return as_answer(of_all(relays, bound, missing))
 

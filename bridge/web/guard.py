@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ FOREIGN = ("cross-site", "same-site")  # what a browser says of a request that a
 AT_WORK = 2  # questions that ask servers at once: each has a connection, and reads of Kafka take a core
 IN_LINE = 3  # that wait for their turn; both together are fewer than the server has room for
 TURN_SECONDS = 5.0
+RESTS = 3  # times as long as a turn took is rested, up to TURN_SECONDS: a relay in the same process is to go on
 
 
 def guarded(pages: Mapping[str, Page], names: Sequence[str]) -> Mapping[str, Page]:
@@ -62,11 +64,15 @@ def _is_address(text: str) -> bool:
 
 
 class Turns:
-    """Few at once, and few that wait for it; safe to share between threads."""
+    """Few at once, few that wait for it, and a rest in between; safe to share between threads.
+
+    Who asks again and again where an event is would else have Kafka read all the time, with the relay's own lock.
+    """
 
     def __init__(self) -> None:
         self._line = threading.Semaphore(AT_WORK + IN_LINE)
         self._work = threading.Semaphore(AT_WORK)
+        self._rests_until = 0.0
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -78,7 +84,13 @@ class Turns:
             if not self._work.acquire(timeout=TURN_SECONDS):
                 raise busy
             try:
-                yield
+                time.sleep(max(self._rests_until - time.monotonic(), 0.0))
+                began = time.monotonic()
+                try:
+                    yield
+                finally:
+                    now = time.monotonic()
+                    self._rests_until = now + min(RESTS * (now - began), TURN_SECONDS)
             finally:
                 self._work.release()
         finally:

@@ -140,13 +140,19 @@ function group(one) {
 
 async function list(ids, one) {
   const query = new URLSearchParams({topic: one.topic, event_type: one.event_type, reason: one.reason});
-  const answer = await ask_for(`api/dead?${query}`);
+  const answer = await in_turn(() => ask_for(`api/dead?${query}`));
   ids.replaceChildren(...(answer.error ? [element("li", answer.error)] : answer.events.map((event) => {
     const item = element("li"), link = element("button", event.event_id, "link");
     link.addEventListener("click", () => { byId("event-id").value = event.event_id; trace(event.event_id); });
     item.append(link, ` dead since ${time(event.died_at)}`);
     return item;
   })), ...(answer.more ? [element("li", "and more: bridge dead list", "dim")] : []));
+}
+
+let line = Promise.resolve();
+function in_turn(ask) { // one after the other: the server answers few such questions at once
+  line = line.then(ask);
+  return line;
 }
 
 async function ask_for(path, options) {

@@ -10,6 +10,9 @@ import pytest
 from fix_command import Run, data_of
 from fix_relay import Site
 
+from bridge.admin.checks import sessions
+from bridge.postgres import connection
+
 DEAD = """
 insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks, deaths, reason)
 select seq, 'event_queue', id, created_at, shard, 't', 1, %s, true, 1, 'it does not fit' from bridge.event_queue
@@ -55,6 +58,32 @@ def test_ready(db: psycopg.Connection, run: Run) -> None:
         assert look() == (7, "bridge: not within 0 s: an ACL\n")
         db.execute("update bridge.shard set stopped = 'shard 0 is stopped' where shard = 0")
         assert look() == (5, "bridge: shard 0 is stopped. See bridge recover --dry-run\n")
+
+
+def test_a_table_that_somebody_keeps_locked(
+    db: psycopg.Connection, database: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks for what is wrong does not wait for it, and `doctor` names it."""
+    monkeypatch.setattr(connection, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(sessions, "LOCKED", 0.0)
+    with psycopg.connect(database, autocommit=True) as other:
+        id_ = publish(other)
+    with db, db.transaction():
+        db.execute("set application_name = 'for\x1bgotten'")
+        db.execute("lock table bridge.shard in access exclusive mode")
+        for arguments, code in (
+            (("status",), 3),
+            (("trace", id_), 3),
+            (("wait", "--for", "ready", "--timeout", "0"), 7),
+        ):
+            done = run(*arguments)
+            assert (done.code, "lock timeout" in done.err) == (code, True), done
+        (locks,) = [line for line in run("doctor").out.splitlines() if "postgres locks" in line]
+        assert locks.startswith("problem")
+        assert f"process {db.info.backend_pid}" in locks
+        assert "keeps AccessExclusiveLock on bridge.shard" in locks
+    (locks,) = [line for line in run("doctor").out.splitlines() if "postgres locks" in line]
+    assert locks.startswith("ok")
 
 
 def test_a_database_that_is_still_to_come(

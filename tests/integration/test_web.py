@@ -24,7 +24,7 @@ from bridge.telemetry.server import HttpServer
 from bridge.web import pages as pages_module
 from bridge.web import watcher as watcher_module
 from bridge.web.actions import posts
-from bridge.web.guard import guarded
+from bridge.web.guard import Turns, guarded
 from bridge.web.pages import pages
 from bridge.web.watcher import Watcher
 
@@ -232,8 +232,17 @@ def test_other_sites_pages_ask_nothing(database: str) -> None:
         assert page.ask("/api/decide", {}, Host="evil.example.com")[0] == 421
 
 
+def test_who_asks_again_and_again_leaves_time_for_others() -> None:
+    turns = Turns()
+    with turns.one():
+        time.sleep(0.1)  # as a look into Kafka takes
+    ended = time.monotonic()
+    with turns.one():
+        assert time.monotonic() - ended > 0.2
+
+
 def test_who_asks_often_takes_no_more_than_two_connections(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages_module, "SECONDS", 3)
+    monkeypatch.setattr(pages_module, "SECONDS", 1)
     sessions = "select count(*)::int from pg_stat_activity where application_name = 'bridge web'"
     with (
         served(database, may_act=False) as page,

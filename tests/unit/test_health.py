@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fix_relay import eventually
 
 from bridge.errors import BrokerUnavailable
+from bridge.relay.joined import joined_pages
 from bridge.telemetry.activity import KAFKA, POSTGRES, Activities
+from bridge.telemetry.address import Address
 from bridge.telemetry.document import of_all, of_relay
 from bridge.telemetry.health import (
     Finding,
@@ -24,6 +27,7 @@ from bridge.telemetry.health import (
     not_ready,
     verdict,
 )
+from bridge.telemetry.pages import HEALTH, Request
 from bridge.telemetry.probe import Probe
 from bridge.telemetry.progress import Queue, advanced, topics_of
 from bridge.telemetry.sample import MOST, DeadSample, JobSample, ParkedSample, Sample, ShardSample, StoppedTopic
@@ -245,3 +249,12 @@ def test_a_probe_tells_since_when_there_is_trouble() -> None:
     answers.append(3)
     go.release()
     probe.end()
+
+
+def test_a_worker_that_never_listens_is_not_just_starting_for_ever(tmp_path: Path) -> None:
+    """Its socket may be gone, say, because something tidies temporary directories: nobody knows how it is."""
+    worker = Address("", 0, str(tmp_path / "0"))
+    request = Request("GET", HEALTH, {}, {})
+    assert joined_pages([worker], 60.0)[HEALTH](request).status == 200
+    answer = joined_pages([worker], -1.0)[HEALTH](request)
+    assert (answer.status, b"worker 0: it starts" in answer.body) == (503, True)

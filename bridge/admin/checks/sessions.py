@@ -9,12 +9,13 @@ from datetime import datetime
 import psycopg
 from psycopg.rows import class_row
 
-from bridge.admin.checks.check import Check, Level, note, ok
+from bridge.admin.checks.check import Check, Level, note, ok, problem
 from bridge.admin.event_gone import OpenTransaction, open_transactions
 from bridge.admin.event_wait import moment
 from bridge.postgres.queries import query
 
 NOTED, TOO_LONG = 300.0, 1800.0  # seconds: half an hour costs the relay a second of delay (docs/benchmarks/pinned)
+LOCKED = 5.0  # seconds, for which a migration or the keeper may keep one
 MANY = 10_000_000  # transactions, where no time is known
 END = "select pg_terminate_backend(%s)"
 
@@ -35,6 +36,17 @@ class Holder:
         who = f"{self.kind} {self.name or 'without a name'}" + (f", process {self.pid}" if self.pid else "")
         since = f", since {moment(self.since)}" if self.since else ""
         return f"{who}{since} ({self.transactions:,} transactions behind)"
+
+
+def check_locks(conn: psycopg.Connection) -> Iterator[Check]:
+    """Who keeps a lock on a table of bridge's, so that nothing is written, or nothing read. Raises psycopg.Error."""
+    found = conn.execute(query("doctor_locks"), {"seconds": LOCKED}, binary=True).fetchone()
+    if found is None:
+        yield ok("postgres locks", "nobody keeps bridge's tables locked")
+        return
+    pid, application, relation, mode, since, seconds = found
+    text = f"process {pid} ({application or 'without a name'}) keeps {mode} on bridge.{relation} since {moment(since)}"
+    yield problem("postgres locks", f"{text}, {seconds:.0f} s: writers and relays wait for it", END % pid)
 
 
 def check_sessions(conn: psycopg.Connection) -> Iterator[Check]:
