@@ -21,14 +21,16 @@ from bridge.admin.event_wait import (
 )
 
 UNKNOWN = 1
+UNLESS = ", unless it was held"  # by its topic: nothing keeps that, once it is published
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One event; `outcome` is published, dead, skipped, waits, left or unknown, and `answer` says it in words.
 
-    `topic` is where it goes, or went. `exit_code`: 0 nobody has to do anything, 1 nothing is known of the event, 3 it
-    waits for a server, or one could not be asked, 5 it waits for a person.
+    `topic` is where it goes, or went. `published_at`: with its batch; later, if its topic was held. `exit_code`: 0
+    nobody has to do anything, 1 nothing is known of the event, 3 it waits for a server, or one could not be asked, 5 it
+    waits for a person.
     """
 
     event_id: UUID
@@ -67,7 +69,7 @@ class Trace:
         for one in self.decisions:
             yield one.decided_at, f"{one.decision} by {one.decided_by}: {one.why or 'no reason given'}"
         if self.published_at is not None and self.look is not None and self.look.place is not None:
-            yield self.published_at, f"published to {self.look.place}"
+            yield self.published_at, f"published to {self.look.place}{UNLESS}"
 
 
 def published(trace: Trace) -> str:
@@ -79,7 +81,7 @@ def published(trace: Trace) -> str:
     took = "after it had waited"
     if trace.published_at is not None:
         at_most = "at most " if trace.published_at == row.read_by else ""
-        took = f"{at_most}{duration(trace.published_at - row.written_at)} after it was written"
+        took = f"{at_most}{duration(trace.published_at - row.written_at)} after it was written{UNLESS}"
     return f"Published to {look.place}, {took}"
 
 

@@ -14,6 +14,7 @@ from bridge.postgres.connection import connect, look_briefly
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
+from bridge.text import counted
 
 PAUSE_SECONDS = 0.5  # at least; a look at a long backlog takes longer, and then as long as that
 LEAST_SECONDS = 1.0  # for a look, though the time is up
@@ -79,10 +80,10 @@ def empty(conn: psycopg.Connection) -> str | None:
     _refuse_stopped(conn.execute(query("held_shards")).fetchall())
     if pending == behind_dead:
         raise KeysBlocked(
-            f"{pending} events wait behind dead events of their keys",
+            f"{counted(pending, 'event', 'wait')} behind dead events of their keys",
             hint="See bridge dead list; then bridge dead retry, or bridge dead skip",
         )
-    return "; ".join([f"{pending:,} events are pending", *(reason for _, _, _, reason, *_ in _waits(conn))])
+    return "; ".join([counted(pending, "event", "are") + " pending", *(reason for _, _, _, reason, *_ in _waits(conn))])
 
 
 def published(event_id: UUID) -> Look:

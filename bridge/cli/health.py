@@ -24,6 +24,8 @@ PORT = 9108
 def health_command(address: str, page: str | None, as_json: bool) -> int:
     """Ask a relay on this machine how it is; it was started with --http ADDRESS.
 
+    Without ADDRESS: BRIDGE_HTTP, or else 127.0.0.1:9108.
+
     Exit code 0: ok, or it waits for what is known. 1: something is not published that should be, only a person can
     help, or nobody answers. With --live or --ready: whether it is that.
 

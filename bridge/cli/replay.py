@@ -147,7 +147,8 @@ def _publish(conn: psycopg.Connection, settings: Settings, replay: Replay, max_o
     handed = f"{counted(parked, 'event', 'were')} handed to the relay"
     echo(f"{handed}, which publishes them with bridge_replayed: {replay.id}")
     if passed:
-        echo(f"{passed:,} were passed: not published before, being replayed already, erased, or without a route")
+        were = "was" if passed == 1 else "were"
+        echo(f"{passed:,} {were} passed: not published before, being replayed already, erased, or without a route")
 
 
 def _tell_departed(departed: list[Departed]) -> None:

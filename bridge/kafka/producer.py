@@ -172,7 +172,7 @@ class ShardProducer:
             try:
                 self._commit(producer, (), arrival_key(self._settings.relay.name), arrival, NETWORK_SECONDS)
             except PublishUncertain as error:  # no event was published that could be in doubt
-                raise BrokerUnavailable(f"cannot start publishing: {error}") from error
+                raise BrokerUnavailable(f"cannot start publishing to Kafka: {error}") from error
             failpoint("takeover_arrived")
             return partition.last_before(arrival, bounds)
 
@@ -210,7 +210,7 @@ class ShardProducer:
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
         cause = self._refusal or self._cause(error)
-        what = f"cannot start publishing shard {self._shard}: {self._told(cause)}"
+        what = f"cannot start publishing shard {self._shard} to Kafka: {self._told(cause)}"
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
             hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
             return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)

@@ -110,7 +110,7 @@ class Relay:
         self._metrics.start()
         self._server.start()
         if not self._server.address.path:  # of workers, the parent says it
-            text = "health is served at http://%s/healthz, metrics at %s"
+            text = "health is served at http://%s/healthz, metrics at %s, a page for people at /"
             logger.info(text, self._server.address, METRICS, extra=about("pages-served"))
         try:
             self._run()

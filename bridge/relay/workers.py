@@ -101,7 +101,7 @@ def serving(
         workers = [Address("", 0, str(Path(directory) / f"{number}")) for number in range(count)]
         server = HttpServer(http, {**pages, **joined_pages(workers, STILL_LEASES * lease_seconds)})
         server.start()
-        text = "health of %d workers is served at http://%s/healthz, metrics at %s"
+        text = "health of %d workers is served at http://%s/healthz, metrics at %s, a page for people at /"
         logger.info(text, count, server.address, METRICS, extra=about("pages-served"))
         try:
             yield [["--http", str(worker)] for worker in workers]

@@ -116,7 +116,7 @@ def test_empty_and_one_event(db: psycopg.Connection, run: Run) -> None:
         db.execute(DEAD, ("waiting", second))
         db.execute(READ)
         code, said = look("empty")
-        assert (code, "1 events wait behind dead events" in said) == (5, True)
+        assert (code, "1 event waits behind dead events" in said) == (5, True)
         code, said = look("event", first)
         assert (code, f"{first} is dead: it does not fit" in said) == (5, True)
         code, said = look("event", second)

@@ -260,7 +260,7 @@ def test_status_shows_the_jobs_and_what_is_lacking(db: Db, database: str) -> Non
     db.execute("update bridge.policy set outcome = 'error', detail = 'it broke', failures = 3 where job = 'cleanup'")
     status = bridge(database, "status").stdout
     for words in (
-        "1 rows of bridge.outbox have no partition",
+        "1 row of bridge.outbox without a partition of its own",
         "bridge.outbox has partitions for 0 hours more",
         "archive has been due since",
         "cleanup: error (3 runs in a row): it broke",

@@ -32,7 +32,8 @@ def troubles(state: TopicState, settings: Settings, brokers: int) -> Iterator[Ch
     name = f"kafka topic {state.name}"
     if state.trouble is not None:
         if state.is_missing and settings.topics.create_missing:  # what waits for one that cannot be made, relays tell
-            yield note(name, state.trouble, "A relay makes it when it starts, or looks again (topics.create_missing)")
+            mend = "A relay makes it when it starts (topics.create_missing): start one anew, or create it"
+            yield note(name, state.trouble, mend)
         else:
             yield problem(name, state.trouble, "Create it, or grant DESCRIBE; relays go on by themselves")
         return
