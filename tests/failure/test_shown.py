@@ -147,7 +147,7 @@ FAULTS = (
     Fault("a topic that was deleted", "holds topic", "Kafka takes no records", "BridgeTopicHeld", a_topic_is_gone),
     Fault("a schema that may not be registered", "registry.register is false", "registry.register is false",
           "BridgeTopicHeld", a_schema_is_held),
-    Fault("a dead event that others wait behind", "dead event holds back", "dead and hold back their keys",
+    Fault("a dead event that others wait behind", "dead event holds back", "dead event holds back",
           "BridgeDeadEventsBlock", an_event_is_dead),
     Fault("Postgres refuses (a right, a trigger)", "A server refuses what a relay asks", "an exception was raised",
           "BridgeServerRefuses", postgres_refuses),
