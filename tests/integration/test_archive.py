@@ -187,8 +187,8 @@ def test_verify(shelf: Shelf) -> None:
         plain(shelf, table)
         shelf.retire(table)
     shelf.keep_well()
-    assert done(shelf, "verify").count("10 rows in 1 files") == 2
-    assert done(shelf, "verify", str(shelf.location)).count("10 rows in 1 files") == 2
+    assert done(shelf, "verify").count("10 rows in 1 file") == 2
+    assert done(shelf, "verify", str(shelf.location)).count("10 rows in 1 file") == 2
     assert done(shelf, "verify", "1").count("public.one") == 1
     path = shelf.files()[0]
     good = path.read_bytes()

@@ -57,7 +57,7 @@ def test_archived_and_restored(shelf: Shelf, bucket: Bucket) -> None:
     assert manifest.startswith(folder)
     assert bucket.files(folder, "manifest-*.json") == [manifest]
     assert json.loads(read(manifest))["rows"] == 1000
-    assert "1,000 rows in 1 files" in done(shelf, "verify", folder)
+    assert "1,000 rows in 1 file" in done(shelf, "verify", folder)
     done(shelf, "restore", str(id))
     assert shelf.sums("public.leaf") == before
 
