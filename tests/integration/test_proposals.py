@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from click.shell_completion import BashComplete
 
-from bridge.cli.completion import VARIABLE
+from bridge.cli.ending import COMPLETION
 from bridge.cli.main import cli
 
 DEAD = """
@@ -21,7 +21,7 @@ def test_tracked_tables_and_types_of_dead_events(database: str, monkeypatch: pyt
     monkeypatch.setattr("bridge.cli.completion.SECONDS", 60)
 
     def propose(*words: str) -> list[str]:
-        shell = BashComplete(cli, {}, "bridge", VARIABLE)
+        shell = BashComplete(cli, {}, "bridge", COMPLETION)
         return [item.value for item in shell.get_completions(list(words[:-1]), words[-1])]
 
     with psycopg.connect(database, autocommit=True) as db:

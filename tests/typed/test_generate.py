@@ -12,7 +12,7 @@ from typing import Any
 import fastavro
 import psycopg
 import pytest
-from fix_command import Run
+from fix_command import Run, data_of
 
 from bridge.admin.generate import generate, route_text, write_schema
 from bridge.admin.typed_schema import Wishes
@@ -252,9 +252,9 @@ def test_a_check_compares_generated_schemas_with_their_tables(database: str, run
     (tmp_path / "own.avsc").write_text('{"type": "record", "name": "own", "fields": []}')
 
     def check(*more: str) -> tuple[int, list[dict[str, Any]]]:
-        given = ("--config", str(config), "--against", str(tmp_path), "--format", "json")
+        given = ("--config", str(config), "--against", str(tmp_path), "--json")
         done = run("schema", "check", *given, *more)
-        return done.code, json.loads(done.out)["subjects"]
+        return done.code, data_of(done.out)["subjects"]
 
     with psycopg.connect(database, autocommit=True) as db:
         db.execute("create table public.orders (id int primary key, amount numeric(10, 2))")
