@@ -11,7 +11,7 @@ from psycopg import errors
 from psycopg.rows import class_row
 
 from bridge.postgres.queries import query
-from bridge.telemetry.facts import SHORT_SECONDS
+from bridge.telemetry.facts import short_runway
 from bridge.text import counted
 
 AGAIN = 3  # failures in a row
@@ -78,7 +78,7 @@ class Keeping:
         What tracking lacks is for `bridge doctor` to say.
         """
         fails = any(job.fails and job.failures >= AGAIN and job.job != "capture" for job in self.jobs)
-        short = any(table.runway_seconds < SHORT_SECONDS for table in self.partitions)
+        short = any(short_runway(table.parent, table.runway_seconds) for table in self.partitions)
         return fails or short or any(job.is_late for job in self.jobs)
 
     @property
@@ -95,8 +95,8 @@ class Keeping:
         for table in self.partitions:
             if table.default_rows:
                 found.append(f"{counted(table.default_rows, 'row')} of {table.parent} without a partition of its own")
-            if table.runway_seconds < SHORT_SECONDS:
-                found.append(f"{table.parent} has partitions for {table.runway_seconds / 3600:.0f} hours more")
+            if line := short_runway(table.parent, table.runway_seconds):
+                found.append(line)
         found += [f"{obstacle.leaf} may not leave yet: {obstacle.reason}" for obstacle in self.obstacles]
         return found
 

@@ -86,6 +86,13 @@ class HouseFacts(NamedTuple):
     tables: tuple[TableFacts, ...] = ()
 
 
+def short_runway(parent: str, runway_seconds: float) -> str | None:
+    """What to say of a partitioned table whose rows will soon have no partition; None where there is time."""
+    if runway_seconds >= SHORT_SECONDS:
+        return None
+    return f"{parent} has partitions for {runway_seconds / 3600:.0f} hours more"
+
+
 def clock_offset(conn: psycopg.Connection) -> float:
     """The database's clock minus ours, in seconds: true to half of the time that the answer took."""
     before = time.time()

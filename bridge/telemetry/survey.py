@@ -17,7 +17,7 @@ from bridge.postgres.explained import explained
 from bridge.settings import Settings
 from bridge.telemetry import catalog
 from bridge.telemetry.database import Known, families
-from bridge.telemetry.facts import SHORT_SECONDS, Facts, Horizon, HouseFacts, clock_offset, read_facts, read_house_facts
+from bridge.telemetry.facts import Facts, Horizon, HouseFacts, clock_offset, read_facts, read_house_facts, short_runway
 from bridge.telemetry.now import counter, gauge
 from bridge.text import place, printable
 
@@ -48,11 +48,7 @@ class Survey(Collector):
     @property
     def short(self) -> list[str]:
         """A line for each table that will soon have no partition for its rows, as last read."""
-        return [
-            f"{table.name} has partitions for {max(table.runway_seconds, 0) / 3600:.0f} hours more"
-            for table in self._house.tables
-            if table.runway_seconds < SHORT_SECONDS
-        ]
+        return [line for table in self._house.tables if (line := short_runway(table.name, table.runway_seconds))]
 
     def start(self) -> None:
         """Begin with the first look."""
