@@ -1,7 +1,9 @@
 """What being watched costs a relay that drains a backlog, and how soon it answers meanwhile. `make watched`.
 
-In turns with and without `--http`, in a database and topics of their own, on the servers that the environment names;
-who watches asks each page ten times a second. Postgres, Kafka, the relay and the one who asks share the machine.
+In turns without `--http`, with it and asked as often as is usual (each page once a second, which is more often than
+Prometheus and Kubernetes do), and with it and asked all the time, for how long answers take. In a database and topics
+of their own, on the servers that the environment names. Postgres, Kafka, the relay and the one who asks share the
+machine.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +32,8 @@ from bridge.telemetry.address import Address, parse_address
 from bridge.telemetry.asking import ask
 
 PAGES = ("/livez", "/readyz", "/healthz", "/metrics", "/api/overview")
-PAUSE_SECONDS = 0.1
+LOOK_SECONDS = 0.1  # at CPU and memory
+USUAL_SECONDS = 1.0
 CONFIG = """
 [relay]
 name = "{name}"
@@ -53,7 +56,7 @@ WRITE = """
 
 
 class Run(NamedTuple):
-    """One drain: CPU and wall-clock seconds, peak memory in bytes of all processes, milliseconds of answers by page."""
+    """One drain: CPU seconds of all, seconds from its first batch to its last, peak bytes, milliseconds by page."""
 
     cpu: float
     seconds: float
@@ -64,13 +67,14 @@ class Run(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="a directory for results.md")
-    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beside", default="", help="what else the machine did meanwhile, for the report")
     arguments = parser.parse_args()
-    off, on = [], []
+    off, usual, on = [], [], []
     for _ in range(arguments.rounds):
         off.append(drain(arguments.events))
+        usual.append(drain(arguments.events, "--http", "127.0.0.1:0", pause=USUAL_SECONDS))
         on.append(drain(arguments.events, "--http", "127.0.0.1:0"))
     eight = drain(arguments.events, "--http", "127.0.0.1:0", "--workers", "8", shards=8)
     where = machine()
@@ -78,12 +82,15 @@ def main() -> None:
         f"Machine: {where['cores']} cores ({where['cpu']}), {where['memory_gib']} GiB, {where['system']}."
         f" {arguments.rounds} rounds of {arguments.events:,} events of 220 bytes as JSON, in turns."
         f" {arguments.beside}".rstrip(),
-        *["", "| relay, medians | without --http | with --http, asked all the time | ratio |", "|---|---:|---:|---:|"],
-        row("CPU seconds", [run.cpu for run in off], [run.cpu for run in on]),
-        row("seconds to drain", [run.seconds for run in off], [run.seconds for run in on]),
-        row("peak memory, MB", [run.memory / 1e6 for run in off], [run.memory / 1e6 for run in on]),
         "",
-        f"CPU by round, with / without: {', '.join(f'{b.cpu / a.cpu:.3f}' for a, b in zip(off, on, strict=True))}.",
+        "| relay, medians | without --http | with --http | ratio | asked all the time | ratio |",
+        "|---|---:|---:|---:|---:|---:|",
+        row("CPU seconds", *([run.cpu for run in runs] for runs in (off, usual, on))),
+        row("seconds to drain", *([run.seconds for run in runs] for runs in (off, usual, on))),
+        row("peak memory, MB", *([run.memory / 1e6 for run in runs] for runs in (off, usual, on))),
+        "",
+        f"Seconds by round, with / without: {by_round(usual, off, lambda run: run.seconds)};"
+        f" CPU: {by_round(usual, off, lambda run: run.cpu)}.",
         *["", "| answers while it drains, ms | asked | median | p99 | longest |", "|---|---:|---:|---:|---:|"],
         *(answers(page, [ms for run in on for ms in run.answers[page]]) for page in PAGES),
         *(answers(f"{page}, 8 workers", eight.answers[page]) for page in PAGES),
@@ -92,9 +99,13 @@ def main() -> None:
     (arguments.out / "results.md").write_text("\n".join(lines) + "\n")
 
 
-def row(name: str, off: Sequence[float], on: Sequence[float]) -> str:
-    before, after = statistics.median(off), statistics.median(on)
-    return f"| {name} | {before:.2f} | {after:.2f} | {after / before:.3f} |"
+def row(name: str, off: Sequence[float], usual: Sequence[float], on: Sequence[float]) -> str:
+    before, after, asked = statistics.median(off), statistics.median(usual), statistics.median(on)
+    return f"| {name} | {before:.2f} | {after:.2f} | {after / before:.3f} | {asked:.2f} | {asked / before:.3f} |"
+
+
+def by_round(on: Sequence[Run], off: Sequence[Run], of: Callable[[Run], float]) -> str:
+    return ", ".join(f"{of(b) / of(a):.3f}" for a, b in zip(off, on, strict=True))
 
 
 def answers(name: str, milliseconds: Sequence[float]) -> str:
@@ -126,23 +137,25 @@ def backlog(events: int, shards: int) -> Iterator[dict[str, str]]:
             admin.execute(f"drop database {name} with (force)".encode())
 
 
-def drain(events: int, *arguments: str, shards: int = 1) -> Run:
-    """Publish all of it, and ask all the while, where somebody answers."""
+def drain(events: int, *arguments: str, shards: int = 1, pause: float = LOOK_SECONDS) -> Run:
+    """Publish all of it, and ask every so many seconds meanwhile, where somebody answers."""
     with backlog(events, shards) as environment, tempfile.TemporaryFile("w+") as log:
-        began = time.monotonic()
         command = [sys.executable, "-m", "bridge", "run", "--until-empty", *arguments]
         with subprocess.Popen(command, env=environment, stderr=log) as relay:
-            found = watch(psutil.Process(relay.pid), relay, log if arguments else None)
+            found = watch(psutil.Process(relay.pid), relay, log if arguments else None, pause)
         assert relay.returncode == 0, relay.returncode
-        seconds = time.monotonic() - began
-    return Run(found.cpu, seconds, found.memory, found.answers)
+        with psycopg.connect(environment["BRIDGE_DATABASE_URL"]) as db:
+            took = db.execute("select extract(epoch from max(at) - min(at))::float8 from bridge.tick").fetchone()
+    assert took is not None
+    return Run(found.cpu, took[0], found.memory, found.answers)
 
 
-def watch(process: psutil.Process, relay: subprocess.Popen[bytes], log: object) -> Run:
+def watch(process: psutil.Process, relay: subprocess.Popen[bytes], log: object, pause: float) -> Run:
     asked: dict[str, list[float]] = {page: [] for page in PAGES}
     address: Address | None = None
     cpu: dict[int, float] = {}
     memory = 0
+    due = 0.0
     while relay.poll() is None:
         now = 0
         for one in family(process):
@@ -154,7 +167,8 @@ def watch(process: psutil.Process, relay: subprocess.Popen[bytes], log: object) 
                 continue
         memory = max(memory, now)
         address = address or served(log)
-        if address is not None:
+        if address is not None and time.monotonic() >= due:
+            due = time.monotonic() + pause
             for page in PAGES:
                 began = time.monotonic()
                 try:
@@ -162,7 +176,7 @@ def watch(process: psutil.Process, relay: subprocess.Popen[bytes], log: object) 
                 except OSError:  # it ends
                     break
                 asked[page].append((time.monotonic() - began) * 1000)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(LOOK_SECONDS)
     return Run(sum(cpu.values()), 0.0, memory, asked)
 
 
