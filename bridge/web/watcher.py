@@ -18,7 +18,8 @@ from bridge.web.summary import summary
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
-SHARE = 0.05  # of the time, at most, is spent in looking: in a large backlog much is to be counted
+SHARE = 0.01  # of the time, at most, is spent in looking: in a large backlog much is to be counted, beside who drains it
+PAUSE_SECONDS = 30.0  # at most, however long the last look took: Postgres may have hung in it
 KEPT_SECONDS = 3600.0
 END_SECONDS = 1.0  # to wait at the end for a look that is under way
 SLOW_SECONDS = 20.0  # after which a look that is under way is told instead of the one before
@@ -72,4 +73,5 @@ class Watcher:
                         said = place(error)
                         logger.error(TROUBLE, said, extra=about("unforeseen", exception=said))
                 self._looking_since = None
-                self._stopping.wait(max(LOOK_SECONDS, (time.monotonic() - began) / SHARE))
+                pause = min((time.monotonic() - began) / SHARE, PAUSE_SECONDS)
+                self._stopping.wait(max(LOOK_SECONDS, pause))

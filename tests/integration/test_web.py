@@ -176,6 +176,7 @@ def test_a_database_that_hangs_is_said(database: str, monkeypatch: pytest.Monkey
     """What the last look saw is not shown for ever: it would say that all is well."""
     monkeypatch.setattr(watcher_module, "SLOW_SECONDS", 0.3)
     monkeypatch.setattr(watcher_module, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watcher_module, "PAUSE_SECONDS", 1.0)
     with served(database, may_act=False) as page, psycopg.connect(database) as db:
         db.execute("lock table bridge.shard in access exclusive mode")
         eventually(lambda: "has not answered for" in page.ask("/api/overview")[2], 10)
@@ -189,7 +190,7 @@ def test_it_takes_no_more_than_a_share_of_the_time_to_look(monkeypatch: pytest.M
 
     def look(_watch: object) -> None:
         looks.append(time.monotonic())
-        time.sleep(0.05)  # as a large backlog takes
+        time.sleep(0.01)  # as a large backlog takes
         raise ConfigError("no matter what")
 
     monkeypatch.setattr(watcher_module, "LOOK_SECONDS", 0.01)
@@ -198,7 +199,7 @@ def test_it_takes_no_more_than_a_share_of_the_time_to_look(monkeypatch: pytest.M
     watcher.start()
     eventually(lambda: len(looks) == 2)
     watcher.close()
-    assert looks[1] - looks[0] > 0.05 / watcher_module.SHARE
+    assert looks[1] - looks[0] > 0.01 / watcher_module.SHARE
 
 
 @pytest.mark.parametrize(
