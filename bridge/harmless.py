@@ -18,7 +18,7 @@ class Harmless:
     def __init__(self, logger: logging.Logger, what: str) -> None:
         """`what` is not told where it fails: the message's words."""
         self._logger, self._what = logger, what
-        self._said = ""
+        self._said: set[str] = set()
 
     def __call__(self, call: Callable[[], T]) -> T | None:
         """What the call returns, or None where it raises."""
@@ -28,8 +28,8 @@ class Harmless:
             where = place(error)
             what = about("metrics-not-told", exception=where)
             self._logger.debug("%s", self._what, exc_info=error, extra=what)
-            if where != self._said:
-                self._said = where
+            if where not in self._said:
+                self._said.add(where)
                 text = "%s: unforeseen: %s. Events are carried. Please report it"
                 self._logger.error(text, self._what, where, extra=what)
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 import psycopg
 
@@ -13,17 +12,17 @@ from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.route_findings import route_findings
 from bridge.postgres.tracking import refresh_tracking, tracking_report
+from bridge.repeating import Repeating
 from bridge.settings import Settings
 from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
-END_SECONDS = 1.0  # to wait at the end for a look that is under way
 TRACKING, ROUTES = "tracking", "routes"  # what a problem is about
 
 
-class CaptureWatch:
+class CaptureWatch(Repeating):
     """Twice a minute follows what has become of the tracked tables, and says each problem once, and when it is mended;
     the routes' beside them, too.
 
@@ -31,9 +30,8 @@ class CaptureWatch:
     """
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__("capture", LOOK_SECONDS, self.look)
         self._settings = settings
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._said: dict[str, set[str]] = {TRACKING: set(), ROUTES: set()}
         self._trouble: str | None = None
 
@@ -41,17 +39,6 @@ class CaptureWatch:
     def problem_count(self) -> int:
         """Problems of tracked tables, as last seen."""
         return len(self._said[TRACKING])
-
-    def start(self) -> None:
-        """Begin with the first look."""
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Stop looking; a look that takes long is left to end with the process."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(END_SECONDS)
 
     def look(self) -> None:
         """Look once. Raises nothing."""
@@ -63,11 +50,6 @@ class CaptureWatch:
             logger.debug("tracking: %s", printable(str(error)), extra=about("tracking-not-watched"))
         except Exception as error:
             self._failed(f"unforeseen: {place(error)}. Please report it")
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            self.look()
-            self._ending.wait(LOOK_SECONDS)
 
     def _look(self) -> None:
         name = f"{self._settings.relay.name} capture"

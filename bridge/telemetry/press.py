@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from bridge.harmless import Harmless
+from bridge.repeating import Repeating
 from bridge.telemetry.exposition import FORMATS, format_of, merge
 from bridge.telemetry.pages import Answer, Request, plain
 
@@ -24,31 +24,19 @@ logger = logging.getLogger(__name__)
 
 PRINT_SECONDS = 5.0
 STALE_SECONDS = 60.0  # what is older is not told any more
-END_SECONDS = 1.0  # to wait at the end for a page that is under way
 
 
-class Press:
+class Press(Repeating):
     """The pages of one process, by format."""
 
     def __init__(self, render: Callable[[str], tuple[bytes, str]], prefix: str = "") -> None:
         """`render` makes the page for a value of Accept. `prefix`: of the files to write, none where it is empty."""
+        harmless = Harmless(logger, "metrics")
+        super().__init__("metrics", PRINT_SECONDS, lambda: harmless(self._print))
         self._render = render
         self._prefix = prefix
         self._pages: Mapping[str, bytes] = {}
         self._printed_at = 0.0
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Print from now on."""
-        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Print no more."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(END_SECONDS)
 
     def page(self, request: Request) -> Answer:
         """What was printed last."""
@@ -56,12 +44,6 @@ class Press:
         if kind not in self._pages or time.monotonic() - self._printed_at > STALE_SECONDS:
             return _nothing()
         return Answer(HTTPStatus.OK, FORMATS[kind], self._pages[kind])
-
-    def _run(self) -> None:
-        harmless = Harmless(logger, "metrics")
-        while not self._ending.is_set():
-            harmless(self._print)
-            self._ending.wait(PRINT_SECONDS)
 
     def _print(self) -> None:
         self._pages = {kind: self._render(content_type)[0] for kind, content_type in FORMATS.items()}

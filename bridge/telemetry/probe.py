@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from bridge.errors import BridgeError
 from bridge.log_fields import about
+from bridge.repeating import Repeating
 from bridge.telemetry.activity import Activities
 from bridge.text import place, printable
 
@@ -33,7 +33,7 @@ class Probed(Generic[T]):
     trouble_since: float | None = None
 
 
-class Probe(Generic[T]):
+class Probe(Repeating, Generic[T]):
     """Asks every `seconds`; `heard` hears of each answer, in the same thread."""
 
     def __init__(
@@ -44,40 +44,26 @@ class Probe(Generic[T]):
         activities: Activities,
         heard: Callable[[T], None] = lambda answer: None,
     ) -> None:
+        super().__init__(f"probe of {name}", seconds, self._probe, END_SECONDS)
         self.name = name
         self.last: Probed[T] = Probed()  # replaced, never changed
-        self._seconds = seconds
         self._ask = ask
         self._now = activities.now
         self._heard = heard
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"probe of {name}", daemon=True)
 
-    def start(self) -> None:
-        """Ask from now on, the first time at once."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Ask no more; a question that takes long is left to end with the process."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(END_SECONDS)
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            began = self._now()
-            self.last = replace(self.last, asking_since=began)
-            try:
-                answer = self._ask()
-                self._heard(answer)
-            except BridgeError as error:
-                self._failed(printable(str(error)), began)
-            except Exception as error:  # a bug here is trouble like any other, and ends no thread
-                logger.debug("probe of %s", self.name, exc_info=error, extra=about("probe-failed"))
-                self._failed(f"unforeseen: {place(error)}. Please report it", began)
-            else:
-                self.last = Probed(answer, self._now())
-            self._ending.wait(self._seconds)
+    def _probe(self) -> None:
+        began = self._now()
+        self.last = replace(self.last, asking_since=began)
+        try:
+            answer = self._ask()
+            self._heard(answer)
+        except BridgeError as error:
+            self._failed(printable(str(error)), began)
+        except Exception as error:  # a bug here is trouble like any other
+            logger.debug("probe of %s", self.name, exc_info=error, extra=about("probe-failed"))
+            self._failed(f"unforeseen: {place(error)}. Please report it", began)
+        else:
+            self.last = Probed(answer, self._now())
 
     def _failed(self, trouble: str, began: float) -> None:
         since = began if self.last.trouble_since is None else self.last.trouble_since

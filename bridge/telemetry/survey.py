@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,6 +13,7 @@ from bridge.errors import DatabaseRefuses, DatabaseUnavailable
 from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
+from bridge.repeating import Repeating
 from bridge.settings import Settings
 from bridge.telemetry import catalog
 from bridge.telemetry.database import Known, families
@@ -26,18 +26,16 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 15.0
 HOUSE_LOOKS = 4  # what changes slowly is read at each fourth look
 FRESH_SECONDS = 60.0  # what is older is told no more: silence is what alert rules can see
-END_SECONDS = 1.0  # to wait at the end for a look that is under way
 
 
-class Survey(Collector):
+class Survey(Repeating, Collector):
     """Whatever goes wrong is said once, counted, and disturbs nothing else."""
 
     def __init__(self, settings: Settings, note_offset: Callable[[float], None]) -> None:
         """`note_offset` hears of the database's clock minus ours, in seconds."""
+        super().__init__("survey", LOOK_SECONDS, self.look)
         self._settings = settings
         self._note_offset = note_offset
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._trouble: str | None = None
         self._looks = 0
         self._failures = 0
@@ -49,17 +47,6 @@ class Survey(Collector):
     def short(self) -> list[str]:
         """A line for each table that will soon have no partition for its rows, as last read."""
         return [line for table in self._house.tables if (line := short_runway(table.name, table.runway_seconds))]
-
-    def start(self) -> None:
-        """Begin with the first look."""
-        self._thread = threading.Thread(target=self._run, name="survey", daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Stop looking; a look that takes long is left to end with the process."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(END_SECONDS)
 
     def look(self) -> None:
         """Look once. Raises nothing."""
@@ -93,11 +80,6 @@ class Survey(Collector):
         if time.time() - known.at < FRESH_SECONDS:
             yield gauge(catalog.CLOCK, {(): known.clock_offset})
             yield from families(known)
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            self.look()
-            self._ending.wait(LOOK_SECONDS)
 
     def _look(self) -> None:
         began = time.monotonic()

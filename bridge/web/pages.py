@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.settings import Settings
 from bridge.telemetry.pages import Answer, Page, Request
+from bridge.telemetry.reading import BadRequest
 from bridge.web.answers import document, shipped, trouble
 from bridge.web.guard import Turns
 from bridge.web.watcher import Watcher
@@ -48,6 +50,8 @@ def _telling(turns: Turns, page: Callable[[Request], Mapping[str, Any]]) -> Page
         try:
             with turns.one():
                 return document(page(request))
+        except BadRequest as bad:
+            return trouble(bad.status, bad.text)
         except BridgeError as error:
             return trouble(503, str(error))
 
@@ -71,7 +75,7 @@ def _trace(settings: Settings, request: Request) -> dict[str, Any]:
     try:
         event_id = UUID(request.query.get("event_id", ""))
     except ValueError:
-        raise BridgeError("that is no event id") from None
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "that is no event id") from None
     with _session(settings) as conn:
         found = Tracer(conn, settings).event(event_id)
     return {"answer": found.answer, "facts": dict(_facts(found))}

@@ -18,7 +18,7 @@ from bridge.web.summary import summary
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
-SHARE = 0.01  # of the time, at most, is spent in looking: in a large backlog much is to be counted, beside who drains it
+SHARE = 0.01  # of the time, at most, is spent in looking: beside who drains it, a large backlog is counted
 PAUSE_SECONDS = 30.0  # at most, however long the last look took: Postgres may have hung in it
 KEPT_SECONDS = 3600.0
 END_SECONDS = 1.0  # to wait at the end for a look that is under way

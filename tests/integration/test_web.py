@@ -111,7 +111,7 @@ def test_it_shows_what_there_is_and_changes_nothing(database: str) -> None:
         assert "S3CR3T" not in told
         for path in ("/api/decide", "/api/overview", "/"):  # without actions nothing takes a POST
             assert page.ask(path, {"decision": "skipped"})[0] in (404, 405)
-        assert page.ask("/api/trace?event_id=x")[0] == 503
+        assert page.ask("/api/trace?event_id=x")[0] == 400
         assert page.ask("/../pages.py")[0] == 404
         assert page.states() == {"dead": 3}
 
