@@ -78,7 +78,8 @@ class Broker:
 
     def start(self) -> None:
         if self._process is None or self._process.poll() is not None:
-            command = _java("-Xmx384m", "-XX:+UseSerialGC", "kafka.Kafka", str(self._properties))
+            options = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+            command = _java(*options, "kafka.Kafka", str(self._properties))
             self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
 
     def signal(self, number: signal.Signals) -> None:
