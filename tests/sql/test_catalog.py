@@ -37,7 +37,7 @@ DEFINERS = {
     *["bridge.archive_activity_slice", "bridge.matview_report", "bridge.refresh_view"],
     *["bridge.read_retired", "bridge.sum_retired", "bridge.drop_verified"],
     *["bridge.check_order", "bridge.current_columns", "bridge.refresh_tracking", "bridge.tracking_report"],
-    "bridge.tracked_names",
+    *["bridge.tracked_names", "bridge.backlog"],
     *[
         "bridge.partition_report",
         "bridge.partition_gaps",
