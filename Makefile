@@ -14,7 +14,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 DEBIAN := /usr/lib/postgresql/15/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison lock clean
+.PHONY: help venv demo test check bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ mutations: .venv/dev.stamp  ## Remove each protection in turn, and show which te
 poison: .venv/dev.stamp  ## 100,000 events, 1,000 of them of every kind that cannot be published, at 80 % of the clean rate at least
 	BRIDGE_TEST_POISON_EVENTS=100000 BRIDGE_TEST_POISON_ROUNDS=3 BRIDGE_TEST_POISON_SHARE=0.8 \
 		$(BIN)/pytest tests/failure/test_poison.py --timeout 0 -s
+
+chart:  ## Copy alert rules and dashboard into the chart, which can reach no file outside of it
+	cp config/prometheus/alerts.yml deploy/helm/bridge/files/alerts.yml
+	cp config/grafana/bridge.json deploy/helm/bridge/files/dashboard.json
 
 lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -

@@ -18,5 +18,6 @@ pytest_plugins = [
     "fix_verify",
     "fix_command",
     "fix_consumer",
+    "fix_helm",
     "java",
 ]
