@@ -6,6 +6,7 @@ import fcntl
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,6 @@ from typing import Any, NamedTuple
 import platformdirs
 import pytest
 import yaml
-from fix_relay import eventually
 
 CHART = Path(__file__).parents[1] / "deploy" / "helm" / "bridge"
 BUILT = platformdirs.user_cache_path("bridge-cdc") / "helm-3.22.0"  # by .ci/run
@@ -55,20 +55,31 @@ def helm() -> Helm:
     """Of this machine, or what .ci/run builds, which is waited for."""
     if installed := shutil.which("helm"):
         return Helm(Path(installed))
-    if (BUILT / "lock").exists():
-        with (BUILT / "lock").open() as lock:
-            eventually(lambda: _is_free(lock.fileno()), BUILD_SECONDS)
+    ends = time.monotonic() + BUILD_SECONDS
+    while _is_being_built():
+        if time.monotonic() > ends:
+            pytest.skip(f"helm is still being built after {BUILD_SECONDS:.0f} s")
+        time.sleep(1)
     if not (BUILT / "helm").exists():
         pytest.skip("helm is not installed here")
     return Helm(BUILT / "helm")
 
 
-def _is_free(lock: int) -> bool:
+def _is_being_built() -> bool:
+    """Whether .ci/run holds the lock."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with (BUILT / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    return True
+    except BlockingIOError:
+        return True
+    return False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The chart's tests come last, for helm may still be being built."""
+    items.sort(key=lambda item: "helm" in getattr(item, "fixturenames", ()))
 
 
 def kind(manifests: list[Manifest], wanted: str, suffix: str = "") -> Manifest:

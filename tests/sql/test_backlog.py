@@ -119,6 +119,8 @@ def test_what_is_parked_counts_unless_only_time_or_a_person_can_help(db: Db, sca
     assert backlog(scaler) == 4
     db.execute("update bridge.relay set seen_until = now() - interval '1 s'")
     assert backlog(scaler) == 5
+    db.execute("update bridge.shard set stopped = 'a test'")
+    assert backlog(scaler) == 0
 
 
 def test_a_large_backlog_is_estimated_as_the_metric_is(db: Db, scaler: Db) -> None:
