@@ -181,6 +181,7 @@ WRONG = {
     "autoscaling.minReplicas=0": "at '/autoscaling/minReplicas': minimum",
     "nameOverride=a.b": "at '/nameOverride': 'a.b' does not match pattern",
     "schemas.files.a/b\\.avsc=x": 'schemas.files: "a/b.avsc" is no name of a schema',
+    "schemas.configMap=a,schemas.files.b\\.avsc=x": "schemas: give files or configMap, not both",
     "podDisruptionBudget.maxUnavailable=0": "at '/podDisruptionBudget/maxUnavailable'",
 }
 

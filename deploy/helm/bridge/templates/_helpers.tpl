@@ -41,6 +41,9 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
      Those of the migration are there before it, and leave with it. */}}
 {{- define "bridge.files" -}}
 {{- $metadata := include "bridge.fileMetadata" . }}
+{{- if and .root.Values.schemas.files .root.Values.schemas.configMap }}
+{{- fail "schemas: give files or configMap, not both" }}
+{{- end }}
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -48,7 +51,7 @@ metadata:
   {{- $metadata | nindent 2 }}
 data:
   bridge.toml: {{ .root.Values.config | default "# Nothing is configured: the chart's value `config` is empty." | quote }}
-{{- if and .root.Values.schemas.files (not .root.Values.schemas.configMap) }}
+{{- if .root.Values.schemas.files }}
 ---
 apiVersion: v1
 kind: ConfigMap
