@@ -239,7 +239,7 @@ def test_the_documents_commands_and_values_are_taken(helm: Helm, tmp_path: Path)
         done = helm.run(*shlex.split(command), *dry(tmp_path / "kubeconfig"), directory=tmp_path)
     assert done.returncode == 0, done.stderr
     told = done.stdout.partition("NOTES:")[2]
-    assert "KEDA scales the relays of bridge in default" in told
+    assert "Relays of bridge in default: as many as KEDA asks for" in told
     assert "Mind:" not in told
 
 
