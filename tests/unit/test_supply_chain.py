@@ -22,7 +22,7 @@ DOCUMENT = sbom.document(pinned(), sbom.bundled())
 
 
 def test_the_bill_of_materials_is_what_is_locked() -> None:
-    assert DOCUMENT == sbom.SBOM.read_text(), "make it anew: python requirements/sbom.py"
+    assert sbom.SBOM.read_text() == DOCUMENT, "make it anew: python requirements/sbom.py"
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(DOCUMENT) is None
     assert not any(name in DOCUMENT for name in ("timestamp", "serialNumber", "urn:uuid"))
 
@@ -65,7 +65,7 @@ def test_workflows_take_no_more_than_they_need(file: Path) -> None:
     for step in steps(workflow):
         if "uses" in step:
             assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
-            assert re.search(rf"{re.escape(step['uses'])} # v\d+\.\d+\.\d+$", text, re.M), f"{step['uses']}: which version"
+            assert re.search(rf"{re.escape(step['uses'])} # v\d+\.\d+\.\d+$", text, re.M), step["uses"]
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
         assert "${{" not in step.get("run", ""), "a name of a branch may be a command: give it by a variable"

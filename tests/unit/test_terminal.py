@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -64,6 +66,21 @@ def test_a_bug(where: str) -> None:
     assert said.startswith("Traceback (most recent call last):\n")
     assert said.replace("\n", "").isprintable()
     assert said.endswith(": é\n")
+
+
+def test_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
+    script = (
+        "import os, resource, signal; from bridge.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)\n"
+        "main.run_to_end = lambda *_: os.kill(os.getpid(), signal.SIGABRT)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), flush=True); main.main()"
+    )
+    script = f"import os; os.chdir({str(tmp_path)!r})\n{script}"
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", script], os.environ)
+    _, status = os.waitpid(pid, 0)
+    assert os.WTERMSIG(status) == signal.SIGABRT
+    assert not os.WCOREDUMP(status)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_ctrl_c_while_it_is_imported() -> None:
