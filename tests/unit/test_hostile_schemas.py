@@ -18,7 +18,8 @@ resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
 for case in sys.stdin.read().splitlines():
     url, body = case.split()
     registry = RegistrySettings(url=url, timeout_seconds=20)
-    print(Decoder(Settings(registry=registry)).decode(b"\\0\\0\\0\\0\\7" + bytes.fromhex(body)[:200_000])[0], flush=True)
+    decoder = Decoder(Settings(registry=registry))
+    print(decoder.decode(b"\\0\\0\\0\\0\\7" + bytes.fromhex(body))[0], flush=True)
 """
 NUMBER = b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"  # 2**63 - 1
 
