@@ -17,7 +17,7 @@ _known: set[str] = set()
 
 def remember(value: str) -> None:
     """Hide this from now on, as it is and as URLs have it."""
-    for form in (value, unquote(value), quote(value, safe=""), repr(value)[1:-1]):
+    for form in (value, unquote(value), quote(value, safe="", errors="surrogatepass"), repr(value)[1:-1]):
         if len(form) >= LEAST_CHARACTERS:
             _known.add(form)
 
