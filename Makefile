@@ -14,7 +14,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 DEBIAN := /usr/lib/postgresql/15/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock clean
+.PHONY: help venv demo test check audit bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: .venv/dev.stamp  ## Known vulnerabilities, and licences, of what bridge installs with; STRICT=--strict: all must be known
+	$(BIN)/python requirements/audit.py $(STRICT)
 
 bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/latest (half an hour); ONLY="drain" for a part
 	$(BIN)/bridge bench --dir build/bench --debezium --out docs/benchmarks/latest $(foreach part,$(ONLY),--only $(part))
@@ -102,13 +105,15 @@ chart:  ## Copy alert rules and dashboard into the chart, which can reach no fil
 	cp config/prometheus/alerts.yml deploy/helm/bridge/files/alerts.yml
 	cp config/grafana/bridge.json deploy/helm/bridge/files/dashboard.json
 
-lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock
+lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and bridge/local/artifacts.lock, and make the bill of materials
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -
 	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt --extra=local \
 		--output-file=requirements/local.txt pyproject.toml -
 	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt \
 		--output-file=requirements/base.txt pyproject.toml -
 	$(BIN)/python -m bridge.local.relock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python requirements/sbom.py
 
 clean:  ## Remove .venv and all caches; local servers keep their data, but for those of a benchmark
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

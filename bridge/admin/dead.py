@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +12,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
+from bridge.admin.person import who
 from bridge.postgres.around import LenientBinary
 from bridge.postgres.queries import query
 
@@ -125,9 +124,7 @@ def decide(conn: psycopg.Connection, wanted: Wanted, decision: Decision, why: st
     """
     parameters = wanted.parameters | {
         "decision": decision,
-        "why": why,
-        "os_user": _os_user(),
-        "host": socket.gethostname(),
+        **who(why),
         "most": SLICE,
         "after": 0,
         "began": None,
@@ -141,10 +138,3 @@ def list_decisions(conn: psycopg.Connection, event_id: UUID | None, most: int) -
     """Up to `most` decisions, about one event or all, the latest first."""
     with conn.cursor(row_factory=class_row(Decided), binary=True) as cursor:
         return cursor.execute(query("dead_decisions"), {"event_id": event_id, "most": most}).fetchall()
-
-
-def _os_user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from bridge.admin.checks.postgres import check_server
 from bridge.admin.checks.registry import check_registry
 from bridge.admin.checks.relays import check_relays
 from bridge.admin.checks.rights import check_rights
+from bridge.admin.checks.secrets import check_secrets
 from bridge.admin.checks.sessions import check_locks, check_sessions
 from bridge.admin.tracking import list_tracked
 from bridge.configuration.load import Configuration
@@ -50,7 +52,7 @@ class Examined:
 def examine(configuration: Configuration) -> Examined:
     """Look at everything; a server that is away is a line of it."""
     looks: dict[str, Callable[[], Iterable[Check]]] = {
-        "config": lambda: check_config(configuration),
+        "config": lambda: chain(check_config(configuration), check_secrets(configuration)),
         "postgres": lambda: _postgres(configuration),
         "kafka": lambda: check_kafka(configuration.settings),
         "registry": lambda: check_registry(configuration),

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from bridge.admin.erase_topics import Topics, find_topics, publish
+from bridge.admin.person import who
 from bridge.errors import BridgeError, KeysBlocked
 from bridge.failpoint import failpoint
 from bridge.keeping.cold_erasure import Folder, Held, erase_in, folders, look
@@ -85,12 +86,14 @@ def look_for(settings: Settings, subject: Subject, topics: Collection[str], prog
         return erasing.plan(topics)
 
 
-def erase(settings: Settings, subject: Subject, topics: Collection[str], progress: Progress) -> Certificate:
-    """Remove it. Raises as `look_for`, KeysBlocked while events of it are to be published; BridgeError, too, where a
-    keeper is at work.
+def erase(
+    settings: Settings, subject: Subject, topics: Collection[str], progress: Progress, why: str | None = None
+) -> Certificate:
+    """Remove it; `why` stands in the certificate. Raises as `look_for`, KeysBlocked while events of it are to be
+    published; BridgeError, too, where a keeper is at work.
     """
     with _erasing(settings, subject, progress) as erasing:
-        return erasing.carry_out(topics)
+        return erasing.carry_out(topics, why)
 
 
 @contextmanager
@@ -126,11 +129,11 @@ class _Erasing:
             )
         return Plan(rows, files, found, self._pending())
 
-    def carry_out(self, topics: Collection[str]) -> Certificate:
+    def carry_out(self, topics: Collection[str], why: str | None) -> Certificate:
         """Do it, or go on with it."""
         self._refuse_pending()
         key = {"key": self._subject.kafka_key, "entity_type": self._subject.entity_type}
-        erasure = str(self._one("begin_erasure", key)[0])
+        erasure = str(self._one("begin_erasure", key | who(why))[0])
         with self._kept_house(erasure):
             plan = self._erase_all(erasure, topics)
             places = publish(self._settings, plan.topics, self._subject, erasure)

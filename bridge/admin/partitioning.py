@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
@@ -95,8 +94,6 @@ def _check_location(location: str) -> None:
             f"{location} is no place that each keeper knows",
             hint="Give an absolute directory, or a URL such as s3://...",
         )
-    if "@" in urlsplit(location).netloc:
-        raise ConfigError("a password must not stand in the location", hint="Give it to the keeper's environment")
     absolute(location)
 
 

@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import psycopg
 
+from bridge.admin.person import who
 from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_TYPE, DEAD_REASON, DEAD_TABLE, REPLAYED, ce_source
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.routing import all_topics
@@ -91,9 +92,15 @@ class _Found:
 
 
 def recover(
-    settings: Settings, only: int | None, decide: Callable[[Finding], bool], progress: Progress = silent
+    settings: Settings,
+    only: int | None,
+    decide: Callable[[Finding], bool],
+    progress: Progress = silent,
+    why: str | None = None,
 ) -> list[Finding]:
     """Let each stopped shard (or the one named) go on if `decide` says so; returns what was found.
+
+    Each that goes on has a row of `bridge.recovery`, with who did it and `why`.
 
     Safe while relays run: they leave stopped shards alone. Stopping half-way changes nothing that counts. Raises
     DatabaseUnavailable, MigrationError, BrokerUnavailable, ConfigError, LeaseLost (somebody else recovers it).
@@ -110,7 +117,7 @@ def recover(
             cases = _renumbered(cases)
         for case, finding, is_to_go_on in zip(cases, findings, decided, strict=True):
             if is_to_go_on:
-                _let_go_on(settings, case, finding, found)
+                _let_go_on(settings, case, finding, found, why)
             case.store.release(case.ours)
         return findings
 
@@ -199,7 +206,7 @@ def _compare(case: _Case, found: _Found) -> Finding:
     )
 
 
-def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: _Found) -> None:
+def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: _Found, why: str | None) -> None:
     new = adopt(case.ours, case.found, uuid4())
     if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
         case.producer.commit(new.control)
@@ -234,6 +241,19 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: _Found)
         conn.execute(query("unpark_found"), parameters)
         if conn.execute(query("adopt_ledger"), parameters).fetchone() is None:
             raise LeaseLost(f"shard {new.shard} is not ours any more (generation {new.generation})")
+        conn.execute(query("note_recovery"), _noted(finding) | who(why))
+
+
+def _noted(finding: Finding) -> dict[str, Any]:
+    """What is kept of a finding."""
+    return {
+        "shard": finding.shard,
+        "stopped": finding.reason,
+        "events_published": len(finding.published),
+        "events_dead": len(finding.dead),
+        "events_left": finding.left,
+        "renumbered": finding.renumber,
+    }
 
 
 def _bound(conn: psycopg.Connection) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from bridge.admin.person import who
 from bridge.encoding.routing import Router
 from bridge.errors import ConfigError
 from bridge.event import CHANGED
@@ -67,6 +68,9 @@ class Replay:
     started_at: datetime
     changed_at: datetime
     started_by: str
+    why: str | None
+    os_user: str | None
+    host: str | None
     events_open: int
     events_refused: int
 
@@ -127,9 +131,9 @@ def find_replay(conn: psycopg.Connection, id: int) -> Replay:
     return found[0]
 
 
-def begin_replay(conn: psycopg.Connection, wanted: Wanted) -> Replay:
+def begin_replay(conn: psycopg.Connection, wanted: Wanted, why: str | None = None) -> Replay:
     """A new one, of which nothing is done."""
-    (id,) = conn.execute(query("start_replay"), wanted.parameters).fetchone() or (0,)
+    (id,) = conn.execute(query("start_replay"), wanted.parameters | who(why)).fetchone() or (0,)
     return find_replay(conn, id)
 
 

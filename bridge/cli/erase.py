@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge.cli import completion
-from bridge.cli.options import config_option, json_option
+from bridge.cli.options import config_option, json_option, reason_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --hel
     shell_complete=completion.topics,
     help="Another topic that has its records.",
 )
+@reason_option
 @config_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -37,6 +38,7 @@ def erase_command(
     key: str,
     entity_type: str | None,
     topics: tuple[str, ...],
+    reason: str | None,
     config: Path | None,
     dry_run: bool,
     yes: bool,
@@ -73,7 +75,7 @@ def erase_command(
     if not yes:
         click.confirm("Erase that? It cannot be undone", abort=True, err=True)
     with progress_bar() as progress:
-        certificate = erase(settings, subject, topics, progress)
+        certificate = erase(settings, subject, topics, progress, reason)
     if as_json:
         echo_json(certificate)
     else:

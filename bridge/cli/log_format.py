@@ -18,6 +18,7 @@ import click
 from bridge.cli.terminal import echo
 from bridge.errors import BridgeError
 from bridge.log_fields import FIELDS, LIBRARY, about, current_shard
+from bridge.secret import hidden
 from bridge.text import place, printable
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ class PrintableFormatter(logging.Formatter):
         return printable(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """A traceback."""
-        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+        """A traceback, without the passwords that we know."""
+        return "\n".join(map(printable, hidden(super().formatException(ei)).split("\n")))
 
 
 class JsonFormatter(logging.Formatter):

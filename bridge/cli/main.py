@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from bridge import __version__
+from bridge.cli import core_dump
 from bridge.cli.ending import run as run_to_end
 from bridge.cli.terminal import keep_standard_streams, print_tracebacks
 
@@ -71,6 +72,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    core_dump.prevent()
     keep_standard_streams()
     print_tracebacks()
     sys.exit(run_to_end(cli, sys.argv[1:]))

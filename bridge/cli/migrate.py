@@ -12,6 +12,14 @@ from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres import migrate as migration
+from bridge.postgres.connection import PASSWORDS, parsed
+
+
+def _without_password(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    """Refuse what every user of this machine could read in the list of processes, and the shell's history keeps."""
+    if url and not parsed(url).keys().isdisjoint(PASSWORDS):
+        raise click.BadParameter("must not have a password in it, which others could read: set BRIDGE_DATABASE_URL")
+    return url
 
 
 @click.command()
@@ -19,7 +27,11 @@ from bridge.postgres import migrate as migration
 @click.option("--engine-only", is_flag=True, help="Leave out the reference application (schema crm).")
 @config_option
 @json_option
-@click.option("--database-url", help="Which database; overrides BRIDGE_DATABASE_URL and the configuration.")
+@click.option(
+    "--database-url",
+    callback=_without_password,
+    help="Which database, without a password; overrides BRIDGE_DATABASE_URL and the configuration.",
+)
 def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool, database_url: str | None) -> None:
     """Create or update what bridge needs in the database.
 

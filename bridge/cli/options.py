@@ -45,6 +45,9 @@ def plain_text(_context: click.Context, _parameter: click.Parameter, given: str 
     return given
 
 
+reason_option = click.option("--reason", callback=plain_text, help="Kept in the database, with who does it.")
+
+
 class Since(click.ParamType[Any]):
     """A time, or how long ago that was."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.options import config_option, json_option
+from bridge.cli.options import config_option, json_option, reason_option
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -21,10 +21,13 @@ if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --hel
 @click.command("recover")
 @config_option
 @click.option("--shard", type=click.IntRange(min=0), help="Only this one; else all that are stopped.")
+@reason_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+def recover_command(
+    config: Path | None, shard: int | None, reason: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Let stopped shards go on.
 
     A shard stops when its ledger and Kafka contradict each other, because the database or Kafka went back in time, or
@@ -36,7 +39,7 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
     \b
     Examples:
       bridge recover --dry-run
-      bridge recover --shard 0 --yes
+      bridge recover --shard 0 --reason 'restored from Monday'
     """
     from bridge.admin.recover import recover
 
@@ -51,7 +54,7 @@ def recover_command(config: Path | None, shard: int | None, dry_run: bool, yes: 
             decided.append({**asdict(finding), "goes_on": goes_on})
             return goes_on
 
-        found = recover(load_routed(config), shard, decide, bar.enter_context(progress_bar()))
+        found = recover(load_routed(config), shard, decide, bar.enter_context(progress_bar()), reason)
     if as_json:
         echo_json(decided)
     elif not found:

@@ -23,7 +23,7 @@ from bridge.admin.replay import (
 )
 from bridge.admin.replay_run import carry_out
 from bridge.cli import completion
-from bridge.cli.options import Since, config_option, json_option, plain_text
+from bridge.cli.options import Since, config_option, json_option, plain_text, reason_option
 from bridge.cli.progress import hint_if_interrupted, progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load_routed
@@ -66,6 +66,7 @@ from bridge.text import counted
     help="Wait while about so many replayed events are still to be published.",
 )
 @click.option("--resume", type=click.IntRange(min=1), metavar="NUMBER", help="Go on with a replay that is unfinished.")
+@reason_option
 @click.option("--dry-run", is_flag=True, help="Count the events, and publish nothing.")
 @click.option("--list", "list_", is_flag=True, help="Show the replays that there are.")
 @json_option
@@ -78,6 +79,7 @@ def replay_command(
     topics: tuple[str, ...],
     max_open: int,
     resume: int | None,
+    reason: str | None,
     dry_run: bool,
     list_: bool,
     as_json: bool,
@@ -96,7 +98,7 @@ def replay_command(
     """
     if list_ + (since is not None) + (resume is not None) != 1 or (since is None and until is not None):
         raise click.UsageError("give --from and perhaps --to, or --resume, or --list")
-    if resume is not None and (types or keys or topics or dry_run):
+    if resume is not None and (types or keys or topics or reason or dry_run):
         raise click.UsageError("what is resumed is as it was begun")
     settings = load_routed(config)
     with _database(settings) as conn:
@@ -112,7 +114,7 @@ def replay_command(
         routes = routes_of(settings, topics, types)
         _tell_departed(find_departed(conn, wanted.since, wanted.until))
         if not dry_run:
-            _publish(conn, settings, begin_replay(conn, wanted), max_open, as_json=as_json)
+            _publish(conn, settings, begin_replay(conn, wanted, reason), max_open, as_json=as_json)
             return
         expected = count_wanted(conn, wanted, routes)
         if as_json:
@@ -173,7 +175,7 @@ def _show(replays: list[Replay], *, as_json: bool) -> None:
             f"{found.id}  {since} to {until}: {found.state}, {counted(found.events_parked, 'event')},"
             f" {found.events_open:,} of them still to be published, {found.events_refused:,} refused,"
             f" {found.events_passed:,} passed,"
-            f" by {found.started_by} since {begun}"
+            f" by {found.started_by} since {begun}: {found.why or 'no reason given'}"
         )
     if not replays:
         echo("There are no replays.", err=True)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.cli.envelope import Output
+from bridge.secret import hidden
 from bridge.text import json_line, printable
 
 
@@ -82,4 +83,5 @@ def print_tracebacks() -> None:
 
 
 def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    echo(*"".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n"), err=True)
+    told = hidden("".join(traceback.format_exception(kind, error, trace)))
+    echo(*told.rstrip("\n").split("\n"), err=True)

@@ -14,6 +14,7 @@ from bridge.cli.options import config_option
 from bridge.cli.terminal import echo
 from bridge.configuration.load import load_routed
 from bridge.relay.signals import stop_on_signals
+from bridge.secret import remember
 
 
 @click.command("web")
@@ -58,6 +59,7 @@ def web_command(
     stop_on_signals(stopping.set)
     settings = load_routed(config)
     token = token_file.read_text().strip() if token_file else os.environ.get("BRIDGE_WEB_TOKEN", "")
+    remember(token)
     actions = posts(settings, token) if allow_actions else {}
     watcher = Watcher(settings, may_act=allow_actions)
     where = parse_address(address)

@@ -11,12 +11,14 @@ from typing import Any
 
 from bridge.configuration.environment import from_environment, variable_of
 from bridge.configuration.file import ConfigFile, Unreadable
+from bridge.configuration.kafka_properties import is_secret as is_secret_property
 from bridge.configuration.knobs import PROPERTIES, SCHEMAS, knobs
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin, as_error, in_order
 from bridge.configuration.routes import named_subjects, read_routes, route_key, route_mistakes
 from bridge.configuration.rules import joint_mistakes, property_mistakes, value_mistakes
-from bridge.configuration.urls import registry_trouble, without_login
+from bridge.configuration.urls import passwords, registry_trouble, without_login
 from bridge.resources import resource
+from bridge.secret import remember
 from bridge.settings import SECTIONS, Route, Settings
 
 
@@ -70,6 +72,7 @@ def read(path: Path | None, environ: Mapping[str, str] = os.environ) -> Configur
     rows, more = read_routes(file.routes, file.at) if file else ([], [])
     mistakes += more
 
+    _remember_secrets(given)
     wrong = {mistake.setting for mistake in mistakes}
     right = {name: one for name, one in given.items() if name not in wrong}
     settings = _settings(right, path)
@@ -82,6 +85,17 @@ def read(path: Path | None, environ: Mapping[str, str] = os.environ) -> Configur
         mistakes += route_mistakes(rows, file.at, settings.topics, origins)
         origins |= {route_key(n, key): file.at("routes", n, key) for n, route in rows for key in vars(route)}
     return Configuration(settings, tuple(rows), MappingProxyType(origins), in_order(mistakes), path)
+
+
+def _remember_secrets(given: Mapping[str, Given]) -> None:
+    """Those of settings that are wrong, too; of a URL, all of it and what may be the password."""
+    for name, one in given.items():
+        known = knobs().get(name)
+        is_secret = is_secret_property(name.removeprefix(f"{PROPERTIES}.")) if known is None else known.is_secret
+        if is_secret and isinstance(one.value, str):
+            remember(one.value)
+            for password in passwords(one.value):
+                remember(password)
 
 
 def no_routes(path: Path | None) -> Mistake:

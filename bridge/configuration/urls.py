@@ -6,6 +6,7 @@ there in everybody's error messages. So a URL is looked at before anybody else p
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 
 ENCODE = "in a password, write %40 for '@', %2F for '/', %3A for ':', %3F for '?', %25 for '%'"
@@ -45,6 +46,16 @@ def registry_trouble(url: str) -> str | None:
         if not is_whole or parts.netloc.count("@") > 1 or "@" in parts.path or parts.query or parts.fragment:
             return f"{REGISTRY_FORM}; {ENCODE}"
     return None
+
+
+PASSWORD = re.compile(
+    r"""//[^:@/]*:(?P<url>.+)@|(?:password|secret)\s*=\s*(?:'(?P<quoted>(?:\\.|[^'])*)'|(?P<plain>\S+))"""
+)
+
+
+def passwords(text: str) -> list[str]:
+    """What may be the passwords of a URL, or of a keyword string, whether or not anybody can make sense of it."""
+    return [found for match in PASSWORD.finditer(text) for found in match.groups() if found]
 
 
 def without_login(url: str) -> tuple[str, tuple[str, str] | None]:

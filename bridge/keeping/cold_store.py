@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bridge.errors import ConfigError, StorageUnavailable, VerificationFailed
 from bridge.text import printable
@@ -77,6 +78,8 @@ def absolute(location: str) -> str:
 def _opened(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs  # takes long, and only who has cold files needs it
 
+    if urlsplit(url).password is not None:  # it would stand in a table, in messages and in the list of processes
+        raise ConfigError("a password must not stand in the location", hint="Give it to the environment")
     try:
         files, path = url_to_fs(url)
     except ImportError as error:

@@ -20,15 +20,16 @@ _OWN = ("postgres", "kafka", "registry", "relay", "state", "lock")
 
 
 def prepare(directory: Path) -> None:
-    """Make the directory, or check that a stack may live in it. Raises ConfigError."""
+    """Make the directory, or check that a stack may live in it; only its owner may enter it. Raises ConfigError."""
     if not {",", ";"}.isdisjoint(str(directory)):
         raise ConfigError(f"a comma or semicolon in {directory} would confuse the servers", hint="Choose another --dir")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         names = {path.name for path in directory.iterdir()}
         # A lock without a state: another command has found the directory fit, and is at it right now.
         if names - {".gitignore"} and "lock" not in names and read_state(directory) is None:
             raise ConfigError(f"{directory} is not empty and holds no local servers", hint="Choose another --dir")
+        directory.chmod(0o700)  # whatever the umask is, and what the servers make of it
         (directory / ".gitignore").write_text("*\n")
     except OSError as error:
         raise ConfigError(f"cannot use {directory} ({error.strerror})", hint="Choose another --dir") from error
@@ -68,7 +69,7 @@ def locked(directory: Path, console: Console) -> Iterator[None]:
             if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 yield
                 return
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _opened(path: Path) -> TextIO:

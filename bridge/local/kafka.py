@@ -57,6 +57,7 @@ class Kafka(Server):
         if self.data.exists():
             return
         shutil.rmtree(self.fresh, ignore_errors=True)
+        self.fresh.mkdir(mode=0o700)
         properties = self._write_properties(self.fresh)
         java = ["-XX:TieredStopAtLevel=1", f"-Dbridge.local={self.fresh}"]
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]

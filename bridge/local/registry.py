@@ -22,7 +22,7 @@ class Registry(Server):
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
     def set_up(self) -> Iterator[None]:
-        self.data.mkdir(exist_ok=True)
+        self.data.mkdir(mode=0o700, exist_ok=True)
         yield from ()
 
     def command(self) -> list[str]:

@@ -6,7 +6,9 @@ reason to stop by itself. A physical backup keeps the oid, and then only Kafka c
 
 from __future__ import annotations
 
+import getpass
 import re
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,8 +29,11 @@ FAR = 1_000_000_000  # transactions
 
 
 def assert_recovers(site: Site) -> None:
-    assert site.bridge("recover", "--yes").returncode == 0
+    assert site.bridge("recover", "--yes", "--reason", "restored").returncode == 0
     assert site.bridge("recover", "--yes").stderr == "No shard is stopped.\n"
+    with site.connect() as db:
+        kept = db.execute("select distinct why, recovered_by, os_user, host from bridge.recovery").fetchall()
+        assert kept == [("restored", db.info.user, getpass.getuser(), socket.gethostname())]
     site.drain()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -65,15 +67,15 @@ def change(db: psycopg.Connection, id: int, name: str) -> None:
         )
 
 
-def erase_all(site: Site) -> list[int]:
+def erase_all(site: Site, *more: str) -> list[int]:
     """Of own events, and of the entity; exit codes."""
     with site.connect() as db:
         db.execute("delete from public.person where id = 1")
         db.execute("analyze public.person")  # the application's own
     site.drain()
     runs = [
-        site.bridge("erase", "person-1", "--yes"),
-        site.bridge("erase", "1", "--entity", "person", "--yes"),
+        site.bridge("erase", "person-1", "--yes", *more),
+        site.bridge("erase", "1", "--entity", "person", "--yes", *more),
     ]
     return [run.returncode for run in runs]
 
@@ -128,8 +130,10 @@ def test_nothing_of_the_subject_is_left(site: Site) -> None:
 
 
 def test_the_certificate_says_what_was_done_and_what_remains(site: Site) -> None:
-    assert erase_all(site) == [0, 0]
+    assert erase_all(site, "--reason", "ticket 12") == [0, 0]
     with site.connect() as db:
+        asked = db.execute("select distinct asked_by, why, os_user, host from bridge.erasure").fetchall()
+        assert asked == [(db.info.user, "ticket 12", getpass.getuser(), socket.gethostname())]
         rows = db.execute("select * from bridge.erasure order by begun_at").fetchall()
         (own, entity) = db.execute(
             "select places, array_to_string(remains, '; '), subject, finished_at from bridge.erasure order by begun_at"

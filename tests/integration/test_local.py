@@ -40,7 +40,8 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 def test_life_of_a_stack(stack: Stack, directory: Path) -> None:
     """Beside the session's own stack: up, up again, down, up with all data and ports, purge."""
-    assert bridge("up", directory).returncode == 0
+    assert bridge("up", directory, umask=0).returncode == 0
+    assert open_to_others(directory) == []
     first = env(directory)
     assert not set(first.values()) & set(vars(stack.endpoints).values())
     write_something(first, "kept")
@@ -228,8 +229,15 @@ def command(verb: str, directory: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "bridge", "local", verb, "--dir", str(directory), *options]
 
 
-def bridge(verb: str, directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(verb, directory, *options), capture_output=True, text=True, timeout=200)
+def bridge(verb: str, directory: Path, *options: str, umask: int = -1) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(verb, directory, *options), capture_output=True, text=True, timeout=200, umask=umask)
+
+
+def open_to_others(directory: Path) -> list[str]:
+    """Of a stack, the directories that others may enter, itself included, and the files with passwords and logs."""
+    found = [directory, *(path for path in directory.iterdir() if path.is_dir() or path.suffix in (".json", ".log"))]
+    assert len(found) > 5
+    return [f"{path} {path.stat().st_mode & 0o777:o}" for path in found if path.stat().st_mode & 0o077]
 
 
 def env(directory: Path) -> dict[str, str]:

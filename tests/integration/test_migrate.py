@@ -69,7 +69,7 @@ def test_a_second_run_does_nothing(empty_database: str) -> None:
 
 def test_the_command_says_what_it_did(empty_database: str) -> None:
     first = run(BRIDGE_DATABASE_URL=empty_database)
-    second = run("--database-url", empty_database)
+    second = run("--database-url", without_password(empty_database), PGPASSWORD=urlsplit(empty_database).password or "")
 
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout.splitlines()[0] == f"applied {NAMES[0]}"
@@ -158,8 +158,12 @@ def test_killed_in_the_middle(empty_database: str, database: str) -> None:
     with psycopg.connect(empty_database, autocommit=True) as conn:
         conn.execute(BLOCK)
         conn.execute("select pg_advisory_lock(4242)")
-        command = [sys.executable, "-m", "bridge", "migrate", "--database-url", empty_database]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bridge", "migrate"],
+            env=os.environ | {"BRIDGE_DATABASE_URL": empty_database},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         eventually(lambda: conn.execute(BLOCKED).fetchone() == (True,))
         process.send_signal(signal.SIGKILL)
         process.wait(30)
@@ -249,14 +253,24 @@ def role(empty_database: str) -> Iterator[str]:
         conn.execute(sql.SQL("drop role {}").format(identifier))
 
 
+def without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
+
+
 def test_a_missing_database(empty_database: str) -> None:
     parts = urlsplit(empty_database)
     with pytest.raises(DatabaseUnavailable, match='database "nope" does not exist'):
         migrate(parts._replace(path="/nope").geturl())
-    result = run("--dry-run", "--database-url", parts._replace(netloc="someone:S3CR3T@127.0.0.1:1").geturl())
+    elsewhere = parts._replace(netloc="someone:S3CR3T@127.0.0.1:1").geturl()
+    result = run("--dry-run", BRIDGE_DATABASE_URL=elsewhere)
     assert result.returncode == 3
     assert "S3CR3T" not in result.stderr + result.stdout
     assert len(result.stderr.splitlines()) == 1
+    refused = run("--dry-run", "--database-url", elsewhere)
+    assert refused.returncode == 2
+    assert "which others could read" in refused.stderr
+    assert "S3CR3T" not in refused.stderr + refused.stdout
 
 
 def test_no_database_given(tmp_path: Path) -> None:

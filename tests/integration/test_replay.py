@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from typing import Any
 
 import pytest
@@ -65,7 +67,7 @@ def test_all_comes_once_more_in_order(site: Site) -> None:
     before = totals(site)
     assert "1,200 events would be published once more" in replay(site, "--dry-run")
     assert listed(site) == []
-    said = replay(site)
+    said = replay(site, "--reason", "a consumer lost them")
     assert "Replay 1; if this ends early: bridge replay --resume 1" in said
     assert "1,200 events were handed to the relay, which publishes them with bridge_replayed: 1" in said
     assert site.pending() == 0  # each was published
@@ -83,6 +85,9 @@ def test_all_comes_once_more_in_order(site: Site) -> None:
     (row,) = listed(site)
     assert (row["events_parked"], row["events_passed"], row["state"]) == (1200, 0, "finished")
     assert (row["events_open"], row["events_refused"]) == (0, 0)
+    assert (row["why"], row["started_by"]) == ("a consumer lost them", site.scalar("select session_user::text"))
+    assert (row["os_user"], row["host"]) == (getpass.getuser(), socket.gethostname())
+    assert "a consumer lost them" in site.bridge("replay", "--list").stdout
 
 
 def test_what_is_wanted_can_be_told_by_type_key_topic_and_time(site: Site) -> None:

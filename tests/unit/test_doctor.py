@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +14,12 @@ from bridge.admin.checks.check import Check, Level
 from bridge.admin.checks.kafka import limits, release
 from bridge.admin.checks.keeper import findings
 from bridge.admin.checks.postgres import Server, clock, encoding, tls
+from bridge.admin.checks.secrets import check_secrets
 from bridge.admin.checks.sessions import Holder, horizon, long_transaction
 from bridge.admin.checks.topics import troubles
 from bridge.admin.event_gone import OpenTransaction
 from bridge.admin.keeping import Keeping, PartitionStatus
+from bridge.configuration.load import read
 from bridge.kafka.api_versions import FEATURE, release_of, supported
 from bridge.kafka.inspection import Brokers, TopicState
 from bridge.settings import Route, Settings
@@ -27,6 +31,27 @@ WELL = TopicState(
     "orders", 3, 3, 3, (), frozenset({"WRITE", "DESCRIBE_CONFIGS", "READ"}),
     {"min.insync.replicas": "2", "cleanup.policy": "delete", "max.message.bytes": "1048588"},
 )  # fmt: skip
+
+
+def test_files_of_ours_that_others_may_read(tmp_path: Path) -> None:
+    config, password, key = tmp_path / "bridge.toml", tmp_path / "password", tmp_path / "key.pem"
+    config.write_text(f"[kafka.properties]\n'ssl.key.location' = '{key}'\n[registry]\nusername = 'us'\n")
+    for file in (password, key):
+        file.write_text("S3CR3T")
+        file.chmod(0o644)
+    environ = {"BRIDGE_REGISTRY_PASSWORD_FILE": str(password)}
+    found = list(check_secrets(read(config, environ), environ))
+    assert [check.mend for check in found] == [f"chmod 600 {key}", f"chmod 600 {password}"]
+    assert {check.level for check in found} == {Level.NOTE}
+    config.write_text("[database]\nurl = 'postgresql://us:S3CR3T@db/x'\n")
+    config.chmod(0o640)
+    assert [check.mend for check in check_secrets(read(config, {}), {})] == [f"chmod 600 {config}"]
+    config.chmod(0o600)
+    assert list(check_secrets(read(config, {}), {})) == []
+    config.chmod(0o644)
+    if os.geteuid() == 0:  # as a secret that Kubernetes has mounted for somebody who is not root
+        os.chown(config, 65532, 65532)
+        assert list(check_secrets(read(config, {}), {})) == []
 
 
 def test_a_check_is_a_line() -> None:

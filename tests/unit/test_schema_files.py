@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import fastavro
 import pytest
 
 from bridge.encoding.avro.files import SchemaFiles
-from bridge.encoding.avro.library import load_schema
+from bridge.encoding.avro.library import MAX_SCHEMA_BYTES, load_schema
 from bridge.encoding.avro.names import defined_names, used_names, whole
 from bridge.errors import ConfigError
 
@@ -64,6 +65,29 @@ def test_references_are_resolved_across_files(write: Write) -> None:
 def test_a_type_of_no_namespace_can_be_used_by_another_of_none(write: Write) -> None:
     schema = load_schema("a", write(a=record("A", b="B", again="B"), b=record("B", n="int")))
     assert schema.encode('{"b": {"n": 1}, "again": {"n": 2}}') == b"\x02\x04"
+
+
+def test_a_file_that_is_none_of_the_directory_is_not_read(tmp_path: Path) -> None:
+    text = '{"type": "record", "name": "R", "fields": []}'
+    outside, schemas = tmp_path / "secret", tmp_path / "schemas"
+    outside.write_text(text)
+    (schemas / "..2026").mkdir(parents=True)
+    (schemas / "..2026" / "good.avsc").write_text(text)
+    (schemas / "..data").symlink_to("..2026")
+    (schemas / "good.avsc").symlink_to("..data/good.avsc")  # as Kubernetes mounts them
+    (schemas / "bad.avsc").symlink_to(outside)
+    os.mkfifo(schemas / "pipe.avsc")
+    (schemas / "device.avsc").symlink_to("/dev/zero")
+    (schemas / "folder.avsc").mkdir()
+    (schemas / "long.avsc").write_text("[" * (MAX_SCHEMA_BYTES + 1))
+    (schemas / "deep.avsc").write_text("[" * 400_000 + "]" * 400_000)
+    (tmp_path / "link").symlink_to(schemas)
+    assert load_schema("good", tmp_path / "link").document["name"] == "R"
+    for subject in ("bad", "pipe", "device", "folder", "long", "deep", "../secret", "/etc/passwd", "..", ""):
+        with pytest.raises(ConfigError) as refused:
+            load_schema(subject, schemas)
+        assert str(refused.value).isprintable()
+        assert len(str(refused.value)) < 400
 
 
 def test_what_a_file_defines_itself_is_its_own(write: Write) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from rich.table import Table
@@ -64,6 +67,45 @@ def test_a_bug(where: str) -> None:
     assert said.startswith("Traceback (most recent call last):\n")
     assert said.replace("\n", "").isprintable()
     assert said.endswith(": é\n")
+
+
+def test_a_bug_does_not_tell_a_secret(tmp_path: Path) -> None:
+    """A library's exception may repeat what it was given: in a traceback, and in the log of whoever asked for those."""
+    given = "S3/@:% \\'c4n4ry"
+    script = (
+        "import logging, pathlib, sys, threading\n"
+        "from bridge.cli.log_format import log_to_stderr\n"
+        "from bridge.cli.terminal import print_tracebacks\n"
+        "from bridge.configuration.load import read\n"
+        f"url = 'postgresql://us:' + {quote(given, safe='')!r} + '@db/x'\n"
+        f"password = {given!r}\n"
+        "environ = {'BRIDGE_REGISTRY_USERNAME': 'u', 'BRIDGE_REGISTRY_PASSWORD': password}\n"
+        "read(None, environ | {'BRIDGE_DATABASE_URL': url})\n"
+        "def raise_it(): raise ValueError('it was', password, url, url)\n"
+        "log_to_stderr(logging.DEBUG, 'text'); print_tracebacks()\n"
+        "try: raise_it()\n"
+        "except ValueError: logging.getLogger('x').exception('it failed')\n"
+        "threading.Thread(target=raise_it).start()"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
+    assert said.count("it was") == 2
+    assert said.count("***") == 6
+    assert "c4n4ry" not in said
+
+
+def test_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
+    script = (
+        "import os, resource, signal; from bridge.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)\n"
+        "main.run_to_end = lambda *_: os.kill(os.getpid(), signal.SIGABRT)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), flush=True); main.main()"
+    )
+    script = f"import os; os.chdir({str(tmp_path)!r})\n{script}"
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", script], os.environ)
+    _, status = os.waitpid(pid, 0)
+    assert os.WTERMSIG(status) == signal.SIGABRT
+    assert not os.WCOREDUMP(status)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_ctrl_c_while_it_is_imported() -> None:

@@ -50,12 +50,26 @@ class SchemaDirectory:
             raise ConfigError(f"{self.directory} cannot be read: {error.strerror}") from error
 
     def file(self, subject: str) -> Traversable:
-        """Where a subject's text is, or should be. Raises ConfigError for a name that is not one of a file."""
+        """Where a subject's text is, or should be. Raises ConfigError for a name that is not one of a file, and for a
+        link that leads out of the directory, or to what is no file: a pipe would keep us waiting.
+        """
         if Path(subject).name != subject:
             raise ConfigError(f"the subject {subject!r} is not the name of a file", hint="Correct the route's subject")
         shipped = resource("schemas").joinpath(f"{subject}{SUFFIX}")
         own = None if self.directory is None else self.directory / shipped.name
-        return shipped if own is None or (shipped.is_file() and not own.exists()) else own
+        if own is None or (shipped.is_file() and not own.exists()):
+            return shipped
+        if own.exists() and not (own.is_file() and self._is_inside(own)):
+            raise ConfigError(
+                f"{own} is no file of this directory",
+                hint="Put the file itself there; the directory as a whole may be a link",
+            )
+        return own
+
+    def _is_inside(self, file: Path) -> bool:
+        """Links within it are well: Kubernetes mounts a file as a link to its directory of now."""
+        assert self.directory is not None  # noqa: S101 - the caller's file is in it
+        return file.resolve().is_relative_to(self.directory.resolve())
 
     def stamp(self, subject: str) -> Stamp | None:
         """By which a change of a file is noticed; None for what ships with bridge, and for none."""

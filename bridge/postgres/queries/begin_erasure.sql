@@ -5,8 +5,8 @@ with begun as (
        and e.finished_at is null
      order by e.begun_at limit 1
 ), made as (
-    insert into bridge.erasure (subject, entity_type)
-    select sha256(convert_to(%(key)s, 'UTF8')), %(entity_type)s
+    insert into bridge.erasure (subject, entity_type, why, os_user, host)
+    select sha256(convert_to(%(key)s, 'UTF8')), %(entity_type)s, %(why)s, %(os_user)s, %(host)s
      where not exists (select from begun)
     returning id
 )

@@ -19,7 +19,7 @@ as $$
             ('select update', 'shard policy keeper'),
             ('select insert update delete', 'parked relay'),
             ('select insert update', 'publisher witness schema_id'),
-            ('insert', 'tick maintenance_log'),
+            ('insert', 'tick maintenance_log recovery'),
             ('select insert', 'cold_file')) as r (privileges, names)
      cross join lateral regexp_split_to_table(r.privileges, ' ') as p (privilege)
      cross join lateral regexp_split_to_table(r.names, ' ') as t (name)

@@ -128,7 +128,26 @@ create table bridge.replay (
     started_at    timestamptz not null default clock_timestamp(),
     changed_at    timestamptz not null default clock_timestamp(),
     started_by    text        not null default session_user,
+    why           text,                     -- as they gave it
+    os_user       text,                     -- of `bridge replay`, as it told
+    host          text,
     constraint state_is_known check (state in ('unfinished', 'finished'))
+);
+
+-- Which stopped shards people have let go on: who, when, why, and what was found then. Never changed.
+create table bridge.recovery (
+    id               bigint      generated always as identity primary key,
+    recovered_at     timestamptz not null default clock_timestamp(),
+    shard            integer     not null,
+    stopped          text        not null,     -- what it was stopped for
+    events_published bigint      not null,     -- of those that were pending: were in Kafka
+    events_dead      bigint      not null,     -- were among the dead letters alone
+    events_left      bigint      not null,     -- were to be published
+    renumbered       boolean     not null,     -- the events that no batch had read got new numbers
+    recovered_by     text        not null default session_user,
+    why              text,                     -- as they gave it
+    os_user          text,                     -- of `bridge recover`, as it told
+    host             text
 );
 
 -- Up to when the table partitions of outbox and history hold nothing that is still to be read: a read names it, so that

@@ -194,6 +194,9 @@ create table bridge.erasure (
     subject     bytea       not null,                -- SHA-256 of its key, as Kafka has it
     entity_type text,                                -- as in bridge.history; null: of events of an application's own
     asked_by    text        not null default session_user,
+    why         text,                                -- as they gave it
+    os_user     text,                                -- of `bridge erase`, as it told
+    host        text,
     begun_at    timestamptz not null default clock_timestamp(),
     finished_at timestamptz,                         -- null: to be gone on with
     places      jsonb       not null default '{}',   -- {"bridge.outbox_20260301": 2, ...}: rows; and topics
