@@ -28,6 +28,7 @@ from bridge.relay.now import relay_now
 from bridge.relay.outages import Outages
 from bridge.relay.ports import make_ports
 from bridge.relay.sharing import share_out
+from bridge.relay.signals import leave_in_time
 from bridge.relay.start import start
 from bridge.relay.vitals import Vitals
 from bridge.relay.waits import Wait, waits
@@ -99,7 +100,8 @@ class Relay:
         """Carry events; at the end finish the batches in flight, and give the leases back.
 
         Raises, before anything is carried: ConfigError (also for a missing migration, topic or schema file),
-        Unavailable for a server that refuses us, or is away for too long. At the end: ShardStopped if a shard had to be
+        Unavailable for a server that refuses us, or is away for too long. At the end: MigrationError if a newer version
+        is migrating the database to what this one cannot work with, ShardStopped if a shard had to be
         stopped, UnforeseenFailure if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
         if self._server is None:
@@ -191,6 +193,10 @@ class Relay:
         try:
             left = self._turn()
         except Exception as error:  # every one has its reaction
+            if reaction(error, OF_A_RELAY) is Reaction.END:
+                logger.info("%s; handing over", error, extra=about("relay-outdated"))
+                leave_in_time()
+                raise
             pause = self._react(error)
             return None, min(pause, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
         self._outages.ended(WHO, DatabaseUnavailable)

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
 from bridge.postgres.migrate import SESSION, migrate, plan, render, require_current
-from bridge.postgres.script import scripts
+from bridge.postgres.script import program, scripts
 
 NAMES = [script.name for script in scripts()]
 ENGINE = [script.name for script in scripts(engine_only=True)]
@@ -108,13 +108,48 @@ def test_a_changed_migration_is_refused(database: str) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_newer_database_is_refused(database: str) -> None:
-    with psycopg.connect(database) as conn:
-        conn.execute("insert into bridge.schema_migration values ('engine', 'migrations/9999_future.sql', 'x')")
+FUTURE = (
+    "insert into bridge.schema_migration (layer, file, checksum, oldest_program)"
+    " values ('engine', 'migrations/9999_future.sql', 'x', %s)"
+)
 
-    with pytest.raises(MigrationError, match=r"9999_future\.sql.*newer"):
-        migrate(database)
-    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match=r"9999_future\.sql.*newer"):
+
+def test_a_newer_database_that_this_program_can_work_with(database: str) -> None:
+    """Also where the newer one has replaced functions: they are not put back."""
+    with psycopg.connect(database) as conn:
+        conn.execute(FUTURE, (program(),))
+        conn.execute("update bridge.schema_migration set checksum = 'x' where file = 'functions/publish_event.sql'")
+
+    assert migrate(database) == []
+    assert plan(database) == []
+    with psycopg.connect(database) as conn:
+        require_current(conn)
+
+
+def test_a_newer_database_that_this_program_cannot_work_with(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute(FUTURE, (9999,))
+
+    result = run(BRIDGE_DATABASE_URL=database)
+
+    assert result.returncode == 4
+    assert result.stderr.count("\n") == 1
+    assert "newer version" in result.stderr
+    assert f"knows migration 9999, and this one knows {program():04}" in result.stderr
+    assert "docs/upgrading.md" in result.stderr
+    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match="9999"):
+        require_current(conn)
+
+
+def test_a_migration_that_was_given_up(database: str) -> None:
+    """It was killed while it waited for older relays: this program, which is one of them, lets itself in again."""
+    with psycopg.connect(database) as conn:
+        conn.execute(FUTURE.replace("'x'", "null"), (9999,))
+    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match="is being, migrated by a newer"):
+        require_current(conn)
+
+    assert migrate(database) == []
+    with psycopg.connect(database) as conn:
         require_current(conn)
 
 
