@@ -7,6 +7,7 @@ A newer program may have migrated the database further: what it applied there is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
@@ -23,6 +24,8 @@ from bridge.postgres.script import Script, scripts
 from bridge.progress import Progress, silent
 
 OLDEST_POSTGRES = 15
+LOCK_SECONDS = 60.0  # to try to get the locks that a file needs, briefly each time (SESSION);
+WAY_SECONDS = 2.0  # in between, who came behind it has the way
 
 SESSION = query("migration_session").rstrip()
 PARTITIONS = query("ensure_partitions").rstrip()
@@ -122,12 +125,21 @@ def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:
 
 
 def _apply(conn: psycopg.Connection, script: Script) -> None:
-    try:
-        with conn.transaction():
-            for statement in script.statements:
-                conn.execute(statement.encode())
-    except psycopg.Error as error:
-        raise _explained(error, script.name, conn) from error
+    """Writers queue behind a lock that a file waits for, so it gives way to them, and comes again."""
+    ends = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with conn.transaction():
+                for statement in script.statements:
+                    conn.execute(statement.encode())
+        except errors.LockNotAvailable as error:
+            if time.monotonic() >= ends:
+                raise _explained(error, script.name, conn) from error
+            time.sleep(WAY_SECONDS)
+        except psycopg.Error as error:
+            raise _explained(error, script.name, conn) from error
+        else:
+            return
 
 
 def _refuse_server(conn: psycopg.Connection) -> None:

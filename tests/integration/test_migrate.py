@@ -19,7 +19,7 @@ from fix_relay import eventually
 from psycopg import sql
 
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.postgres.migrate import SESSION, migrate, plan, render, require_current
+from bridge.postgres.migrate import migrate, plan, render, require_current
 from bridge.postgres.script import program, scripts
 
 NAMES = [script.name for script in scripts()]
@@ -305,7 +305,7 @@ def test_no_database_given(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_not_to_be_had(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.postgres.migrate.SESSION", SESSION.replace("10s", "100ms"))
+    monkeypatch.setattr("bridge.postgres.migrate.LOCK_SECONDS", 0)
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute("update bridge.schema_migration set checksum = 'x' where file like 'triggers/touch%'")
         with conn.transaction():
@@ -313,3 +313,32 @@ def test_a_lock_that_is_not_to_be_had(database: str, monkeypatch: pytest.MonkeyP
             with pytest.raises(MigrationError, match=r"triggers/touch_updated_at\.sql.*holds a lock.*again"):
                 migrate(database)
     assert migrate(database) == ["domain/triggers/touch_updated_at.sql"]
+
+
+def test_writers_go_on_while_a_migration_waits_for_a_long_transaction(database: str) -> None:
+    """It needs a lock that nobody shares, and whoever comes later would queue behind it."""
+    write = "insert into bridge.event_queue (event_type, event_key, payload) values ('x', 'k', '{}')"
+    with (
+        psycopg.connect(database) as long,
+        psycopg.connect(database, autocommit=True) as writer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writer.execute("update bridge.schema_migration set checksum = 'x' where file = 'views/event_queue.sql'")
+        long.execute(write)
+        migration = pool.submit(migrate, database)
+        for _ in range(2):  # it came again
+            eventually(lambda: value(writer, QUEUES) == (True,))
+            writer.execute(write)
+            assert not migration.done()
+        long.commit()
+        assert migration.result(60) == ["engine/views/event_queue.sql"]
+
+
+QUEUES = (
+    "select exists (select from pg_locks as l join pg_stat_activity as a using (pid) where not l.granted"
+    " and l.locktype = 'relation' and a.application_name = 'bridge migrate' and a.datname = current_database())"
+)
+
+
+def value(conn: psycopg.Connection, statement: str) -> object:
+    return conn.execute(statement.encode()).fetchone()
