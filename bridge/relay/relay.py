@@ -17,6 +17,7 @@ from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
 from bridge.harmless import Harmless
 from bridge.log_fields import about
 from bridge.postgres.members import Members, ShardRow, own_id
+from bridge.postgres.migrate import require_current
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
 from bridge.relay.capture import CaptureWatch
 from bridge.relay.carriers import Carriers, Counts
@@ -100,8 +101,8 @@ class Relay:
         """Carry events; at the end finish the batches in flight, and give the leases back.
 
         Raises, before anything is carried: ConfigError (also for a missing migration, topic or schema file),
-        Unavailable for a server that refuses us, or is away for too long. At the end: MigrationError if a newer version
-        is migrating the database to what this one cannot work with, ShardStopped if a shard had to be
+        Unavailable for a server that refuses us, or is away for too long. At the end: MigrationError if the
+        database has become one that this program cannot work with, ShardStopped if a shard had to be
         stopped, UnforeseenFailure if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
         if self._server is None:
@@ -218,7 +219,9 @@ class Relay:
 
     def _turn(self) -> tuple[int, int] | None:
         """Renew the leases, share out the shards; returns what is pending, once nothing moves any more."""
-        self._members = self._members or self._open_members()
+        if self._members is None:
+            self._members = self._open_members()
+            require_current(self._members.conn)  # a backup of before a migration may have been restored
         asking = self._vitals.activities.waits
         found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:

@@ -23,6 +23,7 @@ EXPAND = "-- oldest program: 0005\nalter table bridge.outbox add column made_up 
 CONTRACT = "-- oldest program: 9001\nalter table bridge.relay rename column host to machine;\n"
 IN_THE_PROGRAM = {"bridge/postgres/queries/heartbeat_relay.sql": ("relay_id, host,", "relay_id, machine,")}
 ALIVE = "select count(*) from bridge.relay where seen_until > clock_timestamp()"
+WAITING = "select count(*) from bridge.parked where state = 'waiting'"
 FILES = "select md5(string_agg(file || checksum, '' order by file)) from bridge.schema_migration"
 Relay = subprocess.Popen[str]
 
@@ -63,6 +64,41 @@ def test_an_update_and_back_cost_what_a_restart_costs(
     site.assert_exactly_once(*relays)
     assert site.bridge("verify").returncode == 0
     assert site.bridge("verify", version=version_before).returncode == 0
+
+
+@pytest.mark.relay("batch_rows = 150")
+def test_what_one_version_left_in_flight_the_other_settles(site: Site, version_before: Path) -> None:
+    """Claimed and not published, or published and not settled, with what it parks: killed, and taken over."""
+    with site.connect() as db:
+        db.execute(
+            "select bridge.publish_event('thing.changed', 'k' || g, '{\"n\": \"x\"}') from generate_series(1, 3) g"
+        )
+    for point in ("claimed", "published"):
+        for version, other in ((version_before, None), (None, version_before)):
+            site.publish(600)
+            killed = site.start(failpoint=f"{point}:kill@2", version=version)
+            assert killed.wait(60) == -signal.SIGKILL, site.log(killed)
+            relay = site.start(version=other)
+            eventually(lambda: site.pending() <= site.scalar(WAITING))
+            site.end(relay)
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
+    site.assert_exactly_once(site.start())
+
+
+def test_a_batch_in_flight_that_says_more_than_this_version_knows_is_left_alone(site: Site) -> None:
+    """It is for a relay of the version that wrote it; nothing is guessed, and the other shard goes on."""
+    site.publish(200)
+    killed = site.start(failpoint="claimed:kill@2")
+    assert killed.wait(60) == -signal.SIGKILL, site.log(killed)
+    changed = site.scalar(
+        "update bridge.shard set in_flight = in_flight || '{\"more\": 1}' where in_flight is not null returning shard"
+    )
+    relay = site.start()
+    eventually(lambda: "was written by another version of bridge" in site.log(relay))
+    eventually(lambda: site.scalar("select count(*) from bridge.unread where shard <> %s", changed) == 0)
+    assert site.scalar("select in_flight ? 'more' from bridge.shard where shard = %s", changed)
+    site.scalar("update bridge.shard set in_flight = in_flight - 'more' where shard = %s returning shard", changed)
+    site.assert_exactly_once(relay)
 
 
 def migrating(site: Site, version: Path) -> Relay:
@@ -146,6 +182,27 @@ def test_a_relay_that_was_stopped_claims_nothing_once_it_is_too_old(site: Site, 
     relay.send_signal(signal.SIGCONT)
     assert relay.wait(60) == 4, site.log(relay)
     assert site.scalar(done) == before
+    site.assert_exactly_once(site.start(version=after))
+
+
+def test_a_backup_of_before_the_migration_is_restored_under_a_relay(site: Site, tmp_path: Path) -> None:
+    """As by recovery to a point in time: the same cluster, and nothing was published since."""
+    after = version_after(tmp_path / "after", EXPAND)
+    assert site.bridge("migrate", version=after).returncode == 0
+    relay = site.start(version=after)
+    site.publish(100)
+    eventually(lambda: site.pending() == 0)
+    with site.connect() as db, db.transaction():
+        db.execute("alter table bridge.outbox drop column made_up")
+        db.execute("delete from bridge.schema_migration where file ~ '9001'")
+        db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    site.publish(100)
+    assert relay.wait(60) == 4, site.log(relay)
+    assert "lacks engine/migrations/9001_made_up.sql. Run: bridge migrate" in site.log(relay)
+    assert site.bridge("migrate", version=after).returncode == 0
     site.assert_exactly_once(site.start(version=after))
 
 
