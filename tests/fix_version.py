@@ -19,22 +19,32 @@ PARTS = ("bridge", "sql", "schemas", "config")
 BEFORE = ROOT / "tests" / "data" / "version_before"
 
 
-@pytest.fixture(scope="session")
-def version_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The version that tests/data/version_before names.
-
-    Until one is released, migrations are edited in place, and no database was ever migrated from one text to the next:
-    where its own are not those of today, it gets today's.
-    """
+def named() -> str:
+    """What tests/data/version_before names."""
     (revision,) = [line for line in BEFORE.read_text().splitlines() if not line.startswith("#")]
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", revision, *PARTS], capture_output=True)
+    return revision
+
+
+def is_released() -> bool:
+    """Whether that is a release: until one is, migrations are edited in place, and no database moves on by them."""
+    return named().startswith("v")
+
+
+def unpack(directory: Path) -> Path:
+    """That version as it was; skips where this clone does not have it."""
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", named(), *PARTS], capture_output=True)
     if archive.returncode:
-        pytest.skip(f"{revision} is not in this clone: {archive.stderr.decode().strip()}")
-    directory = tmp_path_factory.mktemp("before")
+        pytest.skip(f"{named()} is not in this clone: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(directory, filter="data")
-    own = (directory / "sql" / "engine" / "migrations").iterdir()
-    if not all((ROOT / file.relative_to(directory)).read_bytes() == file.read_bytes() for file in own):
+    return directory
+
+
+@pytest.fixture(scope="session")
+def version_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That version; one that was not released has today's sql/, as if it had been written with it."""
+    directory = unpack(tmp_path_factory.mktemp("before"))
+    if not is_released():
         shutil.rmtree(directory / "sql")
         shutil.copytree(ROOT / "sql", directory / "sql")
     return directory
