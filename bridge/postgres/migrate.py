@@ -88,8 +88,8 @@ def require_current(conn: psycopg.Connection) -> None:
     The domain layer counts only where it is installed.
     """
     _refuse_server(conn)
-    require_compatible(conn)
     done = applied(conn)
+    require_compatible(conn)
     engine_only = not any(layer == "domain" for layer, _ in done)
     missing = pending(scripts(engine_only=engine_only), done)
     if missing:

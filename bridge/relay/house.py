@@ -14,6 +14,7 @@ from bridge.keeping.keeper import Keeper, Run, open_house
 from bridge.keeping.step import House
 from bridge.log_fields import about
 from bridge.postgres.compatibility import require_compatible
+from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
 from bridge.text import place, printable
@@ -85,7 +86,8 @@ class HouseKeeper:
             if at_once:
                 require_current(house.conn)
             else:
-                require_compatible(house.conn)
+                with explained():
+                    require_compatible(house.conn)
             return self._keeper.keep(house, self._jobs, at_once=at_once)
 
     def _break_off(self) -> None:

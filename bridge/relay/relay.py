@@ -101,9 +101,9 @@ class Relay:
         """Carry events; at the end finish the batches in flight, and give the leases back.
 
         Raises, before anything is carried: ConfigError (also for a missing migration, topic or schema file),
-        Unavailable for a server that refuses us, or is away for too long. At the end: MigrationError if the
-        database has become one that this program cannot work with, ShardStopped if a shard had to be
-        stopped, UnforeseenFailure if one does not get on, and with `until_empty` the reason for which a topic was held.
+        Unavailable for a server that refuses us, or is away for too long. At the end: MigrationError if the database
+        has become one that this program cannot work with, ShardStopped if a shard had to be stopped, UnforeseenFailure
+        if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
         if self._server is None:
             self._run()

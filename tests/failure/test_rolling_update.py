@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 from fix_relay import Site, beside, eventually, of_version
 from fix_version import version_after
@@ -220,8 +221,18 @@ def test_a_migration_does_not_begin_while_an_older_relay_stays(site: Site, tmp_p
     with beside(stay, ending):
         eventually(lambda: site.scalar(ALIVE))
         refused = site.bridge("migrate", version=after)
+        printed = site.bridge("migrate", "--dry-run", version=after).stdout
+        with (
+            site.connect() as db,
+            pytest.raises(psycopg.errors.RaiseException, match="older version are still"),
+        ):
+            db.execute(printed.encode())
     assert refused.returncode == 4
     assert "1 relay of an older version did not end: deaf" in refused.stderr
     assert site.scalar("select count(*) from bridge.schema_migration where file ~ '9001'") == 0
     site.publish(10)
     site.drain()
+    eventually(lambda: not site.scalar(ALIVE))
+    with site.connect() as db:
+        db.execute(printed.encode())
+    assert site.bridge("migrate", version=after).stdout == "the database is up to date\n"
