@@ -14,6 +14,7 @@ from bridge.errors import (
     DatabaseRefuses,
     LeaseLost,
     LimitsUnsure,
+    MigrationError,
     PoisonEvent,
     PublishUncertain,
     RegistryUnavailable,
@@ -64,6 +65,7 @@ OF_A_SHARD: Reactions = {
 
 # In the loop that shares the shards out; they go on meanwhile.
 OF_A_RELAY: Reactions = {
+    MigrationError: Reaction.END,  # the database is about to become one that this program cannot work with
     Unavailable: Reaction.WAIT,
     ConfigError: Reaction.WAIT,
 }

@@ -16,6 +16,7 @@ pytest_plugins = [
     "fix_acl",
     "fix_pgbouncer",
     "fix_verify",
+    "fix_version",
     "fix_command",
     "fix_consumer",
     "fix_helm",

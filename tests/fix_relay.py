@@ -86,6 +86,11 @@ def is_stopped(pid: int) -> bool:
         return stat.read().rpartition(")")[2].split()[0] == "T"
 
 
+def of_version(version: Path | None) -> dict[str, str]:
+    """What makes a process, which has to be started in that directory, run the version of bridge that lies there."""
+    return {} if version is None else {"PYTHONPATH": str(version)}
+
+
 @dataclass
 class Site:
     """One bridge: configuration, and the means to write events, run relays and audit the result."""
@@ -155,25 +160,34 @@ class Site:
             )
         )
 
-    def start(self, *arguments: str, failpoint: str | None = None) -> subprocess.Popen[str]:
-        """Start `bridge run`; it is killed at the end of the test if it still runs. stderr is its log."""
-        environment = {**os.environ, **self.environment, "BRIDGE_CONFIG": str(self.config)}
+    def start(
+        self, *arguments: str, failpoint: str | None = None, version: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start `bridge run`; it is killed at the end of the test if it still runs. stderr is its log.
+
+        `version`: where another version of bridge lies (tests/fix_version.py).
+        """
+        environment = {**os.environ, **self.environment, **of_version(version), "BRIDGE_CONFIG": str(self.config)}
         if failpoint:
             environment["BRIDGE_FAILPOINT"] = failpoint
         with (self.config.parent / f"relay-{len(self.processes)}.log").open("w") as log:
             command = [sys.executable, "-m", "bridge", "run", *arguments]
-            process = subprocess.Popen(command, env=environment, stderr=log, text=True)
+            process = subprocess.Popen(command, env=environment, stderr=log, text=True, cwd=version)
         self.processes.append(process)
         return process
 
     def bridge(
-        self, *arguments: str, answer: str = "", environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        answer: str = "",
+        environment: Mapping[str, str] | None = None,
+        version: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run another command of `bridge`; `answer` is its standard input, `environment` is added to the test's own."""
-        environment = {**os.environ, **(environment or {}), "BRIDGE_CONFIG": str(self.config)}
+        more = {**(environment or {}), **of_version(version), "BRIDGE_CONFIG": str(self.config)}
         command = [sys.executable, "-m", "bridge", *arguments]
         return subprocess.run(
-            command, env=environment, input=answer, capture_output=True, text=True, timeout=60, check=False
+            command, env=os.environ | more, input=answer, capture_output=True, text=True, timeout=60, cwd=version
         )
 
     def assert_stops(self, words: str) -> None:

@@ -98,7 +98,8 @@ class Overview:
     @property
     def latency(self) -> Latency | None:
         """Of the last minute, the slowest relay's; None where none has published anything."""
-        found = [Latency(**relay.work["latency_ms"]) for relay in self.relays if relay.work.get("latency_ms")]
+        told = [relay.work["latency_ms"] for relay in self.relays if relay.work.get("latency_ms")]
+        found = [Latency(ms["p50"], ms["p99"]) for ms in told]  # a newer relay may say more
         return max(found, key=lambda latency: latency.p99, default=None)
 
 

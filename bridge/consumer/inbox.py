@@ -103,9 +103,9 @@ class Inbox:
         """Raises ConfigError where the inbox, or a right on it, is missing; DatabaseUnavailable."""
         with away(self._connection):
             lacking = run(self._connection, "lacking", {}).fetchall()
-        if tables := [what for is_table, what in lacking if is_table]:
+        if missing := [what for is_table, what in lacking if is_table]:
             raise ConfigError(
-                f"the consumer's database has no inbox ({', '.join(tables)})",
+                f"the consumer's database has no inbox of this version (it lacks {', '.join(missing)})",
                 hint="Call create_inbox(), or have its owner run what inbox_sql() gives",
             )
         if lacking:

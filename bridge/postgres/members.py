@@ -12,9 +12,11 @@ from typing import NamedTuple
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
+from bridge.postgres.compatibility import require_compatible
 from bridge.postgres.connection import connect, is_pooled, waiting_at_most
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
+from bridge.postgres.script import program
 from bridge.settings import Settings
 
 
@@ -57,16 +59,23 @@ class Members:
         return self.conn.info.transaction_status is TransactionStatus.IDLE
 
     def renew(self, shards: Collection[int], waits: Sequence[Mapping[str, object]], work: Mapping[str, object]) -> None:
-        """Say that this relay is alive, what waits in it, and its `work` so far; and renew its leases of `shards`."""
+        """Say that this relay is alive, what waits in it, and its `work` so far; and renew its leases of `shards`.
+
+        Then raise MigrationError where its program has become too old for the database: migrations wait for its end.
+        """
         renewal = {"owner": self._relay_id, "shards": list(shards), "lease_seconds": self._lease_seconds}
         who = {"relay_id": self._relay_id, "host": socket.gethostname(), "pid": os.getpid()}
-        told = {"waits": Jsonb(waits), "work": Jsonb(work), "lease_seconds": self._lease_seconds}
+        told = {"waits": Jsonb(waits), "work": Jsonb(work), "migration": program()}
         try:
             with self._at_once():
                 self.conn.execute(query("renew_leases"), renewal)
-        finally:  # where one is refused, the other still counts
-            with self._at_once():
-                self.conn.execute(query("heartbeat_relay"), who | told)
+        finally:  # where one is refused, the others still count
+            try:
+                with self._at_once():
+                    self.conn.execute(query("heartbeat_relay"), who | told | {"lease_seconds": self._lease_seconds})
+            finally:
+                with self._at_once():
+                    require_compatible(self.conn)
 
     def shards(self) -> list[ShardRow]:
         """Every shard, in order."""

@@ -2,28 +2,33 @@
 
 Numbered files (`migrations/`) are applied once, in order, and never change. The others (functions, triggers, views)
 are applied again when their checksum differs. `bridge.schema_migration` holds what was applied, with its sha-256.
+A newer program may have migrated the database further: what it applied there is left alone (`compatibility.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import psycopg
 from psycopg import errors
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable, MigrationError
+from bridge.postgres.compatibility import keep_out, keeping_out, let_in, require_compatible
 from bridge.postgres.connection import connect
 from bridge.postgres.dependents import refuse_dependents
+from bridge.postgres.pending import pending
 from bridge.postgres.queries import query
 from bridge.postgres.script import Script, scripts
 from bridge.progress import Progress, silent
 
 OLDEST_POSTGRES = 15
+LOCK_SECONDS = 60.0  # to try to get the locks that a file needs, briefly each time (SESSION);
+WAY_SECONDS = 2.0  # in between, who came behind it has the way
 
 SESSION = query("migration_session").rstrip()
 PARTITIONS = query("ensure_partitions").rstrip()
-
-Applied = Mapping[tuple[str, str], str]
 
 
 def migrate(url: str, *, engine_only: bool = False, progress: Progress = silent) -> list[str]:
@@ -37,11 +42,19 @@ def migrate(url: str, *, engine_only: bool = False, progress: Progress = silent)
         try:
             conn.execute(query("migration_lock"))  # before SESSION, whose lock_timeout would end the wait for the other
             conn.execute(SESSION)
+            let_in(conn)  # whom a run that was killed has kept out for what it did not come to
+            require_compatible(conn)
             todo = pending(scripts(engine_only=engine_only), applied(conn))
             refuse_dependents(conn, todo)  # or what comes before that file would be applied, and it not
-            for number, script in enumerate(todo, 1):
-                _apply(conn, script)
-                progress("files", number, len(todo))
+            try:
+                keep_out(conn, todo, progress)
+                for number, script in enumerate(todo, 1):
+                    _apply(conn, script)
+                    progress("files", number, len(todo))
+            except BaseException:
+                with suppress(psycopg.Error):  # it is lost; the next run does it
+                    let_in(conn)
+                raise
             conn.execute(PARTITIONS)
         except psycopg.Error as error:
             raise _explained(error, "the database", conn) from error
@@ -62,17 +75,21 @@ def render(todo: Sequence[Script]) -> str:
     if not todo:
         return "-- Nothing to apply.\n"
     parts = [f"{SESSION};\n"]
-    parts += [f"-- {s.name}\nbegin;\n{s.sql.strip()}\n\n{s.record};\ncommit;\n" for s in todo]
+    parts += [f"{statement};\n" for statement in keeping_out(todo)]
+    for script in todo:
+        statements = "\n\n".join(f"{text.strip().removesuffix(';')};" for text in script.statements)
+        parts.append(f"-- {script.name}\nbegin;\n{statements}\ncommit;\n")
     return "\n".join([*parts, f"{PARTITIONS};\n"])
 
 
 def require_current(conn: psycopg.Connection) -> None:
-    """Raise MigrationError unless the database has just what this program ships, and is one that it can work with.
+    """Raise MigrationError unless the database has what this program ships, or what a newer one does that lets it work.
 
     The domain layer counts only where it is installed.
     """
     _refuse_server(conn)
     done = applied(conn)
+    require_compatible(conn)
     engine_only = not any(layer == "domain" for layer, _ in done)
     missing = pending(scripts(engine_only=engine_only), done)
     if missing:
@@ -107,36 +124,22 @@ def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:
     return {(layer, file): checksum for layer, file, checksum in rows}
 
 
-def pending(shipped: Sequence[Script], done: Applied) -> list[Script]:
-    """Those of `shipped` that are to be applied.
-
-    Raises MigrationError where a numbered file has changed since, or the database has one that was not shipped.
-    """
-    layers = {script.layer for script in shipped}
-    known = {(script.layer, script.file) for script in shipped}
-    for layer, file in sorted(done):
-        if layer in layers and file.startswith("migrations/") and (layer, file) not in known:
-            raise MigrationError(
-                f"the database has {layer}/{file}, which this program does not know",
-                hint="It was migrated by a newer version of bridge: install that one",
-            )
-    changed = [s for s in shipped if done.get((s.layer, s.file), s.checksum) != s.checksum]
-    for script in changed:
-        if script.is_numbered:
-            raise MigrationError(
-                f"{script.name} was changed after it had been applied",
-                hint="Restore the file, and put the change into a new one with the next number",
-            )
-    return [s for s in shipped if s in changed or (s.layer, s.file) not in done]
-
-
 def _apply(conn: psycopg.Connection, script: Script) -> None:
-    try:
-        with conn.transaction():
-            conn.execute(script.sql.encode())
-            conn.execute(script.record.encode())
-    except psycopg.Error as error:
-        raise _explained(error, script.name, conn) from error
+    """Writers queue behind a lock that a file waits for, so it gives way to them, and comes again."""
+    ends = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with conn.transaction():
+                for statement in script.statements:
+                    conn.execute(statement.encode())
+        except errors.LockNotAvailable as error:
+            if time.monotonic() >= ends:
+                raise _explained(error, script.name, conn) from error
+            time.sleep(WAY_SECONDS)
+        except psycopg.Error as error:
+            raise _explained(error, script.name, conn) from error
+        else:
+            return
 
 
 def _refuse_server(conn: psycopg.Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from psycopg.types.json import Jsonb
 
+from bridge.errors import MigrationError
 from bridge.shard.ledger import InFlight
 from bridge.shard.parked import Change, Parked, Place, State
 from bridge.shard.position import Pair, Position, Snapshot
@@ -48,9 +49,21 @@ def in_flight_json(in_flight: InFlight) -> Jsonb:
 
 
 def in_flight_of(given: Mapping[str, Any]) -> InFlight:
-    """From the column `in_flight`."""
-    position = position_of(**given["position"])
-    return InFlight(position, given["event_queue"], given["entity_events"], tuple(map(_change, given["changes"])))
+    """From the column `in_flight`.
+
+    Raises MigrationError where it says what this program does not know: what settles a batch must be understood whole.
+    """
+    try:
+        position, changes = position_of(**given["position"]), tuple(map(_change, given["changes"]))
+        found = InFlight(position, given["event_queue"], given["entity_events"], changes)
+    except (KeyError, TypeError, ValueError):
+        found = None
+    if found is None or in_flight_json(found).obj != given:
+        raise MigrationError(
+            "the batch in flight was written by another version of bridge, and this one does not know all that it says",
+            hint="End this relay, and start one of that version (docs/upgrading.md)",
+        )
+    return found
 
 
 def changes_json(changes: Iterable[Change]) -> Jsonb:

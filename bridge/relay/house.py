@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection
 
 import psycopg
 
-from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.errors import DatabaseRefuses, DatabaseUnavailable, MigrationError
 from bridge.keeping.keeper import Keeper, Run, open_house
 from bridge.keeping.step import House
 from bridge.log_fields import about
+from bridge.postgres.compatibility import require_compatible
+from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
 from bridge.text import place, printable
@@ -83,6 +85,9 @@ class HouseKeeper:
             self._house = house
             if at_once:
                 require_current(house.conn)
+            else:
+                with explained():
+                    require_compatible(house.conn)
             return self._keeper.keep(house, self._jobs, at_once=at_once)
 
     def _break_off(self) -> None:
@@ -95,7 +100,7 @@ class HouseKeeper:
         try:
             for run in self._keep(at_once=False) or ():
                 self._tell(run)
-        except (DatabaseRefuses, DatabaseUnavailable) as error:
+        except (DatabaseRefuses, DatabaseUnavailable, MigrationError) as error:
             if not self._ending.is_set():
                 self._failed(str(error))
         except Exception as error:

@@ -17,6 +17,7 @@ from bridge.errors import DatabaseUnavailable, ShardStopped, Unavailable
 from bridge.harmless import Harmless
 from bridge.log_fields import about
 from bridge.postgres.members import Members, ShardRow, own_id
+from bridge.postgres.migrate import require_current
 from bridge.reactions import OF_A_RELAY, Reaction, reaction
 from bridge.relay.capture import CaptureWatch
 from bridge.relay.carriers import Carriers, Counts
@@ -28,6 +29,7 @@ from bridge.relay.now import relay_now
 from bridge.relay.outages import Outages
 from bridge.relay.ports import make_ports
 from bridge.relay.sharing import share_out
+from bridge.relay.signals import leave_in_time
 from bridge.relay.start import start
 from bridge.relay.vitals import Vitals
 from bridge.relay.waits import Wait, waits
@@ -99,8 +101,9 @@ class Relay:
         """Carry events; at the end finish the batches in flight, and give the leases back.
 
         Raises, before anything is carried: ConfigError (also for a missing migration, topic or schema file),
-        Unavailable for a server that refuses us, or is away for too long. At the end: ShardStopped if a shard had to be
-        stopped, UnforeseenFailure if one does not get on, and with `until_empty` the reason for which a topic was held.
+        Unavailable for a server that refuses us, or is away for too long. At the end: MigrationError if the database
+        has become one that this program cannot work with, ShardStopped if a shard had to be stopped, UnforeseenFailure
+        if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
         if self._server is None:
             self._run()
@@ -191,6 +194,10 @@ class Relay:
         try:
             left = self._turn()
         except Exception as error:  # every one has its reaction
+            if reaction(error, OF_A_RELAY) is Reaction.END:
+                logger.info("%s; handing over", error, extra=about("relay-outdated"))
+                leave_in_time()
+                raise
             pause = self._react(error)
             return None, min(pause, self._settings.relay.lease_seconds / 3)  # or this relay seems to have gone
         self._outages.ended(WHO, DatabaseUnavailable)
@@ -212,7 +219,9 @@ class Relay:
 
     def _turn(self) -> tuple[int, int] | None:
         """Renew the leases, share out the shards; returns what is pending, once nothing moves any more."""
-        self._members = self._members or self._open_members()
+        if self._members is None:
+            self._members = self._open_members()
+            require_current(self._members.conn)  # a backup of before a migration may have been restored
         asking = self._vitals.activities.waits
         found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
         if now >= self._next_renewal or found != self._waits:

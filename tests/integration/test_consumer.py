@@ -560,6 +560,18 @@ def test_without_an_inbox_it_says_how_to_get_one(scene: Scene) -> None:
         handling(scene.consumer()).run()
 
 
+def test_an_inbox_of_another_version(scene: Scene) -> None:
+    """A newer one may have more columns than this consumer fills; an older one that lacks some is refused, by name."""
+    scene.execute("alter table bridge_inbox.parked add column more text")
+    scene.execute("alter table bridge_inbox.received add column more text default 'x'")
+    scene.send(*things(1, 2), key="a")
+    with scene.running(handling(scene.consumer())):
+        scene.wait_for(2)
+    scene.execute("alter table bridge_inbox.parked drop column reason")
+    with pytest.raises(ConfigError, match=r"no inbox of this version \(it lacks bridge_inbox\.parked\.reason\)"):
+        handling(scene.consumer()).run()
+
+
 def test_two_groups_have_inboxes_of_their_own(scene: Scene) -> None:
     scene.send(*things(1, 2), key="a")
     for group in ("one", "two"):

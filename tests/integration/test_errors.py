@@ -92,12 +92,12 @@ def test_missing_migration(site: Site, empty_database: str, command: list[str]) 
 def test_newer_migration(site: Site) -> None:
     with site.connect() as db:
         db.execute(
-            "insert into bridge.schema_migration (layer, file, checksum)"
-            " values ('engine', 'migrations/9999_later.sql', repeat('0', 64))"
+            "insert into bridge.schema_migration (layer, file, checksum, oldest_program)"
+            " values ('engine', 'migrations/9999_later.sql', repeat('0', 64), 9999)"
         )
     code, line = bridge(site.config, "run")
     assert code == 4
-    assert "9999_later" in line
+    assert "needs one that knows migration 9999" in line
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from fix_relay import eventually
 from psycopg import sql
 
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.postgres.migrate import SESSION, migrate, plan, render, require_current
-from bridge.postgres.script import scripts
+from bridge.postgres.migrate import migrate, plan, render, require_current
+from bridge.postgres.script import program, scripts
 
 NAMES = [script.name for script in scripts()]
 ENGINE = [script.name for script in scripts(engine_only=True)]
@@ -108,13 +108,48 @@ def test_a_changed_migration_is_refused(database: str) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_newer_database_is_refused(database: str) -> None:
-    with psycopg.connect(database) as conn:
-        conn.execute("insert into bridge.schema_migration values ('engine', 'migrations/9999_future.sql', 'x')")
+FUTURE = (
+    "insert into bridge.schema_migration (layer, file, checksum, oldest_program)"
+    " values ('engine', 'migrations/9999_future.sql', 'x', %s)"
+)
 
-    with pytest.raises(MigrationError, match=r"9999_future\.sql.*newer"):
-        migrate(database)
-    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match=r"9999_future\.sql.*newer"):
+
+def test_a_newer_database_that_this_program_can_work_with(database: str) -> None:
+    """Also where the newer one has replaced functions: they are not put back."""
+    with psycopg.connect(database) as conn:
+        conn.execute(FUTURE, (program(),))
+        conn.execute("update bridge.schema_migration set checksum = 'x' where file = 'functions/publish_event.sql'")
+
+    assert migrate(database) == []
+    assert plan(database) == []
+    with psycopg.connect(database) as conn:
+        require_current(conn)
+
+
+def test_a_newer_database_that_this_program_cannot_work_with(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute(FUTURE, (9999,))
+
+    result = run(BRIDGE_DATABASE_URL=database)
+
+    assert result.returncode == 4
+    assert result.stderr.count("\n") == 1
+    assert "newer version" in result.stderr
+    assert f"knows migration 9999, and this one knows {program():04}" in result.stderr
+    assert "docs/upgrading.md" in result.stderr
+    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match="9999"):
+        require_current(conn)
+
+
+def test_a_migration_that_was_given_up(database: str) -> None:
+    """It was killed while it waited for older relays: this program, which is one of them, lets itself in again."""
+    with psycopg.connect(database) as conn:
+        conn.execute(FUTURE.replace("'x'", "null"), (9999,))
+    with psycopg.connect(database) as conn, pytest.raises(MigrationError, match="is being, migrated by a newer"):
+        require_current(conn)
+
+    assert migrate(database) == []
+    with psycopg.connect(database) as conn:
         require_current(conn)
 
 
@@ -284,7 +319,7 @@ def test_no_database_given(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_not_to_be_had(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.postgres.migrate.SESSION", SESSION.replace("10s", "100ms"))
+    monkeypatch.setattr("bridge.postgres.migrate.LOCK_SECONDS", 0)
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute("update bridge.schema_migration set checksum = 'x' where file like 'triggers/touch%'")
         with conn.transaction():
@@ -292,3 +327,32 @@ def test_a_lock_that_is_not_to_be_had(database: str, monkeypatch: pytest.MonkeyP
             with pytest.raises(MigrationError, match=r"triggers/touch_updated_at\.sql.*holds a lock.*again"):
                 migrate(database)
     assert migrate(database) == ["domain/triggers/touch_updated_at.sql"]
+
+
+def test_writers_go_on_while_a_migration_waits_for_a_long_transaction(database: str) -> None:
+    """It needs a lock that nobody shares, and whoever comes later would queue behind it."""
+    write = "insert into bridge.event_queue (event_type, event_key, payload) values ('x', 'k', '{}')"
+    with (
+        psycopg.connect(database) as long,
+        psycopg.connect(database, autocommit=True) as writer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writer.execute("update bridge.schema_migration set checksum = 'x' where file = 'views/event_queue.sql'")
+        long.execute(write)
+        migration = pool.submit(migrate, database)
+        for _ in range(2):  # it came again
+            eventually(lambda: value(writer, QUEUES) == (True,))
+            writer.execute(write)
+            assert not migration.done()
+        long.commit()
+        assert migration.result(60) == ["engine/views/event_queue.sql"]
+
+
+QUEUES = (
+    "select exists (select from pg_locks as l join pg_stat_activity as a using (pid) where not l.granted"
+    " and l.locktype = 'relation' and a.application_name = 'bridge migrate' and a.datname = current_database())"
+)
+
+
+def value(conn: psycopg.Connection, statement: str) -> object:
+    return conn.execute(statement.encode()).fetchone()

@@ -18,6 +18,7 @@ from fix_relay import Site, eventually
 from bridge.keeping.keeper import JOBS, Keeper
 from bridge.keeping.step import House, Step
 from bridge.postgres.queries import query
+from bridge.relay.house import HouseKeeper
 from bridge.settings import DatabaseSettings, Settings
 
 Db = psycopg.Connection[Any]
@@ -175,6 +176,22 @@ def test_a_relay_says_once_that_it_may_not_keep_house(site: Site) -> None:
     eventually(lambda: site.pending() == 0)
     site.end(relay)
     assert site.log(relay).count("house is not kept") == 1
+
+
+def test_a_keeper_that_has_become_too_old_for_the_database_does_nothing(
+    database: str, db: Db, caplog: pytest.LogCaptureFixture
+) -> None:
+    db.execute(
+        "insert into bridge.schema_migration (layer, file, oldest_program)"
+        " values ('engine', 'migrations/9999_x.sql', 9999)"
+    )
+    keeper = HouseKeeper(Settings(database=DatabaseSettings(database)), "old")
+    keeper.start()
+    eventually(lambda: "house is not kept: " in caplog.text)
+    keeper.end()
+    keeper.join()
+    assert "newer version of bridge" in caplog.text
+    assert due(db) == set(JOBS)
 
 
 # Policies

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import hypothesis.strategies as st
 import orjson
+import pytest
 from hypothesis import given
 
+from bridge.errors import MigrationError
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE
 from bridge.postgres.row import changes_json, in_flight_json, in_flight_of, position_columns, position_of
 from bridge.shard.ledger import InFlight
@@ -66,6 +70,19 @@ def test_a_taker_knows_what_was_in_flight(in_flight: InFlight) -> None:
         in_flight.dead(EVENT_QUEUE), in_flight.dead(ENTITY_EVENTS)
     )  # fmt: skip
     assert as_stored(read) == stored
+
+
+@given(in_flights, st.sampled_from(["", "position", "changes"]), st.sampled_from(["new_key", "state", "position"]))
+def test_what_a_newer_version_wrote_is_taken_whole_or_not_at_all(in_flight: InFlight, where: str, what: str) -> None:
+    """Whoever would leave out what he does not know would settle another batch."""
+    stored: Any = as_stored(in_flight)
+    place: Any = stored if not where else stored[where]
+    if where == "changes":
+        place.append({"seq": 1, "state": "published"})
+        place = place[-1]
+    place[what] = "unknown"
+    with pytest.raises(MigrationError, match="another version"):
+        in_flight_of(stored)
 
 
 @given(st.lists(changes, max_size=4))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from fix_version import is_released, unpack
 
 from bridge.errors import MigrationError
-from bridge.postgres.migrate import pending, render
-from bridge.postgres.script import Script, scripts
+from bridge.postgres.migrate import render
+from bridge.postgres.pending import pending
+from bridge.postgres.script import LAYERS, Script, scripts
 
 ALL = scripts()
 FUNCTIONS = [script for script in ALL if script.file.startswith("functions/")]
@@ -71,10 +74,49 @@ def test_pending_repeats_a_changed_function() -> None:
     assert pending(ALL, {**done, (script.layer, script.file): "another"}) == [script]
 
 
-def test_pending_refuses_a_newer_database() -> None:
+def test_pending_leaves_alone_what_a_newer_program_has_applied() -> None:
     done = {(s.layer, s.file): s.checksum for s in ALL} | {("engine", "migrations/9999_future.sql"): "x"}
-    with pytest.raises(MigrationError, match=r"engine/migrations/9999_future\.sql.*newer version"):
-        pending(ALL, done)
+    done |= {(s.layer, s.file): "another" for s in FUNCTIONS}
+    assert [s for s in pending(ALL, done) if s.layer == "engine"] == []
+    assert [s for s in pending(ALL, done) if s.layer == "domain"] == [s for s in FUNCTIONS if s.layer == "domain"]
+
+
+def test_pending_refuses_another_line_of_versions() -> None:
+    """Two programs gave one number to different migrations, or one skipped what the other has."""
+    done = {(s.layer, s.file): s.checksum for s in ALL}
+    other = {("engine", "migrations/0003_other.sql"): "x"}
+    with pytest.raises(MigrationError, match=r"different migrations.*engine/migrations/0003_other\.sql"):
+        pending(ALL, done | other)
+    last = [s for s in ALL if s.layer == "engine" and s.is_numbered][-1]
+    lacking = {name: checksum for name, checksum in done.items() if name != (last.layer, last.file)}
+    with pytest.raises(MigrationError, match=rf"different migrations.*{last.name}"):
+        pending(ALL, lacking | {("engine", "migrations/9999_future.sql"): "x"})
+
+
+def test_every_migration_after_the_first_release_says_who_can_work_with_it() -> None:
+    """Forgotten, a relay of the version before would go on in a database that it does not know."""
+    later = [s for s in ALL if s.layer == "engine" and s.number > 5]
+    assert [s.name for s in later if not 0 < s.oldest_program <= s.number] == []
+
+
+@pytest.mark.skipif(not is_released(), reason="until the first release, migrations are edited in place")
+def test_what_was_released_stays_and_a_version_that_changes_anything_has_a_migration(tmp_path: Path) -> None:
+    """Or a relay of the version before could not tell that the database is newer."""
+    before = unpack(tmp_path) / "sql"
+    for layer in LAYERS:
+        theirs = {file.relative_to(before / layer): file.read_text() for file in (before / layer).rglob("*.sql")}
+        ours = {Path(script.file): script.sql for script in ALL if script.layer == layer}
+        numbered = {file: text for file, text in theirs.items() if file.parts[0] == "migrations"}
+        assert numbered.items() <= ours.items()
+        is_new = any(file.parts[0] == "migrations" and file not in numbered for file in ours)
+        assert is_new or ours == theirs
+
+
+def test_who_can_work_with_a_migration() -> None:
+    file = "migrations/0042_rename.sql"
+    assert Script("engine", file, "-- Renames.\n-- oldest program: 0041\nselect 1;\n").oldest_program == 41
+    assert Script("engine", file, "select '-- oldest program: 0041';\n").oldest_program == 0
+    assert Script("engine", "functions/x.sql", "-- oldest program: 0041\n").oldest_program == 0
 
 
 def test_pending_forgets_a_function_that_is_shipped_no_longer() -> None:

@@ -1,7 +1,12 @@
--- What the inbox lacks for the role of this session: tables, or else rights. By the catalogs, which everybody may read.
+-- What the inbox lacks for the role of this session: tables and columns, or else rights. By the catalogs, which everybody
+-- may read. An inbox that another version made may have more columns.
 with needed (name, privilege) as (
     values ('received', 'select'), ('received', 'insert'), ('received', 'delete'),
            ('parked', 'select'), ('parked', 'insert'), ('parked', 'update'), ('parked', 'delete')
+), columns (name, names) as (
+    values ('received', 'consumer_group ce_source ce_id received_at'),
+           ('parked', 'number consumer_group topic partition kafka_offset at key value headers event_type state attempts'
+                      ' due_at reason parked_at')
 ), found as (
     select c.oid, c.relname
       from pg_catalog.pg_class as c
@@ -11,6 +16,12 @@ with needed (name, privilege) as (
 select distinct true as is_table, 'bridge_inbox.' || name as what
   from needed
  where name not in (select relname from found)
+union all
+select true, 'bridge_inbox.' || f.relname || '.' || c.name
+  from columns
+  join found as f on f.relname = columns.name
+ cross join lateral pg_catalog.regexp_split_to_table(columns.names, ' ') as c (name)
+ where not exists (select from pg_catalog.pg_attribute as a where a.attrelid = f.oid and a.attname = c.name)
 union all
 select false, 'USAGE on the schema bridge_inbox'
   from pg_catalog.pg_namespace

@@ -1,2 +1,2 @@
 -- What was applied so far.
-select layer, file, checksum from bridge.schema_migration
+select layer, file, checksum from bridge.schema_migration where checksum is not null

@@ -184,7 +184,8 @@ create table bridge.relay (
     started_at timestamptz not null default clock_timestamp(),
     seen_until timestamptz not null,
     waits      jsonb       not null default '[]',  -- server, topic, schema, unforeseen: for `bridge status`
-    work       jsonb       not null default '{}'   -- what it has done since it started, by topic: for `bridge top`
+    work       jsonb       not null default '{}',  -- what it has done since it started, by topic: for `bridge top`
+    migration  integer     not null default 0      -- of the engine, the newest that its program ships
 );
 
 -- Under which names this database's events are published. A relay that is configured otherwise would find other
