@@ -72,7 +72,7 @@ def examine(configuration: Configuration) -> Examined:
 
 def _postgres(configuration: Configuration) -> Iterator[Check]:
     settings = configuration.settings
-    with connect(settings.database.url, application_name="bridge doctor") as conn:
+    with connect(settings.database, application_name="bridge doctor") as conn:
         look_briefly(conn, STATEMENT_SECONDS)
         yield from check_server(conn, settings)
         yield from carefully("postgres locks", lambda: check_locks(conn))

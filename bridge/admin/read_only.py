@@ -34,7 +34,7 @@ def with_read_only_sessions(configuration: Configuration) -> Configuration:
 @contextmanager
 def read_only(settings: Settings, application_name: str) -> Iterator[psycopg.Connection]:
     """A session for one question, which may not take long. Raises ConfigError, DatabaseUnavailable."""
-    with explained(), connect(settings.database.url, application_name=application_name) as conn:
+    with explained(), connect(settings.database, application_name=application_name) as conn:
         if is_pooled(conn):  # a session there is everybody's, and would stay read-only for the application
             raise ConfigError("the database is behind a pooler", hint="Name the server itself in database.url")
         conn.execute(query("read_only_session"), {"seconds": SECONDS})

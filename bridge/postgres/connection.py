@@ -11,26 +11,32 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.libpq import protected
 from bridge.network import NETWORK_DEFAULTS
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
+from bridge.settings import DatabaseSettings
 
 LOCK_SECONDS = 3
 PASSWORDS = ("password", "sslpassword", "oauth_client_secret")
 
 
-def connect(url: str, *, application_name: str = "bridge") -> psycopg.Connection:
-    """Open a connection. `application_name` wins over the URL's and PGAPPNAME: sessions are found, and ended, by it.
+def connect(database: DatabaseSettings | str, *, application_name: str = "bridge") -> psycopg.Connection:
+    """Open a connection; a URL alone has the other settings' defaults.
+
+    `application_name` wins over the URL's and PGAPPNAME: sessions are found, and ended, by it.
 
     What statements mean and how answers are written is pinned, whatever database, role and environment have set; behind
     a pooler that can be done only for each transaction (`pin_session.sql`), but for the encoding.
 
-    Raises ConfigError for an unset or malformed `url`, DatabaseUnavailable (one line, no password) when the server
+    Raises ConfigError for an unset or malformed URL and for a way to the server that is not protected (`bridge.libpq`),
+    DatabaseUnavailable (one line, no password) when the server
     cannot be reached or does not let us in, DatabaseRefuses when it does not do what is asked first.
     """
-    if not url:
+    settings = DatabaseSettings(database) if isinstance(database, str) else database
+    if not settings.url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or database.url in the configuration")
-    given = parsed(url)
+    given = protected(parsed(settings.url), allow_insecure=settings.allow_insecure)
     pinned = {"application_name": application_name, "client_encoding": "UTF8"}
     try:
         conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=True)

@@ -84,7 +84,7 @@ class Survey(Repeating, Collector):
     def _look(self) -> None:
         began = time.monotonic()
         name = f"{self._settings.relay.name} metrics"
-        with explained(), connect(self._settings.database.url, application_name=name) as conn:
+        with explained(), connect(self._settings.database, application_name=name) as conn:
             offset = clock_offset(conn)
             facts = read_facts(conn)
             if self._looks % HOUSE_LOOKS == 0:

@@ -114,7 +114,7 @@ def _pooler(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
         yield ok("postgres pooler", "none is in between")
         return
     (first,) = conn.execute("select pg_backend_pid()").fetchone() or (0,)
-    with connect(settings.database.url, application_name="bridge doctor") as other:
+    with connect(settings.database, application_name="bridge doctor") as other:
         (second,) = other.execute("select pg_backend_pid()").fetchone() or (0,)
     if first == second:
         yield note(
