@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from bridge.configuration.load import Configuration
 from bridge.errors import ConfigError
+from bridge.from_file import derived
 from bridge.postgres.connection import connect, is_pooled, parsed
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -26,9 +27,13 @@ def with_read_only_sessions(configuration: Configuration) -> Configuration:
     settings = configuration.settings
     if not settings.database.url:
         return configuration
-    given = parsed(settings.database.url)
-    url = make_conninfo(**{**given, "options": f"{given.get('options', '')} {OPTION}".strip()})
+    url = derived(settings.database.url, _with_option)
     return replace(configuration, settings=replace(settings, database=replace(settings.database, url=url)))
+
+
+def _with_option(url: str) -> str:
+    given = parsed(url)
+    return make_conninfo(**{**given, "options": f"{given.get('options', '')} {OPTION}".strip()})
 
 
 @contextmanager

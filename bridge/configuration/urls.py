@@ -47,12 +47,23 @@ def registry_trouble(url: str) -> str | None:
     return None
 
 
-def without_login(url: str) -> tuple[str, tuple[str, str] | None]:
-    """A registry's URL without user and password, and these two, if it had them."""
+def without_login(url: str) -> str:
+    """A registry's URL, or several, without user and password."""
+    each = (urlsplit(one.strip()) for one in url.split(","))
+    return ",".join(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() for parts in each)
+
+
+def login_of(url: str) -> tuple[str, str] | None:
+    """User and password of a registry's URL, the first of several, if it has them."""
     first = urlsplit(url.split(",")[0].strip())
-    login = None if first.username is None else (unquote(first.username), unquote(first.password or ""))
-    bare = ",".join(
-        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        for parts in (urlsplit(one.strip()) for one in url.split(","))
-    )
-    return bare, login
+    return None if first.username is None else (unquote(first.username), unquote(first.password or ""))
+
+
+def username_of(url: str) -> str:
+    """Of its login, or nothing."""
+    return (login_of(url) or ("", ""))[0]
+
+
+def password_of(url: str) -> str:
+    """Of its login, or nothing."""
+    return (login_of(url) or ("", ""))[1]

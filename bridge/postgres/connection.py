@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.from_file import FileUnreadable, latest
 from bridge.libpq import protected
 from bridge.network import NETWORK_DEFAULTS
 from bridge.postgres.explained import explained
@@ -29,14 +30,13 @@ def connect(database: DatabaseSettings | str, *, application_name: str = "bridge
     What statements mean and how answers are written is pinned, whatever database, role and environment have set; behind
     a pooler that can be done only for each transaction (`pin_session.sql`), but for the encoding.
 
+    A URL that came from a file is read again, so a changed password needs no restart.
+
     Raises ConfigError for an unset or malformed URL and for a way to the server that is not protected (`bridge.libpq`),
-    DatabaseUnavailable (one line, no password) when the server
-    cannot be reached or does not let us in, DatabaseRefuses when it does not do what is asked first.
+    DatabaseUnavailable (one line, no password) when the server cannot be reached or does not let us in, or the URL's
+    file is not what it was at the start, DatabaseRefuses when the server does not do what is asked first.
     """
-    settings = DatabaseSettings(database) if isinstance(database, str) else database
-    if not settings.url:
-        raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or database.url in the configuration")
-    given = protected(parsed(settings.url), allow_insecure=settings.allow_insecure)
+    given = _parameters(DatabaseSettings(database) if isinstance(database, str) else database)
     pinned = {"application_name": application_name, "client_encoding": "UTF8"}
     try:
         conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=True)
@@ -51,6 +51,24 @@ def connect(database: DatabaseSettings | str, *, application_name: str = "bridge
         conn.close()
         raise
     return conn
+
+
+def _parameters(settings: DatabaseSettings) -> dict[str, str]:
+    """Those to connect with, by what the URL's file holds now. Raises as `connect` does."""
+    url = str(settings.url)
+    try:
+        url = latest(settings.url)
+        if not url:
+            hint = "Set BRIDGE_DATABASE_URL, or database.url in the configuration"
+            raise ConfigError("no database is given", hint=hint)
+        return protected(parsed(url), allow_insecure=settings.allow_insecure)
+    except FileUnreadable as error:
+        hint = "Put the file back: it is read for each new connection"
+        raise DatabaseUnavailable(f"database.url {error}", hint=hint) from None
+    except ConfigError as error:
+        if url == settings.url:
+            raise
+        raise DatabaseUnavailable(f"the file of database.url was changed: {error.message}", hint=error.hint) from None
 
 
 def parsed(url: str) -> dict[str, str]:

@@ -124,7 +124,7 @@ def test_what_was_looked_at_is_what_psycopg_connects_to(monkeypatch: pytest.Monk
 
 
 def test_a_service_that_is_not_there_is_named() -> None:
-    with pytest.raises(ConfigError, match=r'definition of service "gone" not found\. Check service in the database URL'):
+    with pytest.raises(ConfigError, match=r'definition of service "gone" not found\. Check service in the'):
         in_effect({"service": "gone"})
 
 
