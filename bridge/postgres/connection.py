@@ -16,6 +16,7 @@ from bridge.libpq import protected
 from bridge.network import NETWORK_DEFAULTS
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
+from bridge.postgres.unreachable import unavailable
 from bridge.settings import DatabaseSettings
 
 LOCK_SECONDS = 3
@@ -36,7 +37,7 @@ def connect(database: DatabaseSettings | str, *, application_name: str = "bridge
     DatabaseUnavailable (one line, no password) when the server cannot be reached or does not let us in, or the URL's
     file is not what it was at the start, DatabaseRefuses when the server does not do what is asked first.
     """
-    given = _parameters(DatabaseSettings(database) if isinstance(database, str) else database)
+    given = parameters_of(DatabaseSettings(database) if isinstance(database, str) else database)
     pinned = {"application_name": application_name, "client_encoding": "UTF8"}
     try:
         conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=True)
@@ -53,7 +54,7 @@ def connect(database: DatabaseSettings | str, *, application_name: str = "bridge
     return conn
 
 
-def _parameters(settings: DatabaseSettings) -> dict[str, str]:
+def parameters_of(settings: DatabaseSettings) -> dict[str, str]:
     """Those to connect with, by what the URL's file holds now. Raises as `connect` does."""
     url = str(settings.url)
     try:
@@ -125,14 +126,3 @@ def _look_for_pooler(conn: psycopg.Connection) -> None:
     row = conn.execute("select pg_backend_pid()").fetchone()
     if row != (conn.info.backend_pid,):
         conn.prepare_threshold = None
-
-
-def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavailable:
-    """Say in one line which server refused and why; the password is never part of it."""
-    place = f"{given.get('host', 'localhost')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
-    first = str(error).strip().splitlines()[0]
-    reason = first.split(" failed: ")[-1].removeprefix("FATAL:").strip()
-    return DatabaseUnavailable(
-        f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {reason}",
-        hint="Check that the server runs, and database.url or BRIDGE_DATABASE_URL",
-    )
