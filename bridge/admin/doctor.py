@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from bridge.admin.checks.capture import check_capture
+from bridge.admin.checks.certificates import check_certificates
 from bridge.admin.checks.check import Check, Level, carefully, problem
 from bridge.admin.checks.config import check_config
 from bridge.admin.checks.disk import check_disk
@@ -50,7 +51,7 @@ class Examined:
 def examine(configuration: Configuration) -> Examined:
     """Look at everything; a server that is away is a line of it."""
     looks: dict[str, Callable[[], Iterable[Check]]] = {
-        "config": lambda: check_config(configuration),
+        "config": lambda: (*check_config(configuration), *check_certificates(configuration.settings)),
         "postgres": lambda: _postgres(configuration),
         "kafka": lambda: check_kafka(configuration.settings),
         "registry": lambda: check_registry(configuration),

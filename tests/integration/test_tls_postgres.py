@@ -142,7 +142,10 @@ def test_from_migrate_to_a_published_event(
         assert is_encrypted
 
         report = json.loads(site.bridge("doctor", "--json").stdout)["data"]
-        (line,) = (check for check in report["checks"] if check["name"] == "postgres tls")
+        found = {check["name"]: check for check in report["checks"]}
+        for use in ("client", "ca"):
+            assert found[f"postgres {use} certificate"]["level"] == "ok"
+        line = found["postgres tls"]
         assert line["level"] == "ok"
         for words in ("TLSv1.3", "proved that it is 127.1 (sslmode=verify-full", "certificate is /O=trustme"):
             assert words in line["text"]
