@@ -11,7 +11,7 @@ from typing import Self
 
 MAX_FILE_BYTES = 1_000_000
 
-Part = Callable[[str], str]  # what is made of the file's text
+Part = Callable[[str], str]
 
 
 class FileUnreadable(Exception):
@@ -19,16 +19,29 @@ class FileUnreadable(Exception):
 
 
 class FromFile(str):
-    """What `part` makes of the text in a file, as it was when this was made."""
+    """What is made of the text in a file, as it was when this was read."""
 
     file: str
     part: Part
 
-    def __new__(cls, file: str, part: Part = str) -> Self:
-        """Raises FileUnreadable, and whatever `part` raises."""
-        made = super().__new__(cls, part(_content(file)))
+    def __new__(cls, file: str) -> Self:
+        """Raises FileUnreadable."""
+        return cls._made(_content(file), file, str)
+
+    @classmethod
+    def _made(cls, text: str, file: str, part: Part) -> Self:
+        made = super().__new__(cls, text)
         made.file, made.part = file, part
         return made
+
+    def latest(self) -> str:
+        """Made of what the file holds now. Raises FileUnreadable, and whatever its parts raise."""
+        return self.part(_content(self.file))
+
+    def derived(self, part: Part) -> Self:
+        """What `part` makes of this, and of what the file holds later. Raises whatever `part` raises."""
+        before = self.part
+        return self._made(part(str(self)), self.file, lambda content: part(before(content)))
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """A copy is a text like any other; `str` would have its text taken for a file's name."""
@@ -36,16 +49,13 @@ class FromFile(str):
 
 
 def latest(text: str) -> str:
-    """The text, read again where it is from a file. Raises FileUnreadable, and whatever its `part` raises."""
-    return str(FromFile(text.file, text.part)) if isinstance(text, FromFile) else text
+    """The text, read again where it is from a file. Raises FileUnreadable, and whatever its parts raise."""
+    return text.latest() if isinstance(text, FromFile) else text
 
 
 def derived(text: str, part: Part) -> str:
     """What `part` makes of a text, and will make of what its file holds later."""
-    if not isinstance(text, FromFile):
-        return part(text)
-    before = text.part
-    return FromFile(text.file, lambda content: part(before(content)))
+    return text.derived(part) if isinstance(text, FromFile) else part(text)
 
 
 def _content(file: str) -> str:

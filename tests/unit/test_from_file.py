@@ -65,6 +65,8 @@ def test_other_texts_are_what_they_are(tmp_path: Path) -> None:
     for copied in (copy.copy(text), copy.deepcopy(text), pickle.loads(pickle.dumps(text))):  # noqa: S301 - our own
         assert type(copied) is str
         assert copied == "in the file"
+    (tmp_path / "file").unlink()
+    assert derived(text, str.upper) == "IN THE FILE"
 
 
 def test_a_file_that_is_gone_is_waited_for_and_named(tmp_path: Path) -> None:
