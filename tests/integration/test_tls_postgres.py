@@ -71,6 +71,17 @@ def test_who_is_let_in(server: TlsPostgres) -> None:
     assert "alert unknown ca. Check sslcert" in said(server.at("alice", **server.identify("alice", trustme.CA())))
 
 
+def test_a_password_file_is_read_at_each_connection(server: TlsPostgres, tmp_path: Path) -> None:
+    """By libpq, so it need not be `BRIDGE_DATABASE_URL_FILE` where only the password is a secret."""
+    passwords = tmp_path / "pgpass"
+    for content, words in (("", "no password supplied"), ("*:*:*:bob:wrong canary", "password authentication failed")):
+        passwords.write_text(content)
+        passwords.chmod(0o600)
+        assert words in said(server.at("bob", passfile=str(passwords)))
+    passwords.write_text("*:*:*:bob:canary\n")
+    connect(server.at("bob", passfile=str(passwords))).close()
+
+
 def test_who_is_believed(server: TlsPostgres, tmp_path: Path) -> None:
     """A wrong authority, a wrong name and a certificate whose time is over are refused."""
     identity = server.identify("alice")
