@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import trustme
 from fix_postgres_tls import NAMES, TlsPostgres
-from fix_relay import eventually, open_site
+from fix_relay import Site, eventually, open_site
 
 from bridge.errors import BridgeError, ConfigError, DatabaseUnavailable
 from bridge.local.stack import Endpoints
@@ -152,14 +154,22 @@ def test_from_migrate_to_a_published_event(
         first, is_encrypted = _sessions(server, unique)
         assert is_encrypted
 
-        report = json.loads(site.bridge("doctor", "--json").stdout)["data"]
-        found = {check["name"]: check for check in report["checks"]}
+        found = _doctor(site)
         for use in ("client", "ca"):
             assert found[f"postgres {use} certificate"]["level"] == "ok"
         line = found["postgres tls"]
         assert line["level"] == "ok"
         for words in ("TLSv1.3", "proved that it is 127.1 (sslmode=verify-full", "certificate is /O=trustme"):
             assert words in line["text"]
+
+        careless = {
+            "BRIDGE_DATABASE_URL": server.at(unique, dbname=unique, sslmode="require", **before),
+            "BRIDGE_DATABASE_ALLOW_INSECURE": "true",
+        }
+        found = _doctor(site, careless)
+        assert "the server need not prove that it is 127.1 (sslmode=require)" in found["postgres tls"]["text"]
+        assert "whoever answers would be believed" in found["postgres allow_insecure"]["text"]
+        assert {found[name]["level"] for name in ("postgres tls", "postgres allow_insecure")} == {"note"}
 
         server.identify(unique)
         _end(server, unique)
@@ -180,6 +190,12 @@ def test_from_migrate_to_a_published_event(
         site.publish(20)
         site.assert_exactly_once(relay)
         assert site.log(relay).count("Postgres is away") <= 2
+
+
+def _doctor(site: Site, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Its checks by name."""
+    report = json.loads(site.bridge("doctor", "--json", environment=environment).stdout)
+    return {check["name"]: check for check in report["data"]["checks"]}
 
 
 def _sessions(server: TlsPostgres, role: str) -> tuple[set[str], bool]:
