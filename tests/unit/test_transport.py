@@ -67,6 +67,8 @@ EXPOSED = {
     "postgresql://db.example/db?sslmode=VERIFY-FULL": "not known",
     "postgresql://localhost,db.example/db": "at db.example, not",
     "postgresql:///db?host=/tmp,db.example": "at db.example, not",
+    "postgresql://localhost%2Cdb.example/db": "at db.example, not",
+    "postgresql://%6cocalhost.evil.example/db": "at localhost.evil.example, not",
     "postgresql://a.example,localhost,b.example/db": "at a.example and 1 more, not",
     "postgresql://localhost/db?hostaddr=10.0.0.1": "at 10.0.0.1, not",
     "postgresql://localhost,localhost/db?hostaddr=,10.0.0.1": "at 10.0.0.1, not",
