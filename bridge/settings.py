@@ -58,9 +58,10 @@ class Compatibility(StrEnum):
 
 @dataclass(frozen=True)
 class DatabaseSettings:
-    """How to reach Postgres: a libpq URL or keyword string."""
+    """How to reach Postgres: a libpq URL or keyword string. `allow_insecure`: also in ways that `transport` refuses."""
 
     url: str = field(default="", repr=False)
+    allow_insecure: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class KafkaSettings:
     """How to reach Kafka; `properties` go to librdkafka, for every client that bridge makes."""
 
     bootstrap_servers: str = ""
+    allow_insecure: bool = field(default=False, kw_only=True)
     properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 
@@ -78,6 +80,7 @@ class RegistrySettings:
     url: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
+    allow_insecure: bool = field(default=False, kw_only=True)
     timeout_seconds: float = 10.0
     register: bool = True
     compatibility: Compatibility = Compatibility.BACKWARD

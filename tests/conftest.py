@@ -10,6 +10,7 @@ pytest_plugins = [
     "fix_containers",
     "fix_database",
     "fix_postgres",
+    "fix_postgres_tls",
     "fix_registry",
     "fix_relay",
     "fix_kafka",

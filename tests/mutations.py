@@ -36,6 +36,56 @@ class Mutation(NamedTuple):
 
 COMPATIBILITY = "tests/unit/test_compatibility.py"
 MUTATIONS = (
+    # The ways to servers: nobody in between listens or answers, and secrets change without a restart
+    Mutation(
+        "TLS to Postgres: a way that is not protected is taken",
+        "bridge/libpq.py",
+        "    if trouble is not None:\n",
+        "    if False:\n",
+        "tests/unit/test_transport.py -k refused",
+    ),
+    Mutation(
+        "TLS to Postgres: environment and services are not looked at",
+        "bridge/libpq.py",
+        "    found = in_effect(given)\n",
+        "    found = dict(given)\n",
+        "tests/unit/test_transport.py -k environment",
+    ),
+    Mutation(
+        "TLS to Postgres: what was looked at is not what is used",
+        "bridge/libpq.py",
+        "    return {**given, **{name: found[name] for name in PINNED if name in found}}\n",
+        "    return dict(given)\n",
+        "tests/unit/test_transport.py -k looked_at",
+    ),
+    Mutation(
+        "TLS to Postgres: a name is believed before its address",
+        "bridge/transport.py",
+        '        yield address or name or "/"\n',
+        '        yield name or address or "/"\n',
+        "tests/unit/test_transport.py -k refused",
+    ),
+    Mutation(
+        "TLS to Postgres: of several hosts one that is local is enough",
+        "bridge/transport.py",
+        "    if mode == VERIFIED or not far:\n",
+        "    if mode == VERIFIED or len(far) < len([*hosts(parameters)]):\n",
+        "tests/unit/test_transport.py -k refused",
+    ),
+    Mutation(
+        "a changed password is not read again",
+        "bridge/postgres/connection.py",
+        "        url = latest(settings.url)\n",
+        "        url = str(settings.url)\n",
+        "tests/unit/test_from_file.py -k gone",
+    ),
+    Mutation(
+        "a relay ends because a file is half written",
+        "bridge/postgres/connection.py",
+        "        if url == settings.url:\n",
+        "        if True:\n",
+        "tests/unit/test_from_file.py -k waited_for_and_refused",
+    ),
     # Schemas: nothing incompatible, nothing half, and no id that is not the registry's
     Mutation(
         "a plan of schemas is applied though one is refused",

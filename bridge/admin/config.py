@@ -16,6 +16,7 @@ from bridge.configuration.routes import route_key
 from bridge.configuration.schemas import schema_mistakes
 from bridge.errors import ConfigError
 from bridge.kafka.properties import property_troubles
+from bridge.libpq import protected
 from bridge.postgres.connection import parsed, without_passwords
 from bridge.settings import SECTIONS, Route, Settings, is_secret
 
@@ -93,10 +94,10 @@ def _shown_properties(configuration: Configuration) -> Iterator[Shown]:
 
 
 def _database_mistakes(configuration: Configuration) -> Iterator[Mistake]:
-    url = configuration.settings.database.url
+    database = configuration.settings.database
     try:
-        if url:
-            parsed(url)
+        if database.url:
+            protected(parsed(database.url), allow_insecure=database.allow_insecure)
     except ConfigError as error:
         yield Mistake("database.url", configuration.origins["database.url"], error.message, error.hint)
 

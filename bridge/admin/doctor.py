@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from bridge.admin.checks.capture import check_capture
+from bridge.admin.checks.certificates import check_certificates
 from bridge.admin.checks.check import Check, Level, carefully, problem
 from bridge.admin.checks.config import check_config
 from bridge.admin.checks.disk import check_disk
@@ -52,7 +53,9 @@ class Examined:
 def examine(configuration: Configuration) -> Examined:
     """Look at everything; a server that is away is a line of it."""
     looks: dict[str, Callable[[], Iterable[Check]]] = {
-        "config": lambda: chain(check_config(configuration), check_secrets(configuration)),
+        "config": lambda: chain(
+            check_config(configuration), check_secrets(configuration), check_certificates(configuration.settings)
+        ),
         "postgres": lambda: _postgres(configuration),
         "kafka": lambda: check_kafka(configuration.settings),
         "registry": lambda: check_registry(configuration),
@@ -74,7 +77,7 @@ def examine(configuration: Configuration) -> Examined:
 
 def _postgres(configuration: Configuration) -> Iterator[Check]:
     settings = configuration.settings
-    with connect(settings.database.url, application_name="bridge doctor") as conn:
+    with connect(settings.database, application_name="bridge doctor") as conn:
         look_briefly(conn, STATEMENT_SECONDS)
         yield from check_server(conn, settings)
         yield from carefully("postgres locks", lambda: check_locks(conn))

@@ -98,7 +98,7 @@ def erase(
 
 @contextmanager
 def _erasing(settings: Settings, subject: Subject, progress: Progress) -> Iterator[_Erasing]:
-    with explained(), connect(settings.database.url, application_name="bridge erase") as conn:
+    with explained(), connect(settings.database, application_name="bridge erase") as conn:
         require_current(conn)
         yield _Erasing(conn, settings, subject, progress)
 

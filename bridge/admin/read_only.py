@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from bridge.configuration.load import Configuration
 from bridge.errors import ConfigError
+from bridge.from_file import derived
 from bridge.postgres.connection import connect, is_pooled, parsed
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -26,15 +27,19 @@ def with_read_only_sessions(configuration: Configuration) -> Configuration:
     settings = configuration.settings
     if not settings.database.url:
         return configuration
-    given = parsed(settings.database.url)
-    url = make_conninfo(**{**given, "options": f"{given.get('options', '')} {OPTION}".strip()})
+    url = derived(settings.database.url, _with_option)
     return replace(configuration, settings=replace(settings, database=replace(settings.database, url=url)))
+
+
+def _with_option(url: str) -> str:
+    given = parsed(url)
+    return make_conninfo(**{**given, "options": f"{given.get('options', '')} {OPTION}".strip()})
 
 
 @contextmanager
 def read_only(settings: Settings, application_name: str) -> Iterator[psycopg.Connection]:
     """A session for one question, which may not take long. Raises ConfigError, DatabaseUnavailable."""
-    with explained(), connect(settings.database.url, application_name=application_name) as conn:
+    with explained(), connect(settings.database, application_name=application_name) as conn:
         if is_pooled(conn):  # a session there is everybody's, and would stay read-only for the application
             raise ConfigError("the database is behind a pooler", hint="Name the server itself in database.url")
         conn.execute(query("read_only_session"), {"seconds": SECONDS})

@@ -123,7 +123,7 @@ def recover(
 
 
 def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str, bool]]:
-    with connect(settings.database.url, application_name="bridge recover") as conn:
+    with connect(settings.database, application_name="bridge recover") as conn:
         require_current(conn)
         claim_names(conn, settings)
         rows = conn.execute(query("stopped_shards")).fetchall()

@@ -100,7 +100,7 @@ def verify(
         )  # ids are whatever somebody wrote into a header
         audit.executescript("pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -65536")
         audit.executescript(query("verify_schema"))
-        with explained(), connect(settings.database.url, application_name="bridge verify") as conn:
+        with explained(), connect(settings.database, application_name="bridge verify") as conn:
             require_current(conn)
             scope = scope_of(settings, conn, topics, since)
             reused = _read_database(conn, audit, scope, progress)
@@ -108,7 +108,7 @@ def verify(
         progress("comparing", 0, None)
         audit.executescript(query("verify_index_events"))
         audit.execute(query("verify_unknown"), scope.span)
-        with explained(), connect(settings.database.url, application_name="bridge verify") as conn:
+        with explained(), connect(settings.database, application_name="bridge verify") as conn:
             _look_again(conn, audit)
             audit.execute(query("verify_departed"))
             audit.execute(query("verify_missing"))

@@ -111,7 +111,7 @@ def verify_capture(settings: Settings, names: Collection[str], progress: Progres
     a policy hides rows from this role.
     """
     begun = time.monotonic()
-    with explained(), connect(settings.database.url, application_name="bridge verify") as conn:
+    with explained(), connect(settings.database, application_name="bridge verify") as conn:
         require_current(conn)
         wanted = [find_tracked(conn, name) for name in names]
         conn.execute("begin isolation level repeatable read read only")

@@ -14,6 +14,7 @@ from bridge.postgres.connection import connect, look_briefly
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
 from bridge.postgres.queries import query
+from bridge.settings import DatabaseSettings
 from bridge.text import counted
 
 PAUSE_SECONDS = 0.5  # at least; a look at a long backlog takes longer, and then as long as that
@@ -35,7 +36,7 @@ class EventDead(BridgeError):
     exit_code = 5
 
 
-def wait_for(url: str, look: Look, seconds: float, tell: Callable[[str], None]) -> None:
+def wait_for(database: DatabaseSettings, look: Look, seconds: float, tell: Callable[[str], None]) -> None:
     """Look again and again; `tell` hears what is missing. Servers that are away, or not migrated, are waited for.
 
     Raises TimedOut after so many seconds, and whatever else `look` raises, at once.
@@ -43,7 +44,7 @@ def wait_for(url: str, look: Look, seconds: float, tell: Callable[[str], None]) 
     until = time.monotonic() + seconds
     while True:
         begun = time.monotonic()
-        missing = _look(url, look, max(until - begun, LEAST_SECONDS))
+        missing = _look(database, look, max(until - begun, LEAST_SECONDS))
         if missing is None:
             return
         now = time.monotonic()
@@ -53,9 +54,9 @@ def wait_for(url: str, look: Look, seconds: float, tell: Callable[[str], None]) 
         time.sleep(min(max(PAUSE_SECONDS, now - begun), until - now))
 
 
-def _look(url: str, look: Look, seconds: float) -> str | None:
+def _look(database: DatabaseSettings, look: Look, seconds: float) -> str | None:
     try:
-        with explained(), connect(url, application_name="bridge wait") as conn:
+        with explained(), connect(database, application_name="bridge wait") as conn:
             look_briefly(conn, seconds)
             require_current(conn)
             return look(conn)

@@ -39,7 +39,7 @@ class Watch:
         try:
             with explained():
                 if self._conn is None:
-                    self._conn = connect(self._settings.database.url, application_name="bridge watch")
+                    self._conn = connect(self._settings.database, application_name="bridge watch")
                     require_current(self._conn)
                 self.seen = read_overview(self._conn)
         except DatabaseUnavailable as error:

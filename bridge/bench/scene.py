@@ -27,7 +27,7 @@ from bridge.local.relay_process import RelayProcess
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import migrate
 from bridge.resources import resource
-from bridge.settings import SECTIONS, DatabaseSettings, Delivery, Route, Settings
+from bridge.settings import SECTIONS, Delivery, Route, Settings
 
 EVENT_TYPE = "bench.happened"
 PROCEDURE = "fill_bridge"  # in sql/fill.sql
@@ -70,7 +70,7 @@ class Scene:
         return f"{self.name}.happened"
 
     def connect(self) -> psycopg.Connection:
-        return connect(self.settings.database.url, application_name="bridge bench")
+        return connect(self.settings.database, application_name="bridge bench")
 
     def reserve(self, count: int) -> int:
         """Reserves the numbers of `count` events, and returns the one before the first."""
@@ -136,14 +136,13 @@ def open_scene(settings: Settings, shards: int) -> Iterator[Scene]:
     """
     name = f"bridge_bench_{secrets.token_hex(4)}"
     directory = Path(tempfile.mkdtemp(prefix=name))
-    url = settings.database.url
     subject = f"{name}.happened-bench.Happened"
     history = f"{name}.entity_events-bridge.EntityChanged"
     (directory / f"{subject}.avsc").write_text(json.dumps(SCHEMA))
     (directory / f"{history}.avsc").write_bytes(resource("schemas", f"{HISTORY_SCHEMA}.avsc").read_bytes())
     own = replace(
         settings,
-        database=DatabaseSettings(urlsplit(url)._replace(path=f"/{name}").geturl()),
+        database=replace(settings.database, url=urlsplit(settings.database.url)._replace(path=f"/{name}").geturl()),
         relay=replace(settings.relay, name=name),
         topics=replace(
             settings.topics,
@@ -158,10 +157,10 @@ def open_scene(settings: Settings, shards: int) -> Iterator[Scene]:
         ),
         schemas=directory,
     )
-    with connect(url, application_name="bridge bench") as admin:
+    with connect(settings.database, application_name="bridge bench") as admin:
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     try:
-        migrate(own.database.url)
+        migrate(own.database)
         scene = Scene(own, name, directory)
         with scene.connect() as db:
             db.execute(statements("fill"))
@@ -169,7 +168,7 @@ def open_scene(settings: Settings, shards: int) -> Iterator[Scene]:
         ensure_topics(own, shards)
         yield scene
     finally:
-        with connect(url, application_name="bridge bench") as admin:
+        with connect(settings.database, application_name="bridge bench") as admin:
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
         kafka = AdminClient(client_properties(settings))
         topics = [topic for topic in kafka.list_topics(timeout=10).topics if topic.startswith(name)]

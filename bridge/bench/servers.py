@@ -40,7 +40,7 @@ class Servers:
             return
         if self.stack is None:
             raise ConfigError("Debezium needs wal_level = logical", hint="Set it and restart Postgres")
-        with connect(self.settings.database.url) as db:
+        with connect(self.settings.database) as db:
             db.execute("alter system set wal_level = logical")
         self.stack.postgres.stop()
         self.stack.postgres.start()
@@ -72,6 +72,6 @@ def prepare(stack: Stack, config: Path | None, console: Console, *, always_local
 
 
 def _show(settings: Settings, name: str) -> str:
-    with connect(settings.database.url) as db:
+    with connect(settings.database) as db:
         row = db.execute("select current_setting(%s)", (name,)).fetchone()
     return str(row[0]) if row else ""

@@ -122,7 +122,7 @@ def restore_command(source: str, name: str | None, config: Path | None) -> None:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[psycopg.Connection]:
-    with explained(), connect(settings.database.url, application_name="bridge archive") as conn:
+    with explained(), connect(settings.database, application_name="bridge archive") as conn:
         require_current(conn)
         yield conn
 

@@ -86,7 +86,7 @@ def _asked(settings: Settings, names: Names) -> list[str]:
 
     def ask() -> None:
         try:
-            with connect(settings.database.url, application_name="bridge completion") as conn:
+            with connect(settings.database, application_name="bridge completion") as conn:
                 found.extend(names(conn))
         except (BridgeError, psycopg.Error):
             pass  # nothing to propose

@@ -83,6 +83,6 @@ def _moment(given: datetime | timedelta | None) -> datetime | None:
 @contextmanager
 def database(settings: Settings) -> Iterator[psycopg.Connection]:
     """For one command; each statement is a transaction."""
-    with explained(), connect(settings.database.url, application_name="bridge dead") as conn:
+    with explained(), connect(settings.database, application_name="bridge dead") as conn:
         require_current(conn)
         yield conn

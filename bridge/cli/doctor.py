@@ -48,7 +48,7 @@ def _capture(config: Path | None, *, as_json: bool) -> int:
     from bridge.postgres.connection import connect
     from bridge.postgres.migrate import require_current
 
-    with connect(load(config).database.url, application_name="bridge doctor") as conn:
+    with connect(load(config).database, application_name="bridge doctor") as conn:
         require_current(conn)
         found = examine_capture(conn)
     if as_json:

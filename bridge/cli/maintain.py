@@ -62,7 +62,7 @@ def maintain_command(once: bool, jobs: tuple[str, ...], as_json: bool, log_forma
     stop_on_signals(house.end)
     if once:
         return _once(house, as_json)
-    with connect(settings.database.url) as conn:
+    with connect(settings.database) as conn:
         require_current(conn)
     logger.info("keeping house; relays do, too, unless their relay.keep_house is false", extra=about("keeper-started"))
     house.run()

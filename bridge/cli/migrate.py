@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -42,19 +43,21 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool
       bridge migrate --engine-only
       bridge migrate --dry-run > migration.sql
     """
-    url = load(config).database.url if database_url is None else database_url
+    database = load(config).database
+    if database_url is not None:
+        database = replace(database, url=database_url)
     if dry_run:
-        plan = migration.plan(url, engine_only=engine_only)
+        plan = migration.plan(database if database.url else None, engine_only=engine_only)
         if as_json:
             echo_json({"to_apply": [script.name for script in plan]})
             return
         sql = migration.render(plan)
         click.echo(sql, nl=False)  # noqa: TID251 - our own files, to be piped on as they are
         return
-    if not url:
+    if not database.url:
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or pass --database-url or --config")
     with progress_bar() as progress:
-        names = migration.migrate(url, engine_only=engine_only, progress=progress)
+        names = migration.migrate(database, engine_only=engine_only, progress=progress)
     if as_json:
         echo_json({"applied": names})
         return

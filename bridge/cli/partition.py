@@ -61,7 +61,7 @@ def partition_command(
     }  # fmt: skip
     if forget and any(value is not None for value in wanted.values()):
         raise click.UsageError("--forget goes with nothing else")
-    with connect(load(config).database.url, application_name="bridge partition") as conn:
+    with connect(load(config).database, application_name="bridge partition") as conn:
         require_current(conn)
         with conn.transaction(force_rollback=dry_run):
             if forget:

@@ -188,6 +188,6 @@ def _moment(given: datetime | timedelta | None) -> datetime:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[psycopg.Connection]:
-    with explained(), connect(settings.database.url, application_name="bridge replay") as conn:
+    with explained(), connect(settings.database, application_name="bridge replay") as conn:
         require_current(conn)
         yield conn

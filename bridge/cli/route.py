@@ -45,7 +45,7 @@ def route_command(config: Path | None, name: str, as_json: bool) -> None:
     if (id := _id(name)) is None:
         found = explain(configuration, name)
     else:
-        with connect(settings.database.url, application_name="bridge route") as conn:
+        with connect(settings.database, application_name="bridge route") as conn:
             require_current(conn)
             kind, key, status = find_kind(conn, id)
         event = {"id": str(id), "key": key, "status": status}

@@ -65,8 +65,8 @@ def schema_check_command(
     configuration = read_schemas(config, registry=against is None)
     before = _former(against, configuration)
     if with_tables:
-        url = configuration.settings.database.url
-        with explained(), connect(url, application_name="bridge schema check") as conn:
+        database = configuration.settings.database
+        with explained(), connect(database, application_name="bridge schema check") as conn:
             require_current(conn)
             report = check_schemas(configuration, before, level, SchemaTables(conn))
     else:

@@ -59,7 +59,7 @@ def schema_generate_command(
     if name is not None and not all(is_name(part) for part in name.split(".")):
         raise click.BadParameter(f"{name!r} is no name in Avro: letters, digits and _, with dots", param_hint="--name")
     settings = load(config)
-    with connect(settings.database.url, application_name="bridge schema generate") as conn:
+    with connect(settings.database, application_name="bridge schema generate") as conn:
         require_current(conn)
         if check and out is None:
             out = routed_file(conn, table, settings)

@@ -134,6 +134,6 @@ def _show(snapshots: list[Snapshot], *, as_json: bool) -> None:
 
 @contextmanager
 def _database(config: Path | None) -> Iterator[psycopg.Connection]:
-    with connect(load(config).database.url, application_name="bridge snapshot") as conn:
+    with connect(load(config).database, application_name="bridge snapshot") as conn:
         require_current(conn)
         yield conn

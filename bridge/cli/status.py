@@ -32,7 +32,7 @@ def status(config: Path | None, as_json: bool) -> int:
     Example:
       bridge status --json
     """
-    with connect(load(config).database.url) as conn:
+    with connect(load(config).database) as conn:
         look_briefly(conn)
         require_current(conn)
         now = read_status(conn)

@@ -54,7 +54,7 @@ def trace_command(
     if (event_id is None) == (key is None):
         raise click.UsageError("name one event by its id, or a key with --key")
     settings = load(config)
-    with explained(), connect(settings.database.url, application_name="bridge trace") as conn:
+    with explained(), connect(settings.database, application_name="bridge trace") as conn:
         look_briefly(conn)
         require_current(conn)
         tracer = Tracer(conn, settings, topic)

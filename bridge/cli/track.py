@@ -176,7 +176,7 @@ def tracked_command(table: str | None, config: Path | None, as_json: bool) -> No
 
 @contextmanager
 def _database(config: Path | None, application_name: str) -> Iterator[psycopg.Connection]:
-    with connect(load(config).database.url, application_name=application_name) as conn:
+    with connect(load(config).database, application_name=application_name) as conn:
         require_current(conn)
         yield conn
 

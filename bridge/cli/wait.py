@@ -43,7 +43,7 @@ def wait_command(what: str, event_id: UUID | None, seconds: float, as_json: bool
         raise click.UsageError("an EVENT_ID goes with --for event, and only with that")
     looks: dict[str, Look] = {"ready": ready, "empty": empty}
     begun = time.monotonic()
-    wait_for(load(config).database.url, published(event_id) if event_id else looks[what], seconds, _Now())
+    wait_for(load(config).database, published(event_id) if event_id else looks[what], seconds, _Now())
     if as_json:
         echo_json({"for": what, "seconds": round(time.monotonic() - begun, 3)})
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from bridge.configuration.kafka_properties import is_credential
 from bridge.configuration.knobs import PROPERTIES, Wrong, from_text, knobs
 from bridge.configuration.mistake import Given, Mistake, Origin
+from bridge.from_file import FileUnreadable, FromFile
 
 PREFIX = "BRIDGE_"
 PROPERTY_PREFIX = "BRIDGE_KAFKA_PROPERTIES_"
 FILE = "_FILE"
-MAX_FILE_BYTES = 1_000_000
 
 # Our own that are no settings: for the command line, between our processes, for tests.
 OWN = (
@@ -50,10 +49,10 @@ def from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Given], list
             mistakes.append(Mistake(name, origin, both, "Leave one out"))
         else:
             try:
-                text = _content(environ[variable]) if of_file else environ[variable]
+                text = FromFile(environ[variable]) if of_file else environ[variable]
                 knob = knobs().get(name)
                 given[name] = Given(text if knob is None else from_text(text, knob), origin)
-            except Wrong as wrong:
+            except (Wrong, FileUnreadable) as wrong:
                 mistakes.append(Mistake(name, origin, f"{name} {wrong}"))
     return given, mistakes
 
@@ -89,20 +88,6 @@ def _is_not_ours(variable: str, value: str) -> bool:
     return (
         variable in OWN or variable.startswith(TEST_PREFIX) or SERVICE_LINK.fullmatch(variable) is not None or is_port
     )
-
-
-def _content(file: str) -> str:
-    """What a file holds, without the newline at its end. Raises Wrong naming the file, never what is in it."""
-    try:
-        with Path(file).open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        text = content.decode()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Wrong(f"cannot be read from {file!r}: {why}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise Wrong(f"cannot be read from {file!r}: it is larger than {MAX_FILE_BYTES} bytes")
-    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _unknown(variable: str) -> Mistake:

@@ -59,6 +59,8 @@ def from_toml(value: object, knob: Knob) -> Any:
 def from_text(text: str, knob: Knob) -> Any:
     """A value of the environment. Raises Wrong."""
     kind = knob.kind
+    if kind is str:
+        return text
     if issubclass(kind, StrEnum):
         return _mode(text, kind)
     try:

@@ -16,7 +16,8 @@ from bridge.configuration.knobs import PROPERTIES, SCHEMAS, knobs
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin, as_error, in_order
 from bridge.configuration.routes import named_subjects, read_routes, route_key, route_mistakes
 from bridge.configuration.rules import joint_mistakes, property_mistakes, value_mistakes
-from bridge.configuration.urls import passwords, registry_trouble, without_login
+from bridge.configuration.urls import login_of, password_of, registry_trouble, username_of, without_login
+from bridge.from_file import derived
 from bridge.resources import resource
 from bridge.secret import remember
 from bridge.settings import SECTIONS, Route, Settings
@@ -88,14 +89,12 @@ def read(path: Path | None, environ: Mapping[str, str] = os.environ) -> Configur
 
 
 def _remember_secrets(given: Mapping[str, Given]) -> None:
-    """Those of settings that are wrong, too; of a URL, all of it and what may be the password."""
+    """Those of settings that are wrong, too."""
     for name, one in given.items():
         known = knobs().get(name)
         is_secret = is_secret_property(name.removeprefix(f"{PROPERTIES}.")) if known is None else known.is_secret
         if is_secret and isinstance(one.value, str):
             remember(one.value)
-            for password in passwords(one.value):
-                remember(password)
 
 
 def no_routes(path: Path | None) -> Mistake:
@@ -133,13 +132,12 @@ def _move_login(given: dict[str, Given]) -> list[Mistake]:
     url = given.get("registry.url")
     if url is None or not url.value or registry_trouble(url.value):
         return []
-    bare, login = without_login(url.value)
-    if login is None:
+    if login_of(url.value) is None:
         return []
     twice = [name for name in ("registry.username", "registry.password") if name in given and given[name].value]
     if twice:
         message = f"{twice[0]} is in registry.url, too ({url.origin})"
         return [Mistake(twice[0], given[twice[0]].origin, message, "Leave one out")]
-    given["registry.url"] = Given(bare, url.origin)
-    given["registry.username"], given["registry.password"] = (Given(part, url.origin) for part in login)
+    parts = {"url": without_login, "username": username_of, "password": password_of}
+    given |= {f"registry.{name}": Given(derived(url.value, part), url.origin) for name, part in parts.items()}
     return []

@@ -6,7 +6,6 @@ there in everybody's error messages. So a URL is looked at before anybody else p
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote, urlsplit
 
 ENCODE = "in a password, write %40 for '@', %2F for '/', %3A for ':', %3F for '?', %25 for '%'"
@@ -48,22 +47,23 @@ def registry_trouble(url: str) -> str | None:
     return None
 
 
-PASSWORD = re.compile(
-    r"""//[^:@/]*:(?P<url>.+)@|(?:password|secret)\s*=\s*(?:'(?P<quoted>(?:\\.|[^'])*)'|(?P<plain>\S+))"""
-)
+def without_login(url: str) -> str:
+    """A registry's URL, or several, without user and password."""
+    each = (urlsplit(one.strip()) for one in url.split(","))
+    return ",".join(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() for parts in each)
 
 
-def passwords(text: str) -> list[str]:
-    """What may be the passwords of a URL, or of a keyword string, whether or not anybody can make sense of it."""
-    return [found for match in PASSWORD.finditer(text) for found in match.groups() if found]
-
-
-def without_login(url: str) -> tuple[str, tuple[str, str] | None]:
-    """A registry's URL without user and password, and these two, if it had them."""
+def login_of(url: str) -> tuple[str, str] | None:
+    """User and password of a registry's URL, the first of several, if it has them."""
     first = urlsplit(url.split(",")[0].strip())
-    login = None if first.username is None else (unquote(first.username), unquote(first.password or ""))
-    bare = ",".join(
-        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        for parts in (urlsplit(one.strip()) for one in url.split(","))
-    )
-    return bare, login
+    return None if first.username is None else (unquote(first.username), unquote(first.password or ""))
+
+
+def username_of(url: str) -> str:
+    """Of its login, or nothing."""
+    return (login_of(url) or ("", ""))[0]
+
+
+def password_of(url: str) -> str:
+    """Of its login, or nothing."""
+    return (login_of(url) or ("", ""))[1]

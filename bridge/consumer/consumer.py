@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from functools import partial
+from typing import Any
+
+import psycopg
 
 from bridge.consumer.blame import Blame
 from bridge.consumer.decoding import Decoder
@@ -37,6 +39,7 @@ class Consumer:
         topics: Sequence[str],
         registry: RegistrySettings | str = "",
         properties: Mapping[str, str] | None = None,
+        allow_insecure: bool = False,
         on_dead: OnDead = OnDead.HOLD,
         attempts: int = 5,
         backoff_seconds: float = 1.0,
@@ -47,6 +50,7 @@ class Consumer:
 
         `kafka`: bootstrap servers; `properties` are librdkafka's, for a login for example. `registry`: a URL, or
         settings with a login; needed for Avro. `database`: a libpq URL; it holds the inbox. `topics`: names.
+        `allow_insecure`: also servers elsewhere without TLS, or that need not prove who they are.
 
         A handler that fails is tried again `attempts` - 1 times, after about `backoff_seconds`, then twice that, and
         so on up to a minute; then the event is dead. `on_dead`: HOLD, the default, because events of a key build on
@@ -65,7 +69,10 @@ class Consumer:
             raise ConfigError(f"topics must be a list of names, not {topics!r}")
         self._kafka, self._properties, self._topics = kafka, dict(properties or {}), list(topics)
         self._database, self._group, self._batch, self._keep = database, group, batch, keep
-        self._registry = RegistrySettings(url=registry) if isinstance(registry, str) else registry
+        self._registry = (
+            RegistrySettings(url=registry, allow_insecure=allow_insecure) if isinstance(registry, str) else registry
+        )
+        self._allow_insecure = allow_insecure
         self._patience = Patience(attempts, backoff_seconds, OnDead(on_dead) is OnDead.HOLD)
         self._handlers = Handlers()
         self._is_ending = False
@@ -89,7 +96,7 @@ class Consumer:
 
         Raises ConfigError for a malformed URL, DatabaseUnavailable, also where a right is missing.
         """
-        create_inbox(self._database)
+        create_inbox(self._database, allow_insecure=self._allow_insecure)
 
     def run(self) -> None:
         """Consume until SIGTERM, SIGINT or `stop`; servers that are away are waited for.
@@ -106,7 +113,7 @@ class Consumer:
         ):
             Loop(
                 feed,
-                partial(connect, self._database, self._group),
+                self._connect,
                 lambda connection: Delivery(connection, self._group, self._handlers, decoder, self._patience),
                 Blame(self._patience.attempts),
                 self._batch,
@@ -138,5 +145,8 @@ class Consumer:
 
     @contextmanager
     def _parked(self) -> Iterator[ParkedEvents]:
-        with closing(connect(self._database, self._group)) as connection:
+        with closing(self._connect()) as connection:
             yield ParkedEvents(connection, self._group, dead_blocks=self._patience.dead_blocks)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return connect(self._database, self._group, allow_insecure=self._allow_insecure)

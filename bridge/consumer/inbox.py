@@ -15,6 +15,7 @@ from psycopg.rows import tuple_row
 from bridge.consumer.message import Arrived
 from bridge.consumer.queries import query
 from bridge.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable
+from bridge.libpq import protected
 from bridge.network import NETWORK_DEFAULTS
 from bridge.resources import resource
 from bridge.text import printable
@@ -33,24 +34,32 @@ def inbox_sql() -> str:
     return resource("consumer", "inbox.sql").read_text("utf-8")
 
 
-def create_inbox(database: str) -> None:
+def create_inbox(database: str, *, allow_insecure: bool = False) -> None:
     """Create the inbox unless it is there, as the role of the URL `database`, which owns it then.
 
-    Raises DatabaseUnavailable; DatabaseRefuses where a right is missing.
+    Raises as `connect` does; DatabaseRefuses where a right is missing.
     """
-    with connect(database, "create_inbox") as connection, away(connection), connection.transaction():
+    with (
+        connect(database, "create_inbox", allow_insecure=allow_insecure) as connection,
+        away(connection),
+        connection.transaction(),
+    ):
         connection.execute("select pg_advisory_xact_lock(hashtext('bridge_inbox'))")  # several may start at once
         if any(is_table for is_table, _ in run(connection, "lacking", {}).fetchall()):
             connection.execute(inbox_sql().encode())
 
 
-def connect(database: str, name: str) -> psycopg.Connection[Any]:
-    """A connection for transactions of READ COMMITTED. Raises ConfigError for a malformed URL, DatabaseUnavailable."""
+def connect(database: str, name: str, *, allow_insecure: bool = False) -> psycopg.Connection[Any]:
+    """A connection for transactions of READ COMMITTED.
+
+    Raises ConfigError for a malformed URL and for a way to the server that is not protected (`bridge.transport`),
+    unless that is allowed; DatabaseUnavailable.
+    """
     try:
         given: dict[str, Any] = {
             **NETWORK_DEFAULTS,
             "application_name": f"bridge.consumer {name}"[:63],
-            **conninfo_to_dict(database),
+            **protected(_parts(database), allow_insecure=allow_insecure),
             "client_encoding": "UTF8",  # with SQL_ASCII text comes as bytes, which equal none of ours
         }
         connection = psycopg.connect(make_conninfo(**given), autocommit=True)
@@ -66,6 +75,10 @@ def connect(database: str, name: str) -> psycopg.Connection[Any]:
         connection.close()
         raise
     return connection
+
+
+def _parts(database: str) -> dict[str, str]:
+    return {name: str(value) for name, value in conninfo_to_dict(database).items() if value is not None}
 
 
 def run(connection: psycopg.Connection[Any], name: str, parameters: Mapping[str, object]) -> psycopg.Cursor[Any]:

@@ -50,14 +50,14 @@ def run(stage: Stage, events: int, seed: int, view: View) -> Result:
     Raises BridgeError. However it ends, nothing of it runs on but the servers.
     """
     _require_routes(stage.settings)
-    url = stage.settings.database.url
-    applied = migrate(url)
+    database = stage.settings.database
+    applied = migrate(database)
     view.say(f"database: {len(applied)} files applied" if applied else "database: up to date")
     try:
-        with connect(url, application_name="bridge demo") as conn:
+        with connect(database, application_name="bridge demo") as conn:
             meter = Meter(conn)
             relay = RelayProcess(stage.environment, stage.config, stage.log)
-            with relay, Traffic(url, events, seed) as traffic:
+            with relay, Traffic(database, events, seed) as traffic:
                 progress = _carry(meter, relay, traffic, view)
             versions = _versions(conn) | stage.versions
     except psycopg.Error as error:

@@ -17,6 +17,7 @@ from bridge.demo.fiction import CLIENTS, REGIONS, USERS
 from bridge.demo.writer import Session, Writer
 from bridge.errors import BridgeError, DatabaseUnavailable
 from bridge.postgres.connection import connect
+from bridge.settings import DatabaseSettings
 
 CONNECTIONS = 4
 STOP_SECONDS = 10.0  # for all writers together
@@ -25,12 +26,12 @@ STOP_SECONDS = 10.0  # for all writers together
 class Traffic:
     """Writes `events` events, or a few more, from CONNECTIONS threads, which end with the process."""
 
-    def __init__(self, url: str, events: int, seed: int) -> None:
+    def __init__(self, database: DatabaseSettings | str, events: int, seed: int) -> None:
         """Connect, and create the territories that all writers share. Raises DatabaseUnavailable, ConfigError."""
         self.failure: BridgeError | None = None
         self._stop = threading.Event()
         self._share = -(-events // CONNECTIONS)
-        sessions = [Session(connect(url, application_name="bridge demo")) for _ in range(CONNECTIONS)]
+        sessions = [Session(connect(database, application_name="bridge demo")) for _ in range(CONNECTIONS)]
         with sessions[0].transaction():
             sessions[0].act_as(USERS[0], *CLIENTS[0])
             territories = [sessions[0].create("Territory", {"name": region, "region": region}) for region in REGIONS]

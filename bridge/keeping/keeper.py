@@ -51,7 +51,7 @@ class Run(NamedTuple):
 @contextmanager
 def open_house(settings: Settings, pause: Callable[[float], bool]) -> Iterator[House]:
     """A house with a connection of its own. Raises as `connect` does."""
-    with connect(settings.database.url, application_name=f"{settings.relay.name} keeper") as conn:
+    with connect(settings.database, application_name=f"{settings.relay.name} keeper") as conn:
         if not is_pooled(conn):  # behind a pooler the functions' own limits count
             conn.execute("select set_config('lock_timeout', %s, false)", (f"{LOCK_SECONDS:.0f}s",))
         yield House(conn, settings, pause)

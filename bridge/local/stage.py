@@ -56,7 +56,7 @@ def given_stage(settings: Settings, config: Path | None, console: Console) -> St
 
     Raises DatabaseUnavailable, ConfigError.
     """
-    with connect(settings.database.url, application_name="bridge demo") as conn:
+    with connect(settings.database, application_name="bridge demo") as conn:
         database = f"{conn.info.dbname} at {conn.info.host}:{conn.info.port}"
     console.print(f"The servers that are set: database {database}, Kafka at {settings.kafka.bootstrap_servers}")
     number, log = tempfile.mkstemp(prefix="bridge-demo-relay-", suffix=".log")

@@ -11,26 +11,33 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.configuration.urls import database_trouble
 from bridge.errors import ConfigError, DatabaseUnavailable
+from bridge.from_file import FileUnreadable, latest
+from bridge.libpq import protected
 from bridge.network import NETWORK_DEFAULTS
 from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
+from bridge.postgres.unreachable import unavailable
+from bridge.settings import DatabaseSettings
 
 LOCK_SECONDS = 3
 PASSWORDS = ("password", "sslpassword", "oauth_client_secret")
 
 
-def connect(url: str, *, application_name: str = "bridge") -> psycopg.Connection:
-    """Open a connection. `application_name` wins over the URL's and PGAPPNAME: sessions are found, and ended, by it.
+def connect(database: DatabaseSettings | str, *, application_name: str = "bridge") -> psycopg.Connection:
+    """Open a connection; a URL alone has the other settings' defaults.
+
+    `application_name` wins over the URL's and PGAPPNAME: sessions are found, and ended, by it.
 
     What statements mean and how answers are written is pinned, whatever database, role and environment have set; behind
     a pooler that can be done only for each transaction (`pin_session.sql`), but for the encoding.
 
-    Raises ConfigError for an unset or malformed `url`, DatabaseUnavailable (one line, no password) when the server
-    cannot be reached or does not let us in, DatabaseRefuses when it does not do what is asked first.
+    A URL that came from a file is read again, so a changed password needs no restart.
+
+    Raises ConfigError for an unset or malformed URL and for a way to the server that is not protected (`bridge.libpq`),
+    DatabaseUnavailable (one line, no password) when the server cannot be reached or does not let us in, or the URL's
+    file is not what it was at the start, DatabaseRefuses when the server does not do what is asked first.
     """
-    if not url:
-        raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or database.url in the configuration")
-    given = parsed(url)
+    given = parameters_of(DatabaseSettings(database) if isinstance(database, str) else database)
     pinned = {"application_name": application_name, "client_encoding": "UTF8"}
     try:
         conn = psycopg.connect(make_conninfo(**{**NETWORK_DEFAULTS, **given, **pinned}), autocommit=True)
@@ -45,6 +52,24 @@ def connect(url: str, *, application_name: str = "bridge") -> psycopg.Connection
         conn.close()
         raise
     return conn
+
+
+def parameters_of(settings: DatabaseSettings) -> dict[str, str]:
+    """Those to connect with, by what the URL's file holds now. Raises as `connect` does."""
+    url = str(settings.url)
+    try:
+        url = latest(settings.url)
+        if not url:
+            hint = "Set BRIDGE_DATABASE_URL, or database.url in the configuration"
+            raise ConfigError("no database is given", hint=hint)
+        return protected(parsed(url), allow_insecure=settings.allow_insecure)
+    except FileUnreadable as error:
+        hint = "Put the file back: it is read for each new connection"
+        raise DatabaseUnavailable(f"database.url {error}", hint=hint) from None
+    except ConfigError as error:
+        if url == settings.url:
+            raise
+        raise DatabaseUnavailable(f"the file of database.url was changed: {error.message}", hint=error.hint) from None
 
 
 def parsed(url: str) -> dict[str, str]:
@@ -101,14 +126,3 @@ def _look_for_pooler(conn: psycopg.Connection) -> None:
     row = conn.execute("select pg_backend_pid()").fetchone()
     if row != (conn.info.backend_pid,):
         conn.prepare_threshold = None
-
-
-def unavailable(error: psycopg.Error, given: dict[str, str]) -> DatabaseUnavailable:
-    """Say in one line which server refused and why; the password is never part of it."""
-    place = f"{given.get('host', 'localhost')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
-    first = str(error).strip().splitlines()[0]
-    reason = first.split(" failed: ")[-1].removeprefix("FATAL:").strip()
-    return DatabaseUnavailable(
-        f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {reason}",
-        hint="Check that the server runs, and database.url or BRIDGE_DATABASE_URL",
-    )

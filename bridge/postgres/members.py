@@ -46,7 +46,7 @@ class Members:
 
     def __init__(self, settings: Settings, relay_id: str) -> None:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
-        self.conn = connect(settings.database.url, application_name=f"{settings.relay.name} relay")
+        self.conn = connect(settings.database, application_name=f"{settings.relay.name} relay")
         self._relay_id = relay_id
         self._lease_seconds = settings.relay.lease_seconds
         if not is_pooled(self.conn):

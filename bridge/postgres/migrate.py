@@ -22,6 +22,7 @@ from bridge.postgres.pending import pending
 from bridge.postgres.queries import query
 from bridge.postgres.script import Script, scripts
 from bridge.progress import Progress, silent
+from bridge.settings import DatabaseSettings
 
 OLDEST_POSTGRES = 15
 LOCK_SECONDS = 60.0  # to try to get the locks that a file needs, briefly each time (SESSION);
@@ -31,13 +32,13 @@ SESSION = query("migration_session").rstrip()
 PARTITIONS = query("ensure_partitions").rstrip()
 
 
-def migrate(url: str, *, engine_only: bool = False, progress: Progress = silent) -> list[str]:
+def migrate(database: DatabaseSettings | str, *, engine_only: bool = False, progress: Progress = silent) -> list[str]:
     """Apply what is missing and return its names, in order; then see to it that table partitions exist.
 
     Two at once are safe: the second waits, and finds nothing to do. After a failure or a kill the next run goes on
     where this one stopped. Raises MigrationError, DatabaseUnavailable or ConfigError.
     """
-    with connect(url, application_name="bridge migrate") as conn:
+    with connect(database, application_name="bridge migrate") as conn:
         _refuse_server(conn)
         try:
             conn.execute(query("migration_lock"))  # before SESSION, whose lock_timeout would end the wait for the other
@@ -61,11 +62,11 @@ def migrate(url: str, *, engine_only: bool = False, progress: Progress = silent)
     return [script.name for script in todo]
 
 
-def plan(url: str, *, engine_only: bool = False) -> list[Script]:
-    """What `migrate` would apply; without a `url`, everything. Changes nothing. Raises as `migrate` does."""
-    if not url:
+def plan(database: DatabaseSettings | str | None, *, engine_only: bool = False) -> list[Script]:
+    """What `migrate` would apply; without a database, everything. Changes nothing. Raises as `migrate` does."""
+    if not database:
         return scripts(engine_only=engine_only)
-    with connect(url, application_name="bridge migrate --dry-run") as conn:
+    with connect(database, application_name="bridge migrate --dry-run") as conn:
         _refuse_server(conn)
         return pending(scripts(engine_only=engine_only), applied(conn))
 

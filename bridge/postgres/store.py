@@ -58,7 +58,7 @@ class Store:
     @classmethod
     def open(cls, settings: Settings, shard: int, owner: str, limits: TopicLimits = NO_LIMITS) -> Store:
         """Connect. Raises ConfigError, DatabaseUnavailable."""
-        conn = connect(settings.database.url, application_name=_application_name(settings.relay.name, shard))
+        conn = connect(settings.database, application_name=_application_name(settings.relay.name, shard))
         try:
             with explained():
                 return cls(conn, shard, owner, settings.relay, limits, all_topics(settings))

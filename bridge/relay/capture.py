@@ -53,7 +53,7 @@ class CaptureWatch(Repeating):
 
     def _look(self) -> None:
         name = f"{self._settings.relay.name} capture"
-        with explained(), connect(self._settings.database.url, application_name=name) as conn:
+        with explained(), connect(self._settings.database, application_name=name) as conn:
             self._note(TRACKING, _problems(conn))  # first: of what is mended now, something may have been missed
             refresh_tracking(conn)
             if self._said[TRACKING]:

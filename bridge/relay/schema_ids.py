@@ -169,7 +169,7 @@ class SchemaIds:
             return
         name = f"{self._settings.relay.name} schema ids"
         try:
-            with connect(self._settings.database.url, application_name=name) as conn:
+            with connect(self._settings.database, application_name=name) as conn:
                 keep_schema_ids(conn, self._settings.registry.url, new)
         except DatabaseUnavailable as error:
             self._failed(str(error))

@@ -94,6 +94,11 @@ REGISTRY = _relay(
     "Requests to the schema registry: ok, missing, rejected (another 4xx), failed (5xx, busy), unreachable",
 )  # fmt: skip
 TRACKING = _relay(GAUGE, "bridge_tracking_problems", "", "Problems of tracked tables, as bridge doctor tells them")
+CERTIFICATE_END = _relay(
+    GAUGE, "bridge_certificate_not_after_timestamp_seconds", "server use",
+    "When a certificate that the configuration names expires: use is client (the first of its chain) or ca (the last of"
+    " its file)",
+)  # fmt: skip
 CLOCK = _relay(
     GAUGE, "bridge_clock_offset_seconds", "", "The database's clock minus this machine's; latencies are corrected by it"
 )

@@ -19,6 +19,7 @@ from bridge.settings import Settings
 from bridge.shard.work import Stage, Work
 from bridge.telemetry import catalog
 from bridge.telemetry.catalog import Metric
+from bridge.telemetry.certificates import Certificates
 from bridge.telemetry.exposition import FORMATS, format_of
 from bridge.telemetry.latency import Latencies
 from bridge.telemetry.meter import Meter, kind_of
@@ -37,7 +38,8 @@ class Metrics(Meter):
     def __init__(self, settings: Settings, prefix: str = "") -> None:
         """Counts from now on; `prefix` is of the files into which pages are printed, none where it is empty."""
         self.registry = CollectorRegistry()
-        self.survey = Survey(settings, self._note_offset)
+        self.certificates = Certificates(settings)
+        self.survey = Survey(settings, self._note_offset, self.certificates.look)
         self._topics = frozenset(all_topics(settings))
         self._latencies = Latencies()
         self.told = Told()
@@ -55,7 +57,7 @@ class Metrics(Meter):
             1
         )
         self._now = NowCollector(self._topics)
-        for collector in (self._latencies, self._now, self.survey):
+        for collector in (self._latencies, self._now, self.certificates, self.survey):
             self.registry.register(collector)
         ProcessCollector(registry=self.registry)
 

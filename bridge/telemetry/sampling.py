@@ -41,7 +41,7 @@ class Sampler:
             self._conn = None
 
     def _connect(self) -> psycopg.Connection:
-        conn = connect(self._settings.database.url, application_name=f"{self._settings.relay.name} health")
+        conn = connect(self._settings.database, application_name=f"{self._settings.relay.name} health")
         if not is_pooled(conn):
             conn.execute(query("set_session"), {"is_local": False})
         return conn

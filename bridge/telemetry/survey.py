@@ -31,9 +31,12 @@ FRESH_SECONDS = 60.0  # what is older is told no more: silence is what alert rul
 class Survey(Repeating, Collector):
     """Whatever goes wrong is said once, counted, and disturbs nothing else."""
 
-    def __init__(self, settings: Settings, note_offset: Callable[[float], None]) -> None:
-        """`note_offset` hears of the database's clock minus ours, in seconds."""
+    def __init__(
+        self, settings: Settings, note_offset: Callable[[float], None], beside: Callable[[], None] = lambda: None
+    ) -> None:
+        """`note_offset` hears of the database's clock minus ours, in seconds; `beside` is done before each look."""
         super().__init__("survey", LOOK_SECONDS, self.look)
+        self._beside = beside
         self._settings = settings
         self._note_offset = note_offset
         self._trouble: str | None = None
@@ -51,6 +54,7 @@ class Survey(Repeating, Collector):
     def look(self) -> None:
         """Look once. Raises nothing."""
         try:
+            self._beside()
             self._look()
         except DatabaseRefuses as error:
             self._failed(str(error))
@@ -84,7 +88,7 @@ class Survey(Repeating, Collector):
     def _look(self) -> None:
         began = time.monotonic()
         name = f"{self._settings.relay.name} metrics"
-        with explained(), connect(self._settings.database.url, application_name=name) as conn:
+        with explained(), connect(self._settings.database, application_name=name) as conn:
             offset = clock_offset(conn)
             facts = read_facts(conn)
             if self._looks % HOUSE_LOOKS == 0:

@@ -40,7 +40,7 @@ def posts(settings: Settings, token: str) -> Mapping[str, Page]:
         except ValueError as error:
             return trouble(400, str(error))
         try:
-            with explained(), connect(settings.database.url, application_name="bridge web") as conn:
+            with explained(), connect(settings.database, application_name="bridge web") as conn:
                 # By their ids, because a reason that another one begins with is not meant.
                 ids = [event.event_id for event in list_dead(conn, wanted, MOST) if event.reason == wanted.died_of]
                 return document({"decided": sum(decide(conn, Wanted(event_ids=ids), decision, why)) if ids else 0})

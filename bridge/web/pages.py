@@ -84,7 +84,7 @@ def _trace(settings: Settings, request: Request) -> dict[str, Any]:
 @contextmanager
 def _session(settings: Settings) -> Iterator[psycopg.Connection]:
     """For one question: it may not write, and no statement takes long; behind a pooler sessions are everybody's."""
-    with explained(), connect(settings.database.url, application_name="bridge web") as conn:
+    with explained(), connect(settings.database, application_name="bridge web") as conn:
         if not is_pooled(conn):
             conn.execute(query("read_only_session"), {"seconds": SECONDS})
         yield conn

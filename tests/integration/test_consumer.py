@@ -542,6 +542,7 @@ def handling(consumer: Consumer) -> Consumer:
         ({"properties": {"isolation.level": "read_uncommitted"}}, "isolation.level is not to be set"),
         ({"properties": {"no.such": "1"}}, "No such configuration property"),
         ({"database": "postgresql://a b"}, "malformed"),
+        ({"database": "postgresql://us@db.invalid/x?sslmode=require"}, "whoever answers would be believed"),
     ],
 )
 def test_what_cannot_be_right_is_refused(scene: Scene, more: dict[str, Any], reason: str) -> None:

@@ -149,7 +149,7 @@ def test_show_is_toml_with_origins_and_without_secrets(config: Path, tmp_path: P
     secret.write_text(f"{CANARY}\n")
     config.write_text("[relay]\nbatch_rows = 7\n[kafka.properties]\n'sasl.mechanism' = 'PLAIN'\n" + config.read_text())
     environment = {
-        "BRIDGE_DATABASE_URL": f"postgresql://us:{CANARY}@host:5/db?sslpassword={CANARY}&sslmode=require",
+        "BRIDGE_DATABASE_URL": f"postgresql://us:{CANARY}@host:5/db?sslpassword={CANARY}&sslmode=verify-full",
         "BRIDGE_REGISTRY_URL": f"http://us:{CANARY}@host",
         "BRIDGE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE": str(secret),
         "BRIDGE_KAFKA_PROPERTIES_SASL_USERNAME": "someone",
@@ -237,3 +237,20 @@ def test_no_secret_of_the_command_line_is_printed() -> None:
     assert done.returncode == 4
     assert "has an '@' that is not percent-encoded" in done.stderr
     assert CANARY not in done.stderr
+
+
+def test_a_database_elsewhere_must_prove_who_it_is(config: Path) -> None:
+    """By `config check`, and by what would connect; or the option is spelled out."""
+    url = {"BRIDGE_DATABASE_URL": f"postgresql://us:{CANARY}@db.invalid/db?sslmode=require"}
+    for command in (["config", "check"], ["run"], ["status"], ["migrate"], ["dead", "list"], ["doctor"]):
+        done = bridge(*command, "--config", str(config), **url)
+        said = done.stdout + done.stderr
+        assert done.returncode == (1 if command == ["doctor"] else 4), said
+        assert "db.invalid, not on this machine, would be encrypted, but whoever answers would be believed" in said
+        assert "sslmode=verify-full" in said
+        assert "BRIDGE_DATABASE_ALLOW_INSECURE=true" in said
+        assert CANARY not in said
+    given = ["--database-url", url["BRIDGE_DATABASE_URL"]]
+    assert bridge("migrate", *given).returncode == 4
+    allowed = bridge("config", "check", "--config", str(config), **url, BRIDGE_DATABASE_ALLOW_INSECURE="true")
+    assert allowed.returncode == 0

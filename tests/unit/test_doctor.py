@@ -13,7 +13,8 @@ import pytest
 from bridge.admin.checks.check import Check, Level
 from bridge.admin.checks.kafka import limits, release
 from bridge.admin.checks.keeper import findings
-from bridge.admin.checks.postgres import Server, clock, encoding, tls
+from bridge.admin.checks.postgres import clock, encoding
+from bridge.admin.checks.postgres_tls import Tls, allowed, tls
 from bridge.admin.checks.secrets import check_secrets
 from bridge.admin.checks.sessions import Holder, horizon, long_transaction
 from bridge.admin.checks.topics import troubles
@@ -25,7 +26,6 @@ from bridge.kafka.inspection import Brokers, TopicState
 from bridge.settings import Route, Settings
 
 NOW = datetime.now(UTC)
-SERVER = Server("18.4", "db", "us", "UTF8", False, False, True, True, True, "TLSv1.3", [])
 SETTINGS = replace(Settings(), routes=(Route("order.*", "orders"),))
 WELL = TopicState(
     "orders", 3, 3, 3, (), frozenset({"WRITE", "DESCRIBE_CONFIGS", "READ"}),
@@ -87,7 +87,16 @@ def test_clocks(ahead: float, unsure: float, level: Level) -> None:
     ],
 )
 def test_tls_that_is_in_effect(host: str, sslmode: str, is_encrypted: bool, level: Level) -> None:
-    assert tls(host, sslmode, is_encrypted, SERVER).level is level
+    found = Tls(is_encrypted, "TLSv1.3", "TLS_AES_256_GCM_SHA384", None)
+    assert tls({"host": host, "sslmode": sslmode}, found).level is level
+
+
+def test_what_is_allowed_and_not_needed_hides_mistakes() -> None:
+    needless = allowed({"host": "db.example", "sslmode": "verify-full"})
+    needed = allowed({"host": "db.example", "sslmode": "require"})
+    assert "nothing needs it" in needless.text
+    assert "whoever answers would be believed" in needed.text
+    assert {needless.level, needed.level} == {Level.NOTE}
 
 
 def test_encodings() -> None:

@@ -6,10 +6,12 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 from fix_relay import eventually
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -19,7 +21,7 @@ from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.relay.health import Health
 from bridge.relay.now import relay_now
 from bridge.relay.outages import Outages
-from bridge.settings import Route, Settings
+from bridge.settings import KafkaSettings, Route, Settings
 from bridge.shard.batch import Batch
 from bridge.shard.parked import Change, Parked, State
 from bridge.shard.position import Pair, Position, Snapshot
@@ -205,7 +207,9 @@ def test_what_cannot_be_printed_is_said_once(caplog: pytest.LogCaptureFixture) -
 
 def whole() -> Metrics:
     """With a value of each metric."""
-    metrics = Metrics(SETTINGS)
+    authority = trustme.CA().cert_pem.bytes().decode()
+    metrics = Metrics(replace(SETTINGS, kafka=KafkaSettings("", {"ssl.ca.pem": authority})))
+    metrics.certificates.look()
     metrics.knows(
         lambda: Now(2, {"kafka"}, {"postgres"}, {"kafka": 3}, {("topic a", "schema"): 1}, {"schema": 1}, {"ok": 4}, 1)
     )

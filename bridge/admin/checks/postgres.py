@@ -1,4 +1,4 @@
-"""The server and the way to it: version, encoding, TLS, a pooler in between, a standby, autovacuum, its clock."""
+"""The server and the way to it: version, encoding, a pooler in between, a standby, autovacuum, its clock."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from bridge.admin.checks.check import Check, carefully, note, ok, problem
+from bridge.admin.checks.postgres_tls import check_tls
 from bridge.postgres.connection import connect, is_pooled
 from bridge.postgres.migrate import OLDEST_POSTGRES, require_current
 from bridge.postgres.queries import query
@@ -22,9 +23,7 @@ SKEW_NOTED, SKEW_TOO_MUCH = 1.0, 5.0  # seconds; a relay's lease is 10 by defaul
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What it says of itself. `unvacuumed` are tables of bridge with autovacuum off; `is_encrypted` is of the session
-    that the server has, which may be a pooler's.
-    """
+    """What it says of itself. `unvacuumed` are tables of bridge with autovacuum off."""
 
     version: str
     database: str
@@ -34,8 +33,6 @@ class Server:
     is_read_only: bool
     autovacuum: bool
     track_counts: bool
-    is_encrypted: bool | None
-    tls: str | None
     unvacuumed: list[str]
 
 
@@ -50,7 +47,7 @@ def check_server(conn: psycopg.Connection, settings: Settings) -> Iterator[Check
     yield from carefully("postgres schema", lambda: _schema(conn))
     yield from encoding(server.encoding)
     yield _writable(server)
-    yield tls(host, conn.info.get_parameters().get("sslmode", ""), _tls_in_use(conn, server), server)
+    yield from carefully("postgres tls", lambda: check_tls(conn, settings.database))
     yield from carefully("postgres pooler", lambda: _pooler(conn, settings))
     yield from _autovacuum(server)
     yield from carefully("postgres clock", lambda: _clock(conn))
@@ -90,31 +87,13 @@ def _writable(server: Server) -> Check:
     return ok("postgres standby", "a primary, which can be written to")
 
 
-def _tls_in_use(conn: psycopg.Connection, server: Server) -> bool:
-    """Of our own connection. libpq knows; behind a pooler the server would tell of that one's."""
-    return bool(conn.pgconn.ssl_in_use) if is_pooled(conn) else bool(server.is_encrypted)
-
-
-def tls(host: str, sslmode: str, is_encrypted: bool, server: Server) -> Check:
-    """What is in effect, whatever was asked for."""
-    name = "postgres tls"
-    if host.startswith(("/", "@", "a local")) or host in ("localhost", "127.0.0.1", "::1"):
-        return ok(name, f"{host} is this machine" + (f", encrypted by {server.tls}" if is_encrypted else ""))
-    mend = "sslmode=verify-full and sslrootcert in database.url"
-    if not is_encrypted:
-        return note(name, f"the connection to {host} is not encrypted (sslmode={sslmode or 'prefer'})", mend)
-    if sslmode not in ("verify-full", "verify-ca"):
-        return note(name, f"encrypted by {server.tls}, but whoever answers is believed (sslmode={sslmode})", mend)
-    return ok(name, f"encrypted by {server.tls}, sslmode={sslmode}")
-
-
 def _pooler(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     """A second connection tells how it pools: if it gets the session of the first, that is only lent."""
     if not is_pooled(conn):
         yield ok("postgres pooler", "none is in between")
         return
     (first,) = conn.execute("select pg_backend_pid()").fetchone() or (0,)
-    with connect(settings.database.url, application_name="bridge doctor") as other:
+    with connect(settings.database, application_name="bridge doctor") as other:
         (second,) = other.execute("select pg_backend_pid()").fetchone() or (0,)
     if first == second:
         yield note(
