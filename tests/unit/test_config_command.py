@@ -250,7 +250,7 @@ def test_a_database_elsewhere_must_prove_who_it_is(config: Path) -> None:
         assert "sslmode=verify-full" in said
         assert "BRIDGE_DATABASE_ALLOW_INSECURE=true" in said
         assert CANARY not in said
-    given = ["--database-url", url["BRIDGE_DATABASE_URL"]]
+    given = ["--database-url", "postgresql://us@db.invalid/db?sslmode=require"]
     assert bridge("migrate", *given).returncode == 4
     allowed = bridge("config", "check", "--config", str(config), **url, BRIDGE_DATABASE_ALLOW_INSECURE="true")
     assert allowed.returncode == 0
