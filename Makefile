@@ -14,7 +14,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 DEBIAN := /usr/lib/postgresql/15/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check audit bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock clean
+.PHONY: help venv demo test check audit site commands picture bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import 
 
 audit: .venv/dev.stamp  ## Known vulnerabilities, and licences, of what bridge installs with; STRICT=--strict: all must be known
 	$(BIN)/python requirements/audit.py $(STRICT)
+
+site: .venv/dev.stamp  ## Make the documents a site, in build/site; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+commands: .venv/dev.stamp  ## Make docs/commands.md of the code
+	$(BIN)/python docs/site/commands.py
+
+picture: .venv/dev.stamp  ## Record the demo anew, as docs/pictures/demo.svg (a minute, on a quiet machine)
+	$(BIN)/python docs/site/terminal.py docs/pictures/demo.svg
 
 bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/latest (half an hour); ONLY="drain" for a part
 	$(BIN)/bridge bench --dir build/bench --debezium --out docs/benchmarks/latest $(foreach part,$(ONLY),--only $(part))

@@ -70,9 +70,10 @@ def read_former(file: Path) -> str | None:
 
 
 def write_schema(file: Path, text: str) -> None:
-    """Whole, or not at all: a relay may read it at any moment. Raises ConfigError."""
+    """Whole, or not at all: a relay may read it at any moment. Makes its directory. Raises ConfigError."""
     beside = file.with_name(f".{file.name}.new")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(text, "utf-8")
         os.replace(beside, file)
     except OSError as error:

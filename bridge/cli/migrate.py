@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -14,6 +16,9 @@ from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres import migrate as migration
 from bridge.postgres.connection import PASSWORDS, parsed
+from bridge.text import counted
+
+MOST_NAMED = 10  # files of one directory
 
 
 def _without_password(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
@@ -61,6 +66,15 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool
     if as_json:
         echo_json({"applied": names})
         return
-    for name in names:
-        echo(f"applied {name}")
-    echo(f"{len(names)} files applied" if names else "the database is up to date")
+    echo(*_in_lines(names))
+    echo(f"{counted(len(names), 'file')} applied" if names else "the database is up to date")
+
+
+def _in_lines(names: list[str]) -> Iterator[str]:
+    """Each file, but of a directory with many of them only how many: a first run has some hundred."""
+    for directory, grouped in groupby(names, lambda name: name.rpartition("/")[0]):
+        files = list(grouped)
+        if len(files) <= MOST_NAMED:
+            yield from (f"applied {name}" for name in files)
+        else:
+            yield f"applied {directory}: {len(files)} files"

@@ -46,6 +46,6 @@ def shared_properties(settings: Settings) -> dict[str, Any]:
 
 
 def words(error: KafkaException) -> str:
-    """librdkafka's words on one line, or its code's name where it has none."""
+    """librdkafka's words on one line, without a full stop, or its code's name where it has none."""
     cause = error.args[0]
-    return " ".join((cause.str() or cause.name()).split()) if isinstance(cause, KafkaError) else str(cause)
+    return " ".join((cause.str() or cause.name()).split()).rstrip(".") if isinstance(cause, KafkaError) else str(cause)

@@ -143,7 +143,8 @@ def run_as_owner(data: Path) -> list[str]:
     """For root, who may not run Postgres: a prefix that runs a command as the owner of `data`.
 
     Where that user cannot reach the binaries or the data (below a closed home directory), it keeps one capability,
-    to pass file permissions, instead of anything being opened to everybody.
+    to pass file permissions, instead of anything being opened to everybody. Without no_setuid_fixup access(2), by
+    which initdb looks for postgres, would not mind that capability.
     """
     if os.geteuid() != 0:
         return []
@@ -152,7 +153,8 @@ def run_as_owner(data: Path) -> list[str]:
     if setpriv is None:
         raise ConfigError("Postgres refuses to run as root, and `setpriv` is missing", hint="Run as another user")
     plain = [setpriv, f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"]
-    capable = [*plain, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    caps = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    capable = [*plain, *caps]
     for prefix in (plain, capable):
         probe = [*prefix, "sh", "-c", 'cd "$1" && "$0" --version', str(binaries() / "postgres"), str(data)]
         if subprocess.run(probe, capture_output=True).returncode == 0:

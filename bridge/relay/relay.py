@@ -142,8 +142,8 @@ class Relay:
         threading.excepthook = self._carriers.note_crash
         topics = {route.topic for route in self._settings.routes}
         logger.info(
-            "relay %s: %s, %d routes to %d topics", self.relay_id,
-            self._settings.relay.delivery.replace("_", " "), len(self._settings.routes), len(topics),
+            "relay %s: %s, %s to %s", self.relay_id, self._settings.relay.delivery.replace("_", " "),
+            counted(len(self._settings.routes), "route"), counted(len(topics), "topic"),
             extra=about("relay-started"),
         )  # fmt: skip
         equipment.schema_ids.watch(activities)

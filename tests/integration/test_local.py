@@ -45,6 +45,7 @@ def test_life_of_a_stack(stack: Stack, directory: Path) -> None:
     first = env(directory)
     assert not set(first.values()) & set(vars(stack.endpoints).values())
     write_something(first, "kept")
+    assert bridge("psql", directory, "-At", "-c", "select current_database(), 1").stdout == "bridge|1\n"
 
     again = bridge("up", directory)
     assert again.returncode == 0

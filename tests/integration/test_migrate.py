@@ -73,6 +73,8 @@ def test_the_command_says_what_it_did(empty_database: str) -> None:
 
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout.splitlines()[0] == f"applied {NAMES[0]}"
+    functions = [name for name in NAMES if name.startswith("engine/functions/")]
+    assert f"applied engine/functions: {len(functions)} files\n" in first.stdout
     assert first.stdout.splitlines()[-1] == f"{len(NAMES)} files applied"
     assert (second.returncode, second.stdout) == (0, "the database is up to date\n")
 

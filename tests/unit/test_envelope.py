@@ -20,7 +20,7 @@ from bridge.errors import KeysBlocked, VerificationFailed
 
 WITHOUT = {
     "archive export", "archive restore", "bench", "completion", "docs asyncapi", "docs markdown", "local down",
-    "local env", "local up", "mcp", "run", "track", "untrack", "web",
+    "local env", "local psql", "local up", "mcp", "run", "track", "untrack", "web",
 }  # fmt: skip
 EVIL = "\x1b[2J\n\N{RIGHT-TO-LEFT OVERRIDE}é"
 

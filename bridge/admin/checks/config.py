@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bridge.admin.checks.check import Check, ok, problem
 from bridge.admin.config import all_mistakes
 from bridge.configuration.load import Configuration
+from bridge.text import counted
 
 
 def check_config(configuration: Configuration) -> Iterator[Check]:
@@ -16,4 +17,5 @@ def check_config(configuration: Configuration) -> Iterator[Check]:
         yield problem("config", f"{mistake.origin}: {mistake.message}", mistake.hint)
     if not mistakes:
         topics = {route.topic for route in configuration.settings.routes}
-        yield ok("config", f"{len(configuration.settings.routes)} routes to {len(topics)} topics, nothing is wrong")
+        routes = counted(len(configuration.settings.routes), "route")
+        yield ok("config", f"{routes} to {counted(len(topics), 'topic')}, nothing is wrong")
