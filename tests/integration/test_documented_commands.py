@@ -23,7 +23,7 @@ TYPED_ELSEWHERE = {
 SQL_LEFT_OUT = "-- bridge partition bridge.history"  # needs a table of cold files: test_archive.py
 PAGES = [
     "docs/events.md", "docs/operations.md", "docs/schemas.md", "docs/command-line.md", "docs/consumers.md",
-    "README.md", "sql/README.md",
+    "docs/upgrading.md", "README.md", "sql/README.md",
 ]  # fmt: skip
 ENDS_OTHERWISE = {
     "bridge doctor --config bridge.toml": 1,  # no relay is at work
@@ -48,6 +48,11 @@ NOT_TYPED = {  # the beginning of a line: why
     "bridge verify --topic crm.": "a topic of the demonstration: test_verify.py",
     'eval "$(bridge completion': "for a shell that is asked for completions: unit/test_completion.py",
     "bridge completion": "the same",
+    "pip install --upgrade": "needs a release",
+    "python -m build": "integration/test_wheel.py",
+    "kubectl ": "needs a cluster; tests/deploy reads what would go there",
+    "helm ": "the same",
+    "systemctl ": "needs systemd; deploy/test_systemd.py reads the unit",
     "kafka-": "Kafka's own programs, against a transaction that hangs",
 }
 SCENE = """
