@@ -62,11 +62,10 @@ class Image:
     def start(
         self, uid: int, gid: int, *command: str, mounts: Mapping[Path, str], scratch: bool = False, **env: str
     ) -> subprocess.Popen[str]:
-        """A process of it, on this machine's network: with nothing to write to (`scratch`: but /tmp), process 1 of its
-        own, without capabilities, and as that user of this machine, not only in its own eyes.
+        """A program of it, on this machine's network: with nothing to write to (`scratch`: but /tmp), as process 1 of
+        its own, without capabilities, and as that user for this machine's kernel, too.
 
-        `mounts`: what of this machine is where in it, read-only. The first of `command` is the image's own, if it is an
-        option or a command of its entry point. SIGTERM for it goes to `inner`.
+        `mounts`: what of this machine is where in it, read-only. A signal for it goes to `inner`.
         """
         variables = dict(pair.split("=", 1) for pair in self.config["Env"]) | env
         options = ["--unshare-user", "--uid", str(uid), "--gid", str(gid), "--unshare-pid", "--unshare-ipc"]
@@ -88,8 +87,8 @@ def inner(process: subprocess.Popen[str]) -> int:
 
 
 @contextmanager
-def built() -> Iterator[Image]:
-    """The image of this checkout, made as `make image` makes it; it is gone at the end."""
+def built(base: Path) -> Iterator[Image]:
+    """The image of this checkout, made on the system in a tar as `make image` makes it; it is gone at the end."""
     with tempfile.TemporaryDirectory(prefix="bridge-image-") as name:
         directory = Path(name)
         context, wheels = directory / "context", directory / "context" / "deploy" / "wheels"
@@ -105,16 +104,13 @@ def built() -> Iterator[Image]:
             "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
         }  # fmt: skip
 
-        def buildah(*arguments: str | Path, of: str = "buildah", given: str | None = None) -> str:
-            done = subprocess.run(
-                [of, *arguments], env=environment, cwd=context, input=given, check=False, capture_output=True, text=True
-            )
+        def buildah(*arguments: str | Path, of: str = "buildah") -> str:
+            done = subprocess.run([of, *arguments], env=environment, cwd=context, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
             return done.stdout.strip()
 
-        shutil.copy(debian(), directory / "base.tar")
-        (directory / "Containerfile").write_text("FROM scratch\nADD base.tar /\n")
-        buildah("build", "--quiet", "--tag", "localhost/base", directory)
+        (directory / "Containerfile").write_text(f"FROM scratch\nADD {base.name} /\n")
+        buildah("build", "--file", directory / "Containerfile", "--tag", "localhost/base", base.parent)
         buildah("--build-arg", "BASE=localhost/base", "--tag", "localhost/tried", of="deploy/build")
         container = buildah("from", "localhost/tried")
         shutil.copytree(buildah("mount", container), directory / "root", symlinks=True)

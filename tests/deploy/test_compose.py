@@ -36,6 +36,7 @@ def test_compose_understands_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     composed = json.loads(done.stdout)
     assert composed["services"].keys() == SERVICES.keys()
+    assert OURS in (DEPLOY / "README.md").read_text()
     assert composed["services"]["bridge"]["depends_on"]["grant"]["condition"] == "service_completed_successfully"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -12,12 +13,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from fix_command import data_of, lines_of
 from fix_relay import Site, eventually
-from image import PYTHON, Image, built, inner, missing
+from image import CHECKOUT, PYTHON, Image, built, debian, inner, missing
 
 from bridge import __version__
+from bridge.configuration.load import load
 from bridge.local.state import free_ports
 
 pytestmark = pytest.mark.timeout(1200)  # a build may take minutes where others are at work
@@ -32,7 +35,11 @@ GRACE_SECONDS = 30  # Kubernetes' terminationGracePeriodSeconds, where nobody se
 def image() -> Iterator[Image]:
     if (why := missing()) is not None:
         pytest.skip(why)
-    with built() as image:
+    try:
+        base = debian()
+    except subprocess.CalledProcessError:
+        pytest.skip("Debian's packages, of which the image's base is made here, are not reached")
+    with built(base) as image:
         yield image
 
 
@@ -54,6 +61,8 @@ def test_it_holds_what_bridge_needs_and_no_tools(image: Image) -> None:
     assert (image.root / "usr/share/doc/libc6/copyright").read_text()
     packages = image.root / f"opt/bridge/lib/python{PYTHON}/site-packages"
     assert {path.name.partition("-")[0] for path in packages.glob("*.dist-info")}.isdisjoint({"hatchling", "editables"})
+    bills = [path.read_text() for path in packages.glob("bridge_cdc-*.dist-info/sboms/*")]
+    assert bills == [path.read_text() for path in (CHECKOUT / "requirements").glob("*.cdx.json")]
 
 
 def test_it_says_how_it_is_to_be_run(image: Image) -> None:
@@ -171,3 +180,12 @@ def stopped(process: subprocess.Popen[str]) -> int:
     _, err = process.communicate(timeout=GRACE_SECONDS)
     assert "Traceback" not in err
     return process.returncode
+
+
+def test_what_the_readme_writes_is_an_event_with_a_route(database: str) -> None:
+    (statement,) = re.findall(r'psql crm -c "(.*?)"$', (CHECKOUT / "deploy" / "README.md").read_text(), re.S | re.M)
+    with psycopg.connect(database) as db:
+        db.execute(statement)
+        written = {event_type for (event_type,) in db.execute("select event_type from bridge.event_queue").fetchall()}
+    assert written == {"contact.created"}
+    assert written <= {route.event_type for route in load(CHECKOUT / "config" / "demo.toml", {}).routes}
