@@ -93,9 +93,8 @@ def note_packages(root: Path, files: Iterable[Path]) -> None:
     # Debian's older packages say /lib for what lies in /usr/lib.
     names = [str(path) for path in files] + [str(path).removeprefix("/usr") for path in files]
     found = subprocess.run(["dpkg-query", "--search", *names], check=False, capture_output=True, text=True).stdout
-    for package in {
-        owner.partition(":")[0] for line in found.splitlines() for owner in line.split(": ")[0].split(", ")
-    }:
+    owned = [line for line in found.splitlines() if not line.startswith("diversion ")]
+    for package in {owner.partition(":")[0] for line in owned for owner in line.split(": ")[0].split(", ")}:
         told = subprocess.run(["dpkg-query", "--status", package], check=True, capture_output=True, text=True).stdout
         (status / package).write_text(told)
         licence = Path("/usr/share/doc", package, "copyright")
