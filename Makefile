@@ -14,7 +14,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 DEBIAN := /usr/lib/postgresql/15/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check audit site commands picture bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock clean
+.PHONY: help venv demo test check audit site commands picture bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock image clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and brid
 	$(BIN)/python -m bridge.local.relock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python requirements/sbom.py
+
+image:  ## Build the container image bridge:<version>, with docker, podman or buildah
+	deploy/build
 
 clean:  ## Remove .venv and all caches; local servers keep their data, but for those of a benchmark
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
