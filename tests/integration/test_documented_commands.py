@@ -49,6 +49,8 @@ NOT_TYPED = {  # the beginning of a line: why
     'eval "$(bridge completion': "for a shell that is asked for completions: unit/test_completion.py",
     "bridge completion": "the same",
     "pip install --upgrade": "needs a release",
+    "pip download": "deploy/test_image.py, with the base's pip",
+    "docker ": "needs an engine; deploy/test_compose.py reads what is started",
     "python -m build": "integration/test_wheel.py",
     "kubectl ": "needs a cluster; tests/deploy reads what would go there",
     "helm ": "the same",
