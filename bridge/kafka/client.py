@@ -7,8 +7,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from bridge.configuration.kafka_properties import reserved
+from bridge.configuration.kafka_properties import refused
 from bridge.errors import ConfigError
+from bridge.kafka_transport import exposed_kafka
 from bridge.settings import Settings
 
 
@@ -25,7 +26,7 @@ librdkafka.addFilter(_demote)
 def client_properties(settings: Settings) -> dict[str, Any]:
     """What every Kafka client of bridge is made with, its logger included.
 
-    Raises ConfigError when no server is given, or a property is not the operator's.
+    Raises ConfigError when no server is given, a property is not the operator's, or the way there is not protected.
     """
     if not settings.kafka.bootstrap_servers:
         hint = "Set BRIDGE_KAFKA_BOOTSTRAP_SERVERS, or kafka.bootstrap_servers in the configuration"
@@ -37,9 +38,11 @@ def shared_properties(settings: Settings) -> dict[str, Any]:
     """The same but for the servers. Raises ConfigError."""
     properties = settings.kafka.properties
     for name, value in properties.items():
-        why = reserved(name)
-        if why and value not in why.same:
+        if why := refused(name, value):
             raise ConfigError(f"kafka.properties must not set {name!r}: {why.why}")
+    if not settings.kafka.allow_insecure:
+        for _, trouble in exposed_kafka(settings.kafka.bootstrap_servers, properties):
+            raise ConfigError(trouble.message, hint=trouble.hint)
     # Not 10 seconds: a broker that is back is to be noticed.
     sooner = {} if "reconnect.backoff.ms" in properties else {"reconnect.backoff.max.ms": 1000}
     return {"client.id": settings.relay.name, **sooner, **properties, "logger": librdkafka}

@@ -1,0 +1,32 @@
+"""Ways to Kafka and the registry that somebody in between could read or answer, each with the line that says so.
+
+The way to Postgres is libpq's to know; `bridge.libpq` asks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bridge.configuration.knobs import PROPERTIES
+from bridge.configuration.mistake import Mistake, Origin
+from bridge.kafka_transport import exposed_kafka
+from bridge.settings import Settings
+from bridge.transport import Exposed, exposed_registry
+
+SERVERS = "kafka.bootstrap_servers"
+
+
+def transport_mistakes(settings: Settings, origins: Mapping[str, Origin]) -> Iterator[tuple[set[str], Mistake]]:
+    """Those that no `allow_insecure` allows, each with the names of all settings that have a part in it."""
+    kafka, registry = settings.kafka, settings.registry
+    if not kafka.allow_insecure:
+        for name, exposed in exposed_kafka(kafka.bootstrap_servers, kafka.properties):
+            full = f"{PROPERTIES}.{name}"
+            setting = full if full in origins else SERVERS
+            yield {setting, SERVERS, "kafka.allow_insecure"}, _mistake(setting, exposed, origins)
+    if registry.url and not registry.allow_insecure and (trouble := exposed_registry(registry.url)) is not None:
+        yield {"registry.url", "registry.allow_insecure"}, _mistake("registry.url", trouble, origins)
+
+
+def _mistake(setting: str, trouble: Exposed, origins: Mapping[str, Origin]) -> Mistake:
+    return Mistake(setting, origins[setting], trouble.message, trouble.hint)
