@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from bridge.transport import Exposed, exposed, is_local
 
+PORT = 9092  # where none is given
 PROTOCOL = "security.protocol"
 ENCRYPTED = ("ssl", "sasl_ssl")
 VERIFICATION = "enable.ssl.certificate.verification"
@@ -32,6 +33,7 @@ class Server(NamedTuple):
 
     protocol: str
     host: str
+    port: int
 
 
 def servers(bootstrap_servers: str) -> Iterator[Server]:
@@ -39,8 +41,25 @@ def servers(bootstrap_servers: str) -> Iterator[Server]:
     for one in filter(None, (part.strip() for part in bootstrap_servers.split(","))):
         protocol, separator, rest = one.partition("://")
         place = rest if separator else one
-        host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
-        yield Server(protocol.lower() if separator else "", host)
+        if place.startswith("["):
+            host, _, port = place[1:].partition("]")
+        else:
+            host, _, port = place.partition(":")
+        number = port.removeprefix(":")
+        yield Server(protocol.lower() if separator else "", host, int(number) if number.isdigit() else PORT)
+
+
+class Exposure(NamedTuple):
+    """What somebody in between could read, or answer: the property that says so, why, and what to do."""
+
+    name: str
+    message: str
+    mend: str
+
+    @property
+    def for_operators(self) -> Exposed:
+        """With the option that allows it."""
+        return exposed("kafka", self.message, self.mend)
 
 
 def protocol_of(properties: Mapping[str, str]) -> str:
@@ -48,27 +67,27 @@ def protocol_of(properties: Mapping[str, str]) -> str:
     return _said(properties, PROTOCOL) or "plaintext"
 
 
-def exposed_kafka(bootstrap_servers: str, properties: Mapping[str, str]) -> Iterator[tuple[str, Exposed]]:
-    """What would expose connections to Kafka, or to who gives tokens for it, each with the property that says so."""
+def exposed_kafka(bootstrap_servers: str, properties: Mapping[str, str]) -> Iterator[Exposure]:
+    """What would expose connections to Kafka, or to who gives tokens for it."""
     if _said(properties, VERIFICATION) in FALSE:
         message = f"whoever answers would be believed to be Kafka ({VERIFICATION}=false)"
-        yield VERIFICATION, _exposed(message, "Leave it out, and name the CA in ssl.ca.location")
+        yield Exposure(VERIFICATION, message, "Leave it out, and name the CA in ssl.ca.location")
     if _said(properties, IDENTIFICATION) == "none":
         message = f"any server with a certificate of the same CA would be believed to be Kafka ({IDENTIFICATION}=none)"
         mend = "Leave it out, and name brokers, here and in advertised.listeners, as their certificates do"
-        yield IDENTIFICATION, _exposed(message, mend)
+        yield Exposure(IDENTIFICATION, message, mend)
     far = [server.host for server in servers(bootstrap_servers) if not is_local(server.host)]
     if far and (trouble := exposed_hosts(far, properties)) is not None:
-        yield PROTOCOL, trouble
+        yield trouble
     url = properties.get(TOKEN_URL)
     if url and not _is_protected(url):
         message = f"the client's secret would be sent as it is ({TOKEN_URL} is not https, and not on this machine)"
-        yield TOKEN_URL, _exposed(message, "Write https://")
+        yield Exposure(TOKEN_URL, message, "Write https://")
     if _said(properties, UNSIGNED) in TRUE:
-        yield UNSIGNED, _exposed(f"tokens that nobody has signed would be sent ({UNSIGNED})", "Leave it out")
+        yield Exposure(UNSIGNED, f"tokens that nobody has signed would be sent ({UNSIGNED})", "Leave it out")
 
 
-def exposed_hosts(hosts: list[str], properties: Mapping[str, str]) -> Exposed | None:
+def exposed_hosts(hosts: list[str], properties: Mapping[str, str]) -> Exposure | None:
     """What is wrong with the way to brokers that are not on this machine, if anything is."""
     protocol = protocol_of(properties)
     if protocol in ENCRYPTED:
@@ -78,11 +97,7 @@ def exposed_hosts(hosts: list[str], properties: Mapping[str, str]) -> Exposed | 
     told = f"; {TOLD[mechanism]}" if protocol.startswith("sasl") and mechanism in TOLD else ""
     message = f"the connection to Kafka at {hosts[0]}{more}, not on this machine, would not be encrypted{told}"
     with_login = "SASL_SSL" if protocol.startswith("sasl") else "SSL or SASL_SSL"
-    return _exposed(message, f"Set {PROTOCOL}={with_login}, and ssl.ca.location where the CA is your own")
-
-
-def _exposed(message: str, mend: str) -> Exposed:
-    return exposed("kafka", message, mend)
+    return Exposure(PROTOCOL, message, f"Set {PROTOCOL}={with_login}, and ssl.ca.location where the CA is your own")
 
 
 def _said(properties: Mapping[str, str], name: str) -> str:

@@ -22,6 +22,7 @@ from proxy import Proxy
 from bridge.local.stack import Stack
 from bridge.local.state import free_ports
 
+PASSWORD = "S3CR3T-of-the-broker"  # noqa: S105
 _SECURITY = "org.apache.kafka.common.security"
 # Whoever comes by the inner listener needs no login: the broker itself, and the tests. OTHER has a certificate of
 # another name; SCRAM is reached through a proxy, which cuts connections.
@@ -71,7 +72,7 @@ class TlsBroker(Cluster):
         more = _LISTENERS.format(security=_SECURITY, proxy=self.scram_proxy.port, **ports, **fields)
         allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self.issuer.url}/jwks"
         super().__init__(directory, brokers=1, more=more, java=[allowed])
-        self.admin = AdminClient({"bootstrap.servers": self.inside})
+        self.admin = AdminClient({"bootstrap.servers": self.inside, "log_level": 0})
 
     def set_password(self, user: str, password: str) -> None:
         """From now on `user` logs in with this one, and with none from before."""
@@ -83,6 +84,29 @@ class TlsBroker(Cluster):
         super().close()
         self.scram_proxy.close()
         self.issuer.close()
+
+    def way(self, name: str, user: str, client: Path) -> dict[str, str]:
+        """What a client that comes by listener `name` is given, where `client` has the files of its certificate."""
+        properties = {"security.protocol": "SSL", "ssl.ca.location": str(self.ca)}
+        if name == "mtls":
+            properties |= {"ssl.certificate.location": f"{client}.pem", "ssl.key.location": f"{client}.key"}
+        if name in ("scram", "oauth"):
+            properties["security.protocol"] = "sasl_ssl"  # in any case of letters
+        if name == "scram":
+            properties |= {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": user, "sasl.password": PASSWORD}
+        if name == "oauth":
+            properties |= {"sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc"}
+            properties |= {"sasl.oauthbearer.client.id": self.issuer.client_id}
+            properties |= {"sasl.oauthbearer.client.secret": self.issuer.client_secret}
+            properties |= {"sasl.oauthbearer.token.endpoint.url": f"{self.issuer.url}/token"}
+        return properties
+
+
+def write_certificate(authority: trustme.CA, client: Path) -> None:
+    """A certificate for a client, in the files `client`.pem and .key."""
+    leaf = authority.issue_cert("relay@example.org", common_name="relay")
+    leaf.cert_chain_pems[0].write_to_path(f"{client}.pem")
+    leaf.private_key_pem.write_to_path(f"{client}.key")
 
 
 def _java_pem(leaf: trustme.LeafCert) -> tuple[str, str]:

@@ -20,10 +20,10 @@ def transport_mistakes(settings: Settings, origins: Mapping[str, Origin]) -> Ite
     """Those that no `allow_insecure` allows, each with the names of all settings that have a part in it."""
     kafka, registry = settings.kafka, settings.registry
     if not kafka.allow_insecure:
-        for name, exposed in exposed_kafka(kafka.bootstrap_servers, kafka.properties):
-            full = f"{PROPERTIES}.{name}"
+        for exposure in exposed_kafka(kafka.bootstrap_servers, kafka.properties):
+            full = f"{PROPERTIES}.{exposure.name}"
             setting = full if full in origins else SERVERS
-            yield {setting, SERVERS, "kafka.allow_insecure"}, _mistake(setting, exposed, origins)
+            yield {setting, SERVERS, "kafka.allow_insecure"}, _mistake(setting, exposure.for_operators, origins)
     if registry.url and not registry.allow_insecure and (trouble := exposed_registry(registry.url)) is not None:
         yield {"registry.url", "registry.allow_insecure"}, _mistake("registry.url", trouble, origins)
 

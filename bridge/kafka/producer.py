@@ -29,6 +29,7 @@ from bridge.kafka.client import client_properties, words
 from bridge.kafka.connection_watch import ConnectionWatch
 from bridge.kafka.control import ControlPartition, arrival_key, arrival_value, control_key, encode
 from bridge.kafka.properties import producer_properties, transactional_properties
+from bridge.kafka.refusal import refusal_hint
 from bridge.settings import Delivery, Settings
 from bridge.shard.ledger import ControlRecord
 
@@ -38,7 +39,7 @@ REFUSALS = (
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,  # of the control topic
     KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError._AUTHENTICATION,
+    KafkaError._AUTHENTICATION,  # also where no token could be had
 )
 # What a broker says of a record; it will say the same again.
 RECORD_REFUSALS = (
@@ -205,17 +206,18 @@ class ShardProducer:
 
     def _note(self, error: KafkaError) -> None:
         """What a client tells in the background; without this, a fatal error ends a call with a SystemError."""
-        if error.code() in REFUSALS:
+        if error.code() in REFUSALS or refusal_hint(error) is not None:
             self._refusal = self._refusal or error
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
         cause = self._refusal or self._cause(error)
+        hint = refusal_hint(cause)
         what = f"cannot start publishing shard {self._shard} to Kafka: {self._told(cause)}"
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
             hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
             return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)
-        if cause.code() in REFUSALS:
-            return BrokerRefuses(what, hint=RIGHTS)
+        if hint is not None or cause.code() in REFUSALS:
+            return BrokerRefuses(what, hint=hint or RIGHTS)
         return BrokerRefuses(what, hint=TOPICS) if cause.code() in CONTROL_REFUSALS else BrokerUnavailable(what)
 
     def _told(self, cause: KafkaError) -> str:
@@ -251,7 +253,10 @@ class ShardProducer:
         if self._failed is not None and cause.code() in RECORD_REFUSALS:
             return RecordRefused(f"Kafka refuses a record for topic {self._failed[1].topic()}: {cause.name()}")
         refusal = self._refusal or cause
-        if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
-            return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=RIGHTS)
+        hint = refusal_hint(refusal)
+        if hint is None and refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            hint = RIGHTS  # of no topic's
+        if hint is not None:
+            return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=hint)
         in_doubt = ProducerFenced if cause.code() in FENCED else PublishUncertain
         return in_doubt(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 
 from bridge.errors import ConfigError, RegistryUnavailable
-from bridge.registry.identity import Identities
+from bridge.registry.identity import Identities, tls_trouble
 from bridge.settings import RegistrySettings
 from bridge.text import printable
 from bridge.transport import exposed_registry
@@ -88,13 +88,12 @@ class RegistryHttp:
             why = f"it timed out: there was no whole answer within {self._seconds:g} s"
             raise self._unreachable(why) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            if (trouble := tls_trouble(error)) is not None:
+                raise self._unreachable(*trouble) from error
             raise self._unreachable(shown(str(error)) or type(error).__name__) from error
 
-    def _unreachable(self, why: str) -> RegistryUnavailable:
-        return RegistryUnavailable(
-            f"cannot reach the registry at {self.place}: {why}",
-            hint="Check this URL, and that the registry runs",
-        )
+    def _unreachable(self, why: str, hint: str = "Check this URL, and that the registry runs") -> RegistryUnavailable:
+        return RegistryUnavailable(f"cannot reach the registry at {self.place}: {why}", hint=hint)
 
     async def _exchange(self, method: str, url: str, content: bytes | None) -> Answer:
         headers = {"Accept": f"{MEDIA_TYPE}, application/json", "Accept-Encoding": "identity"}

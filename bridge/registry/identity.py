@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, RegistryUnavailable
+from bridge.from_file import FileUnreadable, latest
 from bridge.settings import RegistrySettings
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -60,11 +61,31 @@ class Identities:
 
 
 def _authorization(settings: RegistrySettings) -> str | None:
-    if settings.token:
-        return f"Bearer {settings.token}"
-    if not settings.username:
-        return None
-    return f"Basic {b64encode(f'{settings.username}:{settings.password}'.encode()).decode()}"
+    """By what files hold now. Raises RegistryUnavailable for one that has gone, or holds what is no token any more."""
+    try:
+        token, username, password = (latest(text) for text in (settings.token, settings.username, settings.password))
+    except FileUnreadable as error:
+        hint = "Put the file back: it is read for each question"
+        raise RegistryUnavailable(f"the registry's login {error}", hint=hint) from None
+    if token:
+        if not token.isascii() or not token.isprintable():  # or an error would show it
+            raise RegistryUnavailable("the file of registry.token holds no token any more")
+        return f"Bearer {token}"
+    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}" if username else None
+
+
+def tls_trouble(error: BaseException) -> tuple[str, str] | None:
+    """What is wrong between the certificates of both sides, and what to do; None if an error has another cause."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = f"its certificate is not believed: {cause.verify_message.rstrip('.')}"
+            return why, "Check registry.ca_file, and that registry.url names the host as the certificate does"
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            why = f"it does not believe us: {cause.reason.lower().replace('_', ' ')}"
+            return why, "Check registry.certificate_file and registry.key_file"
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _stamp(file: str) -> tuple[int, int, int] | None:

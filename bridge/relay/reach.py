@@ -22,8 +22,10 @@ class KafkaReach:
         self._cluster: Cluster | None = None
 
     def __call__(self) -> None:
-        self._cluster = self._cluster or Cluster(self._settings)
-        self._cluster.reach()
+        cluster = self._cluster or Cluster(self._settings)
+        self._cluster = None  # one that is refused is made anew: its login may have been replaced
+        cluster.reach()
+        self._cluster = cluster
 
 
 class RegistryReach:
