@@ -25,14 +25,16 @@ from bridge.local.state import free_ports
 PASSWORD = "S3CR3T-of-the-broker"  # noqa: S105
 _SECURITY = "org.apache.kafka.common.security"
 # Whoever comes by the inner listener needs no login: the broker itself, and the tests. OTHER has a certificate of
-# another name; SCRAM is reached through a proxy, which cuts connections.
+# another name; SCRAM is reached through a proxy, which cuts connections; FAR says that the broker is elsewhere.
 _LISTENERS = """
 listeners=INTERNAL://127.0.0.1:{{internal}},CONTROLLER://127.0.0.1:{{controller}},TLS://127.0.0.1:{tls},\
-MTLS://127.0.0.1:{mtls},OTHER://127.0.0.1:{other},SCRAM://127.0.0.1:{scram},OAUTH://127.0.0.1:{oauth}
+MTLS://127.0.0.1:{mtls},OTHER://127.0.0.1:{other},SCRAM://127.0.0.1:{scram},OAUTH://127.0.0.1:{oauth},\
+FAR://127.0.0.1:{{client}}
 advertised.listeners=INTERNAL://127.0.0.1:{{internal}},TLS://127.0.0.1:{tls},\
-MTLS://127.0.0.1:{mtls},OTHER://127.0.0.1:{other},SCRAM://127.0.0.1:{proxy},OAUTH://127.0.0.1:{oauth}
+MTLS://127.0.0.1:{mtls},OTHER://127.0.0.1:{other},SCRAM://127.0.0.1:{proxy},OAUTH://127.0.0.1:{oauth},\
+FAR://kafka.example.org:9092
 listener.security.protocol.map=INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MTLS:SSL,OTHER:SSL,\
-SCRAM:SASL_SSL,OAUTH:SASL_SSL
+SCRAM:SASL_SSL,OAUTH:SASL_SSL,FAR:PLAINTEXT
 ssl.keystore.type=PEM
 ssl.keystore.certificate.chain={chain}
 ssl.keystore.key={key}
@@ -72,6 +74,7 @@ class TlsBroker(Cluster):
         more = _LISTENERS.format(security=_SECURITY, proxy=self.scram_proxy.port, **ports, **fields)
         allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self.issuer.url}/jwks"
         super().__init__(directory, brokers=1, more=more, java=[allowed])
+        self.at |= {"inside": self.inside, "far": f"127.0.0.1:{self.brokers[0].client}"}
         self.admin = AdminClient({"bootstrap.servers": self.inside, "log_level": 0})
 
     def set_password(self, user: str, password: str) -> None:
@@ -87,6 +90,8 @@ class TlsBroker(Cluster):
 
     def way(self, name: str, user: str, client: Path) -> dict[str, str]:
         """What a client that comes by listener `name` is given, where `client` has the files of its certificate."""
+        if name == "far":
+            return {}
         properties = {"security.protocol": "SSL", "ssl.ca.location": str(self.ca)}
         if name == "mtls":
             properties |= {"ssl.certificate.location": f"{client}.pem", "ssl.key.location": f"{client}.key"}

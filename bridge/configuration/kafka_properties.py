@@ -62,6 +62,9 @@ RESERVED = {
     "offset.store.method": _OFFSETS,
     "auto.offset.reset": _READER,
     "enable.partition.eof": _READER,
+    "sasl.oauthbearer.metadata.authentication.type": Reserved(
+        "bridge has nothing that signs for AWS", ("none", "azure_imds")
+    ),
     "logger": _PROGRAMS,
     "default.topic.config": _PROGRAMS,
 }
@@ -114,4 +117,5 @@ def is_credential(name: str) -> bool:
 
 def is_secret(name: str) -> bool:
     """Whether a property's value must not be shown: when in doubt, it must not."""
-    return (is_credential(name) and not name.endswith("username")) or "token" in name.split(".")
+    is_free = name == "sasl.oauthbearer.config"  # whatever a provider wants to have there
+    return (is_credential(name) and not name.endswith("username")) or "token" in name.split(".") or is_free

@@ -245,7 +245,7 @@ class Cluster:
             why = self._seen_from_outside() or why
         why = why.rpartition("/bootstrap: ")[2]
         if hint is not None:
-            return BrokerRefuses(f"Kafka at {kafka.bootstrap_servers} and we do not get together: {why}", hint=hint)
+            return BrokerRefuses(f"no way into Kafka at {kafka.bootstrap_servers}: {why}", hint=hint)
         return BrokerUnavailable(
             f"no Kafka broker answers at {kafka.bootstrap_servers}: {why}",
             hint="Check BRIDGE_KAFKA_BOOTSTRAP_SERVERS, kafka.properties and that the broker runs",

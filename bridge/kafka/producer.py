@@ -33,13 +33,11 @@ from bridge.kafka.refusal import refusal_hint
 from bridge.settings import Delivery, Settings
 from bridge.shard.ledger import ControlRecord
 
-# What a broker says of a login or an ACL that is not about one topic.
+# What a broker says of an ACL that is not about one topic; of a login, `refusal_hint` knows.
 REFUSALS = (
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,  # of the control topic
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError._AUTHENTICATION,  # also where no token could be had
 )
 # What a broker says of a record; it will say the same again.
 RECORD_REFUSALS = (
@@ -128,6 +126,7 @@ class ShardProducer:
             self.commit(control, records)
             return
         with self._raising(self._doubt):
+            self._raise_refusal(self._plain)
             self._send(self._plain, records)
             left = self._plain.flush(self._seconds + 1)
         if self._failed is not None:
@@ -144,6 +143,7 @@ class ShardProducer:
             self._commit(self._producer, records, key, encode(control), self._seconds)
 
     def _commit(self, producer: Producer, records: Iterable[Record], key: bytes, value: bytes, seconds: float) -> None:
+        self._raise_refusal(producer)
         producer.begin_transaction()
         self._send(producer, records)
         record = (self._settings.topics.control, value, key, self._shard)
@@ -177,6 +177,15 @@ class ShardProducer:
             failpoint("takeover_arrived")
             return partition.last_before(arrival, bounds)
 
+    def _raise_refusal(self, producer: Producer) -> None:
+        """Where a connection was lost while there was nothing to publish, and a login is refused since.
+
+        A client that is made anew may have another, and nobody waits for time-outs until then.
+        """
+        producer.poll(0)
+        if self._refusal is not None and refusal_hint(self._refusal) is not None:
+            raise KafkaException(self._refusal)
+
     def _raise_trouble(self) -> None:
         if self._watch.trouble is not None:
             raise PublishUncertain(f"shard {self._shard}: a request may have been sent twice: {self._watch.trouble}")
@@ -206,11 +215,13 @@ class ShardProducer:
 
     def _note(self, error: KafkaError) -> None:
         """What a client tells in the background; without this, a fatal error ends a call with a SystemError."""
-        if error.code() in REFUSALS or refusal_hint(error) is not None:
+        is_login = error.code() == KafkaError._AUTHENTICATION  # also where no token could be had
+        if is_login or error.code() in REFUSALS or refusal_hint(error) is not None:
             self._refusal = self._refusal or error
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
-        cause = self._refusal or self._cause(error)
+        said = self._cause(error)
+        cause = self._refusal or said
         hint = refusal_hint(cause)
         what = f"cannot start publishing shard {self._shard} to Kafka: {self._told(cause)}"
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying

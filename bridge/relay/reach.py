@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.errors import BrokerRefuses
 from bridge.kafka.cluster import Cluster
 from bridge.registry.api import RegistryApi
 from bridge.settings import Settings
@@ -22,10 +23,12 @@ class KafkaReach:
         self._cluster: Cluster | None = None
 
     def __call__(self) -> None:
-        cluster = self._cluster or Cluster(self._settings)
-        self._cluster = None  # one that is refused is made anew: its login may have been replaced
-        cluster.reach()
-        self._cluster = cluster
+        self._cluster = self._cluster or Cluster(self._settings)
+        try:
+            self._cluster.reach()
+        except BrokerRefuses:  # the next one may have another login
+            self._cluster = None
+            raise
 
 
 class RegistryReach:

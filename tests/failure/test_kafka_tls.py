@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 import trustme
+from fix_consumer import read_all
 from fix_relay import Site, beside, eventually, open_site
 from fix_tls import PASSWORD, TlsBroker, write_certificate
+from reaction import assert_flows
 
 from bridge.admin.tail import tail
-from bridge.consumer import Consumer, Message
 from bridge.errors import BrokerRefuses, BrokerUnavailable, ConfigError
 from bridge.kafka.cluster import Cluster
 from bridge.local.stack import Endpoints
 from bridge.settings import KafkaSettings, Settings
 
+CALM_SECONDS = 3.0
+MOST_CONNECTIONS = 60  # in that time, of two shards: their clients' own pauses begin at 100 ms, and ours end at 3 s
 WAYS = ("tls", "mtls", "scram", "oauth")
 EACH = 20
 
@@ -47,44 +49,27 @@ def go_by(site: Site, broker: TlsBroker, way: str, properties: Mapping[str, str]
     return replace(site.settings, kafka=KafkaSettings(broker.at[way], dict(properties)))
 
 
-def read_by_consumer(site: Site, kafka: KafkaSettings, group: str, count: int) -> list[str]:
-    """The ids that a consumer of `bridge.consumer` is given, until there are `count`."""
-    consumer = Consumer(
-        kafka=kafka.bootstrap_servers,
-        properties=kafka.properties,
-        registry=site.settings.registry.url,
-        database=site.settings.database.url,
-        group=group,
-        topics=[f"{site.name}.things"],
-    )
-    found: list[str] = []
-
-    @consumer.handler("thing.changed")
-    def _(message: Message, _connection: psycopg.Connection[Any]) -> None:
-        found.append(str(message.headers["ce_id"]))
-        if len(found) == count:
-            consumer.stop()
-
-    consumer.create_inbox()
-    watchdog = threading.Timer(60, consumer.stop)
-    watchdog.start()
-    consumer.run()
-    watchdog.cancel()
-    return found
-
-
 def test_each_way_in_carries_events_exactly_once(tls_broker: TlsBroker, tls_site: Site, client: Path) -> None:
     for number, way in enumerate(WAYS, 1):
         settings = go_by(tls_site, tls_broker, way, tls_broker.way(way, tls_site.name, client))
         tls_site.publish(EACH)
-        tls_site.drain("--wait-seconds", "0")
+        tls_site.environment["BRIDGE_KAFKA_PROPERTIES_DEBUG"] = "all"
+        log = tls_site.drain("--wait-seconds", "0", "--verbose")
+        assert "librdkafka" in log
+        assert not any(
+            secret in log for secret in (PASSWORD, tls_broker.issuer.client_secret, *tls_broker.issuer.tokens)
+        )
         shown = list(tail(settings, [f"{tls_site.name}.things"], from_beginning=True, exit_on_end=True))
         assert len(shown) == number * EACH, way
         assert all(record.schema_id is not None for record in shown)
-        read = read_by_consumer(tls_site, settings.kafka, f"{tls_site.name}-{way}", number * EACH)
+        read = read_all(settings, f"{tls_site.name}.things", f"{tls_site.name}-{way}", number * EACH)
         assert set(read) == tls_site.written, way
     audit = tls_site.audit()
     assert audit.is_clean, audit
+    go_by(tls_site, tls_broker, "scram", tls_broker.way("scram", "nobody", client))
+    refused = tls_site.start()
+    assert refused.wait(60) == BrokerRefuses.exit_code
+    assert "no way into Kafka at" in tls_site.log(refused)
 
 
 WRONG: dict[str, tuple[str, dict[str, str], type[Exception], str]] = {
@@ -124,7 +109,8 @@ WRONG: dict[str, tuple[str, dict[str, str], type[Exception], str]] = {
         "Failed to acquire SASL OAUTHBEARER token: .*[Cc]onnect",
     ),
     "no TLS": ("tls", {"security.protocol": "PLAINTEXT"}, BrokerUnavailable, "it speaks TLS, and security.protocol"),
-    "TLS to a listener without": ("inside", {}, BrokerUnavailable, "connecting to a PLAINTEXT broker listener"),
+    "brokers that are elsewhere": ("far", {}, ConfigError, "advertised.listeners.*at kafka.example.org, not on this"),
+    "TLS to a listener without": ("inside", {}, BrokerUnavailable, "SSL connection closed by peer.*kafka.properties"),
 }
 
 
@@ -143,10 +129,56 @@ def test_each_wrong_form_is_told_for_what_it_is(tls_broker: TlsBroker, unique: s
     for name, (way, wrong, kind, words) in WRONG.items():
         given = {key: value.format(**files) for key, value in wrong.items()}
         right = tls_broker.way("tls" if way == "mtls" else way, unique, client)
-        place = tls_broker.inside if way == "inside" else tls_broker.at[way]
-        settings = Settings(kafka=KafkaSettings(place, right | given))
+        settings = Settings(kafka=KafkaSettings(tls_broker.at[way], right | given))
         with pytest.raises(kind, match=f"(?s){words}") as told:
             Cluster(settings).partition_counts()
         assert type(told.value) is kind, name
         assert "canary" not in str(told.value)
         assert "\n" not in str(told.value)
+
+
+def test_a_password_that_changes_under_a_relay_costs_nothing(
+    tls_broker: TlsBroker, tls_site: Site, client: Path, tmp_path: Path
+) -> None:
+    """Changed in the broker and then in the file, the other way round, and while there is nothing to publish."""
+    site, file, ending = tls_site, tmp_path / "password", threading.Event()
+    given = tls_broker.way("scram", site.name, client)
+    replace_file(file, given.pop("sasl.password"))
+    go_by(site, tls_broker, "scram", given)
+    site.environment["BRIDGE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE"] = str(file)
+    relay = site.start("-v")
+
+    def write() -> None:
+        while not ending.wait(0.05):
+            site.publish(10)
+
+    eventually(lambda: "is ours" in site.log(relay), 120)
+    with beside(write, ending):
+        assert_flows(site)
+        tls_broker.set_password(site.name, "S3CR3T-the-second")
+        tls_broker.scram_proxy.reset()
+        eventually(lambda: "Kafka refuses" in site.log(relay))
+        assert "Check sasl.mechanism and the login in kafka.properties" in site.log(relay)
+        before = tls_broker.scram_proxy.accepted
+        time.sleep(CALM_SECONDS)
+        assert tls_broker.scram_proxy.accepted - before < MOST_CONNECTIONS
+        replace_file(file, "S3CR3T-the-second")
+        assert_flows(site)
+        replace_file(file, "S3CR3T-the-third")
+        tls_broker.set_password(site.name, "S3CR3T-the-third")
+        tls_broker.scram_proxy.reset()
+        assert_flows(site)
+    eventually(lambda: site.pending() == 0)
+    replace_file(file, "S3CR3T-the-fourth")
+    tls_broker.set_password(site.name, "S3CR3T-the-fourth")
+    tls_broker.scram_proxy.reset()
+    assert_flows(site)
+    site.assert_exactly_once(relay)
+    assert "S3CR3T" not in site.log(relay)
+
+
+def replace_file(file: Path, content: str) -> None:
+    """As Kubernetes does it, in one step."""
+    new = file.with_suffix(".new")
+    new.write_text(f"{content}\n")
+    new.replace(file)

@@ -145,6 +145,7 @@ def test_the_longest_transaction_is_one_that_librdkafka_takes() -> None:
 
 def test_secrets_are_known_by_their_names() -> None:
     secret = ("sasl.password", "ssl.key.password", "sasl.oauthbearer.client.secret", "ssl.key.pem")
+    secret += ("sasl.oauthbearer.config", "ssl.keystore.password", "sasl.oauthbearer.client.credentials.client.secret")
     shown = ("sasl.username", "ssl.ca.location", "security.protocol", "sasl.oauthbearer.assertion.private.key.file")
     assert all(is_secret(name) for name in secret)
     assert not any(is_secret(name) for name in shown)
