@@ -75,11 +75,18 @@ class KafkaSettings:
 
 @dataclass(frozen=True)
 class RegistrySettings:
-    """How to reach the schema registry (the Confluent API)."""
+    """How to reach the schema registry (the Confluent API): by user and password, a bearer `token`, or a certificate.
+
+    `ca_file`: whom to believe, else the usual authorities. All files are PEM; they are read again for each question.
+    """
 
     url: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False, kw_only=True)
+    ca_file: str = field(default="", kw_only=True)
+    certificate_file: str = field(default="", kw_only=True)
+    key_file: str = field(default="", kw_only=True)
     allow_insecure: bool = field(default=False, kw_only=True)
     timeout_seconds: float = 10.0
     register: bool = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 VERIFIED = "verify-full"  # the one sslmode of libpq's by which the server must prove that it is the one that was named
 PROMISES = {
@@ -59,6 +60,16 @@ def exposed_database(parameters: Mapping[str, str]) -> Exposed | None:
     message = f"the connection to Postgres at {far[0]}{more}, not on this machine, {promise} (sslmode={mode})"
     ca = "sslrootcert=<file of its CA> (or sslrootcert=system)"
     return exposed("database", message, f"Add sslmode={VERIFIED} and {ca} to database.url")
+
+
+def exposed_registry(url: str) -> Exposed | None:
+    """What is wrong with the way to the schema registry, or to one of several with commas between them."""
+    for one in url.split(","):
+        parts = urlsplit(one.strip())
+        if parts.scheme != "https" and not is_local(parts.hostname or ""):
+            message = f"the connection to the registry at {parts.hostname}, not on this machine, would not be encrypted"
+            return exposed("registry", message, "Write https:// in registry.url")
+    return None
 
 
 def hosts(parameters: Mapping[str, str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ pytest_plugins = [
     "fix_relay",
     "fix_kafka",
     "fix_acl",
+    "fix_tls",
     "fix_pgbouncer",
     "fix_verify",
     "fix_version",

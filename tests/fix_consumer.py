@@ -19,7 +19,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_relay import eventually
 
-from bridge.consumer import Consumer, create_inbox
+from bridge.consumer import Consumer, Message, create_inbox
+from bridge.settings import Settings
 
 PARTITIONS = 4
 EFFECTS = """
@@ -30,6 +31,33 @@ create table effect (
     pid int
 )"""  # no key that would hide what happened twice
 SOON = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "fetch.wait.max.ms": "50"}
+
+
+def read_all(settings: Settings, topic: str, group: str, count: int) -> list[str]:
+    """The ids of the things that a consumer of these servers is given, until there are `count`, or in a minute."""
+    kafka = settings.kafka
+    consumer = Consumer(
+        kafka=kafka.bootstrap_servers,
+        properties=kafka.properties,
+        registry=settings.registry,
+        database=settings.database.url,
+        group=group,
+        topics=[topic],
+    )
+    found: list[str] = []
+
+    @consumer.handler("thing.changed")
+    def take(message: Message, _connection: psycopg.Connection[Any]) -> None:
+        found.append(str(message.headers["ce_id"]))
+        if len(found) == count:
+            consumer.stop()
+
+    consumer.create_inbox()
+    watchdog = threading.Timer(60, consumer.stop)
+    watchdog.start()
+    consumer.run()
+    watchdog.cancel()
+    return found
 
 
 class Scene:

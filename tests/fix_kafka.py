@@ -7,7 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -58,8 +58,9 @@ producer.id.expiration.check.interval.ms=1000
 class Broker:
     """One broker and controller of the cluster; clients reach it through `proxy` only."""
 
-    def __init__(self, directory: Path, node: int) -> None:
+    def __init__(self, directory: Path, node: int, java: Sequence[str]) -> None:
         self.node = node
+        self._java = java
         self.data = directory / str(node)
         self.internal, self.client, self.controller = list(free_ports().values())[:3]
         self.proxy = Proxy(lambda: self.client, speaks_kafka=True)
@@ -69,9 +70,10 @@ class Broker:
 
     def set_up(self, voters: str, brokers: int, more: str) -> None:
         """Format the log directory."""
-        fields = {"node": self.node, "voters": voters, "proxy": self.proxy.port, "data": self.data, "more": more}
-        fields |= {"brokers": brokers, "quorum": brokers // 2 + 1}
         ports = {"internal": self.internal, "client": self.client, "controller": self.controller}
+        ports["proxy"] = self.proxy.port
+        fields = {"node": self.node, "voters": voters, "data": self.data, "more": more.format(**ports)}
+        fields |= {"brokers": brokers, "quorum": brokers // 2 + 1}
         self._properties.write_text(_PROPERTIES.format(**fields, **ports))
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._properties)]
         subprocess.run(_java("-XX:TieredStopAtLevel=1", *tool), check=True, stdout=self._log, stderr=self._log)
@@ -79,7 +81,7 @@ class Broker:
     def start(self) -> None:
         if self._process is None or self._process.poll() is not None:
             options = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-            command = _java(*options, "kafka.Kafka", str(self._properties))
+            command = _java(*options, *self._java, "kafka.Kafka", str(self._properties))
             self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
 
     def signal(self, number: signal.Signals) -> None:
@@ -103,10 +105,13 @@ class Broker:
 
 
 class Cluster:
-    """Some brokers; topics have a replica on each, of which most must agree. `more`: lines for their properties."""
+    """Some brokers; topics have a replica on each, of which most must agree.
 
-    def __init__(self, directory: Path, brokers: int = 3, more: str = "") -> None:
-        self.brokers = [Broker(directory, node + 1) for node in range(brokers)]
+    `more`: lines for their properties, with names of ports in braces; `java`: options for their virtual machine.
+    """
+
+    def __init__(self, directory: Path, brokers: int = 3, more: str = "", java: Sequence[str] = ()) -> None:
+        self.brokers = [Broker(directory, node + 1, java) for node in range(brokers)]
         voters = ",".join(f"{broker.node}@127.0.0.1:{broker.controller}" for broker in self.brokers)
         for broker in self.brokers:
             broker.set_up(voters, brokers, more)

@@ -35,6 +35,7 @@ class Mutation(NamedTuple):
 
 
 COMPATIBILITY = "tests/unit/test_compatibility.py"
+TRANSPORT = "tests/unit/test_kafka_transport.py"
 MUTATIONS = (
     # The ways to servers: nobody in between listens or answers, and secrets change without a restart
     Mutation(
@@ -85,6 +86,63 @@ MUTATIONS = (
         "        if url == settings.url:\n",
         "        if True:\n",
         "tests/unit/test_from_file.py -k waited_for_and_refused",
+    ),
+    # Ways that nobody in between can read or answer
+    Mutation(
+        "a broker's certificate need not be verified",
+        "bridge/kafka_transport.py",
+        "    if _said(properties, VERIFICATION) in FALSE:\n",
+        "    if False:\n",
+        TRANSPORT,
+    ),
+    Mutation(
+        "of several brokers only the first must be safe",
+        "bridge/kafka_transport.py",
+        "for server in servers(bootstrap_servers) if not is_local",
+        "for server in list(servers(bootstrap_servers))[:1] if not is_local",
+        TRANSPORT,
+    ),
+    Mutation(
+        "values count only as they are usually written",
+        "bridge/kafka_transport.py",
+        ".strip().lower()",
+        "",
+        TRANSPORT,
+    ),
+    Mutation(
+        "a shell gets what kinit is told",
+        "bridge/foreign_code.py",
+        "HARMLESS[name].fullmatch(value) is None",
+        "False",
+        TRANSPORT,
+    ),
+    Mutation(
+        "brokers that others name need no protection",
+        "bridge/kafka/cluster.py",
+        "                self._require_protected(str(broker.host) for broker in found.brokers.values())\n",
+        "",
+        "tests/failure/test_kafka_tls.py -k wrong_form",
+    ),
+    Mutation(
+        "a login that was replaced is not read again",
+        "bridge/kafka/client.py",
+        "            found[name] = latest(value)\n",
+        "            found[name] = str(value)\n",
+        "tests/failure/test_kafka_tls.py -k password",
+    ),
+    Mutation(
+        "a redirect of the registry's is followed",
+        "bridge/registry/http.py",
+        "verify=identity.tls, timeout=None",
+        "verify=identity.tls, timeout=None, follow_redirects=True",
+        "tests/integration/test_registry_tls.py -k redirect",
+    ),
+    Mutation(
+        "the registry's name is not verified",
+        "bridge/registry/identity.py",
+        "            if settings.certificate_file:\n",
+        "            context.check_hostname = False\n            if settings.certificate_file:\n",
+        "tests/integration/test_registry_tls.py -k wrong_form",
     ),
     # Schemas: nothing incompatible, nothing half, and no id that is not the registry's
     Mutation(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bridge.foreign_code import RUN_CODE, runs_code
+
 
 class Reserved(NamedTuple):
     """A property that is not the operator's: why, and what it may say because it is so anyway."""
@@ -16,7 +18,7 @@ class Reserved(NamedTuple):
     same: tuple[str, ...] = ()
 
 
-_CODE = Reserved("it makes librdkafka run code of its own")
+CODE = Reserved("it makes librdkafka run code that somebody brings")
 _PROGRAMS = Reserved("it is for programs, not for configurations")
 _ACKS = Reserved("exactly once needs every in-sync replica's answer", ("all", "-1"))
 _SERVERS = Reserved("the servers are named by kafka.bootstrap_servers")
@@ -29,9 +31,7 @@ _READER = Reserved("where bridge reads a topic, it chooses the place itself")
 _REPORTS = Reserved("bridge counts on hearing of each record that failed, and of no other")
 
 RESERVED = {
-    "plugin.library.paths": _CODE,
-    "ssl.engine.location": _CODE,
-    "sasl.kerberos.kinit.cmd": _CODE,
+    **dict.fromkeys(RUN_CODE, CODE),
     "bootstrap.servers": _SERVERS,
     "metadata.broker.list": _SERVERS,
     "acks": _ACKS,
@@ -62,6 +62,9 @@ RESERVED = {
     "offset.store.method": _OFFSETS,
     "auto.offset.reset": _READER,
     "enable.partition.eof": _READER,
+    "sasl.oauthbearer.metadata.authentication.type": Reserved(
+        "bridge has nothing that signs for AWS", ("none", "azure_imds")
+    ),
     "logger": _PROGRAMS,
     "default.topic.config": _PROGRAMS,
 }
@@ -78,9 +81,19 @@ ALIASES = {
     "message.send.max.retries": "retries",
     "queue.buffering.max.ms": "linger.ms",
     "sasl.mechanisms": "sasl.mechanism",
+    "sasl.oauthbearer.client.credentials.client.id": "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.credentials.client.secret": "sasl.oauthbearer.client.secret",
 }
 
 CREDENTIALS = ("password", "secret", "passphrase", "pem", "username")  # how their names end
+
+
+def refused(name: str, value: str) -> Reserved | None:
+    """Why this property must not have this value; None if it may."""
+    why = reserved(name)
+    if why is None:
+        return CODE if runs_code(name, value) else None
+    return None if value in why.same else why
 
 
 def reserved(name: str) -> Reserved | None:
@@ -104,4 +117,5 @@ def is_credential(name: str) -> bool:
 
 def is_secret(name: str) -> bool:
     """Whether a property's value must not be shown: when in doubt, it must not."""
-    return (is_credential(name) and not name.endswith("username")) or "token" in name.split(".")
+    is_free = name == "sasl.oauthbearer.config"  # whatever a provider wants to have there
+    return (is_credential(name) and not name.endswith("username")) or "token" in name.split(".") or is_free

@@ -16,6 +16,7 @@ from bridge.configuration.knobs import PROPERTIES, SCHEMAS, knobs
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin, as_error, in_order
 from bridge.configuration.routes import named_subjects, read_routes, route_key, route_mistakes
 from bridge.configuration.rules import joint_mistakes, property_mistakes, value_mistakes
+from bridge.configuration.transport import transport_mistakes
 from bridge.configuration.urls import login_of, password_of, registry_trouble, username_of, without_login
 from bridge.from_file import derived
 from bridge.resources import resource
@@ -81,7 +82,11 @@ def read(path: Path | None, environ: Mapping[str, str] = os.environ) -> Configur
     mistakes += more
     settings = replace(settings, routes=tuple(route for _, route in rows))
     origins = dict.fromkeys(knobs(), DEFAULT) | {name: one.origin for name, one in right.items()}
-    mistakes += [mistake for names, mistake in joint_mistakes(settings, origins) if not names & wrong]
+    mistakes += [
+        mistake
+        for names, mistake in [*joint_mistakes(settings, origins), *transport_mistakes(settings, origins)]
+        if not names & wrong
+    ]
     if file:
         mistakes += route_mistakes(rows, file.at, settings.topics, origins)
         origins |= {route_key(n, key): file.at("routes", n, key) for n, route in rows for key in vars(route)}

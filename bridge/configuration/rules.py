@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from bridge.configuration.kafka_properties import canonical, reserved
+from bridge.configuration.kafka_properties import canonical, refused
 from bridge.configuration.knobs import PROPERTIES, SCHEMAS, shown
 from bridge.configuration.limits import LIMITS
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin
@@ -20,6 +21,8 @@ Trouble = Callable[[Any], str | None]
 # librdkafka takes SASL_SSL://host:9092, too, and a host without its port.
 SERVER = re.compile(r"((SASL_)?(PLAINTEXT|SSL)://)?(\[[0-9a-f:.]+\]|[^@/\s,:\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
+TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]*")  # RFC 6750
+FILES = ("registry.ca_file", "registry.certificate_file", "registry.key_file")
 
 
 def _name(text: str) -> str | None:
@@ -33,6 +36,18 @@ def _servers(text: str) -> str | None:
 
 def _username(text: str) -> str | None:
     return "must not contain ':', which ends it in HTTP" if ":" in text else None
+
+
+def _token(text: str) -> str | None:
+    return None if TOKEN.fullmatch(text) else "must be letters, digits and '-._~+/=', as a bearer token is"
+
+
+def _file(text: str) -> str | None:
+    try:
+        with Path(text).open("rb"):
+            return None
+    except (OSError, ValueError) as error:
+        return f"cannot be read from {shown(text)}: {getattr(error, 'strerror', None) or 'it is no path'}"
 
 
 def _directory(text: str) -> str | None:
@@ -49,6 +64,8 @@ RULES: Mapping[str, Trouble] = {
     "kafka.bootstrap_servers": _servers,
     "registry.url": _registry,
     "registry.username": _username,
+    "registry.token": _token,
+    **dict.fromkeys(FILES, lambda text: _file(text) if text else None),
     "relay.name": _name,
     "topics.control": topic_trouble,
     "topics.dead_letters": topic_trouble,
@@ -79,8 +96,7 @@ def property_mistakes(given: Mapping[str, Given]) -> Iterator[Mistake]:
             continue
         name = full.removeprefix(f"{PROPERTIES}.")
         earlier = first.setdefault(canonical(name), name)
-        why = reserved(name)
-        if why and value not in why.same:
+        if why := refused(name, value):
             yield Mistake(full, origin, f"{PROPERTIES} must not set {name!r}: {why.why}")
         elif name.endswith(".url") and "@" in value:  # librdkafka repeats it in its log
             message = f"{full} must not contain a login"
@@ -97,8 +113,13 @@ def joint_mistakes(settings: Settings, origins: Mapping[str, Origin]) -> Iterato
         yield _joint("relay.poll_min_seconds", "must be at most", "relay.poll_max_seconds", origins)
     if folded(topics.control) == folded(topics.dead_letters):
         yield _joint("topics.dead_letters", "must be another topic than", "topics.control", origins)
-    if settings.registry.password and not settings.registry.username:
+    registry = settings.registry
+    if registry.password and not registry.username:
         yield _joint("registry.password", "has no effect without", "registry.username", origins)
+    if registry.token and registry.username:
+        yield _joint("registry.token", "is another login than", "registry.username", origins)
+    if registry.key_file and not registry.certificate_file:
+        yield _joint("registry.key_file", "has no effect without", "registry.certificate_file", origins)
     if settings.schemas is not None and not settings.schemas.is_dir():
         message = f"there is no directory {settings.schemas}"
         hint = "Put the <subject>.avsc files there, or correct schemas"

@@ -18,6 +18,7 @@ from bridge.consumer.inbox import connect, create_inbox
 from bridge.consumer.loop import Loop
 from bridge.consumer.parked import DeadLetter, ParkedEvents
 from bridge.consumer.patience import Patience
+from bridge.consumer.safety import require_safe
 from bridge.consumer.signals import stopping_on_signals
 from bridge.errors import ConfigError
 from bridge.settings import OnDead, RegistrySettings
@@ -57,7 +58,8 @@ class Consumer:
         each other: its later ones wait until `retry` or `skip`; SKIP: they go on, and order is given up. `batch`:
         records in one transaction. `keep`: how long the inbox remembers an event.
 
-        Raises ConfigError for a number that is not above 0, a group without a name, topics that are no list of names.
+        Raises ConfigError for a number that is not above 0, a group without a name, topics that are no list of names,
+        properties that would run code, and a way to Kafka that is not protected.
         """
         if min(attempts, batch) < 1 or backoff_seconds <= 0 or keep <= timedelta():
             raise ConfigError("attempts, batch, backoff_seconds and keep must be above 0")
@@ -67,6 +69,7 @@ class Consumer:
             raise ConfigError("the group must have a name")
         if isinstance(topics, str) or not topics or not all(topics):
             raise ConfigError(f"topics must be a list of names, not {topics!r}")
+        require_safe(kafka, properties or {}, allow_insecure=allow_insecure)
         self._kafka, self._properties, self._topics = kafka, dict(properties or {}), list(topics)
         self._database, self._group, self._batch, self._keep = database, group, batch, keep
         self._registry = (

@@ -8,10 +8,12 @@ https://kafka.apache.org/protocol#The_Messages_ApiVersions
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
 from collections.abc import Mapping
 from typing import Final
+
+from bridge.kafka.handshake import tls_context
+from bridge.kafka_transport import ENCRYPTED, protocol_of
 
 SECONDS: Final = 5.0
 MOST_BYTES: Final = 1_000_000
@@ -34,9 +36,9 @@ def highest_level(host: str, port: int, properties: Mapping[str, str]) -> int | 
     """The highest metadata.version of a broker; None where it does not tell. Raises OSError."""
     with socket.create_connection((host, port), SECONDS) as plain:
         plain.settimeout(SECONDS)
-        if properties.get("security.protocol", "").upper() not in ("SSL", "SASL_SSL"):
+        if protocol_of(properties) not in ENCRYPTED:
             return _ask(plain)
-        with _context(properties).wrap_socket(plain, server_hostname=host) as encrypted:
+        with tls_context(properties).wrap_socket(plain, server_hostname=host) as encrypted:
             return _ask(encrypted)
 
 
@@ -46,17 +48,6 @@ def supported(answer: bytes, feature: str) -> int | None:
         return _supported(_Reader(answer), feature)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
         raise ValueError("no answer to ApiVersions") from error
-
-
-def _context(properties: Mapping[str, str]) -> ssl.SSLContext:
-    """As librdkafka has it, as far as files say it."""
-    context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"), cadata=properties.get("ssl.ca.pem"))
-    if properties.get("ssl.endpoint.identification.algorithm") == "none":
-        context.check_hostname = False
-    if certificate := properties.get("ssl.certificate.location"):
-        key, password = properties.get("ssl.key.location"), properties.get("ssl.key.password")
-        context.load_cert_chain(certificate, key, password or "")
-    return context
 
 
 def _ask(connection: socket.socket) -> int | None:

@@ -19,12 +19,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicDescription,
 )
 
-from bridge.errors import BrokerUnavailable, ConfigError, TopicUnwritable
+from bridge.errors import BrokerRefuses, BrokerUnavailable, ConfigError, TopicUnwritable
 from bridge.kafka.client import client_properties, words
+from bridge.kafka.handshake import handshake_trouble
 from bridge.kafka.properties import require_valid
+from bridge.kafka.refusal import refusal_hint
+from bridge.kafka_transport import exposed_hosts, servers
 from bridge.log_fields import about
 from bridge.settings import Settings
 from bridge.text import counted
+from bridge.transport import is_local
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +76,9 @@ class Cluster:
         begun = time.monotonic()
         while True:
             try:
-                topics = self._admin.list_topics(timeout=1).topics  # short, so that Ctrl-C is answered
-                return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+                found = self._admin.list_topics(timeout=1)  # short, so that Ctrl-C is answered
+                self._require_protected(str(broker.host) for broker in found.brokers.values())
+                return {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
             except KafkaException as error:
                 self._admin.poll(0)
                 patience = REFUSAL_SECONDS if self._all_down else ANSWER_SECONDS
@@ -217,15 +222,39 @@ class Cluster:
         else:
             self._trouble = error
 
+    def _require_protected(self, hosts: Iterable[str]) -> None:
+        """Brokers may be elsewhere, although those that they were asked for with are here."""
+        kafka = self._settings.kafka
+        far = sorted({host for host in hosts if not is_local(host)})
+        exposure = exposed_hosts(far, kafka.properties) if far and not kafka.allow_insecure else None
+        if exposure is not None:
+            message = f"brokers are elsewhere (advertised.listeners): {exposure.message}"
+            raise ConfigError(message, hint=exposure.for_operators.hint)
+
     def _is_refused(self) -> bool:
-        return self._trouble is not None and self._trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+        if self._trouble is None:
+            return False
+        has_code = self._trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+        return has_code or refusal_hint(self._trouble) is not None
 
     def _unreachable(self, error: KafkaException) -> BrokerUnavailable:
+        kafka = self._settings.kafka
+        hint = None if self._trouble is None else refusal_hint(self._trouble)
         why = str(self._trouble.str()) if self._trouble is not None else words(error)
+        if hint is not None or self._trouble is None:
+            why = self._seen_from_outside() or why
+        why = why.rpartition("/bootstrap: ")[2]
+        if hint is not None:
+            return BrokerRefuses(f"no way into Kafka at {kafka.bootstrap_servers}: {why}", hint=hint)
         return BrokerUnavailable(
-            f"no Kafka broker answers at {self._settings.kafka.bootstrap_servers}: {why.rpartition('/bootstrap: ')[2]}",
+            f"no Kafka broker answers at {kafka.bootstrap_servers}: {why}",
             hint="Check BRIDGE_KAFKA_BOOTSTRAP_SERVERS, kafka.properties and that the broker runs",
         )
+
+    def _seen_from_outside(self) -> str | None:
+        kafka = self._settings.kafka
+        asked = (handshake_trouble(one.host, one.port, kafka.properties) for one in servers(kafka.bootstrap_servers))
+        return next(asked, None)  # the first alone: what is wrong is mostly wrong with all
 
     def _not_done(self, what: str, error: KafkaException) -> ConfigError | BrokerUnavailable:
         cause = error.args[0]

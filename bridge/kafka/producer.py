@@ -29,16 +29,15 @@ from bridge.kafka.client import client_properties, words
 from bridge.kafka.connection_watch import ConnectionWatch
 from bridge.kafka.control import ControlPartition, arrival_key, arrival_value, control_key, encode
 from bridge.kafka.properties import producer_properties, transactional_properties
+from bridge.kafka.refusal import refusal_hint
 from bridge.settings import Delivery, Settings
 from bridge.shard.ledger import ControlRecord
 
-# What a broker says of a login or an ACL that is not about one topic.
+# What a broker says of an ACL that is not about one topic; of a login, `refusal_hint` knows.
 REFUSALS = (
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,  # of the control topic
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError._AUTHENTICATION,
 )
 # What a broker says of a record; it will say the same again.
 RECORD_REFUSALS = (
@@ -127,6 +126,7 @@ class ShardProducer:
             self.commit(control, records)
             return
         with self._raising(self._doubt):
+            self._raise_refusal(self._plain)
             self._send(self._plain, records)
             left = self._plain.flush(self._seconds + 1)
         if self._failed is not None:
@@ -143,6 +143,7 @@ class ShardProducer:
             self._commit(self._producer, records, key, encode(control), self._seconds)
 
     def _commit(self, producer: Producer, records: Iterable[Record], key: bytes, value: bytes, seconds: float) -> None:
+        self._raise_refusal(producer)
         producer.begin_transaction()
         self._send(producer, records)
         record = (self._settings.topics.control, value, key, self._shard)
@@ -176,6 +177,15 @@ class ShardProducer:
             failpoint("takeover_arrived")
             return partition.last_before(arrival, bounds)
 
+    def _raise_refusal(self, producer: Producer) -> None:
+        """Where a connection was lost while there was nothing to publish, and a login is refused since.
+
+        A client that is made anew may have another, and nobody waits for time-outs until then.
+        """
+        producer.poll(0)
+        if self._refusal is not None and refusal_hint(self._refusal) is not None:
+            raise KafkaException(self._refusal)
+
     def _raise_trouble(self) -> None:
         if self._watch.trouble is not None:
             raise PublishUncertain(f"shard {self._shard}: a request may have been sent twice: {self._watch.trouble}")
@@ -205,17 +215,20 @@ class ShardProducer:
 
     def _note(self, error: KafkaError) -> None:
         """What a client tells in the background; without this, a fatal error ends a call with a SystemError."""
-        if error.code() in REFUSALS:
+        is_login = error.code() == KafkaError._AUTHENTICATION  # also where no token could be had
+        if is_login or error.code() in REFUSALS or refusal_hint(error) is not None:
             self._refusal = self._refusal or error
 
     def _unavailable(self, error: KafkaException) -> BrokerUnavailable:
-        cause = self._refusal or self._cause(error)
+        said = self._cause(error)
+        cause = self._refusal or said
+        hint = refusal_hint(cause)
         what = f"cannot start publishing shard {self._shard} to Kafka: {self._told(cause)}"
         if cause.code() == KafkaError.CONCURRENT_TRANSACTIONS:  # after NETWORK_SECONDS of trying
             hint = "It cannot while a partition in it has no leader or too few in-sync replicas"
             return BrokerRefuses(f"Kafka has not ended the last transaction of shard {self._shard}", hint=hint)
-        if cause.code() in REFUSALS:
-            return BrokerRefuses(what, hint=RIGHTS)
+        if hint is not None or cause.code() in REFUSALS:
+            return BrokerRefuses(what, hint=hint or RIGHTS)
         return BrokerRefuses(what, hint=TOPICS) if cause.code() in CONTROL_REFUSALS else BrokerUnavailable(what)
 
     def _told(self, cause: KafkaError) -> str:
@@ -251,7 +264,10 @@ class ShardProducer:
         if self._failed is not None and cause.code() in RECORD_REFUSALS:
             return RecordRefused(f"Kafka refuses a record for topic {self._failed[1].topic()}: {cause.name()}")
         refusal = self._refusal or cause
-        if refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:  # of no topic's
-            return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=RIGHTS)
+        hint = refusal_hint(refusal)
+        if hint is None and refusal.code() in REFUSALS and refusal.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            hint = RIGHTS  # of no topic's
+        if hint is not None:
+            return BrokerRefuses(f"shard {self._shard} may not publish: {self._told(refusal)}", hint=hint)
         in_doubt = ProducerFenced if cause.code() in FENCED else PublishUncertain
         return in_doubt(f"shard {self._shard}: a Kafka transaction is in doubt: {words(KafkaException(cause))}")

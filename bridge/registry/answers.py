@@ -16,7 +16,7 @@ INCOMPATIBLE = 409
 INVALID = 422
 LARGEST_ID = 2**32 - 1  # four bytes in the wire format
 MAX_REFERENCES = 200  # of one schema
-LOGIN_HINT = "Check registry.username and BRIDGE_REGISTRY_PASSWORD"
+LOGIN_HINT = "Check registry.username and BRIDGE_REGISTRY_PASSWORD, or registry.token"
 
 
 class ReferenceTo(NamedTuple):

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 
 from bridge.errors import ConfigError, RegistryUnavailable
+from bridge.registry.identity import Identities, tls_trouble
 from bridge.settings import RegistrySettings
 from bridge.text import printable
+from bridge.transport import exposed_registry
 
 MAX_BODY_BYTES = 4_000_000  # twice the largest schema that we read, as JSON in JSON
 SHOWN_CHARACTERS = 300
@@ -43,16 +45,17 @@ class RegistryHttp:
                 "no schema registry is given", hint="Set BRIDGE_REGISTRY_URL, or registry.url in the configuration"
             )
         self._seconds = settings.timeout_seconds
-        self._auth = httpx.BasicAuth(settings.username, settings.password) if settings.username else None
         try:
             self._bases = [httpx.URL(url.strip().rstrip("/")) for url in settings.url.split(",")]
             is_whole = all(base.scheme in ("http", "https") and base.host for base in self._bases)
-            self._tls = httpx.create_ssl_context()
-            self._client()  # to see that it can be made
-        except (httpx.InvalidURL, ValueError, TypeError, OSError) as error:
+        except (httpx.InvalidURL, ValueError, TypeError) as error:
             raise _malformed() from error
         if not is_whole:
             raise _malformed()
+        trouble = None if settings.allow_insecure else exposed_registry(settings.url)
+        if trouble is not None:
+            raise ConfigError(trouble.message, hint=trouble.hint)
+        self._identities = Identities(settings, httpx.create_ssl_context)
         self.place = settings.url.rpartition("@")[2]  # never a password in the URL
         self.counts: Counter[str] = Counter()  # of questions, by outcome; others may read it
 
@@ -85,13 +88,12 @@ class RegistryHttp:
             why = f"it timed out: there was no whole answer within {self._seconds:g} s"
             raise self._unreachable(why) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            if (trouble := tls_trouble(error)) is not None:
+                raise self._unreachable(*trouble) from error
             raise self._unreachable(shown(str(error)) or type(error).__name__) from error
 
-    def _unreachable(self, why: str) -> RegistryUnavailable:
-        return RegistryUnavailable(
-            f"cannot reach the registry at {self.place}: {why}",
-            hint="Check this URL, and that the registry runs",
-        )
+    def _unreachable(self, why: str, hint: str = "Check this URL, and that the registry runs") -> RegistryUnavailable:
+        return RegistryUnavailable(f"cannot reach the registry at {self.place}: {why}", hint=hint)
 
     async def _exchange(self, method: str, url: str, content: bytes | None) -> Answer:
         headers = {"Accept": f"{MEDIA_TYPE}, application/json", "Accept-Encoding": "identity"}
@@ -112,7 +114,9 @@ class RegistryHttp:
         return _answer(response.status_code, bytes(received))
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(auth=self._auth, verify=self._tls, timeout=None)
+        identity = self._identities.now()
+        login = {} if identity.authorization is None else {"Authorization": identity.authorization}
+        return httpx.AsyncClient(headers=login, verify=identity.tls, timeout=None)
 
 
 def shown(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.errors import BrokerRefuses
 from bridge.kafka.cluster import Cluster
 from bridge.registry.api import RegistryApi
 from bridge.settings import Settings
@@ -23,7 +24,11 @@ class KafkaReach:
 
     def __call__(self) -> None:
         self._cluster = self._cluster or Cluster(self._settings)
-        self._cluster.reach()
+        try:
+            self._cluster.reach()
+        except BrokerRefuses:  # the next one may have another login
+            self._cluster = None
+            raise
 
 
 class RegistryReach:

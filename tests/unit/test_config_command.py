@@ -150,7 +150,7 @@ def test_show_is_toml_with_origins_and_without_secrets(config: Path, tmp_path: P
     config.write_text("[relay]\nbatch_rows = 7\n[kafka.properties]\n'sasl.mechanism' = 'PLAIN'\n" + config.read_text())
     environment = {
         "BRIDGE_DATABASE_URL": f"postgresql://us:{CANARY}@host:5/db?sslpassword={CANARY}&sslmode=verify-full",
-        "BRIDGE_REGISTRY_URL": f"http://us:{CANARY}@host",
+        "BRIDGE_REGISTRY_URL": f"https://us:{CANARY}@host",
         "BRIDGE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE": str(secret),
         "BRIDGE_KAFKA_PROPERTIES_SASL_USERNAME": "someone",
         "BRIDGE_RELAY_NAME": "mine",
@@ -165,7 +165,7 @@ def test_show_is_toml_with_origins_and_without_secrets(config: Path, tmp_path: P
         "sasl.username": "someone",
     }
     assert "host=host" in document["database"]["url"]
-    assert document["registry"]["url"] == "http://host"
+    assert document["registry"]["url"] == "https://host"
     assert document["routes"] == [{"event_type": "a", "topic": "t", "subject": SUBJECT}]
     as_json = bridge("config", "show", "--json", "--config", str(config), **environment)
     shown = {setting["setting"]: setting for setting in data_of(as_json.stdout)["settings"]}

@@ -377,7 +377,7 @@ SECRETS = {
 
 @pytest.mark.parametrize("variable", SECRETS)
 def test_every_secret_may_come_from_a_file(tmp_path: Path, variable: str) -> None:
-    content = "http://host:8081" if variable.endswith("REGISTRY_URL") else "two\nwords " if "PEM" in variable else " x "
+    content = "https://host" if variable.endswith("REGISTRY_URL") else "two\nwords " if "PEM" in variable else " x "
     content = "postgresql://us:x@host/db" if variable.startswith("BRIDGE_DATABASE") else content
     more = {"BRIDGE_REGISTRY_USERNAME": "us"} if variable == "BRIDGE_REGISTRY_PASSWORD" else {}
     file = tmp_path / "secret"

@@ -40,7 +40,7 @@ bootstrap_servers = "kafka:9092,other:9092"
 [kafka.properties]
 "security.protocol" = "SASL_SSL"
 [registry]
-url = "http://us:canary@registry:8081"
+url = "https://us:canary@registry:8081"
 [relay]
 name = "shop"
 [[routes]]

@@ -26,7 +26,7 @@ from bridge.kafka.properties import (
 )
 from bridge.settings import KafkaSettings, Settings
 
-OURS = Settings(kafka=KafkaSettings("here:1"))
+OURS = Settings(kafka=KafkaSettings("localhost:1"))
 GIVES_WAY = {*TUNING, "client.id", "reconnect.backoff.max.ms", "queued.max.messages.kbytes"}
 
 
@@ -41,7 +41,7 @@ SAME = {
 
 def with_properties(**properties: str) -> Settings:
     given = {name.replace("_", "."): value for name, value in properties.items()}
-    return replace(OURS, kafka=KafkaSettings("here:1", given))
+    return replace(OURS, kafka=KafkaSettings("localhost:1", given))
 
 
 def all_sets(settings: Settings) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_operations_md_says_the_same() -> None:
 @pytest.mark.parametrize("name", sorted(GIVES_WAY))
 def test_what_is_only_tuned_gives_way(name: str) -> None:
     value = {"compression.type": "gzip", "client.id": "mine"}.get(name, "7")
-    assert all_sets(replace(OURS, kafka=KafkaSettings("here:1", {name: value})))[name] == value
+    assert all_sets(replace(OURS, kafka=KafkaSettings("localhost:1", {name: value})))[name] == value
 
 
 def test_a_bound_gives_way_with_what_it_bounds() -> None:
@@ -89,7 +89,7 @@ def test_what_is_the_protocols_is_refused_with_a_reason(name: str, tmp_path: Pat
     with pytest.raises(ConfigError, match=rf"^{config}:2: kafka.properties must not set '{name}': .{{10}}"):
         load(config, {})
     with pytest.raises(ConfigError, match=f"must not set '{name}'"):
-        client_properties(replace(OURS, kafka=KafkaSettings("here:1", {name: "1"})))
+        client_properties(replace(OURS, kafka=KafkaSettings("localhost:1", {name: "1"})))
 
 
 @pytest.mark.parametrize("value", ["all", "-1"])
@@ -130,7 +130,7 @@ def test_two_names_of_one_property_are_refused() -> None:
     ],
 )
 def test_librdkafka_is_asked_without_a_broker(properties: dict[str, str], said: list[tuple[str, str]]) -> None:
-    found = list(property_troubles(replace(OURS, kafka=KafkaSettings("here:1", properties))))
+    found = list(property_troubles(replace(OURS, kafka=KafkaSettings("localhost:1", properties))))
     assert [name for name, _ in found] == [name for name, _ in said]
     for (_, trouble), (_, words) in zip(found, said, strict=True):
         assert words in trouble
@@ -145,6 +145,7 @@ def test_the_longest_transaction_is_one_that_librdkafka_takes() -> None:
 
 def test_secrets_are_known_by_their_names() -> None:
     secret = ("sasl.password", "ssl.key.password", "sasl.oauthbearer.client.secret", "ssl.key.pem")
+    secret += ("sasl.oauthbearer.config", "ssl.keystore.password", "sasl.oauthbearer.client.credentials.client.secret")
     shown = ("sasl.username", "ssl.ca.location", "security.protocol", "sasl.oauthbearer.assertion.private.key.file")
     assert all(is_secret(name) for name in secret)
     assert not any(is_secret(name) for name in shown)
@@ -155,6 +156,6 @@ def test_secrets_are_known_by_their_names() -> None:
 @pytest.mark.parametrize("limit", [0, 1, 600_000_000, 2**31 - 1])
 def test_any_limit_that_kafka_takes_for_a_topic(limit: int) -> None:
     limits = TopicLimits({"odd": limit})
-    settings = Settings(kafka=KafkaSettings("here:1"))
+    settings = Settings(kafka=KafkaSettings("localhost:1"))
     Producer(producer_properties(settings, limits)).close()
     assert limits.cut < 2**31  # Postgres' left() takes no more

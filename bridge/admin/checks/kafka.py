@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from bridge.admin.checks.check import Check, note, ok, problem
 from bridge.admin.checks.topics import check_topics
 from bridge.kafka.api_versions import NEWEST, highest_level, release_of
 from bridge.kafka.inspection import Brokers, Inspection
-from bridge.settings import Settings
+from bridge.kafka_transport import ENCRYPTED, exposed_hosts, exposed_kafka, protocol_of
+from bridge.settings import KafkaSettings, Settings
+from bridge.transport import is_local
 
+CERTIFICATES = ("ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location")
 HANGS = ("4.3", "4.4")  # 4.3.0, 4.3.1 and 4.4.0: KAFKA-20734, docs/decisions/0005
 
 
@@ -19,9 +22,30 @@ def check_kafka(settings: Settings) -> Iterator[Check]:
     brokers = inspection.brokers()
     hosts = ", ".join(f"{host}:{port}" for host, port in brokers.addresses.values())
     yield ok("kafka brokers", f"{len(brokers.addresses)} answer ({hosts}), cluster {brokers.cluster_id}")
+    yield from way(settings.kafka, [host for host, _ in brokers.addresses.values()])
     yield release(_releases(brokers, settings.kafka.properties))
     yield from limits(brokers, settings)
     yield from check_topics(inspection, settings, len(brokers.addresses))
+
+
+def way(kafka: KafkaSettings, hosts: Sequence[str]) -> Iterator[Check]:
+    """How brokers are reached, those too that the first ones named; and what of that is only allowed."""
+    name, protocol = "kafka tls", protocol_of(kafka.properties)
+    exposures = {exposure.name: exposure for exposure in exposed_kafka(kafka.bootstrap_servers, kafka.properties)}
+    far = [host for host in hosts if not is_local(host)]
+    if far and (exposure := exposed_hosts(far, kafka.properties)) is not None:
+        exposures.setdefault(exposure.name, exposure)
+    for exposure in exposures.values():
+        yield note(name, f"kafka.allow_insecure allows what others could use: {exposure.message}", exposure.mend)
+    if exposures:
+        return
+    if kafka.allow_insecure:
+        yield note(name, "kafka.allow_insecure is true, and nothing needs it", "Take it out")
+    login = kafka.properties.get("sasl.mechanism") or kafka.properties.get("sasl.mechanisms")
+    certificate = any(one in kafka.properties for one in CERTIFICATES)
+    by = ", ".join(filter(None, (login, "a certificate of ours" if certificate else None))) or "none"
+    where = "" if protocol in ENCRYPTED else ", on this machine"
+    yield ok(name, f"security.protocol={protocol}{where}; login: {by}")
 
 
 def release(found: Mapping[int, str | None]) -> Check:

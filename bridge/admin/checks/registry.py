@@ -8,7 +8,8 @@ from bridge.admin.checks.check import Check, note, ok, problem
 from bridge.admin.schema_plan import Planner
 from bridge.admin.schema_steps import Action, Step
 from bridge.configuration.load import Configuration
-from bridge.settings import Encoding
+from bridge.settings import Encoding, RegistrySettings
+from bridge.transport import exposed_registry
 
 
 def check_registry(configuration: Configuration) -> Iterator[Check]:
@@ -17,6 +18,7 @@ def check_registry(configuration: Configuration) -> Iterator[Check]:
     if not configuration.settings.registry.url and not any(route.encoding is Encoding.AVRO for route in routes):
         yield ok("registry", "none is needed: no route encodes Avro")
         return
+    yield way(configuration.settings.registry)
     planner = Planner(configuration, set_levels=False)
     there = len(planner.api.subjects())
     yield ok("registry", f"it answers at {planner.api.place}, with {there} subjects")
@@ -25,6 +27,18 @@ def check_registry(configuration: Configuration) -> Iterator[Check]:
         yield from trouble(step, may_register=configuration.settings.registry.register)
     known = sum(step.action is Action.NONE for step in steps)
     yield ok("registry schemas", f"{known} of {len(steps)} schemas are registered as they are in the files")
+
+
+def way(registry: RegistrySettings) -> Check:
+    """How it is reached; https is always verified."""
+    name, trouble = "registry tls", exposed_registry(registry.url)
+    if trouble is not None:
+        return note(name, f"registry.allow_insecure allows what others could use: {trouble.message}", "Write https://")
+    if registry.allow_insecure:
+        return note(name, "registry.allow_insecure is true, and nothing needs it", "Take it out")
+    logins = {"user and password": registry.username, "token": registry.token, "certificate": registry.certificate_file}
+    by = ", ".join(login for login, value in logins.items() if value) or "none"
+    return ok(name, f"each URL is https, verified, or on this machine; login: {by}")
 
 
 def trouble(step: Step, *, may_register: bool) -> Iterator[Check]:
