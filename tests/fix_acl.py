@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
 )
 from fix_kafka import Cluster
 from fix_relay import Site, open_site
+from roles import Roles
 
 from bridge.local.stack import Endpoints, Stack
 
@@ -108,13 +109,14 @@ def secured_site(
     user: User,
     database: str,
     servers: Endpoints,
+    roles: Roles,
     unique: str,
     tmp_path: Path,
     relay_lines: str,
 ) -> Iterator[Site]:
     """A bridge that logs in to Kafka as `user`; the test itself, and its auditor, come by the door without a lock."""
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=secured_broker.inside)
-    with open_site(endpoints, unique, tmp_path, relay=relay_lines) as site:
+    with open_site(endpoints, unique, tmp_path, roles=roles, relay=relay_lines) as site:
         login(site, secured_broker.bootstrap_servers, user)
         yield site
 
