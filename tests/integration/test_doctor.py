@@ -181,7 +181,7 @@ def test_rights_that_are_missing_or_too_many(
             db.execute(f"grant pg_read_all_data, bridge_reader to {role}")
             db.execute(f"grant select (payload) on bridge.event_queue to {role} with grant option")
             monkeypatch.setenv("BRIDGE_DATABASE_URL", site.settings.database.url)
-            done = run("doctor", "--config", str(site.config))  # as somebody else: the roles of relays are looked at, too
+            done = run("doctor", "--config", str(site.config))  # by somebody else: relays, too
             (line,) = [line for line in done.out.splitlines() if f"rights: {role} " in line and "more than" in line]
             for excess in (
                 *("may create roles", "may pass over row security", "may replicate", "is a member of pg_read_all_data"),

@@ -68,7 +68,11 @@ begin
 
         ('capture', 'member', 'role', '', 'bridge_capture'),
         ('capture', 'insert update delete', 'table', 'bridge.', 'tracked_table'),
-        ('capture', 'execute', 'function', 'bridge.', 'enable_tracking disable_tracking')
+        ('capture', 'select', 'table', 'bridge.', 'schema_migration'),
+        ('capture', 'execute', 'function', 'bridge.',
+         'enable_tracking disable_tracking tracking_report tracked_names find_key index_columns generate_capture'
+         ' capture_template insert_template fill_template grant_capture execute_briefly attach_triggers'
+         ' enable_triggers')
     )
     select 'connect', 'database', current_database()::text
      union
