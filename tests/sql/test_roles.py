@@ -114,7 +114,7 @@ def test_what_each_role_can_do(owner: psycopg.Connection, database: str, roles: 
     for kind in KINDS:
         url = roles.url(database, kind)
         for what, statements in ATTEMPTS.items():
-            is_able = any([passes(url, statement) for statement in statements])
+            is_able = any(passes(url, statement) for statement in statements)
             found.setdefault(what, {})[kind] = "yes" if is_able else "no"
         with psycopg.connect(url) as db:
             for what, question in QUESTIONS.items():
