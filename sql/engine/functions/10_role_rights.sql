@@ -56,8 +56,8 @@ begin
         ('reader operator', 'select', 'table', 'bridge.',
          'event_queue entity_events tick dead_decision replay snapshot tracked_table cold_file keeper'),
         ('reader operator', 'execute', 'function', 'bridge.',
-         'dead_events tracking_report tracked_names tracked_columns current_columns event_key_names matview_report'
-         ' due_partitions'),
+         'dead_events tracking_report tracked_names tracked_columns current_columns computed_from event_key_names'
+         ' is_plain_type member_tables tracking_home matview_report due_partitions'),
 
         ('operator', 'execute', 'function', 'bridge.', 'decide_dead retry_dead skip_dead replay_slice'),
         ('operator', 'insert update', 'table', 'bridge.', 'replay'),
