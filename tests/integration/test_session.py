@@ -25,7 +25,7 @@ HOSTILE = {
     "search_path": "evil, pg_catalog", "DateStyle": "German, DMY", "IntervalStyle": "sql_standard",
     "TimeZone": "America/St_Johns", "client_encoding": "LATIN1", "bytea_output": "escape", "extra_float_digits": "-15",
     "quote_all_identifiers": "on", "standard_conforming_strings": "off", "array_nulls": "off",
-    "transform_null_equals": "on", "xmloption": "document", "row_security": "off",
+    "transform_null_equals": "on", "xmloption": "document", "row_security": "on",
     "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on",
     "statement_timeout": "500ms", "lock_timeout": "500ms", "idle_session_timeout": "500ms",
     "idle_in_transaction_session_timeout": "500ms", "transaction_timeout": "500ms", "jit": "on", "jit_above_cost": "0",
