@@ -133,6 +133,11 @@ class Site:
         """Of its database, as a role of that kind; None: as its owner."""
         return self.roles.url(self.settings.database.url, kind)
 
+    @property
+    def as_owner(self) -> dict[str, str]:
+        """The environment of a command that is for the owner of the schema."""
+        return {"BRIDGE_DATABASE_URL": self.settings.database.url}
+
     def publish(self, count: int, *, keys: int = 20, event_type: str = "thing.changed") -> None:
         """Write `count` events over `keys` keys in one statement, as an application that may do nothing else."""
         statement = (

@@ -38,9 +38,15 @@ class Roles:
             for kind in KINDS:
                 create = sql.SQL("create role {} login password {}")
                 db.execute(create.format(sql.Identifier(self.name(kind)), sql.Literal(self.password)))
+        self.servers.add(_server(url))
+        self.grant(url)
+
+    def grant(self, url: str) -> None:
+        """In a database on such a server that is no copy of a template, once it is migrated."""
+        with psycopg.connect(url, autocommit=True) as db:
+            for kind in KINDS:
                 for (statement,) in db.execute("select bridge.role_grants(%s, %s)", (kind, self.name(kind))).fetchall():
                     db.execute(statement)
-        self.servers.add(_server(url))
 
     def drop(self, url: str) -> None:
         """Once no database has their rights any more; `url` is any other one of that server."""

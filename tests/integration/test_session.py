@@ -168,6 +168,7 @@ def test_other_encodings_work(site: Site, encoded: dict[str, str], encoding: str
     """What the database can hold arrives as UTF-8; its own reasons and texts are ASCII or come from it."""
     url = encoded[encoding]
     migrate(url)
+    site.roles.grant(url)
     site.use_database(url)
     with connect(url) as db:
         publish = "select bridge.publish_event(%s, %s, %s)::text"

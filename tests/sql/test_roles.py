@@ -68,6 +68,11 @@ ATTEMPTS = {
         "update bridge.partition_policy set keep_for = '1 second'",
         "select bridge.set_partition_policy('bridge.outbox')",
     ],
+    "keep a relay from its tables by a lock": [
+        *("lock table bridge.shard in share mode", "lock table bridge.parked in share mode"),
+        *("lock table bridge.outbox in share mode", "lock table bridge.event_queue in share mode"),
+    ],
+    "act as `bridge_capture` or `bridge_reader`": ["set role bridge_capture", "set role bridge_reader"],
     "create something in the schema bridge": [
         *("create table bridge.x ()", "create function bridge.x() returns int language sql return 1"),
         "create trigger x after insert on bridge.outbox execute function bridge.insert_event()",

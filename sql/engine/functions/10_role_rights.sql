@@ -63,7 +63,7 @@ begin
         ('operator', 'insert update', 'table', 'bridge.', 'replay'),
         ('operator', 'update', 'table', 'bridge.', 'shard'),
         ('operator', 'insert update delete', 'table', 'bridge.', 'parked'),
-        ('operator', 'select insert update', 'table', 'bridge.', 'witness'),
+        ('operator', 'select insert update', 'table', 'bridge.', 'publisher witness'),
         ('operator', 'insert', 'table', 'bridge.', 'tick'),
 
         ('capture', 'member', 'role', '', 'bridge_capture'),
