@@ -10,6 +10,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from bridge.postgres.connection import parsed
 from bridge.postgres.migrate import require_current
 from bridge.settings import Settings
 
@@ -26,7 +27,7 @@ ROLES: Final = {
     "migrator": "bridge migrate; owns the schema, and so may all of the rest",
 }
 IN_DATABASE: Final = ("relay", "publisher", "capture", "maintenance", "reader", "operator")
-INTERNAL: Final = "bridge_capture, bridge_reader"  # roles that nobody logs in as
+INTERNAL: Final = ("bridge_capture", "bridge_reader")  # roles that nobody logs in as
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,15 @@ def grants(conn: psycopg.Connection | None, settings: Settings, role: str, to: s
         rows = conn.execute("select bridge.role_grants(%s, %s)", (role, to)).fetchall()
         statements = tuple(statement for (statement,) in rows)
     elif role == "migrator":
-        statements = tuple(_migrator(psycopg.conninfo.conninfo_to_dict(settings.database.url).get("dbname"), to))
+        statements = tuple(_migrator(str(parsed(settings.database.url).get("dbname", "postgres")), to))
     return Grants(role, to, ROLES[role], statements, tuple(_commands(settings, role, to)))
 
 
-def _migrator(database: object, to: str) -> Iterator[str]:
-    name = sql.Identifier(str(database or "postgres"))
-    for internal in INTERNAL.split(", "):
-        yield f"create role {internal} nologin"
-    yield sql.SQL("grant connect, create on database {} to {}").format(name, sql.Identifier(to)).as_string()
-    yield f"grant {INTERNAL} to {sql.Identifier(to).as_string()}"
+def _migrator(database: str, to: str) -> Iterator[str]:
+    grantee = sql.Identifier(to)
+    yield from (f"create role {internal} nologin" for internal in INTERNAL)
+    yield sql.SQL("grant connect, create on database {} to {}").format(sql.Identifier(database), grantee).as_string()
+    yield sql.SQL(f"grant {', '.join(INTERNAL)} to {{}}").format(grantee).as_string()
 
 
 def _commands(settings: Settings, role: str, to: str) -> Iterator[str]:

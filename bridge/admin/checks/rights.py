@@ -13,8 +13,7 @@ from bridge.postgres.queries import query
 from bridge.settings import Settings
 
 SHOWN = 8
-INCLUDES = {"relay": "maintenance", "operator": "reader"}
-ARTICLES = {"operator": "an operator", "maintenance": "maintenance", "capture": "capture"}
+NAMES = {"operator": "an operator", "maintenance": "maintenance", "capture": "capture"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,10 @@ def judge(found: RoleRights) -> Iterator[Check]:
 
 
 def _kinds(found: RoleRights) -> list[str]:
-    """Without those that another one includes; who may everything is taken for a relay's."""
-    if found.is_relay or not found.kinds or len(found.kinds) > len(INCLUDES):
+    if found.is_relay or "relay" in found.kinds or not found.kinds:
         return ["a relay"]
-    included = {INCLUDES.get(kind) for kind in found.kinds}
-    return [ARTICLES.get(kind, f"a {kind}") for kind in found.kinds if kind not in included]
+    kinds = [kind for kind in found.kinds if kind != "reader" or "operator" not in found.kinds]  # who is one, too
+    return [NAMES.get(kind, f"a {kind}") for kind in kinds]
 
 
 def _listed(what: Sequence[str]) -> str:
