@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psycopg
 from psycopg.rows import class_row
+from psycopg.sql import Identifier
 
 from bridge.admin.checks.check import Check, note, ok, problem
 from bridge.postgres.queries import query
@@ -44,12 +46,16 @@ def judge(found: RoleRights) -> Iterator[Check]:
     name, role = "postgres rights", found.role
     is_relay = found.is_relay or not found.kinds
     if is_relay and found.missing:
-        mend = f"As the owner of the schema: what bridge grants --role relay --to '{role}' prints"
+        mend = f"As the owner of the schema: what bridge grants --role relay --to {shlex.quote(role)} prints"
         yield problem(name, f"{role} lacks what a relay needs: {_listed(found.missing)}", mend)
     if found.hidden:
         text = f"row-level security applies to {role} in {_listed(found.hidden)}"
         if is_relay or "relay" in found.kinds:
-            yield problem(name, f"{text}: a relay refuses to read what may be a part", f"alter role {role} bypassrls")
+            yield problem(
+                name,
+                f"{text}: a relay refuses to read what may be a part",
+                f"alter role {Identifier(role).as_string()} bypassrls",
+            )
         else:
             yield note(name, f"{text}: commands of bridge refuse to tell a part", "Ask as a role that sees all")
     kinds = " and ".join(_kinds(found))

@@ -88,7 +88,8 @@ select a.rolname as role, a.is_relay,
        array(select l.what from lacked as l where l.oid = a.oid and l.role = 'relay' order by 1) as missing,
        array(select e.what from excess as e where e.oid = a.oid order by 1) as excess,
        array(select c.oid::regclass::text from pg_class as c
-              where c.relnamespace = a.home and c.relkind in ('r', 'p') and c.relrowsecurity and not a.rolsuper
+              where c.relnamespace = a.home and c.relrowsecurity and not c.relispartition and not a.rolsuper
+                and has_table_privilege(a.oid, c.oid, 'select')
                 and not (select o.rolbypassrls from pg_roles as o where o.oid = a.oid)
                 and (c.relforcerowsecurity or not pg_has_role(a.oid, c.relowner, 'usage'))
               order by 1) as hidden
