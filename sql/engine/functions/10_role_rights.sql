@@ -35,7 +35,7 @@ begin
         ('relay reader operator', 'select', 'sequence', 'bridge.', 'event_seq'),
         ('relay maintenance reader operator', 'select', 'table', 'bridge.',
          'schema_migration policy partition_policy partition_status retired_partition matview_staleness'),
-        ('relay', 'select', 'table', 'bridge.', 'finished'),
+        ('relay operator', 'select', 'table', 'bridge.', 'finished'),
 
         ('relay', 'update', 'table', 'bridge.', 'shard'),
         ('relay', 'insert update delete', 'table', 'bridge.', 'parked relay'),
