@@ -57,14 +57,14 @@ begin
          'event_queue entity_events tick dead_decision replay snapshot tracked_table cold_file keeper'),
         ('reader operator', 'execute', 'function', 'bridge.',
          'dead_events tracking_report tracked_names tracked_columns current_columns computed_from event_key_names'
-         ' is_plain_type member_tables tracking_home matview_report due_partitions'),
+         ' is_plain_type member_tables tracking_home matview_report due_partitions backlog'),
 
         ('operator', 'execute', 'function', 'bridge.', 'decide_dead retry_dead skip_dead replay_slice'),
         ('operator', 'insert update', 'table', 'bridge.', 'replay'),
         ('operator', 'update', 'table', 'bridge.', 'shard'),
         ('operator', 'insert update delete', 'table', 'bridge.', 'parked'),
         ('operator', 'select insert update', 'table', 'bridge.', 'publisher witness'),
-        ('operator', 'insert', 'table', 'bridge.', 'tick'),
+        ('operator', 'insert', 'table', 'bridge.', 'tick recovery'),
 
         ('capture', 'member', 'role', '', 'bridge_capture'),
         ('capture', 'insert update delete', 'table', 'bridge.', 'tracked_table'),
