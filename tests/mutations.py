@@ -85,6 +85,7 @@ MUTATIONS = (
         "        if url == settings.url:\n",
         "        if True:\n",
         "tests/unit/test_from_file.py -k waited_for_and_refused",
+    ),
     # Rights: all events are seen, or none; and nobody may more than is listed
     Mutation(
         "a relay reads what a policy lets it see",
