@@ -46,7 +46,7 @@ def grants_command(role: str | None, to: str | None, as_json: bool, config: Path
     with ExitStack() as resources:
         conn = None
         if any(one in IN_DATABASE for one in wanted):
-            conn = resources.enter_context(connect(settings.database.url, application_name="bridge grants"))
+            conn = resources.enter_context(connect(settings.database, application_name="bridge grants"))
         found = [grants(conn, settings, one, to or f"my_{one}") for one in wanted]
     if as_json:
         echo_json({"roles": [asdict(one) for one in found]})
