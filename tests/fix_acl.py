@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +17,7 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    NewTopic,
     ResourcePatternType,
     ResourceType,
     ScramCredentialInfo,
@@ -22,6 +26,7 @@ from confluent_kafka.admin import (
 )
 from fix_kafka import Cluster
 from fix_relay import Site, open_site
+from roles import Roles
 
 from bridge.local.stack import Endpoints, Stack
 
@@ -35,6 +40,7 @@ listener.name.client.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.secu
 """
 _SCRAM = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
 TOPIC, TRANSACTIONS = ResourceType.TOPIC, ResourceType.TRANSACTIONAL_ID
+_KINDS = {"--topic": TOPIC, "--transactional-id": TRANSACTIONS, "--group": ResourceType.GROUP}  # kafka-acls' options
 Right = tuple[ResourceType, str, str]  # on what, its name (`x*`: all that begin with x), the operation's name
 
 
@@ -45,6 +51,28 @@ class User:
     name: str
     password: str
     admin: AdminClient
+
+    def apply(self, command: str) -> None:
+        """What this `kafka-acls.sh --add` of `bridge grants` says."""
+        words = argparse.ArgumentParser()
+        words.add_argument("program", choices=["kafka-acls.sh"])
+        words.add_argument("--add", action="store_true", required=True)
+        words.add_argument("--cluster", action="store_true")
+        words.add_argument("--resource-pattern-type", choices=["literal", "prefixed"], default="literal")
+        for name in ("--bootstrap-server", "--allow-principal"):
+            words.add_argument(name, required=True)
+        for name in ("--operation", *_KINDS):
+            words.add_argument(name, action="append", default=[])
+        said = words.parse_args(shlex.split(command))
+        assert said.allow_principal == f"User:{self.name}"
+        end = "*" if said.resource_pattern_type == "prefixed" else ""
+        resources = [
+            (kind, name + end)
+            for option, kind in _KINDS.items()
+            for name in getattr(said, option.strip("-").replace("-", "_"))
+        ] + [(ResourceType.BROKER, "kafka-cluster")] * said.cluster
+        operations = [re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper() for name in said.operation]
+        self.grant(*((kind, name, operation) for kind, name in resources for operation in operations))
 
     def grant(self, *rights: Right) -> None:
         for future in self.admin.create_acls([self._binding(right) for right in rights]).values():
@@ -108,15 +136,28 @@ def secured_site(
     user: User,
     database: str,
     servers: Endpoints,
+    roles: Roles,
     unique: str,
     tmp_path: Path,
     relay_lines: str,
 ) -> Iterator[Site]:
     """A bridge that logs in to Kafka as `user`; the test itself, and its auditor, come by the door without a lock."""
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=secured_broker.inside)
-    with open_site(endpoints, unique, tmp_path, relay=relay_lines) as site:
+    with open_site(endpoints, unique, tmp_path, roles=roles, relay=relay_lines) as site:
         login(site, secured_broker.bootstrap_servers, user)
         yield site
+
+
+@pytest.fixture
+def strict_site(secured_site: Site, secured_broker: SecuredBroker) -> Site:
+    """Its topics are there, and its relays may not create any."""
+    control = NewTopic(secured_site.settings.topics.control, 2, 1, config={"cleanup.policy": "compact"})
+    topics = [control, *(NewTopic(name, 2, 1) for name in secured_site.topics)]
+    for future in secured_broker.admin.create_topics(topics).values():
+        future.result(30)
+    text = secured_site.config.read_text()
+    secured_site.config.write_text(text.replace("create_missing = true", "create_missing = false"))
+    return secured_site
 
 
 def login(site: Site, bootstrap_servers: str, user: User) -> None:

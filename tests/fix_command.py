@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+from roles import Roles, kind_for
 
 from bridge.cli.main import main
 
@@ -36,16 +38,19 @@ def lines_of(printed: str) -> list[Any]:
 
 
 @pytest.fixture
-def run(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A command of `bridge`, in this process."""
+def run(database: str, roles: Roles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A command of `bridge`, in this process, as the role that it is for unless the test names another database."""
     monkeypatch.setenv("BRIDGE_DATABASE_URL", database)
     monkeypatch.setattr("sys.excepthook", lambda *_: None)
     monkeypatch.setattr("threading.excepthook", threading.excepthook)
 
     def run(*arguments: str) -> Done:
         monkeypatch.setattr("sys.argv", ["bridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
+        with monkeypatch.context() as patched:
+            if os.environ.get("BRIDGE_DATABASE_URL") == database:
+                patched.setenv("BRIDGE_DATABASE_URL", roles.url(database, kind_for(arguments)))
+            with pytest.raises(SystemExit) as ended:
+                main()
         printed = capsys.readouterr()
         return Done(int(ended.value.code or 0), printed.out, printed.err)
 

@@ -12,19 +12,28 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from roles import Roles
 
 from bridge.local.stack import Endpoints
 from bridge.postgres.migrate import migrate
 
 
 @pytest.fixture(scope="session")
-def migrated_template(servers: Endpoints) -> Iterator[str]:
+def roles() -> Roles:
+    """Roles with exactly the rights of their kinds, in every database that is copied from a template."""
+    return Roles()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(servers: Endpoints, roles: Roles) -> Iterator[str]:
     """The name of a database with every migration applied, to copy from; nobody connects to it."""
     with _database(servers.database_url) as url:
         migrate(url)
         with psycopg.connect(url) as db:
             db.execute("select bridge.set_shard_count(2)")  # what concerns one shard must leave another alone
+        roles.create(url)
         yield str(conninfo_to_dict(url)["dbname"])
+    roles.drop(servers.database_url)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from fix_relay import Site, eventually, open_site
 from proxy import Api, Hold, Proxy
+from roles import Roles
 
 from bridge.local.cache import installed
 from bridge.local.stack import Endpoints
@@ -178,11 +179,11 @@ def cluster(_cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def cluster_site(
-    cluster: Cluster, database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str
+    cluster: Cluster, database: str, servers: Endpoints, roles: Roles, unique: str, tmp_path: Path, relay_lines: str
 ) -> Iterator[Site]:
     """A bridge of the test's own on the three brokers."""
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=cluster.bootstrap_servers)
-    with open_site(endpoints, unique, tmp_path, relay=relay_lines, replication_factor=3) as site:
+    with open_site(endpoints, unique, tmp_path, roles=roles, relay=relay_lines, replication_factor=3) as site:
         yield site
 
 
@@ -196,11 +197,11 @@ def forgetful(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def forgetful_site(
-    forgetful: Cluster, database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str
+    forgetful: Cluster, database: str, servers: Endpoints, roles: Roles, unique: str, tmp_path: Path, relay_lines: str
 ) -> Iterator[Site]:
     """A bridge of the test's own there."""
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=forgetful.bootstrap_servers)
-    with open_site(endpoints, unique, tmp_path, relay=relay_lines) as site:
+    with open_site(endpoints, unique, tmp_path, roles=roles, relay=relay_lines) as site:
         yield site
 
 

@@ -39,7 +39,7 @@ def pgbouncer(site: Site) -> Iterator[None]:
         pytest.skip("pgbouncer is not installed")
     with tempfile.TemporaryDirectory() as name:
         directory, listen_port = Path(name), free_ports()["postgres"]
-        real = conninfo_to_dict(site.settings.database.url)
+        real = conninfo_to_dict(site.url("relay"))
         configuration = directory / "pgbouncer.ini"
         configuration.write_text(CONFIGURATION.format(**real, listen_port=listen_port, directory=directory))
         as_user = []
@@ -49,7 +49,7 @@ def pgbouncer(site: Site) -> Iterator[None]:
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
             as_user = ["-u", "nobody"]
         process = subprocess.Popen([PROGRAM, "-q", *as_user, str(configuration)])
-        url = make_conninfo(site.settings.database.url, host="127.0.0.1", port=listen_port)
+        url = make_conninfo(site.url("relay"), host="127.0.0.1", port=listen_port)
         eventually(lambda: _answers(url))
         site.environment["BRIDGE_DATABASE_URL"] = url
         yield

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from roles import Roles
 
 from bridge.local.postgres import run_as_owner
 from bridge.local.stack import Stack
@@ -50,7 +51,7 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def postgres_15(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_15(stack: Stack, roles: Roles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a migrated database on a server of version 15, to copy from."""
     if not (POSTGRES_15 / "postgres").exists():
         pytest.skip("Postgres 15 is not installed here")
@@ -58,8 +59,10 @@ def postgres_15(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with cluster.running():
         with psycopg.connect(cluster.url, autocommit=True) as db:
             db.execute("create database template")
-        migrate(cluster.url.replace("/postgres", "/template"))
-        yield cluster.url.replace("/postgres", "/template")
+        template = cluster.url.replace("/postgres", "/template")
+        migrate(template)
+        roles.create(template)
+        yield template
 
 
 @pytest.fixture(params=["the stack's version", "15"])

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 from auditor import Audit, Found, audit, read_topics
+from roles import Roles, kind_for
 
 from bridge.admin.config import given_keys
 from bridge.configuration.load import load
@@ -98,6 +99,7 @@ class Site:
     settings: Settings
     config: Path
     name: str
+    roles: Roles = field(default_factory=Roles)  # as which its commands run, where its server has them
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)  # for its relays, beside the test's own
     written: set[str] = field(default_factory=set)  # ids of events whose commit was confirmed
@@ -127,13 +129,22 @@ class Site:
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.settings.database.url, autocommit=True)
 
+    def url(self, kind: str | None) -> str:
+        """Of its database, as a role of that kind; None: as its owner."""
+        return self.roles.url(self.settings.database.url, kind)
+
+    @property
+    def as_owner(self) -> dict[str, str]:
+        """The environment of a command that is for the owner of the schema."""
+        return {"BRIDGE_DATABASE_URL": self.settings.database.url}
+
     def publish(self, count: int, *, keys: int = 20, event_type: str = "thing.changed") -> None:
-        """Write `count` events over `keys` keys in one statement."""
+        """Write `count` events over `keys` keys in one statement, as an application that may do nothing else."""
         statement = (
-            "insert into bridge.event_queue (event_type, event_key, payload) "
-            "select %s, 'k' || g %% %s, jsonb_build_object('n', g) from generate_series(1, %s) g returning id::text"
+            "select bridge.publish_event(%s, 'k' || g %% %s, jsonb_build_object('n', g), serialize => false)::text"
+            " from generate_series(1, %s) g"
         )
-        with self.connect() as db:
+        with psycopg.connect(self.url("publisher"), autocommit=True) as db:
             self.written.update(id_ for (id_,) in db.execute(statement, (event_type, keys, count)).fetchall())
 
     def change(self, count: int) -> None:
@@ -167,7 +178,7 @@ class Site:
 
         `version`: where another version of bridge lies (tests/fix_version.py).
         """
-        environment = {**os.environ, **self.environment, **of_version(version), "BRIDGE_CONFIG": str(self.config)}
+        environment = {**os.environ, **self._servers("run"), **self.environment, **of_version(version)}
         if failpoint:
             environment["BRIDGE_FAILPOINT"] = failpoint
         with (self.config.parent / f"relay-{len(self.processes)}.log").open("w") as log:
@@ -184,11 +195,17 @@ class Site:
         version: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run another command of `bridge`; `answer` is its standard input, `environment` is added to the test's own."""
-        more = {**(environment or {}), **of_version(version), "BRIDGE_CONFIG": str(self.config)}
+        more = {**self._servers(*arguments), **(environment or {}), **of_version(version)}
         command = [sys.executable, "-m", "bridge", *arguments]
         return subprocess.run(
             command, env=os.environ | more, input=answer, capture_output=True, text=True, timeout=60, cwd=version
         )
+
+    def _servers(self, *arguments: str) -> dict[str, str]:
+        own, kind = self.settings.database.url, kind_for(arguments)
+        is_meant = os.environ.get("BRIDGE_DATABASE_URL", own) != own  # as the test itself says
+        role = {} if kind is None or is_meant else {"BRIDGE_DATABASE_URL": self.url(kind)}
+        return {"BRIDGE_CONFIG": str(self.config), **role}
 
     def assert_stops(self, words: str) -> None:
         """A relay stops shards, says why and what to do, changes nothing, and so does the next one."""
@@ -257,7 +274,13 @@ def beside(work: Callable[[], None], ending: threading.Event) -> Iterator[None]:
 
 @contextmanager
 def open_site(
-    servers: Endpoints, name: str, directory: Path, *, relay: str = "", replication_factor: int = 1
+    servers: Endpoints,
+    name: str,
+    directory: Path,
+    *,
+    roles: Roles | None = None,
+    relay: str = "",
+    replication_factor: int = 1,
 ) -> Iterator[Site]:
     """A bridge called `name` on these servers; its relays are killed at the end. `relay`: lines for that section."""
     schemas = directory / "schemas"
@@ -276,7 +299,7 @@ def open_site(
         transaction_timeout_seconds=TRANSACTION_TIMEOUT_SECONDS,
     )
     config.write_text(text)
-    site = Site(load(config, {}), config, name)
+    site = Site(load(config, {}), config, name, roles or Roles())
     try:
         yield site
     finally:
@@ -294,7 +317,13 @@ def relay_lines(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def site(database: str, servers: Endpoints, unique: str, tmp_path: Path, relay_lines: str) -> Iterator[Site]:
-    """A bridge of the test's own, with a fresh database, on the servers that all tests share."""
-    with open_site(replace(servers, database_url=database), unique, tmp_path, relay=relay_lines) as site:
+def site(
+    database: str, servers: Endpoints, roles: Roles, unique: str, tmp_path: Path, relay_lines: str
+) -> Iterator[Site]:
+    """A bridge of the test's own, with a fresh database, on the servers that all tests share.
+
+    Its relays and commands run as roles with exactly the rights of their kinds.
+    """
+    endpoints = replace(servers, database_url=database)
+    with open_site(endpoints, unique, tmp_path, roles=roles, relay=relay_lines) as site:
         yield site

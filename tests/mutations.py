@@ -144,6 +144,28 @@ MUTATIONS = (
         "            context.check_hostname = False\n            if settings.certificate_file:\n",
         "tests/integration/test_registry_tls.py -k wrong_form",
     ),
+    # Rights: all events are seen, or none; and nobody may more than is listed
+    Mutation(
+        "a relay reads what a policy lets it see",
+        "bridge/postgres/queries/pin_session.sql",
+        "('row_security', 'off')",
+        "('row_security', 'on')",
+        "tests/integration/test_row_security.py -k refuses",
+    ),
+    Mutation(
+        "publishers may tell of changes that nobody made",
+        "sql/engine/functions/10_role_rights.sql",
+        "('publisher', 'insert', 'table', 'bridge.', 'event_queue')",
+        "('publisher', 'insert', 'table', 'bridge.', 'event_queue entity_events')",
+        "tests/sql/test_roles.py -k each_role",
+    ),
+    Mutation(
+        "doctor does not see what a role may become",
+        "bridge/postgres/queries/doctor_rights.sql",
+        "(x.grantee = 0 or pg_has_role(a.oid, x.grantee, 'member'))",
+        "(x.grantee = 0 or pg_has_role(a.oid, x.grantee, 'usage'))",
+        "tests/integration/test_doctor.py -k rights",
+    ),
     # Schemas: nothing incompatible, nothing half, and no id that is not the registry's
     Mutation(
         "a plan of schemas is applied though one is refused",

@@ -81,7 +81,7 @@ def _postgres(configuration: Configuration) -> Iterator[Check]:
         look_briefly(conn, STATEMENT_SECONDS)
         yield from check_server(conn, settings)
         yield from carefully("postgres locks", lambda: check_locks(conn))
-        yield from carefully("postgres rights", lambda: check_rights(conn))
+        yield from carefully("postgres rights", lambda: check_rights(conn, settings))
         yield from carefully("postgres transactions", lambda: check_sessions(conn))
         yield from carefully("postgres disk", lambda: check_disk(conn))
         yield from carefully("relays", lambda: check_relays(conn, settings))

@@ -23,6 +23,7 @@ COMMANDS: Final = {  # by name, the module of this room that has it, and what it
     "docs": "docs:docs",
     "doctor": "doctor:doctor_command",
     "erase": "erase:erase_command",
+    "grants": "grants:grants_command",
     "health": "health:health_command",
     "local": "local:local",
     "maintain": "maintain:maintain_command",

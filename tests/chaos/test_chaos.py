@@ -26,6 +26,7 @@ from fix_kafka import Cluster
 from fix_relay import eventually, open_site
 from proxy import Proxy
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from roles import Roles
 
 from bridge.local.stack import Endpoints, Stack
 
@@ -130,7 +131,9 @@ def proxied(url: str, proxy: Proxy) -> str:
     return make_conninfo(url, host="127.0.0.1", port=proxy.port)
 
 
-def chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, name: str, minutes: float) -> Report:
+def chaos(
+    cluster: Cluster, stack: Stack, database: str, servers: Endpoints, roles: Roles, name: str, minutes: float
+) -> Report:
     seed = long_run.seed()
     directory = long_run.directory("chaos", seed)
     report = Report(seed, minutes, directory)
@@ -138,11 +141,12 @@ def chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, nam
     proxy = Proxy(lambda: port, speaks_kafka=False)
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=cluster.bootstrap_servers)
     try:
-        with open_site(endpoints, name, directory, relay="batch_rows = 200", replication_factor=3) as site:
+        lines = "batch_rows = 200"
+        with open_site(endpoints, name, directory, roles=roles, relay=lines, replication_factor=3) as site:
             with site.connect() as db:
                 db.execute("select bridge.set_shard_count(4)")  # for more takeovers
                 db.execute(SET_UP.format(last=KEYS - 1))
-            site.environment["BRIDGE_DATABASE_URL"] = proxied(database, proxy)
+            site.environment["BRIDGE_DATABASE_URL"] = proxied(site.url("relay"), proxy)
             stage = Stage(site, stack, cluster, proxy, random.Random(seed))
             stage.revive()
             with writing(database, seed, report) as writers, watching(database, name, report):
@@ -158,16 +162,18 @@ def chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, nam
     return report
 
 
-def test_a_minute_of_chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, unique: str) -> None:
+def test_a_minute_of_chaos(
+    cluster: Cluster, stack: Stack, database: str, servers: Endpoints, roles: Roles, unique: str
+) -> None:
     """Times are promised where nothing else runs, as in a long run; here other tests may."""
-    report = chaos(cluster, stack, database, servers, unique, minutes=1.0)
+    report = chaos(cluster, stack, database, servers, roles, unique, minutes=1.0)
     assert report.is_clean, report.text()
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(0)
-def test_chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, unique: str) -> None:
-    report = chaos(cluster, stack, database, servers, unique, long_run.minutes(30))
+def test_chaos(cluster: Cluster, stack: Stack, database: str, servers: Endpoints, roles: Roles, unique: str) -> None:
+    report = chaos(cluster, stack, database, servers, roles, unique, long_run.minutes(30))
     print(report.text())
     assert report.is_clean, report.text()
     assert report.is_in_time, report.text()

@@ -60,7 +60,7 @@ def standby(stack: Stack, site: Site, tmp_path: Path) -> Iterator[Standby]:
     standby = Standby(stack, tmp_path, url)
     both = f"{conninfo_to_dict(url)['port']},{standby.port}"
     site.environment["BRIDGE_DATABASE_URL"] = make_conninfo(
-        url, host="127.0.0.1,127.0.0.1", port=both, target_session_attrs="read-write"
+        site.url("relay"), host="127.0.0.1,127.0.0.1", port=both, target_session_attrs="read-write"
     )
     yield standby
     standby.close()

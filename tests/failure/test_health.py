@@ -139,7 +139,7 @@ def between(site: Site) -> Iterator[dict[str, Proxy]]:
     }
     site.environment["BRIDGE_REGISTRY_URL"] = registry._replace(netloc=f"127.0.0.1:{proxies['registry'].port}").geturl()
     site.environment["BRIDGE_DATABASE_URL"] = psycopg.conninfo.make_conninfo(
-        site.settings.database.url, host="127.0.0.1", port=proxies["postgres"].port
+        site.url("relay"), host="127.0.0.1", port=proxies["postgres"].port
     )
     yield proxies
     for proxy in proxies.values():

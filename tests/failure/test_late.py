@@ -11,18 +11,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_acl import TOPIC, User, all_rights
 from fix_command import Run
 from fix_relay import THING, Site, eventually
 from reaction import publish
+from roles import Roles
 from transcript import documented
 
 from bridge.admin.checks import postgres
-from bridge.local.stack import Stack
+from bridge.local.stack import Endpoints, Stack
 
 Ask = Callable[..., str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sees_sessions(servers: Endpoints, migrated_template: str, roles: Roles) -> Iterator[None]:
+    """The reader is told what others' sessions do, which is no right on anything of bridge's."""
+    with psycopg.connect(servers.database_url, autocommit=True) as db:
+        db.execute(f"grant pg_read_all_stats to {roles.name('reader')}")
+        yield
+        db.execute(f"revoke pg_read_all_stats from {roles.name('reader')}")
 
 
 @pytest.fixture

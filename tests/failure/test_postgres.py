@@ -19,9 +19,7 @@ def network(site: Site) -> Iterator[Proxy]:
     """The network between the relays and Postgres; the test itself has another."""
     port = int(conninfo_to_dict(site.settings.database.url)["port"])
     proxy = Proxy(lambda: port, speaks_kafka=False)
-    site.environment["BRIDGE_DATABASE_URL"] = make_conninfo(
-        site.settings.database.url, host="127.0.0.1", port=proxy.port
-    )
+    site.environment["BRIDGE_DATABASE_URL"] = make_conninfo(site.url("relay"), host="127.0.0.1", port=proxy.port)
     yield proxy
     proxy.close()
 

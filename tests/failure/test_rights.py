@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from confluent_kafka.admin import NewTopic
-from fix_acl import TOPIC, TRANSACTIONS, Right, SecuredBroker, User
+from fix_acl import TOPIC, TRANSACTIONS, Right, User
 from fix_relay import Site, eventually
 from reaction import assert_all_is_well, assert_calm, assert_flows, assert_says, assert_shown, end, running
 
@@ -23,18 +22,6 @@ def rights_beside(site: Site) -> list[Right]:
     """All that a relay needs, but for what no shard can do without."""
     plain: list[Right] = [(TOPIC, name, right) for name in site.topics for right in ("WRITE", "DESCRIBE_CONFIGS")]
     return [*plain, (TOPIC, site.settings.topics.control, "DESCRIBE_CONFIGS")]
-
-
-@pytest.fixture
-def strict_site(secured_site: Site, secured_broker: SecuredBroker) -> Site:
-    """Its topics are there, and its relays may not create any."""
-    control = NewTopic(secured_site.settings.topics.control, 2, 1, config={"cleanup.policy": "compact"})
-    topics = [control, *(NewTopic(name, 2, 1) for name in secured_site.topics)]
-    for future in secured_broker.admin.create_topics(topics).values():
-        future.result(30)
-    text = secured_site.config.read_text()
-    secured_site.config.write_text(text.replace("create_missing = true", "create_missing = false"))
-    return secured_site
 
 
 @pytest.mark.parametrize("relay_lines", ["", 'delivery = "at_least_once"'], ids=["exactly_once", "at_least_once"])

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from fix_relay import Site, beside, eventually, open_site
 from psycopg import errors
+from roles import Roles
 
 from bridge.admin.verify_capture import verify_capture
 from bridge.local.stack import Endpoints
@@ -34,8 +35,8 @@ select count(*) filter (where l.new_state is null), count(*) filter (where t.b i
 
 
 @pytest.fixture
-def other_site(either_version: str, servers: Endpoints, unique: str, tmp_path: Path) -> Iterator[Site]:
-    with open_site(replace(servers, database_url=either_version), unique, tmp_path) as site:
+def other_site(either_version: str, servers: Endpoints, roles: Roles, unique: str, tmp_path: Path) -> Iterator[Site]:
+    with open_site(replace(servers, database_url=either_version), unique, tmp_path, roles=roles) as site:
         yield site
 
 

@@ -34,7 +34,7 @@ class Network:
         place = f"127.0.0.1:{self.proxy.port}"
         site.environment |= {
             "Postgres": {
-                "BRIDGE_DATABASE_URL": make_conninfo(settings.database.url, host="127.0.0.1", port=self.proxy.port)
+                "BRIDGE_DATABASE_URL": make_conninfo(site.url("relay"), host="127.0.0.1", port=self.proxy.port)
             },
             "Kafka": {"BRIDGE_KAFKA_BOOTSTRAP_SERVERS": place},  # only for the first question: who the brokers are
             "the registry": {"BRIDGE_REGISTRY_URL": registry._replace(netloc=place).geturl()},

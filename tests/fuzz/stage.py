@@ -123,9 +123,7 @@ def staged(
                 writers.set_up(db)
                 names = sql.Identifier(role), sql.Literal(password)
                 db.execute(sql.SQL("create role {} login password {}").format(*names))
-                for what in ("usage on schema", "all on all tables in schema", "all on all functions in schema"):
-                    db.execute(sql.SQL(f"grant {what} bridge to {{}}").format(names[0]))
-                db.execute(sql.SQL("grant select on all sequences in schema bridge to {}").format(names[0]))
+                db.execute("select bridge.grant_relay(%s::text::regrole)", (names[0].as_string(db),))
             site.environment |= {
                 "BRIDGE_DATABASE_URL": f"postgresql://{login_}@127.0.0.1:{postgres.port}/{server['dbname']}",
                 "BRIDGE_REGISTRY_URL": registry.url,

@@ -93,7 +93,7 @@ def test_what_is_decided_is_shown_before_and_kept_after(site: Site) -> None:
     assert [(row["decision"], row["why"]) for row in kept] == [("skipped", "given up")] + [("retried", "mended")] * 10
     assert kept[0]["event_id"] == named
     assert {row["os_user"] for row in kept} == {getpass.getuser()}
-    assert kept[0]["decided_by"] == site.scalar("select session_user::text")
+    assert kept[0]["decided_by"] == site.roles.name("operator")
     assert f"skipped  {named}" in site.bridge("dead", "list", "--decided").stdout
     assert site.scalar("select sum(event_queue_dead)::int from bridge.shard") == -10  # park() counted none
 

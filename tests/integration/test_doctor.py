@@ -79,11 +79,14 @@ def test_what_is_well_and_what_is_wrong(
         ),
         *("registry", "registry schemas"),
     } <= found["ok"]
-    assert "is a superuser" in found["text"]["postgres rights"]
+    assert "postgres rights" in found["ok"]
     text = run("doctor", "--config", str(site.config)).out
     assert text.endswith("Nothing is wrong.\n")
     assert "ok       kafka release: Kafka 4.2\n" in text
 
+    as_owner = f"{site.settings.database.url}?connect_timeout=30"  # who sees what others' sessions do
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", as_owner)
+    assert "is a superuser" in examine(0)["text"]["postgres rights"]
     monkeypatch.setattr(sessions, "NOTED", 0.0)  # seconds
     publish(site, ("thing.changed", "dead", '{"n": "x"}'), ("thing.changed", "dead", '{"n": 1}'))
     eventually(lambda: site.scalar("select count(*) from bridge.parked") == 2)
@@ -147,9 +150,10 @@ def test_a_server_that_is_away_is_a_line(
 def test_rights_that_are_missing_or_too_many(
     site: Site, examine: Examine, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    role = f"{site.name}_relay"
+    role, group = f"{site.name}_relay", f"{site.name}_group"
     with site.connect() as db:
-        db.execute(f"create role {role} login password 'x'")
+        db.execute(f"create role {role} login noinherit password 'x'")
+        db.execute(f"create role {group}")
         try:
             monkeypatch.setenv(
                 "BRIDGE_DATABASE_URL",
@@ -173,10 +177,25 @@ def test_rights_that_are_missing_or_too_many(
                 "execute on bridge.clean_up",
             ):
                 assert right in line
-            assert "may change events: more than a relay needs" in done.out
+            assert f"note     postgres rights: {role} may update bridge.outbox: more than a relay needs" in done.out
+            db.execute(f"alter role {role} createrole bypassrls replication")
+            db.execute(f"grant pg_read_all_data, bridge_reader, {group} to {role}")
+            db.execute(f"grant truncate on bridge.tick to {group}")
+            db.execute(f"grant select (payload) on bridge.event_queue to {role} with grant option")
+            monkeypatch.setenv("BRIDGE_DATABASE_URL", site.settings.database.url)
+            done = run("doctor", "--config", str(site.config))  # by somebody else: relays, too
+            (line,) = [line for line in done.out.splitlines() if f"rights: {role} " in line and "more than" in line]
+            for excess in (
+                *("may create roles", "may pass over row security", "may replicate", "is a member of pg_read_all_data"),
+                *("is a member of bridge_reader", "may select and grant on bridge.event_queue:payload"),
+                "may truncate bridge.tick",  # as the role that it may become
+            ):
+                assert excess in line
+            db.execute(f"alter role {role} superuser")
+            assert f"{role} is a superuser: more than a relay needs" in run("doctor", "--config", str(site.config)).out
         finally:
-            db.execute(f"drop owned by {role}")
-            db.execute(f"drop role {role}")
+            db.execute(f"drop owned by {role}, {group}")
+            db.execute(f"drop role {role}, {group}")
 
 
 def test_a_broker_tells_its_release(site: Site) -> None:

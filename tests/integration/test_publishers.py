@@ -25,7 +25,7 @@ grant execute on function bridge.set_actor, bridge.publish_event to {0};
 
 
 @pytest.fixture
-def roles(database: str) -> Iterator[tuple[str, str]]:
+def urls(database: str) -> Iterator[tuple[str, str]]:
     """The URLs of a publisher and of one who may only connect."""
     names, password = [f"{what}_{secrets.token_hex(4)}" for what in ("publisher", "stranger")], secrets.token_hex(8)
     with psycopg.connect(database, autocommit=True) as db:
@@ -46,8 +46,8 @@ def session(url: str) -> Iterator[psycopg.Connection]:
         yield db
 
 
-def test_a_publisher_can_publish_and_nothing_else(roles: tuple[str, str]) -> None:
-    with session(roles[0]) as db:
+def test_a_publisher_can_publish_and_nothing_else(urls: tuple[str, str]) -> None:
+    with session(urls[0]) as db:
         db.execute(PUBLISH)
         with pytest.raises(errors.ReservedName):
             db.execute("select bridge.publish_event('entity.changed', 'contacts:1', '{}')")
@@ -75,9 +75,9 @@ def test_a_publisher_can_publish_and_nothing_else(roles: tuple[str, str]) -> Non
 
 
 @pytest.mark.parametrize("granted", ["insert", "insert, select", "all"])
-def test_who_may_insert_into_a_view_needs_no_other_right(roles: tuple[str, str], database: str, granted: str) -> None:
+def test_who_may_insert_into_a_view_needs_no_other_right(urls: tuple[str, str], database: str, granted: str) -> None:
     """But to draw a number; and can change nothing that was written, whatever else is granted on the view."""
-    with psycopg.connect(database, autocommit=True) as db, session(roles[1]) as writer:
+    with psycopg.connect(database, autocommit=True) as db, session(urls[1]) as writer:
         db.execute(f"grant usage on schema bridge to {writer.info.user}")
         db.execute(f"grant usage on sequence bridge.event_seq to {writer.info.user}")
         inserts = {
@@ -114,9 +114,9 @@ def test_nobody_can_change_what_was_written_through_a_view(database: str, view: 
                 db.execute(statement)
 
 
-def test_a_publishers_own_functions_are_not_called(roles: tuple[str, str], database: str) -> None:
+def test_a_publishers_own_functions_are_not_called(urls: tuple[str, str], database: str) -> None:
     """They come first in its search_path, and would run as the owner."""
-    with psycopg.connect(database, autocommit=True) as db, session(roles[0]) as publisher:
+    with psycopg.connect(database, autocommit=True) as db, session(urls[0]) as publisher:
         db.execute(f"create schema evil authorization {publisher.info.user}")
         for name, arguments, returns in (
             ("nextval", "regclass", "bigint"), ("clock_timestamp", "", "timestamptz"), ("length", "text", "integer"),
@@ -138,11 +138,11 @@ def test_a_publishers_own_functions_are_not_called(roles: tuple[str, str], datab
 
 
 def test_a_stranger_can_make_a_keys_publishers_wait_unless_the_locks_are_taken_away(
-    roles: tuple[str, str], database: str
+    urls: tuple[str, str], database: str
 ) -> None:
     functions = re.findall(r"pg_\w+", REVOKE)
     assert len(functions) == 8
-    with session(roles[0]) as publisher, session(roles[1]) as stranger:
+    with session(urls[0]) as publisher, session(urls[1]) as stranger:
         stranger.execute(LOCK.format("pg_advisory_lock"))
         with pytest.raises(errors.LockNotAvailable):
             publisher.execute(PUBLISH)

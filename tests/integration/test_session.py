@@ -25,7 +25,7 @@ HOSTILE = {
     "search_path": "evil, pg_catalog", "DateStyle": "German, DMY", "IntervalStyle": "sql_standard",
     "TimeZone": "America/St_Johns", "client_encoding": "LATIN1", "bytea_output": "escape", "extra_float_digits": "-15",
     "quote_all_identifiers": "on", "standard_conforming_strings": "off", "array_nulls": "off",
-    "transform_null_equals": "on", "xmloption": "document", "row_security": "off",
+    "transform_null_equals": "on", "xmloption": "document", "row_security": "on",
     "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on",
     "statement_timeout": "500ms", "lock_timeout": "500ms", "idle_session_timeout": "500ms",
     "idle_in_transaction_session_timeout": "500ms", "transaction_timeout": "500ms", "jit": "on", "jit_above_cost": "0",
@@ -168,6 +168,7 @@ def test_other_encodings_work(site: Site, encoded: dict[str, str], encoding: str
     """What the database can hold arrives as UTF-8; its own reasons and texts are ASCII or come from it."""
     url = encoded[encoding]
     migrate(url)
+    site.roles.grant(url)
     site.use_database(url)
     with connect(url) as db:
         publish = "select bridge.publish_event(%s, %s, %s)::text"

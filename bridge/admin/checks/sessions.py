@@ -45,7 +45,12 @@ def check_locks(conn: psycopg.Connection) -> Iterator[Check]:
         yield ok("postgres locks", "nobody keeps bridge's tables locked")
         return
     pid, application, relation, mode, since, seconds = found
-    text = f"process {pid} ({application or 'without a name'}) keeps {mode} on bridge.{relation} since {moment(since)}"
+    text = f"process {pid} ({application or 'without a name'}) keeps {mode} on bridge.{relation}"
+    if since is None:
+        text = f"{text}, for how long our role is not told: writers and relays may wait for it"
+        yield note("postgres locks", text, f"grant pg_read_all_stats to {conn.info.user}, or look again: {END % pid}")
+        return
+    text = f"{text} since {moment(since)}"
     yield problem("postgres locks", f"{text}, {seconds:.0f} s: writers and relays wait for it", END % pid)
 
 

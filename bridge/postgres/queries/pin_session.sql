@@ -13,7 +13,7 @@ select set_config(name, setting, %(is_local)s)
                ('array_nulls', 'on'),
                ('transform_null_equals', 'off'),
                ('xmloption', 'content'),
-               ('row_security', 'on'),
+               ('row_security', 'off'),
                ('default_transaction_isolation', 'read committed'),
                ('default_transaction_deferrable', 'off'),
                ('statement_timeout', '0'),

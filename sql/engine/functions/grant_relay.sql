@@ -5,21 +5,18 @@
 -- Writes:     rights
 -- Errors:     42501 insufficient_privilege where the caller does not own the schema
 --
--- bridge.relay_rights() lists it. It cannot change an event. It decides what counts as published, and what of cold
--- files as verified: so whoever has it can have events removed before their time. What the keeper does beyond that is
--- done by functions of the owner's.
+-- bridge.role_rights('relay') lists it. It cannot change an event. It decides what counts as published, and what of
+-- cold files as verified: so whoever has it can have events removed before their time. What the keeper does beyond that
+-- is done by functions of the owner's.
 create or replace function bridge.grant_relay(role regrole) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    needed record;
+    statement text;
 begin
-    for needed in select * from bridge.relay_rights() loop
-        execute format('grant %s %s on %s %s to %s', needed.privilege,
-                       case needed.kind when 'column' then format('(%I)', split_part(needed.object, ':', 2)) end,
-                       case needed.kind when 'column' then 'table' when 'table' then '' else needed.kind end,
-                       split_part(needed.object, ':', 1), role);
+    for statement in select bridge.role_grants('relay', (select r.rolname from pg_roles as r where r.oid = role)) loop
+        execute statement;
     end loop;
 end $$;
 
