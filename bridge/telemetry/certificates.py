@@ -126,8 +126,8 @@ def _of_kafka(settings: KafkaSettings) -> Iterator[_Named]:
 
 
 def _of_registry(settings: Settings) -> Iterator[_Named]:
-    for name, use in (("certificate_file", CLIENT), ("ca_file", CA)):
-        if file := getattr(settings.registry, name, ""):
+    for file, use in ((settings.registry.certificate_file, CLIENT), (settings.registry.ca_file, CA)):
+        if file:
             yield _pem_file("registry", use, file)
 
 
