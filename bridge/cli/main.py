@@ -50,7 +50,7 @@ COMMANDS: Final = {  # by name, the module of this room that has it, and what it
 
 
 SECTIONS: Final = {  # in the order of need
-    "Set up": ("migrate", "config", "track", "untrack", "tracked", "snapshot", "route", "schema", "docs"),
+    "Set up": ("migrate", "grants", "config", "track", "untrack", "tracked", "snapshot", "route", "schema", "docs"),
     "Carry": ("run", "maintain"),
     "Ask": ("status", "doctor", "trace", "tail", "health", "wait", "mcp"),
     "Look on": ("top", "web"),
