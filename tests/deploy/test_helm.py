@@ -311,6 +311,7 @@ def test_the_rendered_pods_do_their_work(helm: Helm, site: Site, empty_database:
     for container in (*job["initContainers"], *job["containers"]):
         done = kubelet.start(container, job)
         assert (done.communicate()[1], done.returncode) == ("", 0), container["name"]
+    site.roles.grant(empty_database)
     pod = kind(manifests, "Deployment")["spec"]["template"]["spec"]
     (relay,) = pod["containers"]
     process = kubelet.start(relay, pod)

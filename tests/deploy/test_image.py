@@ -128,6 +128,7 @@ def test_it_does_the_whole_job(containers: Containers, site: Site) -> None:
     """Migrates, carries events under two users in turn, hands over, and what it carried is right."""
     named, anyone = (NOBODY, NOBODY), (secrets.randbelow(1_000_000) + 1_000_000_000, 0)  # as OpenShift does
     assert "up to date" not in containers.run(anyone, "migrate")
+    site.roles.grant(site.settings.database.url)
     site.scalar("select bridge.set_shard_count(2)::text")
 
     first_port, second_port = free_ports()["registry"], free_ports()["registry"]
