@@ -45,8 +45,12 @@ class Roles:
         """In a database on such a server that is no copy of a template, once it is migrated."""
         with psycopg.connect(url, autocommit=True) as db:
             for kind in KINDS:
-                for (statement,) in db.execute("select bridge.role_grants(%s, %s)", (kind, self.name(kind))).fetchall():
-                    db.execute(statement)
+                self.grant_also(db, kind, kind)
+
+    def grant_also(self, db: psycopg.Connection, kind: str, to: str) -> None:
+        """The rights of one kind, to the role of another."""
+        for (statement,) in db.execute("select bridge.role_grants(%s, %s)", (kind, self.name(to))).fetchall():
+            db.execute(statement)
 
     def drop(self, url: str) -> None:
         """Once no database has their rights any more; `url` is any other one of that server."""

@@ -24,6 +24,7 @@ def test_settings_of_the_database_do_not_matter(site: Site, pgbouncer: None) -> 
     with site.connect() as db:
         for name, value in ODD.items():
             db.execute(f"alter database {db.info.dbname} set {name} = '{value}'")
+        site.roles.grant_also(db, "reader", "relay")  # of the pooler's one login
     with psycopg.connect(site.settings.database.url, client_encoding="UTF8", autocommit=True) as db:
         db.execute("select bridge.publish_event('thing.changed', '鍵', '{\"n\": \"no number\"}')")
     site.publish(500)
