@@ -122,7 +122,8 @@ def track_command(
         elif snapshot:
             publish_rows(conn, now.relation, None, Limits())
         elif former is None and has_rows(conn, now):
-            echo(f"The rows that it has already have no events: bridge snapshot {now.relation}", err=True)
+            typed = shlex.quote(now.relation)
+            echo(f"The rows that it has already have no events: bridge snapshot {typed}", err=True)
 
 
 @click.command("untrack")
@@ -146,7 +147,8 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
     hidden = [f"--mask {shlex.quote(column)}" for column in former.masked]
     hidden += [f"--exclude {shlex.quote(column)}" for column in former.excluded]
     if hidden:
-        echo(f"What it hid is forgotten; to track it as before: bridge track {name} {' '.join(hidden)}", err=True)
+        again = " ".join(["bridge track", shlex.quote(name), *hidden])
+        echo(f"What it hid is forgotten; to track it as before: {again}", err=True)
 
 
 @click.command("tracked")

@@ -149,7 +149,7 @@ def test_odd_names(db: Db, run: Run, name: str) -> None:
 
 def test_a_name_without_its_quotes_is_guessed(db: Db, run: Run) -> None:
     db.execute('create table "Odd Name" (id int primary key)')
-    assert 'Did you mean public."Odd Name"?' in run("track", "Odd Name").err
+    assert """Did you mean 'public."Odd Name"'?""" in run("track", "Odd Name").err
 
 
 def test_a_partitioned_table_and_a_column_that_is_left_out(db: Db, run: Run) -> None:
