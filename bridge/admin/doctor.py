@@ -20,6 +20,7 @@ from bridge.admin.checks.postgres import check_server
 from bridge.admin.checks.registry import check_registry
 from bridge.admin.checks.relays import check_relays
 from bridge.admin.checks.rights import check_rights
+from bridge.admin.checks.schemas import check_schema_tables
 from bridge.admin.checks.secrets import check_secrets
 from bridge.admin.checks.sessions import check_locks, check_sessions
 from bridge.admin.tracking import list_tracked
@@ -86,6 +87,7 @@ def _postgres(configuration: Configuration) -> Iterator[Check]:
         yield from carefully("postgres disk", lambda: check_disk(conn))
         yield from carefully("relays", lambda: check_relays(conn, settings))
         yield from carefully("capture", lambda: check_capture(conn, settings))
+        yield from carefully("schemas", lambda: check_schema_tables(conn, configuration))
         yield from carefully("keeper", lambda: check_keeper(conn))
 
 
