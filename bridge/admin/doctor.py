@@ -81,6 +81,8 @@ def _postgres(configuration: Configuration) -> Iterator[Check]:
     with connect(settings.database, application_name="bridge doctor") as conn:
         look_briefly(conn, STATEMENT_SECONDS)
         yield from check_server(conn, settings)
+        if conn.execute("select to_regnamespace('bridge') is null").fetchone() == (True,):
+            return  # that it lacks its migrations is told; all else would come of that
         yield from carefully("postgres locks", lambda: check_locks(conn))
         yield from carefully("postgres rights", lambda: check_rights(conn, settings))
         yield from carefully("postgres transactions", lambda: check_sessions(conn))
