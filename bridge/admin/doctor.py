@@ -20,6 +20,7 @@ from bridge.admin.checks.postgres import check_server
 from bridge.admin.checks.registry import check_registry
 from bridge.admin.checks.relays import check_relays
 from bridge.admin.checks.rights import check_rights
+from bridge.admin.checks.schemas import check_schema_tables
 from bridge.admin.checks.secrets import check_secrets
 from bridge.admin.checks.sessions import check_locks, check_sessions
 from bridge.admin.tracking import list_tracked
@@ -80,12 +81,15 @@ def _postgres(configuration: Configuration) -> Iterator[Check]:
     with connect(settings.database, application_name="bridge doctor") as conn:
         look_briefly(conn, STATEMENT_SECONDS)
         yield from check_server(conn, settings)
+        if conn.execute("select to_regnamespace('bridge') is null").fetchone() == (True,):
+            return  # that it lacks its migrations is told; all else would come of that
         yield from carefully("postgres locks", lambda: check_locks(conn))
         yield from carefully("postgres rights", lambda: check_rights(conn, settings))
         yield from carefully("postgres transactions", lambda: check_sessions(conn))
         yield from carefully("postgres disk", lambda: check_disk(conn))
         yield from carefully("relays", lambda: check_relays(conn, settings))
         yield from carefully("capture", lambda: check_capture(conn, settings))
+        yield from carefully("schemas", lambda: check_schema_tables(conn, configuration))
         yield from carefully("keeper", lambda: check_keeper(conn))
 
 

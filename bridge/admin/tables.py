@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -56,10 +57,10 @@ def _no_name(conn: psycopg.Connection, name: str) -> ConfigError:
 
 
 def _meant(conn: psycopg.Connection, name: str) -> str | None:
-    """A table whose name is like this one, as a question; None where none is."""
+    """A table whose name is like this one, as it is typed in a shell, as a question; None where none is."""
     spellings: dict[str, str] = {}
     for qualified, bare in conn.execute(query("table_names")).fetchall():
         for spelling in (bare, qualified, qualified.replace('"', "")):
             spellings.setdefault(spelling.lower(), qualified)
     found = get_close_matches(name.lower().replace('"', ""), spellings, n=1, cutoff=0.75)
-    return f"Did you mean {spellings[found[0]]}?" if found else None
+    return f"Did you mean {shlex.quote(spellings[found[0]])}?" if found else None

@@ -16,6 +16,7 @@ from bridge.configuration.load import load
 from bridge.errors import ConfigError
 from bridge.postgres import migrate as migration
 from bridge.postgres.connection import PASSWORDS, parsed
+from bridge.settings import DatabaseSettings
 from bridge.text import counted
 
 MOST_NAMED = 10  # files of one directory
@@ -30,7 +31,12 @@ def _without_password(_context: click.Context, _parameter: click.Parameter, url:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Print the SQL, change nothing; without a database, print all of it.")
-@click.option("--engine-only", is_flag=True, help="Leave out the reference application (schema crm).")
+@click.option(
+    "--engine-only/--with-application",
+    default=None,
+    help="Leave out the reference application (schema crm), or add it. At first, an empty database gets it, and one "
+    "that has bridge without it does not.",
+)
 @config_option
 @json_option
 @click.option(
@@ -38,7 +44,9 @@ def _without_password(_context: click.Context, _parameter: click.Parameter, url:
     callback=_without_password,
     help="Which database, without a password; overrides BRIDGE_DATABASE_URL and the configuration.",
 )
-def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool, database_url: str | None) -> None:
+def migrate(
+    dry_run: bool, engine_only: bool | None, config: Path | None, as_json: bool, database_url: str | None
+) -> None:
     """Create or update what bridge needs in the database.
 
     A second run does nothing. Files are applied one by one, each in its own transaction: after a failure, run it again.
@@ -52,6 +60,8 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool
     if database_url is not None:
         database = replace(database, url=database_url)
     if dry_run:
+        if database.url and engine_only is None:
+            _tell_left_out(database)
         plan = migration.plan(database if database.url else None, engine_only=engine_only)
         if as_json:
             echo_json({"to_apply": [script.name for script in plan]})
@@ -63,11 +73,18 @@ def migrate(dry_run: bool, engine_only: bool, config: Path | None, as_json: bool
         raise ConfigError("no database is given", hint="Set BRIDGE_DATABASE_URL, or pass --database-url or --config")
     with progress_bar() as progress:
         names = migration.migrate(database, engine_only=engine_only, progress=progress)
+    if engine_only is None:
+        _tell_left_out(database)
     if as_json:
         echo_json({"applied": names})
         return
     echo(*_in_lines(names))
     echo(f"{counted(len(names), 'file')} applied" if names else "the database is up to date")
+
+
+def _tell_left_out(database: DatabaseSettings) -> None:
+    if migration.is_engine_alone(database):
+        echo("The reference application (schema crm) is left out: bridge migrate --with-application adds it", err=True)
 
 
 def _in_lines(names: list[str]) -> Iterator[str]:

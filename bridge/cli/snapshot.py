@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,7 +97,8 @@ def publish_rows(
     if snapshot.rows_read:
         echo(f"Goes on behind the first {snapshot.rows_read:,} rows of {snapshot.relation}", err=True)
     is_said, written = False, snapshot.rows_written
-    with hint_if_interrupted(f"The same again goes on: bridge snapshot {snapshot.relation}"), progress_bar() as tell:
+    again = f"bridge snapshot {shlex.quote(snapshot.relation)}" + (f" --where {shlex.quote(where)}" if where else "")
+    with hint_if_interrupted(f"The same again goes on: {again}"), progress_bar() as tell:
         for now in carry_out(conn, snapshot, named, limits):
             written = now.rows_written
             total = max(snapshot.rows_guessed or 0, now.rows_read) or None

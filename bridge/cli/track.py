@@ -23,6 +23,7 @@ from bridge.cli.terminal import echo, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
+from bridge.postgres.route_findings import unrouted_findings
 from bridge.postgres.tracking import Finding, tracking_report
 from bridge.text import counted
 
@@ -89,7 +90,8 @@ def track_command(
     """Record every change of TABLE from now on, in the transaction that makes it.
 
     TABLE is written as in SQL: orders, sales.orders, '"Odd name"'; columns just as they are called. Of a table that is
-    tracked already, what is not given stays as it was. Exit code 3: others keep the table locked, and are named.
+    tracked already, what is not given stays as it was. It says where no route is for it.
+    Exit code 3: others keep the table locked, and are named.
 
     \b
     Examples:
@@ -109,10 +111,12 @@ def track_command(
     )
     if reset:
         wanted = wanted.reset()
+    settings = load(config)
     with _database(config, "bridge track") as conn:
         with conn.transaction(force_rollback=dry_run) if dry_run else _nothing():
             now, former = track(conn, table, wanted, wait_seconds)
-            findings = [finding for finding in tracking_report(conn) if finding.name == now.name]
+            found = [*tracking_report(conn), *unrouted_findings(conn, settings)]
+            findings = [finding for finding in found if finding.name == now.name]
             present = count_wanted(conn, now.relation, None)[1] if snapshot and dry_run else None
         echo(*describe(now, findings), *(differences(former, now) if former else ()))
         if present is not None:
@@ -122,7 +126,8 @@ def track_command(
         elif snapshot:
             publish_rows(conn, now.relation, None, Limits())
         elif former is None and has_rows(conn, now):
-            echo(f"The rows that it has already have no events: bridge snapshot {now.relation}", err=True)
+            typed = shlex.quote(now.relation)
+            echo(f"The rows that it has already have no events: bridge snapshot {typed}", err=True)
 
 
 @click.command("untrack")
@@ -146,7 +151,8 @@ def untrack_command(table: str, wait_seconds: float, config: Path | None) -> Non
     hidden = [f"--mask {shlex.quote(column)}" for column in former.masked]
     hidden += [f"--exclude {shlex.quote(column)}" for column in former.excluded]
     if hidden:
-        echo(f"What it hid is forgotten; to track it as before: bridge track {name} {' '.join(hidden)}", err=True)
+        again = " ".join(["bridge track", shlex.quote(name), *hidden])
+        echo(f"What it hid is forgotten; to track it as before: {again}", err=True)
 
 
 @click.command("tracked")

@@ -8,7 +8,7 @@ A newer program may have migrated the database further: what it applied there is
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 import psycopg
@@ -32,9 +32,12 @@ SESSION = query("migration_session").rstrip()
 PARTITIONS = query("ensure_partitions").rstrip()
 
 
-def migrate(database: DatabaseSettings | str, *, engine_only: bool = False, progress: Progress = silent) -> list[str]:
+def migrate(
+    database: DatabaseSettings | str, *, engine_only: bool | None = False, progress: Progress = silent
+) -> list[str]:
     """Apply what is missing and return its names, in order; then see to it that table partitions exist.
 
+    `engine_only` None: an update adds no reference application to a database that was set up without it.
     Two at once are safe: the second waits, and finds nothing to do. After a failure or a kill the next run goes on
     where this one stopped. Raises MigrationError, DatabaseUnavailable or ConfigError.
     """
@@ -45,7 +48,7 @@ def migrate(database: DatabaseSettings | str, *, engine_only: bool = False, prog
             conn.execute(SESSION)
             let_in(conn)  # whom a run that was killed has kept out for what it did not come to
             require_compatible(conn)
-            todo = pending(scripts(engine_only=engine_only), applied(conn))
+            todo = _todo(applied(conn), engine_only)
             refuse_dependents(conn, todo)  # or what comes before that file would be applied, and it not
             try:
                 keep_out(conn, todo, progress)
@@ -62,13 +65,27 @@ def migrate(database: DatabaseSettings | str, *, engine_only: bool = False, prog
     return [script.name for script in todo]
 
 
-def plan(database: DatabaseSettings | str | None, *, engine_only: bool = False) -> list[Script]:
+def plan(database: DatabaseSettings | str | None, *, engine_only: bool | None = False) -> list[Script]:
     """What `migrate` would apply; without a database, everything. Changes nothing. Raises as `migrate` does."""
     if not database:
-        return scripts(engine_only=engine_only)
+        return scripts(engine_only=bool(engine_only))
     with connect(database, application_name="bridge migrate --dry-run") as conn:
         _refuse_server(conn)
-        return pending(scripts(engine_only=engine_only), applied(conn))
+        return _todo(applied(conn), engine_only)
+
+
+def is_engine_alone(database: DatabaseSettings | str) -> bool:
+    """Whether it was migrated, and has no reference application. Raises as `migrate` does."""
+    with connect(database, application_name="bridge migrate") as conn:
+        return _is_engine_alone(applied(conn))
+
+
+def _todo(done: Mapping[tuple[str, str], str], engine_only: bool | None) -> list[Script]:
+    return pending(scripts(engine_only=_is_engine_alone(done) if engine_only is None else engine_only), done)
+
+
+def _is_engine_alone(done: Collection[tuple[str, str]]) -> bool:
+    return bool(done) and not any(layer == "domain" for layer, _ in done)
 
 
 def render(todo: Sequence[Script]) -> str:

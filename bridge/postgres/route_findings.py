@@ -1,4 +1,6 @@
-"""Routes beside what is tracked: a table that nobody tracks by that name, columns to hide that are not there."""
+"""Routes beside what is tracked: a table that nobody tracks by that name, or that no route is for; columns to hide that
+are not there.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from bridge.encoding.routing import Router
 from bridge.event import CHANGED
 from bridge.postgres.queries import query
 from bridge.postgres.tracking import Finding
@@ -39,6 +42,30 @@ def route_findings(conn: psycopg.Connection, settings: Settings) -> list[Finding
     with conn.cursor(row_factory=class_row(Tracked)) as cursor:
         tables = cursor.execute(query("tracked_names")).fetchall()
     return [finding for route in routes for finding in _findings(route, routes, tables)]
+
+
+def unrouted_findings(conn: psycopg.Connection, settings: Settings) -> list[Finding]:
+    """Tracked tables that no route is for, by name: the next event of one is dead. None where there are no routes at
+    all, for then nothing is carried.
+
+    Raises psycopg.Error.
+    """
+    if not settings.routes:
+        return []
+    router = Router(settings.routes)
+    with conn.cursor(row_factory=class_row(Tracked)) as cursor:
+        tables = cursor.execute(query("tracked_names")).fetchall()
+    return [
+        Finding(
+            table.relation,
+            table.entity_type,
+            True,
+            f"no route is for table {table.entity_type}: its events will be dead",
+            f"Add a route for this table, or for the event type {CHANGED}, before it is written to",
+        )
+        for table in sorted(tables, key=lambda table: table.entity_type)
+        if router.find(CHANGED, table.entity_type) is None
+    ]
 
 
 def _findings(route: Route, routes: Collection[Route], tables: Collection[Tracked]) -> Iterator[Finding]:

@@ -147,6 +147,16 @@ def test_a_server_that_is_away_is_a_line(
     assert "there are no routes" in without.out
 
 
+def test_before_migrate_there_is_one_thing_to_do(
+    empty_database: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", empty_database)
+    monkeypatch.setenv("BRIDGE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    checks = data_of(run("doctor", "--json").out)["checks"]
+    wrong = [one["name"] for one in checks if one["level"] == "problem" and one["name"].partition(" ")[0] != "kafka"]
+    assert [name for name in wrong if name != "config"] == ["postgres schema"]
+
+
 def test_rights_that_are_missing_or_too_many(
     site: Site, examine: Examine, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

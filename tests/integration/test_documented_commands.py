@@ -48,7 +48,6 @@ NOT_TYPED = {  # the beginning of a line: why
     "bridge verify --topic crm.": "a topic of the demonstration: test_verify.py",
     'eval "$(bridge completion': "for a shell that is asked for completions: unit/test_completion.py",
     "bridge completion": "the same",
-    "pip install --upgrade": "needs a release",
     "pip download": "deploy/test_image.py, with the base's pip",
     "docker ": "needs an engine; deploy/test_compose.py reads what is started",
     "python -m build": "integration/test_wheel.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -87,6 +88,29 @@ def test_the_engine_alone_and_the_domain_later(empty_database: str) -> None:
 
     assert migrate(empty_database) == NAMES[len(ENGINE) :]
     assert migrate(empty_database, engine_only=True) == []
+
+
+LEFT_OUT = "The reference application (schema crm) is left out: bridge migrate --with-application adds it\n"
+
+
+def test_an_update_adds_no_application(empty_database: str) -> None:
+    """A production database was set up with --engine-only; who updates it need not think of that."""
+    migrate(empty_database, engine_only=True)
+    with psycopg.connect(empty_database) as conn:
+        conn.execute("update bridge.schema_migration set checksum = 'x' where file = 'functions/publish_event.sql'")
+
+    planned = run("--dry-run", "--json", BRIDGE_DATABASE_URL=empty_database)
+    updated = run(BRIDGE_DATABASE_URL=empty_database)
+
+    assert json.loads(planned.stdout)["data"] == {"to_apply": ["engine/functions/publish_event.sql"]}
+    assert updated.stdout == "applied engine/functions/publish_event.sql\n1 file applied\n"
+    assert (planned.stderr, updated.stderr) == (LEFT_OUT, LEFT_OUT)
+    assert applied(empty_database) == sorted(ENGINE)
+    assert run("--engine-only", BRIDGE_DATABASE_URL=empty_database).stderr == ""
+
+    asked = run("--with-application", BRIDGE_DATABASE_URL=empty_database)
+    assert (asked.returncode, asked.stderr, applied(empty_database)) == (0, "", sorted(NAMES))
+    assert run(BRIDGE_DATABASE_URL=empty_database).stderr == ""
 
 
 def test_a_changed_function_is_applied_again(database: str) -> None:

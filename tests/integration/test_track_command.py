@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from bridge.admin import tracking
 from bridge.admin.checks.capture import check_capture
 from bridge.admin.checks.check import Level
+from bridge.configuration.load import load
 from bridge.event import CHANGED
 from bridge.postgres.route_findings import route_findings
 from bridge.relay.capture import LOOK_SECONDS, CaptureWatch
@@ -149,7 +151,7 @@ def test_odd_names(db: Db, run: Run, name: str) -> None:
 
 def test_a_name_without_its_quotes_is_guessed(db: Db, run: Run) -> None:
     db.execute('create table "Odd Name" (id int primary key)')
-    assert 'Did you mean public."Odd Name"?' in run("track", "Odd Name").err
+    assert """Did you mean 'public."Odd Name"'?""" in run("track", "Odd Name").err
 
 
 def test_a_partitioned_table_and_a_column_that_is_left_out(db: Db, run: Run) -> None:
@@ -402,6 +404,24 @@ def test_a_relay_says_which_routes_are_for_nothing(
         f"INFO routes: no longer: route of {expected[4]}",
     ]
     assert [finding.is_problem for finding in route_findings(db, watch._settings)] == [True, False, True, False, True]
+
+
+def test_a_tracked_table_without_a_route_is_told(db: Db, run: Run, database: str, tmp_path: Path) -> None:
+    """Its next event would be dead."""
+    db.execute(PEOPLE)
+    config = tmp_path / "bridge.toml"
+    route = '[[routes]]\ntopic = "a"\nencoding = "json"\n'
+    config.write_text(f'{route}event_type = "entity.*"\n')
+    words = "no route is for table people: its events will be dead"
+    assert f"    problem   {words}. Add a route for this table" in run("track", "people", "--config", str(config)).out
+    assert words not in run("track", "people").out  # nothing is carried where there are no routes
+    settings = load(config)
+    level = next(check.level for check in check_capture(db, settings) if check.text == f"public.people: {words}")
+    assert level is Level.PROBLEM
+    for rule in ('table = "people"', 'event_type = "entity.changed"'):
+        config.write_text(f"{route}{rule}\n")
+        assert words not in run("track", "people", "--config", str(config)).out
+        assert words not in str(list(check_capture(db, load(config))))
 
 
 def test_a_route_is_told_how_a_table_is_called_and_typed(db: Db, run: Run, database: str) -> None:

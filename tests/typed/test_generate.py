@@ -256,6 +256,10 @@ def test_a_check_compares_generated_schemas_with_their_tables(database: str, run
         done = run("schema", "check", *given, *more)
         return done.code, data_of(done.out)["subjects"]
 
+    def doctor() -> list[dict[str, Any]]:
+        checks: list[dict[str, Any]] = data_of(run("doctor", "--json", "--config", str(config)).out)["checks"]
+        return checks
+
     with psycopg.connect(database, autocommit=True) as db:
         db.execute("create table public.orders (id int primary key, amount numeric(10, 2))")
         assert run("schema", "generate", "orders", "--out", str(file)).code == 0
@@ -270,8 +274,12 @@ def test_a_check_compares_generated_schemas_with_their_tables(database: str, run
         (finding,) = orders["findings"]
         assert (finding["rule"], finding["message"]) == ("table-altered", "public.orders: before.note is new")
         assert finding["mend"] == f"bridge schema generate public.orders --out {finding['file']}"
+        (told,) = [one for one in doctor() if one["name"].startswith("schema ")]
+        assert (told["name"], told["level"], told["mend"]) == ("schema orders-value", "note", finding["mend"])
+        assert told["text"] == "not as its table is: public.orders: before.note is new"
         assert run("schema", "generate", "orders", "--out", str(file)).code == 0
         assert check("--tables")[0] == 0
+        assert not [one for one in doctor() if one["name"].startswith("schema")]
         db.execute("alter table public.orders alter amount type text")
         code, (orders, own) = check("--tables")
         assert (code, orders["outcome"]) == (1, "altered")

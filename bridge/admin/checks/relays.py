@@ -21,8 +21,10 @@ def check_relays(conn: psycopg.Connection, settings: Settings) -> Iterator[Check
     else:
         last = conn.execute(query("doctor_last_relay")).fetchone()
         seen = f"; the last sign of life of {last[0]} counted until {moment(last[1])}" if last else ""
-        mend = (
-            "Start one: bridge run; or look at that process (host:pid:...): paused, killed, or cut off from Postgres?"
+        mend = "Start one: bridge run" + (
+            "; or look at that process, if it should be at work: paused, killed, or cut off from Postgres?"
+            if last
+            else ""
         )
         yield problem("relays", f"none is at work{seen}", mend)
     for shard, _, _, stopped, _ in shards:
