@@ -55,7 +55,8 @@ def grants(conn: psycopg.Connection | None, settings: Settings, role: str, to: s
 
 def _migrator(database: str, to: str) -> Iterator[str]:
     grantee = sql.Identifier(to)
-    yield from (f"create role {internal} nologin" for internal in INTERNAL)
+    for internal in INTERNAL:
+        yield f"do $$ begin if to_regrole('{internal}') is null then create role {internal} nologin; end if; end $$"
     yield sql.SQL("grant connect, create on database {} to {}").format(sql.Identifier(database), grantee).as_string()
     yield sql.SQL(f"grant {', '.join(INTERNAL)} to {{}}").format(grantee).as_string()
 

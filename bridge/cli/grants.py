@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 def grants_command(role: str | None, to: str | None, as_json: bool, config: Path | None) -> None:
     """Print the SQL, and Kafka's ACLs, that give a role exactly what it needs. Changes nothing.
 
-    The SQL is for the owner of the schema bridge; the roles must be there. Kafka's are commands, which are comments in
-    the SQL. Topics and names are the configuration's. For migrator and consumer no database is asked.
+    The SQL is for psql, as the owner of the schema bridge: one transaction, all or nothing. The roles must be there.
+    Kafka's are commands, which are comments in it. Topics and names are the configuration's. For migrator and consumer
+    no database is asked.
 
     \b
     Examples:
-      bridge grants --role relay --to shop_relay --config bridge.toml | psql "$BRIDGE_DATABASE_URL"
+      bridge grants --role relay --to shop_relay --config bridge.toml | psql service=owner
       bridge grants --role relay --to shop_relay --json --config bridge.toml | jq -r '.data.roles[].kafka[]' | sh -e
     """
     if to is not None and role is None:
@@ -51,7 +52,7 @@ def grants_command(role: str | None, to: str | None, as_json: bool, config: Path
     if as_json:
         echo_json({"roles": [asdict(one) for one in found]})
     else:
-        echo(*(line for one in found for line in _lines(one)))
+        echo(r"\set ON_ERROR_STOP on", "begin;", *(line for one in found for line in _lines(one)), "commit;")
 
 
 def _lines(one: Grants) -> list[str]:

@@ -7,6 +7,7 @@ A newer program may have migrated the database further: what it applied there is
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -135,7 +136,8 @@ def applied(conn: psycopg.Connection) -> dict[tuple[str, str], str]:
     except errors.InsufficientPrivilege as error:
         raise DatabaseRefuses(
             f"{conn.info.user} may not read bridge.schema_migration in the database {conn.info.dbname}",
-            hint="Use the role that migrated it, or see docs/operations.md for what each command needs",
+            hint=f"The owner runs what bridge grants --role relay --to {shlex.quote(conn.info.user)} prints; "
+            "for other commands than bridge run it is another role (docs/operations.md, Roles and rights)",
         ) from error
     except psycopg.Error as error:
         raise _explained(error, "bridge.schema_migration", conn) from error

@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from fix_database import Backup, copy_of
 from fix_relay import Site, eventually, open_site
 from kafka_settings import configure
+from psycopg.conninfo import conninfo_to_dict
 
 from bridge.local.stack import Endpoints
 
@@ -33,7 +34,8 @@ def assert_recovers(site: Site) -> None:
     assert site.bridge("recover", "--yes").stderr == "No shard is stopped.\n"
     with site.connect() as db:
         kept = db.execute("select distinct why, recovered_by, os_user, host from bridge.recovery").fetchall()
-        assert kept == [("restored", db.info.user, getpass.getuser(), socket.gethostname())]
+        operator = conninfo_to_dict(site.url("operator"))["user"]
+        assert kept == [("restored", operator, getpass.getuser(), socket.gethostname())]
     site.drain()
 
 

@@ -22,7 +22,7 @@ PUBLIC = {
     *["bridge.entity_history", "bridge.highest_seq", "bridge.job_due_at"],
     "bridge.matching_route",
     *["bridge.new_event_id"],
-    *["bridge.partition_bounds", "bridge.partition_name", "bridge.partition_report", "bridge.qualified_name"],
+    *["bridge.partition_bounds", "bridge.partition_name", "bridge.qualified_name"],
     *["bridge.role_grants", "bridge.role_rights"],
     *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],
 }

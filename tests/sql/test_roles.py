@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import errors, sql
 from roles import KINDS, Roles
 
 TESTS = Path(__file__).parents[1]
@@ -53,6 +53,17 @@ ATTEMPTS = {
     "decide about a dead event, which is written down with its name": [
         "select bridge.decide_dead('{}', 'retried', 'why', null, null, '{}')",
     ],
+    "let a dead event go without its being written down": ["delete from bridge.parked"],
+    "say that somebody else replayed or recovered": [
+        "insert into bridge.replay (since, until, until_seq, started_by) values (now(), now(), 0, 'somebody')",
+        "update bridge.replay set started_by = 'somebody'",
+        """insert into bridge.recovery
+                  (shard, stopped, events_published, events_dead, events_left, renumbered, recovered_by)
+           values (0, 'x', 0, 0, 0, false, 'somebody')""",
+    ],
+    "turn a job of the keeper off, or have it done less often": [
+        "update bridge.policy set enabled = false, every = '1 year'"
+    ],
     "have events published once more": [
         "insert into bridge.replay (since, until, until_seq) values (now(), now(), 0)",
     ],
@@ -64,13 +75,28 @@ ATTEMPTS = {
         "delete from bridge.tracked_table",
     ],
     "take out a table partition whose time is over": ["select bridge.retire_partition('bridge.outbox_default')"],
+    "have rows that have left dropped without their files": [
+        """
+        select bridge.retire_partition('public.old_1');
+        insert into bridge.cold_file (partition, number, path, rows, bytes, sha256, checksum, last_place)
+        select r.id, 1, '/nowhere', 1, 1, 'x', 'x', '(0,1)' from bridge.retired_partition as r;
+        update bridge.retired_partition as p set state = 'verified', rows = s.rows, checksum = s.checksum
+          from bridge.retired_partition as r, bridge.sum_retired(r.id) as s where p.id = r.id;
+        select bridge.drop_verified(r.id) from bridge.retired_partition as r""",
+    ],
     "say when events leave": [
         "update bridge.partition_policy set keep_for = '1 second'",
         "select bridge.set_partition_policy('bridge.outbox')",
     ],
-    "keep a relay from its tables by a lock": [
+    "keep a relay, or its keeper, from its tables by a lock": [
         *("lock table bridge.shard in share mode", "lock table bridge.parked in share mode"),
         *("lock table bridge.outbox in share mode", "lock table bridge.event_queue in share mode"),
+        "lock table bridge.tracked_table in share mode",
+        """
+        select bridge.create_partition('bridge.outbox', '2020-01-01 00:00+00', '2020-01-01 00:00:01+00');
+        select 1 / count(*) from pg_locks
+         where relation = 'bridge.outbox_default'::regclass and mode = 'AccessExclusiveLock'
+           and pid = pg_backend_pid()""",
     ],
     "act as `bridge_capture` or `bridge_reader`": ["set role bridge_capture", "set role bridge_reader"],
     "create something in the schema bridge": [
@@ -78,6 +104,18 @@ ATTEMPTS = {
         "create trigger x after insert on bridge.outbox execute function bridge.insert_event()",
     ],
 }
+# Or if this passes once somebody else has written to a tracked table.
+PLANTED = {
+    "read others' payloads": "select payload from bridge.outbox",
+    "have its code run by whoever writes to a tracked table": "create schema mine",
+}
+PLANT = """
+    create or replace function {recorder}() returns trigger language plpgsql security invoker as
+    $$ begin
+        execute format('grant create on database %I to {role}', current_database());
+        grant select on bridge.outbox to {role};
+        return null;
+    end $$"""
 # Or if the answer is yes.
 QUESTIONS = {
     "read rows of table partitions that have left": MAY_EXECUTE.format("read_retired"),
@@ -99,6 +137,15 @@ def owner(database: str) -> Iterator[psycopg.Connection[Any]]:
         db.execute("grant create on schema public to public")
         db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": 1}')")
         db.execute("insert into bridge.entity_events (entity_type, entity_id, action) values ('t', '1', 'INSERT')")
+        db.execute("create table public.told (id int primary key)")
+        db.execute("select bridge.enable_tracking('public.told')")
+        db.execute("create table public.old (at timestamptz not null) partition by range (at)")
+        db.execute("create table public.old_1 partition of public.old for values from ('2020-01-01') to ('2020-01-02')")
+        db.execute("insert into public.old values ('2020-01-01 12:00')")
+        db.execute(
+            "select bridge.set_partition_policy('public.old', step => 'day', keep_for => '1 day', expiry => 'files',"
+            " location => '/nowhere')"
+        )
         yield db
 
 
@@ -113,14 +160,39 @@ def passes(url: str, statement: str) -> bool:
     return True
 
 
+def passes_through_a_writer(owner: psycopg.Connection, role: str, statement: str) -> bool:
+    """As `role`, which has put code of its own where a superuser's write to public.told runs it."""
+    (recorder,) = owner.execute(
+        "select distinct tgfoid::regproc::text from pg_trigger"
+        " where tgrelid = 'public.told'::regclass and tgfoid::regproc::text like 'bridge_tracking.%'"
+    ).fetchall()[0]
+    act_as = sql.SQL("set session authorization {}").format(sql.Identifier(role))
+    with owner.transaction(force_rollback=True):
+        try:
+            with owner.transaction():
+                owner.execute(act_as)
+                owner.execute(PLANT.format(recorder=recorder, role=role).encode())
+                owner.execute("reset session authorization")
+                owner.execute("insert into public.told values (1)")
+                owner.execute(act_as)
+                owner.execute(statement.encode())
+        except REFUSED:
+            return False
+    return True
+
+
 def test_what_each_role_can_do(owner: psycopg.Connection, database: str, roles: Roles) -> None:
-    assert CAN.keys() == ATTEMPTS.keys() | QUESTIONS.keys()
+    assert CAN.keys() == ATTEMPTS.keys() | PLANTED.keys() | QUESTIONS.keys()
     found: dict[str, dict[str, str]] = {}
     for kind in KINDS:
         url = roles.url(database, kind)
         for what, statements in ATTEMPTS.items():
             is_able = any(passes(url, statement) for statement in statements)
             found.setdefault(what, {})[kind] = "yes" if is_able else "no"
+        for what, statement in PLANTED.items():
+            if passes_through_a_writer(owner, roles.name(kind), statement):
+                found.setdefault(what, {})[kind] = "yes"
+            found.setdefault(what, {}).setdefault(kind, "no")
         with psycopg.connect(url) as db:
             for what, question in QUESTIONS.items():
                 is_able = db.execute(question.encode()).fetchone() == (True,)

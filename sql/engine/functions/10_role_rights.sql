@@ -42,7 +42,8 @@ begin
         ('relay', 'select insert update', 'table', 'bridge.', 'publisher witness schema_id'),
         ('relay', 'insert', 'table', 'bridge.', 'tick'),
 
-        ('relay maintenance', 'update', 'table', 'bridge.', 'policy'),
+        ('relay maintenance', 'update', 'column', 'bridge.policy:',
+         'started_at finished_at succeeded_at outcome detail failures'),
         ('relay maintenance', 'select update', 'table', 'bridge.', 'keeper'),
         ('relay maintenance', 'select insert', 'table', 'bridge.', 'cold_file'),
         ('relay maintenance', 'insert', 'table', 'bridge.', 'maintenance_log'),
@@ -53,6 +54,7 @@ begin
          ' finish_partitions due_partitions retire_partition count_retired drop_retired note_retired cold_columns'
          ' read_retired sum_retired drop_verified matview_report refresh_view archive_activity_slice clean_up'),
 
+        ('relay maintenance reader operator', 'execute', 'function', 'bridge.', 'partition_report'),
         ('reader operator', 'select', 'table', 'bridge.',
          'event_queue entity_events tick dead_decision replay snapshot tracked_table cold_file keeper'),
         ('reader operator', 'execute', 'function', 'bridge.',
@@ -60,11 +62,15 @@ begin
          ' is_plain_type member_tables tracking_home matview_report due_partitions backlog'),
 
         ('operator', 'execute', 'function', 'bridge.', 'decide_dead retry_dead skip_dead replay_slice'),
-        ('operator', 'insert update', 'table', 'bridge.', 'replay'),
+        ('operator', 'insert', 'column', 'bridge.replay:',    -- by whom is not for them to say, but a default
+         'since until event_types event_keys topics until_seq why os_user host'),
+        ('operator', 'update', 'column', 'bridge.replay:', 'last_seq events_parked events_passed state changed_at'),
+        ('operator', 'insert', 'column', 'bridge.recovery:',
+         'shard stopped events_published events_dead events_left renumbered why os_user host'),
         ('operator', 'update', 'table', 'bridge.', 'shard'),
         ('operator', 'insert update delete', 'table', 'bridge.', 'parked'),
         ('operator', 'select insert update', 'table', 'bridge.', 'publisher witness'),
-        ('operator', 'insert', 'table', 'bridge.', 'tick recovery'),
+        ('operator', 'insert', 'table', 'bridge.', 'tick'),
 
         ('capture', 'member', 'role', '', 'bridge_capture'),
         ('capture', 'insert update delete', 'table', 'bridge.', 'tracked_table'),

@@ -38,3 +38,5 @@ begin
         return next;
     end loop;
 end $$;
+
+revoke execute on function bridge.partition_report() from public;

@@ -2,7 +2,8 @@
 --
 -- Parameters: role      as for bridge.role_rights()
 --             grantee   the role's name, as it is
--- Returns:    the statements, without a semicolon; one for each kind of object and set of privileges
+-- Returns:    the statements, without a semicolon; one for each kind of object and set of privileges, and
+--             for each table whose columns are granted
 -- Writes:     nothing
 -- Errors:     those of bridge.role_rights()
 create or replace function bridge.role_grants(role text, grantee text) returns setof text
@@ -20,7 +21,8 @@ as $$
                                 else split_part(r.object, ':', 1) end as name,
                            string_agg(r.privilege, ', ' order by r.privilege) as privileges
                       from bridge.role_rights(role_grants.role) as r
-                     group by r.kind, r.object) as g
-             group by g.kind, g.privileges) as w
-     order by array_position('{database,schema,role,table,column,sequence,function}', w.kind), w.privileges
+                     group by r.kind, r.object,    -- "insert, update (a)" would be INSERT on the whole table
+                              case when r.kind = 'column' then r.privilege end) as g
+             group by g.kind, g.privileges, case when g.kind = 'column' then g.name end) as w
+     order by array_position('{database,schema,role,table,column,sequence,function}', w.kind), w.privileges, w.objects
 $$;
