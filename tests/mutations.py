@@ -2060,6 +2060,13 @@ MUTATIONS = (
         "tests/failure/test_rolling_update.py -k hand_over",
     ),
     Mutation(
+        "a relay that is too old takes a shard after the migration",
+        "bridge/postgres/queries/take_shard.sql",
+        "       and not exists (select from bridge.schema_migration where oldest_program > %(program)s)\n",
+        "",
+        "tests/integration/test_store.py -k too_old",
+    ),
+    Mutation(
         "a relay goes on although it has become too old",
         "bridge/reactions.py",
         "    MigrationError: Reaction.END,  # the database is about to become one that this program cannot work with\n",

@@ -81,7 +81,8 @@ class Feed:
     def next(self, most: int) -> list[Arrived]:
         """The first ones that are not done, after STEP_SECONDS at most; the same ones again until `done`.
 
-        Raises ConfigError where Kafka does not let us read, or has brokers elsewhere without TLS; BrokerRefuses where the consumer cannot go on.
+        Raises ConfigError where Kafka does not let us read, or has brokers elsewhere without TLS; BrokerRefuses where
+        the consumer cannot go on.
         """
         if not self._is_member:
             self._join()
