@@ -69,7 +69,7 @@ def test_each_way_in_carries_events_exactly_once(tls_broker: TlsBroker, tls_site
     audit = tls_site.audit()
     assert audit.is_clean, audit
     go_by(tls_site, tls_broker, "scram", tls_broker.way("scram", "nobody", client))
-    refused = tls_site.start()
+    refused = tls_site.start("--until-empty")
     assert refused.wait(60) == BrokerRefuses.exit_code
     assert "no way into Kafka at" in tls_site.log(refused)
 
