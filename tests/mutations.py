@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation(
         "TLS to Postgres: what was looked at is not what is used",
         "bridge/libpq.py",
-        "    return {**given, **{name: found[name] for name in PINNED if name in found}}\n",
+        "    return {**given, **pinned}\n",
         "    return dict(given)\n",
         "tests/unit/test_transport.py -k looked_at",
     ),
