@@ -9,7 +9,7 @@ from psycopg.pq import PGconn
 
 from bridge.errors import ConfigError
 from bridge.text import printable
-from bridge.transport import exposed_database
+from bridge.transport import VERIFIED, exposed_database
 
 # An attempt that libpq gives up before it reaches out, but after it has put all parameters together.
 NO_ATTEMPT = {
@@ -43,4 +43,7 @@ def protected(given: Mapping[str, str], *, allow_insecure: bool) -> dict[str, st
     trouble = None if allow_insecure else exposed_database(found)
     if trouble is not None:
         raise ConfigError(trouble.message, hint=trouble.hint)
-    return {**given, **{name: found[name] for name in PINNED if name in found}}
+    pinned = {name: found[name] for name in PINNED if name in found}
+    if found["sslmode"] == VERIFIED and found.get("gssencmode") != "require":
+        pinned["gssencmode"] = "disable"  # libpq would prefer it to TLS, and nobody would look at the certificate
+    return {**given, **pinned}

@@ -72,7 +72,13 @@ OF_A_RELAY: Reactions = {
 
 # Before a relay carries anything; all else ends the command.
 AT_START: Reactions = {
-    Unavailable: Reaction.WAIT,  # for as long as --wait-seconds says
+    # For as long as --wait-seconds says. A refusal, too: a secret, a grant or an ACL may come after the relay.
+    Unavailable: Reaction.WAIT,
+}
+
+# The same under --until-empty, where somebody waits for the end, and a refusal seldom passes by itself.
+AT_START_UNTIL_EMPTY: Reactions = {
+    **AT_START,
     DatabaseRefuses: Reaction.END,
     BrokerRefuses: Reaction.END,
 }

@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation(
         "TLS to Postgres: what was looked at is not what is used",
         "bridge/libpq.py",
-        "    return {**given, **{name: found[name] for name in PINNED if name in found}}\n",
+        "    return {**given, **pinned}\n",
         "    return dict(given)\n",
         "tests/unit/test_transport.py -k looked_at",
     ),
@@ -2058,6 +2058,13 @@ MUTATIONS = (
         "                    require_compatible(self.conn)\n",
         "                    pass\n",
         "tests/failure/test_rolling_update.py -k hand_over",
+    ),
+    Mutation(
+        "a relay that is too old takes a shard after the migration",
+        "bridge/postgres/queries/take_shard.sql",
+        "       and not exists (select from bridge.schema_migration where oldest_program > %(program)s)\n",
+        "",
+        "tests/integration/test_store.py -k too_old",
     ),
     Mutation(
         "a relay goes on although it has become too old",

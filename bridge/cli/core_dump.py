@@ -14,6 +14,9 @@ def prevent() -> None:
 
     Its memory can still be read by whoever may trace it, and that is who may read its environment and its secrets'
     files, too. PR_SET_DUMPABLE would keep out the same user alone, and py-spy and gdb with him.
+
+    Where whoever started it allows no byte at all (`ulimit -Hc 0`), it stays so, for a limit cannot be raised: then a
+    handler behind a pipe would still get a dump.
     """
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     least = LEAST_BYTES if most == resource.RLIM_INFINITY else min(LEAST_BYTES, most)

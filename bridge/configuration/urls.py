@@ -44,6 +44,8 @@ def registry_trouble(url: str) -> str | None:
             is_whole = False
         if not is_whole or parts.netloc.count("@") > 1 or "@" in parts.path or parts.query or parts.fragment:
             return f"{REGISTRY_FORM}; {ENCODE}"
+    if len({urlsplit(one.strip()).netloc.rpartition("@")[0] for one in url.split(",")}) > 1:
+        return "has several logins: each of the registries would be told the first one"
     return None
 
 

@@ -105,14 +105,16 @@ class Consumer:
         """Consume until SIGTERM, SIGINT or `stop`; servers that are away are waited for.
 
         Raises ConfigError where a person must change something (no handler, no inbox, no right to read, a wrong
-        property), BrokerRefuses where Kafka ends this member for good.
+        property, brokers elsewhere without TLS), BrokerRefuses where Kafka ends this member for good.
         """
         if not self._handlers:
             raise ConfigError("there is no handler, so each event would be passed over")
         decoder = Decoder(self._registry)
         with (
             stopping_on_signals(self.stop),
-            closing(Feed(self._kafka, self._group, self._topics, self._properties)) as feed,
+            closing(
+                Feed(self._kafka, self._group, self._topics, self._properties, allow_insecure=self._allow_insecure)
+            ) as feed,
         ):
             Loop(
                 feed,

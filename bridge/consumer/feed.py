@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from bridge.consumer.message import Arrived
+from bridge.consumer.safety import require_safe_brokers
 from bridge.errors import BridgeError, BrokerRefuses, ConfigError
 from bridge.kafka.headers import headers_of
 from bridge.log_fields import about
@@ -47,6 +48,7 @@ DEFAULTS = {
 # Partitions that stay are not interrupted; the newer protocol does so by itself.
 CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
+LIST_SECONDS = 1.0  # short, so that a signal is answered; it is asked for again
 CLOSE_SECONDS = 5.0  # for the last commit and the leave; a broker that is there takes milliseconds
 HEARD_SECONDS = 1.0  # while records are left that were fetched, Kafka hears from us so often
 SHOWN = 20  # partitions in one line of the log
@@ -56,7 +58,9 @@ REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATIO
 class Feed:
     """A member of a consumer group."""
 
-    def __init__(self, kafka: str, group: str, topics: Sequence[str], properties: Mapping[str, str]) -> None:
+    def __init__(
+        self, kafka: str, group: str, topics: Sequence[str], properties: Mapping[str, str], *, allow_insecure: bool
+    ) -> None:
         """`properties` are librdkafka's. Raises ConfigError for one that it does not take, or that is ours to set."""
         if ours := properties.keys() & {*OURS, "group.id", "bootstrap.servers"}:
             raise ConfigError(f"the property {sorted(ours)[0]} is not to be set: what a consumer promises rests on it")
@@ -66,10 +70,10 @@ class Feed:
         self._done: dict[tuple[str, int], int] = {}  # what to commit: offsets behind the last that is done
         self._said: set[int] = set()
         self._polled_at = 0.0
+        self._topics, self._properties, self._allow_insecure = list(topics), properties, allow_insecure
+        self._is_member = False
         try:
             self._kafka = Consumer(settings | {"logger": librdkafka, "error_cb": self._note, "on_commit": _committed})
-            callbacks = {"on_assign": _assigned, "on_revoke": self._revoked, "on_lost": self._lost}
-            self._kafka.subscribe(list(topics), **callbacks)
         except KafkaException as error:
             raise ConfigError(f"the Kafka settings are wrong: {error.args[0].str()}") from error
         logger.info(STARTED, ", ".join(topics), printable(group), extra=about("consumer-started"))
@@ -77,8 +81,11 @@ class Feed:
     def next(self, most: int) -> list[Arrived]:
         """The first ones that are not done, after STEP_SECONDS at most; the same ones again until `done`.
 
-        Raises ConfigError where Kafka does not let us read, BrokerRefuses where the consumer cannot go on.
+        Raises ConfigError where Kafka does not let us read, or has brokers elsewhere without TLS; BrokerRefuses where
+        the consumer cannot go on.
         """
+        if not self._is_member:
+            self._join()
         if not self._records:
             self._polled_at = time.monotonic()
             with self._calling():
@@ -115,6 +122,18 @@ class Feed:
         thread.join(CLOSE_SECONDS)
         if thread.is_alive():
             logger.warning(SILENT, extra=about("kafka-trouble"))
+
+    def _join(self) -> None:
+        """Once it is known where the brokers are: a login would be told to those that the first ones name."""
+        if not self._allow_insecure:
+            try:
+                found = self._kafka.list_topics(timeout=LIST_SECONDS)
+            except KafkaException:  # away: `_note` hears why
+                return
+            require_safe_brokers((str(broker.host) for broker in found.brokers.values()), self._properties)
+        with self._calling():
+            self._kafka.subscribe(self._topics, on_assign=_assigned, on_revoke=self._revoked, on_lost=self._lost)
+            self._is_member = True
 
     def _close(self) -> None:
         with suppress(KafkaException, BridgeError):  # then Kafka sends again what the inbox knows

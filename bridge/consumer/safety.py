@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bridge.errors import ConfigError
 from bridge.foreign_code import runs_code
-from bridge.kafka_transport import exposed_kafka
+from bridge.kafka_transport import exposed_hosts, exposed_kafka
+from bridge.transport import is_local
 
 HINT = "Or give the consumer allow_insecure=True if the network in between can be trusted"
 
@@ -20,3 +21,12 @@ def require_safe(kafka: str, properties: Mapping[str, str], *, allow_insecure: b
     if not allow_insecure:
         for exposure in exposed_kafka(kafka, written):
             raise ConfigError(exposure.message, hint=f"{exposure.mend}. {HINT}")
+
+
+def require_safe_brokers(hosts: Iterable[str], properties: Mapping[str, str]) -> None:
+    """Of those that the first ones name, which may be elsewhere although these are here. Raises ConfigError."""
+    far = sorted({host for host in hosts if not is_local(host)})
+    written = {name: str(value) for name, value in properties.items()}
+    if far and (exposure := exposed_hosts(far, written)) is not None:
+        message = f"brokers are elsewhere (advertised.listeners): {exposure.message}"
+        raise ConfigError(message, hint=f"{exposure.mend}. {HINT}")

@@ -4,11 +4,11 @@ by `bridge erase`, when others are in their place."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bridge.errors import ConfigError, StorageUnavailable, VerificationFailed
 from bridge.text import printable
@@ -60,6 +60,7 @@ def find(url: str, pattern: str) -> list[str]:
         return sorted(str(files.unstrip_protocol(found)) for found in files.glob(f"{path.rstrip('/')}/{pattern}"))
 
 
+LOGIN = re.compile(r"://[^/]*:[^/]*@")  # in any part of a chained one: simplecache::s3://us:pw@bucket
 BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 STORES = {"file", *BUCKETS, "hdfs", "webhdfs", "sftp", "ssh", "smb"}
 
@@ -78,7 +79,7 @@ def absolute(location: str) -> str:
 def _opened(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs  # takes long, and only who has cold files needs it
 
-    if urlsplit(url).password is not None:  # it would stand in a table, in messages and in the list of processes
+    if LOGIN.search(url):  # it would stand in a table, in messages and in the list of processes
         raise ConfigError("a password must not stand in the location", hint="Give it to the environment")
     try:
         files, path = url_to_fs(url)

@@ -29,6 +29,7 @@ OLDEST_POSTGRES = 15
 LOCK_SECONDS = 60.0  # to try to get the locks that a file needs, briefly each time (SESSION);
 WAY_SECONDS = 2.0  # in between, who came behind it has the way
 
+LOCK = query("migration_lock").rstrip()
 SESSION = query("migration_session").rstrip()
 PARTITIONS = query("ensure_partitions").rstrip()
 
@@ -45,7 +46,7 @@ def migrate(
     with connect(database, application_name="bridge migrate") as conn:
         _refuse_server(conn)
         try:
-            conn.execute(query("migration_lock"))  # before SESSION, whose lock_timeout would end the wait for the other
+            conn.execute(LOCK)  # before SESSION, whose lock_timeout would end the wait for the other
             conn.execute(SESSION)
             let_in(conn)  # whom a run that was killed has kept out for what it did not come to
             require_compatible(conn)
@@ -93,7 +94,7 @@ def render(todo: Sequence[Script]) -> str:
     """`todo` as SQL that psql can run (`psql -v ON_ERROR_STOP=1`); it has the same effect as `migrate`."""
     if not todo:
         return "-- Nothing to apply.\n"
-    parts = [f"{SESSION};\n"]
+    parts = [f"{LOCK};\n", f"{SESSION};\n"]  # in this order, as in `migrate`
     parts += [f"{statement};\n" for statement in keeping_out(todo)]
     for script in todo:
         statements = "\n\n".join(f"{text.strip().removesuffix(';')};" for text in script.statements)

@@ -24,6 +24,7 @@ from bridge.postgres.explained import explained
 from bridge.postgres.queries import query
 from bridge.postgres.reading import Reader
 from bridge.postgres.row import changes_json, in_flight_json, in_flight_of, position_columns, position_of
+from bridge.postgres.script import program
 from bridge.settings import RelaySettings, Settings
 from bridge.shard.ledger import InFlight, Ledger
 
@@ -156,13 +157,16 @@ class Store:
             "lease_seconds": self._relay.lease_seconds,
             "is_stopped": is_stopped,
             "nonce": self._nonce,
+            "program": program(),
         }
         name = {"name": _application_name(self._relay.name, self.shard)}
         self.conn.execute(query("end_stale_sessions"), parameters | name)
         with self._lock_limit():
             row = self.conn.execute(query("take_shard"), parameters, binary=True).fetchone()
         if row is None:
-            raise LeaseLost(f"shard {self.shard} is not to be had: another relay holds it, or it is stopped")
+            raise LeaseLost(
+                f"shard {self.shard} is not to be had: another relay holds it, it is stopped, or this one is too old"
+            )
         generation, batch_no, batch_id, previous_id, in_flight, *position, decisions, is_copied = row
         return Ledger(
             self.shard, self._owner, generation, batch_no, batch_id, previous_id, position_of(*position),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import psycopg
 
-from bridge.errors import DatabaseUnavailable
+from bridge.errors import DatabaseRefuses, DatabaseUnavailable
 from bridge.text import printable
 
 CLIENT = "Check sslcert and sslkey in database.url: `bridge doctor` says when certificates expire"
-# Words of libpq's and of OpenSSL's. Only what a person is told depends on them.
+# Words of libpq's and of OpenSSL's. Only what a person is told depends on these.
 MENDS = {
     "certificate verify failed": "The CA in sslrootcert has not signed the server's certificate, or one of them has"
     " expired or is not valid yet: `openssl s_client -starttls postgres -showcerts -connect host:port` shows it",
@@ -25,15 +25,33 @@ MENDS = {
     "alert": CLIENT,  # of TLS: the server has looked at our certificate
     "password": "Check the password; where a _FILE variable or PGPASSFILE names a file, that is read each time",
 }
+# It answers, and does not let us in. psycopg has no SQLSTATE of a connection that was never made, so these are words,
+# too; in another language than English the server is away: other words, and `--until-empty` waits at its start.
+REFUSALS = (
+    "authentication failed",
+    "no password supplied",
+    "valid client certificate",
+    "pg_hba.conf",
+    "is not permitted to log in",
+    "permission denied",
+    "FATAL:  role ",
+    "FATAL:  database ",
+    "alert",  # of TLS, about our certificate
+)
 USUAL = "Check that the server runs, and database.url or BRIDGE_DATABASE_URL"
 
 
 def unavailable(error: psycopg.Error, given: Mapping[str, str]) -> DatabaseUnavailable:
-    """Say which server refused and why; the password is never part of it. `given`: what was connected with."""
+    """Say which server refused and why; the password is never part of it. `given`: what was connected with.
+
+    DatabaseRefuses where it answers, and does not let us in.
+    """
     place = f"{given.get('host', 'localhost')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
     first = str(error).strip().splitlines()[0]
     reason = first.split(" failed: ")[-1].removeprefix("FATAL:").strip()
-    return DatabaseUnavailable(
+    is_refusal = (error.sqlstate or "").startswith("28") or any(words in first for words in REFUSALS)
+    kind = DatabaseRefuses if is_refusal else DatabaseUnavailable
+    return kind(
         f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {printable(reason)}",
         hint=next((mend for words, mend in MENDS.items() if words in reason), USUAL),
     )

@@ -116,7 +116,9 @@ class RegistryHttp:
     def _client(self) -> httpx.AsyncClient:
         identity = self._identities.now()
         login = {} if identity.authorization is None else {"Authorization": identity.authorization}
-        return httpx.AsyncClient(headers=login, verify=identity.tls, timeout=None)
+        # No proxy of the environment's: it would read the login of a registry on this machine. Nor a login of ~/.netrc.
+        # Postgres and Kafka, beside it, are reached directly, too.
+        return httpx.AsyncClient(headers=login, verify=identity.tls, timeout=None, trust_env=False)
 
 
 def shown(text: str) -> str:

@@ -18,7 +18,7 @@ from bridge.harmless import Harmless
 from bridge.log_fields import about
 from bridge.postgres.members import Members, ShardRow, own_id
 from bridge.postgres.migrate import require_current
-from bridge.reactions import OF_A_RELAY, Reaction, reaction
+from bridge.reactions import AT_START, AT_START_UNTIL_EMPTY, OF_A_RELAY, Reaction, reaction
 from bridge.relay.capture import CaptureWatch
 from bridge.relay.carriers import Carriers, Counts
 from bridge.relay.emptiness import is_done, raise_if_stuck
@@ -124,8 +124,11 @@ class Relay:
 
     def _run(self) -> None:
         activities = self._vitals.activities
+        reactions = AT_START_UNTIL_EMPTY if self._until_empty else AT_START
         with activities.waits("waits for the servers at its start", None):
-            started = start(self._settings, self._open_members, self._outages, self._stopping, self._wait_seconds)
+            started = start(
+                self._settings, self._open_members, self._outages, self._stopping, self._wait_seconds, reactions
+            )
         if started is None:
             return
         self._members, equipment = started

@@ -13,7 +13,7 @@ from bridge.postgres.members import Members
 from bridge.postgres.migrate import require_current
 from bridge.postgres.publisher import claim_names
 from bridge.postgres.schema_ids import keep_schema_ids, read_schema_ids
-from bridge.reactions import AT_START, Reaction, reaction
+from bridge.reactions import Reaction, Reactions, reaction
 from bridge.relay.equipment import Equipment
 from bridge.relay.outages import SERVERS, Outages
 from bridge.relay.workers import is_orphan
@@ -25,11 +25,17 @@ WHO = "start"
 
 
 def start(
-    settings: Settings, members: Callable[[], Members], outages: Outages, stopping: threading.Event, wait_seconds: float
+    settings: Settings,
+    members: Callable[[], Members],
+    outages: Outages,
+    stopping: threading.Event,
+    wait_seconds: float,
+    reactions: Reactions,
 ) -> tuple[Members, Equipment] | None:
     """Connect, and check database, topics and schemas; None if it was stopped while it waited, or its parent has gone.
 
-    Raises ConfigError, and Unavailable for a server that refuses us, or that is away for longer than `wait_seconds`.
+    Raises ConfigError, and Unavailable for a server that refuses us, or is away, for longer than `wait_seconds`, or
+    where `reactions` end it.
     """
     ends = time.monotonic() + wait_seconds
     attempt = 0
@@ -37,7 +43,7 @@ def start(
         try:
             ready = _start(settings, members)
         except Unavailable as error:
-            if reaction(error, AT_START) is Reaction.END or time.monotonic() >= ends:
+            if reaction(error, reactions) is Reaction.END or time.monotonic() >= ends:
                 raise
             outages.began(WHO, error)
             stopping.wait(min(backoff(attempt, FORESEEN_SECONDS), max(ends - time.monotonic(), 0)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fix_tls import PASSWORD, TlsBroker, write_certificate
 from reaction import assert_flows
 
 from bridge.admin.tail import tail
+from bridge.consumer.feed import Feed
 from bridge.errors import BrokerRefuses, BrokerUnavailable, ConfigError
 from bridge.kafka.cluster import Cluster
 from bridge.local.stack import Endpoints
@@ -67,7 +69,7 @@ def test_each_way_in_carries_events_exactly_once(tls_broker: TlsBroker, tls_site
     audit = tls_site.audit()
     assert audit.is_clean, audit
     go_by(tls_site, tls_broker, "scram", tls_broker.way("scram", "nobody", client))
-    refused = tls_site.start()
+    refused = tls_site.start("--until-empty")
     assert refused.wait(60) == BrokerRefuses.exit_code
     assert "no way into Kafka at" in tls_site.log(refused)
 
@@ -135,6 +137,13 @@ def test_each_wrong_form_is_told_for_what_it_is(tls_broker: TlsBroker, unique: s
         assert type(told.value) is kind, name
         assert "canary" not in str(told.value)
         assert "\n" not in str(told.value)
+
+
+def test_a_consumer_does_not_go_to_brokers_elsewhere_either(tls_broker: TlsBroker, unique: str) -> None:
+    with closing(Feed(tls_broker.at["far"], unique, [unique], {}, allow_insecure=False)) as feed:
+        with pytest.raises(ConfigError, match=r"advertised\.listeners.*at kafka\.example\.org, not on this") as told:
+            eventually(lambda: feed.next(1))
+        assert "allow_insecure=True" in str(told.value)
 
 
 def test_a_password_that_changes_under_a_relay_costs_nothing(

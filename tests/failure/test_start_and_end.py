@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from fix_relay import Site, eventually
 from proxy import Proxy
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from reaction import SECONDS, assert_calm, assert_flows, assert_says, assert_shown, end
 
@@ -69,6 +70,32 @@ def test_sigterm_while_a_server_is_away_at_the_start(site: Site, network: Networ
     relay = site.start()
     assert_says(site, relay, "WARNING|ERROR", SAYS[network.server])
     assert end(site, relay) == 0
+
+
+def test_a_login_and_rights_may_come_after_the_relay(site: Site, unique: str) -> None:
+    """It says that Postgres refuses, and goes on by itself; who waits for its end is told at once."""
+    role = sql.Identifier(unique)
+
+    def do(statement: str) -> None:
+        with site.connect() as db:
+            db.execute(sql.SQL(statement).format(role))
+
+    do("create role {} login password 'another'")
+    try:
+        own = make_conninfo(site.settings.database.url, user=unique, password="S3CR3T")  # noqa: S106
+        site.environment["BRIDGE_DATABASE_URL"] = own
+        ended = site.start("--until-empty")
+        assert ended.wait(SECONDS) == 3, site.log(ended)
+        relay = site.start()
+        assert_says(site, relay, "WARNING", "Postgres refuses", "password authentication failed")
+        do("alter role {} password 'S3CR3T'")
+        assert_says(site, relay, "WARNING", "Postgres refuses", "may not read bridge.schema_migration")
+        assert "is away" not in site.log(relay)
+        do("alter role {} superuser")
+        assert_flows(site)
+        assert end(site, relay) == 0
+    finally:
+        do("drop role {}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

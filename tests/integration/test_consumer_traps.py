@@ -268,7 +268,7 @@ def test_a_member_whose_name_another_one_has_taken_is_told(scene: Scene) -> None
     scene.send(*things(*range(1, 200)), key="a")
 
     def member() -> Feed:
-        return Feed(scene.kafka, scene.name, [scene.topic], SOON | {"group.instance.id": "one"})
+        return Feed(scene.kafka, scene.name, [scene.topic], SOON | {"group.instance.id": "one"}, allow_insecure=False)
 
     with closing(member()) as one:
         eventually(lambda: one.next(500))

@@ -20,7 +20,9 @@ from fix_relay import eventually
 from psycopg import sql
 
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
+from bridge.postgres.connection import connect
 from bridge.postgres.migrate import migrate, plan, render, require_current
+from bridge.postgres.queries import query
 from bridge.postgres.script import program, scripts
 
 NAMES = [script.name for script in scripts()]
@@ -177,6 +179,19 @@ def test_a_migration_that_was_given_up(database: str) -> None:
     assert migrate(database) == []
     with psycopg.connect(database) as conn:
         require_current(conn)
+
+
+def test_an_older_relay_that_claims_to_live_for_ever_is_not_waited_for_longer_than_the_longest_lease(
+    database: str,
+) -> None:
+    with connect(database) as conn:
+        conn.execute("insert into bridge.relay (relay_id, host, pid, seen_until) values ('x', 'h', 1, 'infinity')")
+        ((_, seconds),) = conn.execute(query("older_relays"), {"oldest": 1}).fetchall()
+    assert 3599 < seconds <= 3600
+
+
+def test_what_is_printed_takes_turns_with_others_too() -> None:
+    assert render(plan("")).startswith(query("migration_lock").rstrip())
 
 
 def test_a_database_without_migrations_is_not_current(empty_database: str) -> None:

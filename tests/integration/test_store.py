@@ -16,6 +16,7 @@ from bridge.errors import LeaseLost
 from bridge.event import Event
 from bridge.postgres.connection import connect
 from bridge.postgres.queries import query
+from bridge.postgres.script import program
 from bridge.postgres.store import Store
 from bridge.settings import RelaySettings
 from bridge.shard.ledger import InFlight, Ledger
@@ -76,6 +77,21 @@ def test_the_lease_is_for_one(db: psycopg.Connection, stores: tuple[Store, Store
     assert a.take().generation == first.generation + 1
     db.execute("update bridge.shard set lease_until = clock_timestamp() - interval '1 second'")
     assert b.take().generation == first.generation + 2
+
+
+def test_no_lease_is_for_who_is_too_old_for_the_database(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
+    """A relay may have looked before the migration told, and take a shard after it."""
+    a, _ = stores
+    a.take()
+    told = (
+        "insert into bridge.schema_migration (layer, file, checksum, oldest_program)"
+        " values ('engine', 'migrations/9999_future.sql', null, %s)"
+    )
+    db.execute(told, (program() + 1,))
+    with pytest.raises(LeaseLost, match="too old"):
+        a.take()
+    db.execute("update bridge.schema_migration set oldest_program = %s where file ~ '9999'", (program(),))
+    a.take()
 
 
 EVERYTHING = (

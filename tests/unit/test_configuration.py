@@ -519,14 +519,18 @@ def test_registry_urls_that_are_right(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["host:8081", "ftp://host", "http://", "http://host:x", "http://host/?a=b", "http://h\n"]
+    "url",
+    [
+        *("host:8081", "ftp://host", "http://", "http://host:x", "http://host/?a=b", "http://h\n"),
+        *("https://u:p@one,https://u:q@two", "https://u:p@one,https://two", "https://one, https://u:p@two"),
+    ],
 )
 def test_registry_urls_that_are_not(url: str) -> None:
     assert registry_trouble(url) is not None
 
 
 def test_a_login_in_the_registrys_url_becomes_user_and_password() -> None:
-    registry = load(None, {"BRIDGE_REGISTRY_URL": "https://u%40s:p%2Fw@host:8081/x,https://u:p@other"}).registry
+    registry = load(None, {"BRIDGE_REGISTRY_URL": "https://u%40s:p%2Fw@host:8081/x,https://u%40s:p%2Fw@other"}).registry
     assert (registry.url, registry.username, registry.password) == ("https://host:8081/x,https://other", "u@s", "p/w")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bridge import errors
 from bridge.errors import BridgeError
-from bridge.reactions import AT_START, OF_A_RELAY, OF_A_SHARD, OF_AN_EVENT, Reaction, reaction
+from bridge.reactions import AT_START, AT_START_UNTIL_EMPTY, OF_A_RELAY, OF_A_SHARD, OF_AN_EVENT, Reaction, reaction
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, BridgeError)]
 # Raised by commands, or by a relay as its last act; they have no reaction inside of one.
@@ -33,9 +33,12 @@ def test_what_nobody_foresaw_backs_off(table: dict[type[BaseException], Reaction
     assert reaction(error, table) is Reaction.BACK_OFF
 
 
-def test_a_refusal_ends_a_start_and_a_server_that_is_away_does_not() -> None:
-    assert reaction(made(errors.DatabaseRefuses), AT_START) is Reaction.END
-    assert reaction(made(errors.DatabaseUnavailable), AT_START) is Reaction.WAIT
+@pytest.mark.parametrize("kind", [errors.DatabaseRefuses, errors.BrokerRefuses])
+def test_a_refusal_is_waited_for_at_a_start_unless_somebody_waits_for_the_end(kind: type[BridgeError]) -> None:
+    away = made(kind.__mro__[1])
+    assert reaction(made(kind), AT_START) is reaction(away, AT_START) is Reaction.WAIT
+    assert reaction(made(kind), AT_START_UNTIL_EMPTY) is Reaction.END
+    assert reaction(away, AT_START_UNTIL_EMPTY) is Reaction.WAIT
 
 
 def test_the_nearest_class_decides() -> None:

@@ -76,6 +76,26 @@ def test_a_redirect_gets_no_request_and_no_login(lying: LyingRegistry) -> None:
     assert lying.requests == 1
 
 
+def test_a_proxy_of_the_environment_gets_no_request_and_no_login(
+    lying: LyingRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = LyingRegistry("http://127.0.0.1:1", about="")
+    try:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.lower(), proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        proxy.begin("the truth")
+        lying.begin("the truth")
+        settings = RegistrySettings(url=lying.url, username="us", password="canary")  # noqa: S106
+        assert RegistryClient(Settings(registry=settings)).schema_id(AvroSchema("s", SCHEMA)) == 7
+        assert proxy.requests == 0
+        assert lying.requests > 0
+    finally:
+        proxy.close()
+
+
 def test_the_next_of_several_registries_is_asked(lying: LyingRegistry) -> None:
     broken = LyingRegistry("http://127.0.0.1:1", about="")
     try:

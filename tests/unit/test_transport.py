@@ -106,6 +106,7 @@ def test_the_environment_counts_as_for_libpq(monkeypatch: pytest.MonkeyPatch) ->
         "dbname": "db",
         "host": "db.example",
         "sslmode": "verify-full",
+        "gssencmode": "disable",
     }
     with pytest.raises(ConfigError, match="sslmode=require"):
         protected({"service": "far"}, allow_insecure=False)

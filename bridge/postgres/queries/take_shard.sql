@@ -3,6 +3,7 @@
 -- A stopped shard is for `bridge recover` only, and stays stopped until the ledger is written. A locked row is waited for,
 -- for a while: whoever keeps it is no relay, those are ended by end_stale_sessions.sql, and that must be said. The witness
 -- is gone when the server has crashed, or another one has taken its place: see write_ledger.sql.
+-- Nor is it for a program that is too old for the database: see compatibility.py.
 -- Whose transaction ids the position holds is noted with the first takeover; is_copied: they are another database's.
 with taken as (
 update bridge.shard
@@ -22,6 +23,7 @@ update bridge.shard
        and (owner is null or owner = %(owner)s or %(is_stopped)s
             or lease_until not between clock_timestamp()
                                    and clock_timestamp() + make_interval(secs => 2 * %(lease_seconds)s))
+       and not exists (select from bridge.schema_migration where oldest_program > %(program)s)
        for update)
 returning shard.shard, generation, batch_no, batch_id, previous_id, in_flight, scan_from, cursor, snapshot,
           late_cursor, late_snapshot, decisions,
