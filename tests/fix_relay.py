@@ -203,7 +203,8 @@ class Site:
 
     def _servers(self, *arguments: str) -> dict[str, str]:
         own, kind = self.settings.database.url, kind_for(arguments)
-        is_meant = os.environ.get("BRIDGE_DATABASE_URL", own) != own  # as the test itself says
+        # As the test itself says.
+        is_meant = os.environ.get("BRIDGE_DATABASE_URL", own) != own or "BRIDGE_DATABASE_URL_FILE" in self.environment
         role = {} if kind is None or is_meant else {"BRIDGE_DATABASE_URL": self.url(kind)}
         return {"BRIDGE_CONFIG": str(self.config), **role}
 
