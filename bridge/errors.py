@@ -81,7 +81,7 @@ class Unavailable(BridgeError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """Postgres cannot be reached or refuses the connection."""
+    """Postgres cannot be reached, or has no connection for us at this moment."""
 
 
 class DatabaseRefuses(DatabaseUnavailable):
