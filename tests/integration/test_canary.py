@@ -124,7 +124,9 @@ def lines(site: Site, output: Path) -> dict[str, list[list[str]]]:
         "erase": [["k1", "--yes", "--reason", "test"]],
         "health": [["--http", NOWHERE]],
         "local down": [["--dir", str(output)]],
+        "grants": [[], ["--json"]],
         "local env": [["--dir", str(output)]],
+        "local psql": [["--dir", str(output)]],  # there are no servers there, or psql would take this one's place
         "local status": [["--dir", str(output)]],
         "local up": [["--dir", str(site.config.parent)]],
         "maintain": [["--once", "--log-format", "json"]],
