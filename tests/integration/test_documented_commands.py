@@ -51,6 +51,8 @@ NOT_TYPED = {  # the beginning of a line: why
     "pip download": "deploy/test_image.py, with the base's pip",
     "docker ": "needs an engine; deploy/test_compose.py reads what is started",
     "python -m build": "integration/test_wheel.py",
+    "bridge grants --role relay --to bridge_relay --config bridge.toml | psql service=owner": "needs an entry of the "
+    "owner's: failure/test_grants.py gives it to psql",
     "kubectl ": "needs a cluster; tests/deploy reads what would go there",
     "helm ": "the same",
     "systemctl ": "needs systemd; deploy/test_systemd.py reads the unit",
