@@ -175,9 +175,7 @@ def test_from_migrate_to_a_published_event(
         _end(server, unique)
         site.publish(20)
         eventually(lambda: site.pending() == 0)
-        second, is_encrypted = _sessions(server, unique)
-        assert is_encrypted
-        assert not first & second
+        eventually(lambda: _sessions(server, unique)[1] and not first & _sessions(server, unique)[0])
 
         trustme.CA().cert_pem.write_to_path(ca)
         _end(server, unique)
@@ -189,7 +187,7 @@ def test_from_migrate_to_a_published_event(
         ca.write_bytes(server.ca.read_bytes())
         site.publish(20)
         site.assert_exactly_once(relay)
-        assert site.log(relay).count("Postgres is away") <= 2
+        assert site.log(relay).count("Postgres is away") <= 4  # a few for each of both ends, not one for each try
 
 
 def _doctor(site: Site, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
