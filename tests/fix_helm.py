@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import platformdirs
 import pytest
 import yaml
+from answering import send
 
 CHART = Path(__file__).parents[1] / "deploy" / "helm" / "bridge"
 BUILT = platformdirs.user_cache_path("bridge-cdc") / "helm-3.22.0"  # by .ci/run
@@ -108,12 +109,7 @@ def api_server(secrets: Mapping[str, Mapping[str, str]], kubeconfig: Path) -> It
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, document = _answer(self.path.partition("?")[0], secrets)
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            send(self, status, json.dumps(document))
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from answering import pass_on, send, serve
 
 _ESCAPES = '{"error_code": 500, "message": "\x1b]0;owned\x07\x1b[31m\u202e' + "long " * 2000 + '"}'
 HANG_SECONDS = 30.0
@@ -39,9 +39,7 @@ class LyingRegistry:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.url = f"http://{serve(self._server)}"
 
     def begin(self, lie: str) -> None:
         self.honest.clear()
@@ -65,25 +63,7 @@ class LyingRegistry:
             if self.lie is not None and self._about in request.path and self.asked[-1].startswith(self._methods):
                 ANSWERS[self.lie](self, request)
             else:
-                self._pass_on(request, body)
-
-    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        kinds = {"Content-Type": request.headers.get("Content-Type") or "application/json"}
-        asked = urllib.request.Request(f"{self._real}{request.path}", body or None, kinds, method=request.command)
-        try:
-            with urllib.request.urlopen(asked, timeout=10) as answer:
-                send(request, answer.status, answer.read())
-        except urllib.error.HTTPError as error:
-            send(request, error.code, error.read())
-
-
-def send(request: BaseHTTPRequestHandler, status: int, body: bytes | str, **headers: str) -> None:
-    content = body.encode() if isinstance(body, str) else body
-    request.send_response(status)
-    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
-        request.send_header(name.replace("_", "-"), value)
-    request.end_headers()
-    request.wfile.write(content)
+                pass_on(request, self._real, body, 10)
 
 
 def _drip(registry: LyingRegistry, request: BaseHTTPRequestHandler) -> None:

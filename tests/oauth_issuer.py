@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
+from answering import send, serve
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 KEY_ID = "test"
@@ -31,31 +31,21 @@ class Issuer:
             issuer = self
 
             def do_GET(self) -> None:
-                self._say(200, {"keys": [self.issuer.public_key]})
+                send(self, 200, json.dumps({"keys": [self.issuer.public_key]}))
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if self.headers.get("Authorization") == self.issuer.authorization:
-                    self._say(200, self.issuer.give())
+                    send(self, 200, json.dumps(self.issuer.give()))
                 else:
                     self.issuer.refused += 1
-                    self._say(401, {"error": "invalid_client"})
-
-            def _say(self, status: int, document: dict[str, Any]) -> None:
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                    send(self, 401, '{"error": "invalid_client"}')
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.url = f"http://{serve(self._server)}"
 
     @property
     def authorization(self) -> str:

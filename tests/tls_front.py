@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import trustme
+from answering import pass_on, send, serve
 
 Headers = dict[str, str]
 
@@ -49,14 +47,11 @@ class TlsFront:
                 pass
 
         class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
             def handle_error(self, *_: object) -> None:
                 """A handshake that failed is the client's to tell."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"https://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.url = f"https://{serve(self._server)}"
 
     def want_certificate(self) -> None:
         """From now on, of the same authority."""
@@ -78,30 +73,13 @@ class TlsFront:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.heard.append(dict(request.headers.items()))
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        if self.redirect is not None:
-            self._say(request, 307, b"", Location=f"{self.redirect}{request.path}")
-        elif self.authorization is not None and request.headers.get("Authorization") != self.authorization:
-            self._say(request, 401, b'{"error_code": 401, "message": "who are you?"}')
-        else:
-            self._pass_on(request, body)
-
-    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        kinds = {"Content-Type": request.headers.get("Content-Type") or "application/json"}
-        asked = urllib.request.Request(f"{self._real}{request.path}", body or None, kinds, method=request.command)
-        try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
-                self._say(request, answer.status, answer.read())
-        except urllib.error.HTTPError as error:
-            self._say(request, error.code, error.read())
-
-    def _say(self, request: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
         with suppress(OSError):  # the client has gone
-            request.send_response(status)
-            always = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-            for name, value in {**always, **headers}.items():
-                request.send_header(name.replace("_", "-"), value)
-            request.end_headers()
-            request.wfile.write(body)
+            if self.redirect is not None:
+                send(request, 307, b"", Location=f"{self.redirect}{request.path}")
+            elif self.authorization is not None and request.headers.get("Authorization") != self.authorization:
+                send(request, 401, b'{"error_code": 401, "message": "who are you?"}')
+            else:
+                pass_on(request, self._real, body, 30)
 
     def close(self) -> None:
         self._server.shutdown()

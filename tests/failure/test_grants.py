@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -133,62 +134,56 @@ def psql(url: str, statements: str) -> int:
     return subprocess.run(command, input=statements, text=True, check=False, timeout=60).returncode
 
 
-@pytest.mark.parametrize("role", IN_DATABASE)
-def test_the_printed_sql_is_all_that_a_role_needs(database: str, run: Run, unique: str, role: str) -> None:
-    """Nothing is changed by printing; what was printed is enough for doctor, and no more."""
-    name = f'{unique} "odd"; drop'
+@contextmanager
+def new_role(database: str, name: str, *, is_granted: bool) -> Iterator[psycopg.Connection]:
+    """A superuser's connection beside a role that may nothing yet. Unless it `is_granted` rights, it has none in the
+    end: Postgres would not drop it.
+    """
     identifier = sql.Identifier(name)
     with psycopg.connect(database, autocommit=True) as db:
         db.execute(sql.SQL("create role {} login password 'x'").format(identifier))
         try:
-            printed = run("grants", "--role", role, "--to", name).out
-            acl = "select count(*) from pg_shdepend where refobjid = (select oid from pg_roles where rolname = %s)"
-            assert db.execute(acl, (name,)).fetchone() == (0,)
-            assert psql(database, printed) == 0
-            url = make_conninfo(database, user=name, password="x")  # noqa: S106 - a test's own
-            with psycopg.connect(url) as own:
-                (found, *_) = check_rights(own, Settings())
-            assert "no more that is known to harm" in found.text, found
-            assert role in found.text
+            yield db
         finally:
-            db.execute(sql.SQL("drop owned by {}").format(identifier))
+            db.execute("reset session authorization")
+            if is_granted:
+                db.execute(sql.SQL("drop owned by {}").format(identifier))
             db.execute(sql.SQL("drop role {}").format(identifier))
+
+
+@pytest.mark.parametrize("role", IN_DATABASE)
+def test_the_printed_sql_is_all_that_a_role_needs(database: str, run: Run, unique: str, role: str) -> None:
+    """Nothing is changed by printing; what was printed is enough for doctor, and no more."""
+    name = f'{unique} "odd"; drop'
+    with new_role(database, name, is_granted=True) as db:
+        printed = run("grants", "--role", role, "--to", name).out
+        acl = "select count(*) from pg_shdepend where refobjid = (select oid from pg_roles where rolname = %s)"
+        assert db.execute(acl, (name,)).fetchone() == (0,)
+        assert psql(database, printed) == 0
+        url = make_conninfo(database, user=name, password="x")  # noqa: S106 - a test's own
+        with psycopg.connect(url) as own:
+            (found, *_) = check_rights(own, Settings())
+        assert "no more that is known to harm" in found.text, found
+        assert role in found.text
 
 
 def test_half_of_the_printed_sql_is_never_applied(database: str, run: Run, unique: str) -> None:
-    identifier = sql.Identifier(unique)
-    with psycopg.connect(database, autocommit=True) as db:
-        db.execute(sql.SQL("create role {}").format(identifier))
-        try:
-            printed = run("grants", "--role", "relay", "--to", unique).out
-            assert psql(database, printed.replace("bridge.shard", "bridge.is_not_there")) == 3
-            may = db.execute("select has_schema_privilege(%s, 'bridge', 'usage')", (unique,))
-            assert may.fetchone() == (False,)
-        finally:
-            db.execute(sql.SQL("drop role {}").format(identifier))
+    with new_role(database, unique, is_granted=False) as db:
+        printed = run("grants", "--role", "relay", "--to", unique).out
+        assert psql(database, printed.replace("bridge.shard", "bridge.is_not_there")) == 3
+        may = db.execute("select has_schema_privilege(%s, 'bridge', 'usage')", (unique,))
+        assert may.fetchone() == (False,)
 
 
 def test_a_role_without_rights_is_told_how_it_gets_them(database: str, unique: str) -> None:
-    identifier = sql.Identifier(unique)
-    with psycopg.connect(database, autocommit=True) as db:
-        db.execute(sql.SQL("create role {}").format(identifier))
-        db.execute(sql.SQL("set session authorization {}").format(identifier))
-        try:
-            with pytest.raises(DatabaseRefuses) as refused:
-                require_current(db)
-            assert f"bridge grants --role relay --to {db.info.user}" in (refused.value.hint or "")
-        finally:
-            db.execute("reset session authorization")
-            db.execute(sql.SQL("drop role {}").format(identifier))
+    with new_role(database, unique, is_granted=False) as db:
+        db.execute(sql.SQL("set session authorization {}").format(sql.Identifier(unique)))
+        with pytest.raises(DatabaseRefuses) as refused:
+            require_current(db)
+        assert f"bridge grants --role relay --to {db.info.user}" in (refused.value.hint or "")
 
 
 def test_the_printed_sql_for_a_migrator_where_its_roles_are(database: str, run: Run, unique: str) -> None:
-    identifier = sql.Identifier(unique)
-    with psycopg.connect(database, autocommit=True) as db:
-        db.execute(sql.SQL("create role {}").format(identifier))
-        try:
-            assert psql(database, run("grants", "--role", "migrator", "--to", unique).out) == 0
-            assert db.execute("select pg_has_role(%s, 'bridge_capture', 'member')", (unique,)).fetchone() == (True,)
-        finally:
-            db.execute(sql.SQL("drop owned by {}").format(identifier))
-            db.execute(sql.SQL("drop role {}").format(identifier))
+    with new_role(database, unique, is_granted=True) as db:
+        assert psql(database, run("grants", "--role", "migrator", "--to", unique).out) == 0
+        assert db.execute("select pg_has_role(%s, 'bridge_capture', 'member')", (unique,)).fetchone() == (True,)
