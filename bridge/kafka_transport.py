@@ -5,7 +5,7 @@ librdkafka takes names of properties as it has them and no others, values in any
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -76,8 +76,7 @@ def exposed_kafka(bootstrap_servers: str, properties: Mapping[str, str]) -> Iter
         message = f"any server with a certificate of the same CA would be believed to be Kafka ({IDENTIFICATION}=none)"
         mend = "Leave it out, and name brokers, here and in advertised.listeners, as their certificates do"
         yield Exposure(IDENTIFICATION, message, mend)
-    far = [server.host for server in servers(bootstrap_servers) if not is_local(server.host)]
-    if far and (trouble := exposed_hosts(far, properties)) is not None:
+    if (trouble := exposed_hosts((server.host for server in servers(bootstrap_servers)), properties)) is not None:
         yield trouble
     url = properties.get(TOKEN_URL)
     if url and not _is_protected(url):
@@ -87,15 +86,24 @@ def exposed_kafka(bootstrap_servers: str, properties: Mapping[str, str]) -> Iter
         yield Exposure(UNSIGNED, f"tokens that nobody has signed would be sent ({UNSIGNED})", "Leave it out")
 
 
-def exposed_hosts(hosts: list[str], properties: Mapping[str, str]) -> Exposure | None:
-    """What is wrong with the way to brokers that are not on this machine, if anything is."""
-    protocol = protocol_of(properties)
-    if protocol in ENCRYPTED:
+def exposed_brokers(hosts: Iterable[str], properties: Mapping[str, str]) -> Exposure | None:
+    """The same of all that the first ones name, which may be elsewhere although these are here."""
+    exposure = exposed_hosts(sorted(set(hosts)), properties)
+    if exposure is None:
         return None
-    more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
+    return exposure._replace(message=f"brokers are elsewhere (advertised.listeners): {exposure.message}")
+
+
+def exposed_hosts(hosts: Iterable[str], properties: Mapping[str, str]) -> Exposure | None:
+    """What is wrong with the way to those of these brokers that are not on this machine, if anything is."""
+    far = [host for host in hosts if not is_local(host)]
+    protocol = protocol_of(properties)
+    if not far or protocol in ENCRYPTED:
+        return None
+    more = f" and {len(far) - 1} more" if len(far) > 1 else ""
     mechanism = (properties.get("sasl.mechanism") or properties.get("sasl.mechanisms") or "").upper()
     told = f"; {TOLD[mechanism]}" if protocol.startswith("sasl") and mechanism in TOLD else ""
-    message = f"the connection to Kafka at {hosts[0]}{more}, not on this machine, would not be encrypted{told}"
+    message = f"the connection to Kafka at {far[0]}{more}, not on this machine, would not be encrypted{told}"
     with_login = "SASL_SSL" if protocol.startswith("sasl") else "SSL or SASL_SSL"
     return Exposure(PROTOCOL, message, f"Set {PROTOCOL}={with_login}, and ssl.ca.location where the CA is your own")
 

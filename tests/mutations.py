@@ -98,8 +98,8 @@ MUTATIONS = (
     Mutation(
         "of several brokers only the first must be safe",
         "bridge/kafka_transport.py",
-        "for server in servers(bootstrap_servers) if not is_local",
-        "for server in list(servers(bootstrap_servers))[:1] if not is_local",
+        "for server in servers(bootstrap_servers)), properties",
+        "for server in list(servers(bootstrap_servers))[:1]), properties",
         TRANSPORT,
     ),
     Mutation(

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from bridge.errors import ConfigError
 from bridge.foreign_code import runs_code
-from bridge.kafka_transport import exposed_hosts, exposed_kafka
-from bridge.transport import is_local
+from bridge.kafka_transport import exposed_brokers, exposed_kafka
 
 HINT = "Or give the consumer allow_insecure=True if the network in between can be trusted"
 
@@ -25,8 +24,6 @@ def require_safe(kafka: str, properties: Mapping[str, str], *, allow_insecure: b
 
 def require_safe_brokers(hosts: Iterable[str], properties: Mapping[str, str]) -> None:
     """Of those that the first ones name, which may be elsewhere although these are here. Raises ConfigError."""
-    far = sorted({host for host in hosts if not is_local(host)})
     written = {name: str(value) for name, value in properties.items()}
-    if far and (exposure := exposed_hosts(far, written)) is not None:
-        message = f"brokers are elsewhere (advertised.listeners): {exposure.message}"
-        raise ConfigError(message, hint=f"{exposure.mend}. {HINT}")
+    if (exposure := exposed_brokers(hosts, written)) is not None:
+        raise ConfigError(exposure.message, hint=f"{exposure.mend}. {HINT}")

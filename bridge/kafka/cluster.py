@@ -24,11 +24,10 @@ from bridge.kafka.client import client_properties, words
 from bridge.kafka.handshake import handshake_trouble
 from bridge.kafka.properties import require_valid
 from bridge.kafka.refusal import refusal_hint
-from bridge.kafka_transport import exposed_hosts, servers
+from bridge.kafka_transport import exposed_brokers, servers
 from bridge.log_fields import about
 from bridge.settings import Settings
 from bridge.text import counted
-from bridge.transport import is_local
 
 logger = logging.getLogger(__name__)
 
@@ -225,11 +224,9 @@ class Cluster:
     def _require_protected(self, hosts: Iterable[str]) -> None:
         """Brokers may be elsewhere, although those that they were asked for with are here."""
         kafka = self._settings.kafka
-        far = sorted({host for host in hosts if not is_local(host)})
-        exposure = exposed_hosts(far, kafka.properties) if far and not kafka.allow_insecure else None
+        exposure = None if kafka.allow_insecure else exposed_brokers(hosts, kafka.properties)
         if exposure is not None:
-            message = f"brokers are elsewhere (advertised.listeners): {exposure.message}"
-            raise ConfigError(message, hint=exposure.for_operators.hint)
+            raise ConfigError(exposure.message, hint=exposure.for_operators.hint)
 
     def _is_refused(self) -> bool:
         if self._trouble is None:

@@ -10,7 +10,6 @@ from bridge.kafka.api_versions import NEWEST, highest_level, release_of
 from bridge.kafka.inspection import Brokers, Inspection
 from bridge.kafka_transport import ENCRYPTED, exposed_hosts, exposed_kafka, protocol_of
 from bridge.settings import KafkaSettings, Settings
-from bridge.transport import is_local
 
 CERTIFICATES = ("ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location")
 HANGS = ("4.3", "4.4")  # 4.3.0, 4.3.1 and 4.4.0: KAFKA-20734, docs/decisions/0005
@@ -32,8 +31,7 @@ def way(kafka: KafkaSettings, hosts: Sequence[str]) -> Iterator[Check]:
     """How brokers are reached, those too that the first ones named; and what of that is only allowed."""
     name, protocol = "kafka tls", protocol_of(kafka.properties)
     exposures = {exposure.name: exposure for exposure in exposed_kafka(kafka.bootstrap_servers, kafka.properties)}
-    far = [host for host in hosts if not is_local(host)]
-    if far and (exposure := exposed_hosts(far, kafka.properties)) is not None:
+    if (exposure := exposed_hosts(hosts, kafka.properties)) is not None:
         exposures.setdefault(exposure.name, exposure)
     for exposure in exposures.values():
         yield note(name, f"kafka.allow_insecure allows what others could use: {exposure.message}", exposure.mend)
