@@ -13,6 +13,9 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-co
 
 DEBIAN := /usr/lib/postgresql/15/bin
 
+# The tests start thousands of processes: without what Python keeps, each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check audit site commands picture bench scaling growth pinned typed watched views strays capture chaos long model fuzz mutations poison chart lock image clean
 
