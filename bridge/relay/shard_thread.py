@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 
 from bridge.errors import (
@@ -85,6 +86,7 @@ class ShardThread:
                 self._meter.failed(self.shard, error)
                 what = reaction(error, OF_A_SHARD)
                 pause = self._react(what, error, shard)
+                _let_go(error)
                 if what in (Reaction.LEAVE, Reaction.STOP):
                     break
         return pause
@@ -207,3 +209,13 @@ class ShardThread:
 def _in_hand(shard: Shard | None) -> Sequence[int]:
     """The seqs of the batch that is being claimed and published."""
     return shard.in_hand.seqs if shard is not None and shard.in_hand is not None else []
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Of what the frames of an error, and of those that led to it, hold: a producer, whose threads go on until then.
+
+    For confluent-kafka 2.16 never frees the errors of its calls, nor what was being handled when one failed.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

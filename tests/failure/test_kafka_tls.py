@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ CALM_SECONDS = 3.0
 MOST_CONNECTIONS = 60  # in that time, of two shards: their clients' own pauses begin at 100 ms, and ours end at 3 s
 WAYS = ("tls", "mtls", "scram", "oauth")
 EACH = 20
+SHARDS = 2
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_a_password_that_changes_under_a_relay_costs_nothing(
     replace_file(file, given.pop("sasl.password"))
     go_by(site, tls_broker, "scram", given)
     site.environment["BRIDGE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE"] = str(file)
-    relay = site.start("-v")
+    relay = site.start("-v", "--http", "127.0.0.1:0")
 
     def write() -> None:
         while not ending.wait(0.05):
@@ -182,8 +184,18 @@ def test_a_password_that_changes_under_a_relay_costs_nothing(
     tls_broker.set_password(site.name, "S3CR3T-the-fourth")
     tls_broker.scram_proxy.reset()
     assert_flows(site)
+    eventually(lambda: clients_of(relay) == SHARDS + 1)  # and health's; none that was refused still tries
     site.assert_exactly_once(relay)
     assert "S3CR3T" not in site.log(relay)
+
+
+def clients_of(relay: subprocess.Popen[str]) -> int:
+    """How many Kafka clients a process has: each has one thread of that name."""
+    count = 0
+    for file in Path(f"/proc/{relay.pid}/task").glob("*/comm"):
+        with suppress(OSError):  # it has just ended
+            count += file.read_text() == "rdk:main\n"
+    return count
 
 
 def replace_file(file: Path, content: str) -> None:
