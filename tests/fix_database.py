@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from roles import Roles
+from sessions import NAME
 
 from bridge.local.stack import Endpoints
 from bridge.postgres.migrate import migrate
@@ -78,8 +79,14 @@ class Backup:
 
 @contextmanager
 def copy_of(url: str) -> Iterator[Backup]:
-    """A backup of a database to which nobody is connected."""
+    """A backup of a database to which nobody is connected, but for the test itself."""
     maintenance = urlsplit(url)._replace(path="/postgres").geturl()
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            " where datname = current_database() and application_name = %s",
+            (NAME,),
+        )
     with _database(maintenance, template=str(conninfo_to_dict(url)["dbname"])) as copy:
         yield Backup(url, copy)
 

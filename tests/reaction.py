@@ -35,8 +35,7 @@ _numbers = itertools.count(1)
 
 def publish(site: Site, *events: Sequence[str]) -> list[str]:
     """Write events (type, key, payload, perhaps headers); returns their ids, which the auditor looks for, too."""
-    with site.connect() as db:
-        ids = [db.execute(_PUBLISH, (*event, "{}")[:4]).fetchone()[0] for event in events]
+    ids = [site.scalar(_PUBLISH, *(*event, "{}")[:4]) for event in events]
     site.written.update(ids)
     return ids
 
@@ -48,18 +47,15 @@ def publish_everywhere(site: Site, event_type: str = "thing.changed") -> list[st
 
 def fresh_keys(site: Site) -> list[str]:
     """A new key of each shard."""
-    with site.connect() as db:
-        return [key for (key,) in db.execute(_FRESH.format(n=next(_numbers))).fetchall()]
+    return [key for (key,) in site.rows(_FRESH.format(n=next(_numbers)))]
 
 
 def left(site: Site, ids: Collection[str]) -> list[tuple[str, str, int]]:
     """Those of `ids` without a decision, with their types and shards."""
-    with site.connect() as db:
-        return db.execute(
-            "select id::text, event_type, shard from bridge.event_queue"
-            " where id = any(%s::uuid[]) and status = 'PENDING'",
-            (list(ids),),
-        ).fetchall()
+    return site.rows(
+        "select id::text, event_type, shard from bridge.event_queue where id = any(%s::uuid[]) and status = 'PENDING'",
+        list(ids),
+    )
 
 
 def assert_decided(site: Site, ids: Collection[str], seconds: float = SECONDS) -> None:
