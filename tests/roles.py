@@ -16,6 +16,7 @@ _OF_COMMAND = {
     "run": "relay",
     "maintain": "maintenance",
     **dict.fromkeys(("status", "top", "trace", "verify", "tail", "wait", "tracked", "doctor", "dead"), "reader"),
+    "schema generate": "reader",
     **dict.fromkeys(("replay", "recover"), "operator"),
     **{f"dead {decision}": "operator" for decision in ("retry", "skip")},
 }

@@ -12,6 +12,7 @@ import psycopg
 from bridge.admin.schema_text import schema_text
 from bridge.admin.table_columns import read_shape
 from bridge.admin.tables import find_table
+from bridge.admin.tracking import require_key
 from bridge.admin.type_evolution import bare
 from bridge.admin.typed_schema import Wishes, full_name, typed_schema
 from bridge.encoding.change import ChangeSchema
@@ -32,7 +33,8 @@ class Generated(NamedTuple):
 def generate(conn: psycopg.Connection, table: str, wishes: Wishes, file: Path | None) -> Generated:
     """The schema of a table as it is now, which reads what was written with the schema in `file`, if there is one.
 
-    Raises ConfigError for a table that is not there, and where there can be no such schema.
+    Raises ConfigError for a table that is not there, or is neither tracked nor has a primary key, and where there can
+    be no such schema.
     """
     found = find_table(conn, table)
     former_text = read_former(file) if file else None
@@ -44,6 +46,8 @@ def generate(conn: psycopg.Connection, table: str, wishes: Wishes, file: Path | 
         raise ConfigError(f"{found.name}: {error.message}", hint=error.hint) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file} is no Avro schema", hint="Remove it, or name another file") from error
+    if not shape.identity.is_tracked:
+        require_key(conn, found)
     text = schema_text(schema)
     ChangeSchema(f"{schema['name']}", text)  # what is written can be used
     changes = [] if text == former_text else differences(former, schema)

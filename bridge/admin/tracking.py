@@ -114,6 +114,12 @@ def untrack(conn: psycopg.Connection, name: str, wait_seconds: float) -> tuple[s
     return table.name, former
 
 
+def require_key(conn: psycopg.Connection, table: Table) -> None:
+    """That a table which is not tracked yet could be, by its primary key. Raises ConfigError as `track` does."""
+    with _wrong_input():
+        conn.execute(query("require_key"), {"table": table.oid})
+
+
 def has_rows(conn: psycopg.Connection, table: Tracked) -> bool:
     """Whether a tracked table takes any room, as one does that has rows, or had some."""
     return conn.execute(query("has_pages"), {"table": table.oid}).fetchone() == (True,)

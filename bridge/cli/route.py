@@ -55,7 +55,7 @@ def route_command(config: Path | None, name: str, as_json: bool) -> None:
     else:
         echo(*[f"{what}: {value}" for what, value in event.items()])
         for one in found:
-            echo(*_lines(one))
+            echo(*route_lines(one))
     if found[0].route is None:
         raise ConfigError(f"there is no route for {found[0].kind}", hint="Add one: config/bridge.toml says how")
 
@@ -67,7 +67,8 @@ def _id(name: str) -> UUID | None:
         return None
 
 
-def _lines(one: Explained) -> list[str]:
+def route_lines(one: Explained) -> list[str]:
+    """The route of one kind for a person, or that there is none."""
     if one.route is None:
         return [f"{one.kind}: {one.why}"]
     return [

@@ -246,6 +246,51 @@ def test_the_command(database: str, run: Run, tmp_path: Path) -> None:
         assert "is no table" in run("schema", "generate", "pg_catalog.pg_stats").err
 
 
+def test_the_route_that_a_table_has_is_said_and_no_other_beside_it(database: str, run: Run, tmp_path: Path) -> None:
+    config, file = tmp_path / "bridge.toml", tmp_path / "orders-value.avsc"
+
+    def told(route: str, *more: str) -> list[str]:
+        config.write_text(f'schemas = "."\n{route}')
+        done = run("schema", "generate", "orders", "--config", str(config), *more)
+        assert done.code == 0
+        return [line for line in done.err.splitlines() if str(file) not in line]
+
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute("create table public.orders (id int primary key)")
+    run("track", "orders")
+    own = route_text("orders", "shop.orders", "orders-value")
+    taken = [
+        f"the table orders takes the route at {config}:4: it names the table",
+        "  topic = shop.orders",
+        "  subject = orders-value",
+        "  table = orders",
+    ]
+    assert told(own, "--out", str(file)) == taken
+    assert told(own) == [*taken, "The schema of that route is orders-value.avsc"]
+    (first, *_, last) = told('[[routes]]\ntable = "orders"\ntopic = "shop.orders"\nencoding = "json"\n')
+    assert (first, last) == (
+        f"the table orders takes the route at {config}:4: it names the table",
+        "It has no use for a schema, for its encoding is json: make that avro, with a subject",
+    )
+    others = '[[routes]]\nevent_type = "entity.changed"\ntopic = "all"\nencoding = "json"\n'
+    first, *_, heading, block, table, topic, subject = told(others, "--out", str(file))
+    assert first.endswith("no route names the table, and this one is for all other changes")
+    assert heading == "A route of its own:"
+    assert "\n".join([block, table, topic, subject, ""]) == route_text("orders", "orders", "orders-value")
+
+
+def test_no_schema_for_a_table_that_cannot_be_tracked(database: str, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "orders-value.avsc"
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute("create table public.orders (id int not null unique, note text)")
+    untracked = run("schema", "generate", "orders", "--out", str(file))
+    assert (untracked.code, untracked.err) == (4, run("track", "orders").err)
+    assert "(bridge track --key ...)" in untracked.err
+    assert not file.exists()
+    assert run("track", "orders", "--key", "id").code == 0
+    assert run("schema", "generate", "orders", "--out", str(file)).code == 0
+
+
 def test_a_check_compares_generated_schemas_with_their_tables(database: str, run: Run, tmp_path: Path) -> None:
     file, config = tmp_path / "orders-value.avsc", tmp_path / "bridge.toml"
     config.write_text(f'schemas = "."\n{route_text("orders", "shop.orders", "orders-value")}')

@@ -59,7 +59,7 @@ begin
          'event_queue entity_events tick dead_decision replay snapshot tracked_table cold_file keeper'),
         ('reader operator', 'execute', 'function', 'bridge.',
          'dead_events tracking_report tracked_names tracked_columns current_columns computed_from event_key_names'
-         ' is_plain_type member_tables tracking_home matview_report due_partitions backlog'),
+         ' find_key index_columns is_plain_type member_tables tracking_home matview_report due_partitions backlog'),
 
         ('operator', 'execute', 'function', 'bridge.', 'decide_dead retry_dead skip_dead replay_slice'),
         ('operator', 'insert', 'column', 'bridge.replay:',    -- by whom is not for them to say, but a default
