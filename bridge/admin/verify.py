@@ -47,6 +47,9 @@ class Gap:
 class Verdict:
     """What was found; `lost` to `phantom` are numbers of events, `examples` the first ids of each kind that occurs.
 
+    `events` are published, pending, `dead` (nobody has decided) or `given_up` (by `bridge dead skip`). Of `records`,
+    `dead_letters` are in their topic: one for each time that an event died, whatever became of it.
+
     lost: PROCESSED, but in no routed topic; or DEAD, but not among the dead letters. duplicated: copies beyond the
     first. reordered: in a routed topic behind a later event of the same key. phantom: published in our name, but not
     in the database. `reused`: the sequence of event numbers was set back behind this one.
@@ -63,6 +66,8 @@ class Verdict:
     published: int
     pending: int
     dead: int
+    given_up: int
+    dead_letters: int
     lost: int
     duplicated: int
     reordered: int
@@ -152,7 +157,7 @@ def _look_again(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
 
 
 def _verdict(audit: sqlite3.Connection, scope: Scope, reused: int | None, topics: Found, begun: float) -> Verdict:
-    events, records, published, pending, dead = audit.execute(query("verify_counts")).fetchone()
+    events, records, published, pending, dead, given_up, dead_letters = audit.execute(query("verify_counts")).fetchone()
     found = audit.execute(query("verify_differences")).fetchall()
     number = {kind: count for kind, count, _ in found}
     return Verdict(
@@ -161,6 +166,8 @@ def _verdict(audit: sqlite3.Connection, scope: Scope, reused: int | None, topics
         published=published,
         pending=pending,
         dead=dead,
+        given_up=given_up,
+        dead_letters=dead_letters,
         lost=number.get("lost", 0),
         duplicated=number.get("duplicated", 0),
         reordered=number.get("reordered", 0),

@@ -20,6 +20,13 @@ from bridge.text import counted
 if TYPE_CHECKING:  # the clients take half a second to import, and `bridge --help` needs none
     from bridge.admin.verify import Gap, Verdict
 
+COUNTS = {
+    "published": "",
+    "pending": "",
+    "dead": "nobody has decided about them: bridge dead list",
+    "given_up": "by bridge dead skip",
+    "dead_letters": "of the records are in the topic of the dead letters: one for each time that an event died",
+}
 REASONS = {
     "trimmed": "events whose records Kafka's retention may have removed",
     "compacted": "events whose records compaction may have removed: their keys have later ones",
@@ -104,15 +111,17 @@ def describe(verdict: Verdict) -> list[str]:
         f"{counted(verdict.events, 'event')} and {counted(verdict.records, 'record')} compared"
         f" in {verdict.seconds:.1f} s"
     ]
-    lines += [f"  {name:<11}{getattr(verdict, name):>12,}" for name in ("published", "pending", "dead")]
+    for name, what in COUNTS.items():
+        count = getattr(verdict, name)
+        lines.append(f"  {name.replace('_', ' '):<13}{count:>12,}" + (f"   {what}" if what and count else ""))
     for kind in KINDS:
         count = getattr(verdict, kind)
         ids = verdict.examples.get(kind, ())
         more = ", ..." if count > len(ids) else ""
-        lines.append(f"  {kind:<11}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
+        lines.append(f"  {kind:<13}{count:>12,}" + (f"   {', '.join(ids)}{more}" if ids else ""))
     if verdict.not_judged:
         lines.append("Not judged:")
-        lines += [f"  {reason:<11}{count:>12,}   {REASONS[reason]}" for reason, count in verdict.not_judged.items()]
+        lines += [f"  {reason:<13}{count:>12,}   {REASONS[reason]}" for reason, count in verdict.not_judged.items()]
     if verdict.reused is not None:
         lines.append(
             f"The sequence bridge.event_seq was set back behind the number {verdict.reused:,}: events written since "

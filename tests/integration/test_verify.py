@@ -17,6 +17,7 @@ from fix_command import data_of
 from fix_verify import World
 
 from bridge.admin.verify import verify
+from bridge.cli.verify import describe
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
 from bridge.settings import DatabaseSettings, KafkaSettings, Route
 
@@ -78,6 +79,22 @@ def test_a_dead_event_belongs_among_the_dead_letters(world: World) -> None:
     verdict = verify(world.settings)
     assert (verdict.lost, verdict.dead) == (1, 2)
     assert verdict.examples["lost"] == (misplaced,)
+
+
+def test_dead_events_are_counted_by_what_was_decided_and_dead_letters_as_records(world: World) -> None:
+    dead, given_up, missing = world.events("DEAD", ["k", "l", "m"])
+    (retried,) = world.events("PROCESSED", ["n"])
+    for gone in (given_up, missing):
+        world.db.execute("select bridge.skip_dead(%s, 'a test')", (gone,))
+    world.publish("k", dead, given_up, retried, topic=world.settings.topics.dead_letters)
+    world.publish("n", retried)
+    verdict = verify(world.settings)
+    assert (verdict.dead, verdict.given_up, verdict.dead_letters, verdict.records) == (1, 2, 3, 4)
+    assert verdict.examples == {"lost": (missing,)}
+    shown = describe(verdict)
+    assert shown[3] == "  dead                    1   nobody has decided about them: bridge dead list"
+    assert shown[4] == "  given up                2   by bridge dead skip"
+    assert shown[5].startswith("  dead letters            3   of the records are in the topic of the dead letters")
 
 
 def test_a_processed_event_among_the_dead_letters_only_is_lost(world: World) -> None:

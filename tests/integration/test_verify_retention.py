@@ -435,7 +435,7 @@ def test_a_role_that_may_only_read(world: World, unique: str) -> None:
     try:
         world.db.execute(f"grant usage on schema bridge to {unique}")
         world.db.execute(
-            "grant select on bridge.event_queue, bridge.entity_events, bridge.outbox, bridge.history,"
+            "grant select on bridge.event_queue, bridge.entity_events, bridge.outbox, bridge.history, bridge.parked,"
             f" bridge.event_seq, bridge.shard, bridge.retired_partition, bridge.schema_migration to {unique}"
         )
         url = psycopg.conninfo.make_conninfo(world.settings.database.url, user=unique, password="secret")  # noqa: S106

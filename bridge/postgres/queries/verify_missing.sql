@@ -3,5 +3,5 @@
 insert into missing
 select id, source, seq, status, type, at, case when status = 'PROCESSED' and type is null then 'unrouted' end
   from event e
- where status in ('PROCESSED', 'DEAD')
-   and not exists (select s.id from seen s where s.id = e.id and s.is_dead = (e.status = 'DEAD'))
+ where status in ('PROCESSED', 'DEAD', 'GIVEN UP')
+   and not exists (select s.id from seen s where s.id = e.id and s.is_dead = (e.status <> 'PROCESSED'))
