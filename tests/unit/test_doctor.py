@@ -226,6 +226,29 @@ def test_a_topic_that_a_relay_will_make_is_no_problem() -> None:
     assert [found.level for found in troubles(hidden, makes, brokers=3)] == [Level.PROBLEM]
 
 
+@pytest.mark.parametrize(("brokers", "level"), [(1, Level.PROBLEM), (2, Level.PROBLEM), (3, Level.NOTE)])
+def test_a_topic_that_no_relay_can_make(brokers: int, level: Level) -> None:
+    makes = replace(SETTINGS, topics=replace(SETTINGS.topics, create_missing=True, replication_factor=3))
+    missing = TopicState("orders", trouble="Unknown topic", is_missing=True)
+    (found,) = troubles(missing, makes, brokers=brokers)
+    assert found.level is level
+    if level is Level.PROBLEM:
+        there = f"Kafka has {brokers} broker{'s' if brokers > 1 else ''}"
+        assert found.text == f"Unknown topic; no relay can make it: topics.replication_factor is 3, and {there}"
+        assert found.mend == f"Set topics.replication_factor to {brokers}, or add brokers"
+
+
+def test_advice_is_for_the_brokers_that_there_are() -> None:
+    single = replace(with_config(min_insync_replicas="2"), replicas=1, in_sync=1)
+    (found,) = troubles(single, SETTINGS, brokers=1)
+    assert found.mend == "kafka-configs.sh --alter --topic orders --add-config min.insync.replicas=1"
+    assert not list(troubles(replace(with_config(min_insync_replicas="1"), replicas=1, in_sync=1), SETTINGS, brokers=1))
+    (found,) = troubles(replace(with_config(min_insync_replicas="1"), replicas=2, in_sync=2), SETTINGS, brokers=2)
+    assert found.mend == "Add brokers until there are 3; then 3 replicas and min.insync.replicas=2"
+    (found,) = troubles(with_config(min_insync_replicas="1"), SETTINGS, brokers=3)
+    assert found.mend == "3 replicas and min.insync.replicas=2"
+
+
 def test_a_topic_that_is_well_is_not_talked_about() -> None:
     assert not list(troubles(WELL, SETTINGS, brokers=3))
     compacted = replace(SETTINGS, routes=(Route("order.*", "orders", tombstone=True),))

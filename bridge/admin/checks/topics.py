@@ -9,6 +9,7 @@ from bridge.encoding.routing import all_topics
 from bridge.kafka.inspection import Inspection, TopicState
 from bridge.kafka.topics import COMPACTED
 from bridge.settings import Settings
+from bridge.text import counted
 
 SMALL_BYTES = 262_144  # of a record: less, and events of usual sizes die
 SHORT_MS = 60_000  # of message.timestamp.before.max.ms: what waited for longer would be refused
@@ -21,8 +22,8 @@ def check_topics(inspection: Inspection, settings: Settings, brokers: int) -> It
         found = [*troubles(state, settings, brokers)]
         yield from found
         if not found:
-            copies = f"{state.replicas} replica{'s' if state.replicas > 1 else ''}"
-            yield ok(f"kafka topic {state.name}", f"{state.partitions} partitions, {copies}")
+            copies = counted(state.replicas, "replica")
+            yield ok(f"kafka topic {state.name}", f"{counted(state.partitions, 'partition')}, {copies}")
     name = settings.relay.name
     yield ok("kafka transactions", f"WRITE on the transactional ids {name}-* cannot be tried without fencing a relay")
 
@@ -31,7 +32,12 @@ def troubles(state: TopicState, settings: Settings, brokers: int) -> Iterator[Ch
     """What is wrong with one topic, or to be known."""
     name = f"kafka topic {state.name}"
     if state.trouble is not None:
-        if state.is_missing and settings.topics.create_missing:  # what waits for one that cannot be made, relays tell
+        factor = settings.topics.replication_factor
+        if state.is_missing and settings.topics.create_missing and factor > brokers:
+            why = f"topics.replication_factor is {factor}, and Kafka has {counted(brokers, 'broker')}"
+            mend = f"Set topics.replication_factor to {brokers}, or add brokers"
+            yield problem(name, f"{state.trouble}; no relay can make it: {why}", mend)
+        elif state.is_missing and settings.topics.create_missing:
             mend = "A relay makes it when it starts (topics.create_missing): start one anew, or create it"
             yield note(name, state.trouble, mend)
         else:
@@ -58,15 +64,19 @@ def troubles(state: TopicState, settings: Settings, brokers: int) -> Iterator[Ch
 def _replication(name: str, state: TopicState, brokers: int) -> Iterator[Check]:
     least = int((state.config or {}).get("min.insync.replicas") or 1)
     if least > state.replicas:
-        text = f"min.insync.replicas is {least}, and it has {state.replicas} replicas: nothing can be written"
-        yield problem(name, text, "Lower it, or add replicas")
+        replicas = counted(state.replicas, "replica")
+        text = f"min.insync.replicas is {least}, and it has {replicas}: nothing can be written"
+        lower = f"kafka-configs.sh --alter --topic {state.name} --add-config min.insync.replicas={state.replicas}"
+        yield problem(name, text, f"{lower}, or add replicas" if brokers >= least else lower)
     elif state.in_sync < least:
         yield problem(name, f"{state.in_sync} replicas are in sync, and it needs {least}", "Bring the brokers back")
     elif least == state.replicas > 1:
         yield note(name, f"min.insync.replicas is {least}, all its replicas: no broker may be away", "Lower it by one")
     elif brokers > 1 and (state.replicas == 1 or least == 1):
-        text = f"{state.replicas} replicas, min.insync.replicas={least}: a broker that dies takes records with it"
-        yield note(name, text, "3 replicas and min.insync.replicas=2")
+        replicas = counted(state.replicas, "replica")
+        text = f"{replicas}, min.insync.replicas={least}: a broker that dies takes records with it"
+        first = "" if brokers > 2 else "Add brokers until there are 3; then "
+        yield note(name, text, f"{first}3 replicas and min.insync.replicas=2")
 
 
 def _records(name: str, state: TopicState, settings: Settings, *, is_compacted: bool) -> Iterator[Check]:
