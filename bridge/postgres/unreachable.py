@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import psycopg
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
+from bridge.refused_login import is_refused
 from bridge.text import printable
 
 CLIENT = "Check sslcert and sslkey in database.url: `bridge doctor` says when certificates expire"
@@ -25,20 +26,8 @@ MENDS = {
     "alert": CLIENT,  # of TLS: the server has looked at our certificate
     "password": "Check the password; where a _FILE variable or PGPASSFILE names a file, that is read each time",
 }
-# It answers, and does not let us in. psycopg has no SQLSTATE of a connection that was never made, so these are words,
-# too; in another language than English the server is away: other words, and `--until-empty` waits at its start.
-REFUSALS = (
-    "authentication failed",
-    "no password supplied",
-    "valid client certificate",
-    "pg_hba.conf",
-    "is not permitted to log in",
-    "permission denied",
-    "FATAL:  role ",
-    "FATAL:  database ",
-    "alert",  # of TLS, about our certificate
-)
 USUAL = "Check that the server runs, and database.url or BRIDGE_DATABASE_URL"
+REFUSED = "The server answers: check user, password and database in database.url or BRIDGE_DATABASE_URL"
 
 
 def unavailable(error: psycopg.Error, given: Mapping[str, str]) -> DatabaseUnavailable:
@@ -49,9 +38,8 @@ def unavailable(error: psycopg.Error, given: Mapping[str, str]) -> DatabaseUnava
     place = f"{given.get('host', 'localhost')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
     first = str(error).strip().splitlines()[0]
     reason = first.split(" failed: ")[-1].removeprefix("FATAL:").strip()
-    is_refusal = (error.sqlstate or "").startswith("28") or any(words in first for words in REFUSALS)
-    kind = DatabaseRefuses if is_refusal else DatabaseUnavailable
+    kind, usual = (DatabaseRefuses, REFUSED) if is_refused(error) else (DatabaseUnavailable, USUAL)
     return kind(
         f"cannot connect to Postgres at {place} as {given.get('user', 'the default user')}: {printable(reason)}",
-        hint=next((mend for words, mend in MENDS.items() if words in reason), USUAL),
+        hint=next((mend for words, mend in MENDS.items() if words in reason), usual),
     )
