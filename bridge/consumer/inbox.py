@@ -17,6 +17,7 @@ from bridge.consumer.queries import query
 from bridge.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable
 from bridge.libpq import protected
 from bridge.network import NETWORK_DEFAULTS
+from bridge.refused_login import is_refused
 from bridge.resources import resource
 from bridge.text import printable
 
@@ -53,7 +54,7 @@ def connect(database: str, name: str, *, allow_insecure: bool = False) -> psycop
     """A connection for transactions of READ COMMITTED.
 
     Raises ConfigError for a malformed URL and for a way to the server that is not protected (`bridge.transport`),
-    unless that is allowed; DatabaseUnavailable.
+    unless that is allowed; DatabaseUnavailable, DatabaseRefuses where it does not let us in.
     """
     try:
         given: dict[str, Any] = {
@@ -66,7 +67,8 @@ def connect(database: str, name: str, *, allow_insecure: bool = False) -> psycop
     except psycopg.ProgrammingError as error:
         raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from error
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"cannot connect to the consumer's database: {_words(error)}") from error
+        kind = DatabaseRefuses if is_refused(error) else DatabaseUnavailable
+        raise kind(f"cannot connect to the consumer's database: {_words(error)}") from error
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # statements must see what others committed before
     try:
         with away(connection):

@@ -17,7 +17,7 @@ from bridge.consumer.blame import Blame
 from bridge.consumer.delivery import Delivery
 from bridge.consumer.feed import Feed
 from bridge.consumer.transaction import HandlerFailed, TransactionLost
-from bridge.errors import BrokerRefuses, Unavailable
+from bridge.errors import BrokerRefuses, DatabaseRefuses, Unavailable
 from bridge.log_fields import about
 
 logger = logging.getLogger("bridge.consumer")
@@ -105,7 +105,10 @@ class Loop:
     def _wait(self, error: Unavailable) -> None:
         if str(error) not in self._said:
             self._said.add(str(error))
-            logger.warning("%s; waiting for it", error, extra=about("server-away"))
+            if isinstance(error, DatabaseRefuses):
+                logger.warning("%s; trying again", error, extra=about("server-refuses"))
+            else:
+                logger.warning("%s; waiting for it", error, extra=about("server-away"))
         self._failures += 1
         self.feed.wait(backoff(self._failures, FORESEEN_SECONDS), self.is_ending)
 

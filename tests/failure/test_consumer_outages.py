@@ -18,6 +18,7 @@ from fix_consumer import EFFECTS, PARTITIONS, Scene
 from fix_kafka import Cluster
 from fix_relay import eventually
 from proxy import Proxy
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.consumer import Message, create_inbox
 
@@ -95,6 +96,39 @@ def test_the_database(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     assert scene.effects() == [1, 2, 3]
     assert len(said(caplog)) == 2
     assert "password" not in caplog.text
+
+
+def test_a_password_that_changes_is_a_refusal_until_the_file_has_it(
+    scene: Scene, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    role, file = f"{scene.name}_consumer", tmp_path / "pgpass"
+    own = conninfo_to_dict(scene.database)
+    del own["password"]
+
+    def keep(password: str) -> None:
+        file.with_suffix(".new").write_text(f"*:*:*:*:{password}\n")
+        file.with_suffix(".new").chmod(0o600)
+        file.with_suffix(".new").replace(file)
+
+    scene.execute(f"create role {role} superuser login password 'former'")
+    keep("former")
+    try:
+        consumer = scene.consumer(database=make_conninfo(**own | {"user": role, "passfile": str(file)}))
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer):
+            scene.send({"n": 1}, key="a")
+            scene.wait_for(1)
+            scene.execute(f"alter role {role} password 'S3CR3T'")
+            scene.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", role)
+            eventually(lambda: f'password authentication failed for user "{role}"; trying again' in caplog.text)
+            keep("S3CR3T")
+            scene.send({"n": 2}, key="a")
+            scene.wait_for(2)
+    finally:
+        scene.execute(f"drop role {role}")
+
+    assert "authentication failed" not in "".join(said(caplog))
+    assert "S3CR3T" not in caplog.text
 
 
 def test_a_database_that_goes_away_in_the_middle_of_a_handler_costs_no_attempt(scene: Scene) -> None:

@@ -182,12 +182,12 @@ def test_what_cannot_be_parked_waits_and_says_why(scene: Scene, caplog: pytest.L
     consumer = scene.consumer()
     consumer.handler("thing.changed")(handle)
     with scene.running(consumer):
-        eventually(lambda: "no room; waiting for it" in caplog.text)
+        eventually(lambda: "no room; trying again" in caplog.text)
         scene.execute("drop trigger refuse on bridge_inbox.parked")
         scene.wait_for(3)
 
     assert scene.effects() == [1, 2, 3]
-    assert caplog.text.count("no room; waiting for it") == 1
+    assert caplog.text.count("no room; trying again") == 1
 
 
 def test_the_reason_of_a_dead_event_is_one_line(scene: Scene) -> None:
@@ -227,7 +227,7 @@ def test_rights_on_the_inbox_are_asked_for_at_the_start_and_said_later(
             scene.execute(f"grant insert on bridge_inbox.received to {role}")
             scene.wait_for(2)
             scene.execute("alter table bridge_inbox.received rename to elsewhere")
-            eventually(lambda: "does not exist; waiting for it" in caplog.text)
+            eventually(lambda: "does not exist; trying again" in caplog.text)
             scene.execute("alter table bridge_inbox.elsewhere rename to received")
             scene.send(*things(3))
             scene.wait_for(3)
