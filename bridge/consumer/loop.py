@@ -19,6 +19,7 @@ from bridge.consumer.feed import Feed
 from bridge.consumer.transaction import HandlerFailed, TransactionLost
 from bridge.errors import BrokerRefuses, DatabaseRefuses, Unavailable
 from bridge.log_fields import about
+from bridge.text import counted
 
 logger = logging.getLogger("bridge.consumer")
 
@@ -53,6 +54,7 @@ class Loop:
                     if not self._is_ready:  # later it passes, as a server's restart does, or is said for what it is
                         delivery.inbox.require()
                         self._is_ready = True
+                        _tell_dead(delivery.parked.count_dead())
                     delivery.parked.promote_all()
                     self.blame.settle(delivery)
                     self._consume(delivery)
@@ -117,3 +119,10 @@ class Loop:
             logger.info("the consumer goes on", extra=about("server-back"))
         self._failures = 0
         self._said.clear()
+
+
+def _tell_dead(count: int) -> None:
+    """Once, at the start: whoever starts a consumer may not know what died before."""
+    if count:
+        told = f"{counted(count, 'event', 'are')} dead from before"
+        logger.warning("%s: Consumer.dead() lists them, retry() or skip() decides", told, extra=about("dead-before"))

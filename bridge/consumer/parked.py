@@ -114,6 +114,11 @@ class ParkedEvents:
         """In the order in which they were parked."""
         return [DeadLetter(*row) for row in self._run("dead").fetchall()]
 
+    def count_dead(self) -> int:
+        """How many there are."""
+        ((count,),) = self._run("count_dead").fetchall()
+        return int(count)
+
     def retry(self, numbers: Sequence[int]) -> int:
         """Returns how many dead ones will be tried again, with all attempts before them."""
         return self._run("retry_dead", numbers=list(numbers)).rowcount

@@ -217,6 +217,33 @@ def test_what_waits_goes_on_in_order_once_a_person_has_decided(scene: Scene) -> 
     assert scene.parked() == []
 
 
+def test_a_consumer_says_at_its_start_what_is_dead_already(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    def start_again(group: str = scene.name) -> list[str]:
+        caplog.clear()
+        consumer = scene.consumer(group=group)
+        consumer.handler("thing.changed")(write)
+        sent = len(scene.effects())
+        scene.send(*things(9), key="other")
+        with scene.running(consumer):
+            scene.wait_for(sent + 1)
+        return [one.getMessage() for one in caplog.records if getattr(one, "event", None) == "dead-before"]
+
+    scene.send(*things(1), key="a")
+    scene.send(*things(2), key="b")
+    consumer = scene.consumer(attempts=1)
+
+    @consumer.handler("thing.changed")
+    def fail(message: Message, connection: Connection) -> None:
+        raise ValueError("for a reason")
+
+    with scene.running(consumer):
+        eventually(lambda: len(consumer.dead()) == 2)
+    assert start_again() == ["2 events are dead from before: Consumer.dead() lists them, retry() or skip() decides"]
+    assert start_again(f"{scene.name}-other") == []
+    consumer.skip(*[letter.number for letter in consumer.dead()])
+    assert start_again() == []
+
+
 def test_a_dead_event_can_be_given_up(scene: Scene) -> None:
     scene.send(*things(1, 2, 3), key="a")
     consumer = scene.consumer()

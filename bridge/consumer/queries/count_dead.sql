@@ -1,0 +1,3 @@
+select count(*)
+  from bridge_inbox.parked
+ where consumer_group = %(group)s and state = 'dead'
