@@ -608,6 +608,13 @@ MUTATIONS = (
         "tests/keeping/test_partitions.py -k beside_writers",
     ),
     Mutation(
+        "a partition of any range is made",
+        "sql/engine/functions/create_partition.sql",
+        "or range_from >= '9999-12-01 UTC' or not exists (",
+        "or range_from >= '9999-12-01 UTC' or false and not exists (",
+        "tests/keeping/test_partitions.py -k could_not_ask_for",
+    ),
+    Mutation(
         "rows of a user's table are moved",
         "sql/engine/functions/create_partition.sql",
         "    if default_leaf is not null and bridge.is_ours(parent) then\n        select string_agg",

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from fix_house import Writers, keep, keep_and_die, kept, troubles
 from fix_relay import eventually
+from psycopg import errors
+from roles import Roles
 
 Db = psycopg.Connection
 STATEMENTS = {
@@ -225,3 +227,37 @@ def test_a_killed_keeper_leaves_nothing_half_done(neglected: str, number: int) -
         assert troubles(keep(neglected, "partitions")) == []
         assert rows(db, "bridge.outbox") == STRAYS
         assert status(db)["bridge.outbox"] == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("2001-01-01Z", "2001-01-03Z"),  # of two steps
+        ("2001-01-01 12:00Z", "2001-01-02 12:00Z"),
+        ("2001-01-01Z", "2001-01-01 00:00:01Z"),  # a day would be 86,400 partitions
+        ("2001-01-02Z", "2001-01-01Z"),
+        ("2001-01-01Z", "2001-01-01Z"),
+        ("2002-01-01Z", "2002-01-02Z"),  # there is one
+        ("2003-01-01Z", "2003-01-02Z"),  # there is one of a part of it
+        ("10000-01-01Z", "10000-01-02Z"),
+        ("0001-01-01Z BC", "0001-01-02Z BC"),
+        ("infinity", "infinity"),
+        (None, "2001-01-02Z"),
+        ("2001-01-01Z", None),
+    ],
+)
+def test_no_partition_is_made_that_the_policy_could_not_ask_for(
+    database: str, roles: Roles, since: str | None, until: str | None
+) -> None:
+    create = "select bridge.create_partition('bridge.outbox', %s, %s)"
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(create, ("2002-01-01Z", "2002-01-02Z"))
+        db.execute(
+            "create table bridge.part partition of bridge.outbox"
+            " for values from ('2003-01-01Z') to ('2003-01-01 06:00Z')"
+        )
+        with psycopg.connect(roles.url(database, "maintenance"), autocommit=True) as maintenance:
+            with pytest.raises(errors.InvalidParameterValue):
+                maintenance.execute(create, (since, until))
+            maintenance.execute(create, ("2003-01-01 06:00Z", "2003-01-02Z"))
+            maintenance.execute(create, ("2001-01-01Z", "2001-01-02Z"))

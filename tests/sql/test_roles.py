@@ -93,7 +93,7 @@ ATTEMPTS = {
         *("lock table bridge.outbox in share mode", "lock table bridge.event_queue in share mode"),
         "lock table bridge.tracked_table in share mode",
         """
-        select bridge.create_partition('bridge.outbox', '2020-01-01 00:00+00', '2020-01-01 00:00:01+00');
+        select bridge.create_partition('bridge.outbox', '2020-01-01 00:00+00', '2020-01-02 00:00+00');
         select 1 / count(*) from pg_locks
          where relation = 'bridge.outbox_default'::regclass and mode = 'AccessExclusiveLock'
            and pid = pg_backend_pid()""",

@@ -1,11 +1,14 @@
 -- create_partition: add one table partition, and move into it the rows of its range that lie in the default partition.
 --
 -- Parameters: parent                  a table of bridge.partition_policy
---             range_from, range_to    the range, within one step; it must overlap no other partition
+--             range_from, range_to    a range as bridge.partition_gaps has them: all of one step, or all that lies
+--                                     between others in it, from the year 1 to 9999
 -- Returns:    what was done, for the log. If more stray rows lie in the range than may be moved at once, the partition
 --             covers only its last part, with that many of them; the rest is left for the next call
 -- Writes:     the new leaf, the default partition
--- Errors:     55P03 lock_not_available after half a second: who waits for us must not wait long; 55000
+-- Errors:     22023 invalid_parameter_value for any other range: whoever may call this can make no more of a table's
+--             partitions than its policy may come to ask for;
+--             55P03 lock_not_available after half a second: who waits for us must not wait long; 55000
 --             object_not_in_prerequisite_state in a transaction with one snapshot;
 --             23514 check_violation where rows of a user's table lie in its default partition: those are not moved,
 --             because his triggers and foreign keys would see them deleted (bridge.adopt_default)
@@ -25,6 +28,7 @@ create or replace function bridge.create_partition(parent regclass, range_from t
 as $$
 declare
     policy bridge.partition_policy;
+    step_from timestamptz;
     default_leaf regclass;
     leaf text;
     columns text;
@@ -34,9 +38,19 @@ declare
 begin
     perform bridge.require_read_committed();
     select * into policy from bridge.partition_policy as p where p.parent = create_partition.parent;
-    if not found or range_to > date_trunc(policy.step, range_from) + ('1 ' || policy.step)::interval then
-        raise exception '% has no partition policy, or the range is not within one step of it', parent
-            using errcode = 'invalid_parameter_value';
+    if not found then
+        raise exception '% has no partition policy', parent using errcode = 'invalid_parameter_value';
+    end if;
+    step_from := date_trunc(policy.step, range_from);
+    if range_from < '0001-01-01 UTC' or range_from >= '9999-12-01 UTC' or not exists (
+            select from unnest(tstzmultirange(tstzrange(step_from, step_from + ('1 ' || policy.step)::interval))
+                               - (select coalesce(range_agg(tstzrange(b.range_from, b.range_to)), '{}')
+                                    from bridge.partition_bounds(parent) as b where not b.is_default)) as gap
+             where lower(gap) = create_partition.range_from and upper(gap) = create_partition.range_to) then
+        raise exception '[%, %) is no gap between the partitions of %', range_from, range_to, parent
+            using errcode = 'invalid_parameter_value',
+                  hint = 'A gap is all that no other partition has of a step of its policy; bridge.partition_gaps()'
+                         ' lists those that are wanted.';
     end if;
     select b.leaf into default_leaf from bridge.partition_bounds(parent) as b where b.is_default;
     if default_leaf is not null and bridge.is_ours(parent) then
