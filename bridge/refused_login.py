@@ -18,18 +18,19 @@ WORDS = (
     "FATAL:  database ",
     "alert",  # of TLS, about our certificate
 )
-LIMITS = ("too many", "connection slots")  # said behind the login, and soon over; in other languages a refusal, too
+# Said behind the login, and soon over: a limit, a server that stops. In other languages these are refusals, too.
+PASSING = ("too many", "connection slots", "terminating connection")
 ANSWER = ":  "
 
 
 def is_refused(error: psycopg.Error) -> bool:
     """Of an error of connecting: whether somebody has to change something there, or here, before it can work.
 
-    What a server answers once it was told the password is such a refusal in any language: of what it says before that,
-    only what WORDS has.
+    What a server answers once it was told the password is such a refusal in any language, but for what is PASSING; of
+    what it says before that, only what WORDS has.
     """
     said = str(error).strip().partition("\n")[0]
     if (error.sqlstate or "").startswith("28") or any(words in said for words in WORDS):
         return True
     was_told = error.pgconn is not None and error.pgconn.used_password
-    return was_told and ANSWER in said and not any(words in said for words in LIMITS)
+    return was_told and ANSWER in said and not any(words in said for words in PASSING)

@@ -22,6 +22,7 @@ AT = 'connection failed: connection to server at "10.0.0.1", port 5432 failed: '
         ("FATAL:  the database system is starting up", False, False),
         ('FATAL:  too many connections for role "a"', True, False),
         ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", True, False),
+        ("FATAL:  terminating connection due to administrator command", True, False),
         ("server closed the connection unexpectedly\n\tThis probably means ...:  x", True, False),
         ("Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?", False, False),
     ],
