@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,11 +20,9 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourcePatternType,
     ResourceType,
-    ScramCredentialInfo,
     ScramMechanism,
-    UserScramCredentialUpsertion,
 )
-from fix_kafka import Cluster
+from fix_kafka import Cluster, set_password
 from fix_relay import Site, open_site
 from roles import Roles
 
@@ -38,7 +36,6 @@ super.users=User:ANONYMOUS
 sasl.enabled.mechanisms=SCRAM-SHA-256
 listener.name.client.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
-_SCRAM = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
 TOPIC, TRANSACTIONS = ResourceType.TOPIC, ResourceType.TRANSACTIONAL_ID
 _KINDS = {"--topic": TOPIC, "--transactional-id": TRANSACTIONS, "--group": ResourceType.GROUP}  # kafka-acls' options
 Right = tuple[ResourceType, str, str]  # on what, its name (`x*`: all that begin with x), the operation's name
@@ -109,19 +106,15 @@ class SecuredBroker(Cluster):
 
     def user(self, name: str, password: str) -> User:
         """A new user without any right."""
-        wanted = UserScramCredentialUpsertion(name, _SCRAM, password.encode())
-        self.admin.alter_user_scram_credentials([wanted])[name].result(30)
+        set_password(self.admin, name, password, ScramMechanism.SCRAM_SHA_256)
         return User(name, password, self.admin)
 
 
 @pytest.fixture(scope="session")
 def secured_broker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     """The session's broker with ACLs; each test has a user of its own. `stack` has downloaded Kafka."""
-    directory = tmp_path_factory.mktemp("secured")
-    broker = SecuredBroker(directory)
-    yield broker
-    broker.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    with closing(SecuredBroker(tmp_path_factory.mktemp("secured"))) as broker:
+        yield broker
 
 
 @pytest.fixture

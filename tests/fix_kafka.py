@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +22,7 @@ import platformdirs
 import pytest
 from auditor import read_topics
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from fix_relay import Site, eventually, open_site
 from proxy import Api, Hold, Proxy
 from roles import Roles
@@ -111,12 +112,13 @@ class Broker:
 
 
 class Cluster:
-    """Some brokers; topics have a replica on each, of which most must agree.
+    """Some brokers; topics have a replica on each, of which most must agree. Their directory goes when they are closed.
 
     `more`: lines for their properties, with names of ports in braces; `java`: options for their virtual machine.
     """
 
     def __init__(self, directory: Path, brokers: int = 3, more: str = "", java: Sequence[str] = ()) -> None:
+        self._directory = directory
         options = [*_quick_start(), *java]
         self.brokers = [Broker(directory, node + 1, options) for node in range(brokers)]
         voters = ",".join(f"{broker.node}@127.0.0.1:{broker.controller}" for broker in self.brokers)
@@ -154,6 +156,7 @@ class Cluster:
     def close(self) -> None:
         for broker in self.brokers:
             broker.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _is_whole(self) -> bool:
         admin = AdminClient({"bootstrap.servers": self.inside, "log_level": 0})
@@ -168,11 +171,8 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def _cluster(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    directory = tmp_path_factory.mktemp("cluster")  # after `servers`, which downloads Kafka
-    cluster = Cluster(directory)
-    yield cluster
-    cluster.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    with closing(Cluster(tmp_path_factory.mktemp("cluster"))) as cluster:  # after `servers`, which downloads Kafka
+        yield cluster
 
 
 @pytest.fixture
@@ -196,9 +196,8 @@ def cluster_site(
 @pytest.fixture(scope="module")
 def forgetful(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A broker that forgets what is not used: in a week elsewhere, in seconds here."""
-    cluster = Cluster(tmp_path_factory.mktemp("forgetful"), brokers=1, more=_FORGETFUL)
-    yield cluster
-    cluster.close()
+    with closing(Cluster(tmp_path_factory.mktemp("forgetful"), brokers=1, more=_FORGETFUL)) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -209,6 +208,12 @@ def forgetful_site(
     endpoints = replace(servers, database_url=database, kafka_bootstrap_servers=forgetful.bootstrap_servers)
     with open_site(endpoints, unique, tmp_path, roles=roles, relay=relay_lines) as site:
         yield site
+
+
+def set_password(admin: AdminClient, user: str, password: str, mechanism: ScramMechanism) -> None:
+    """From now on `user` logs in with this one, and with none from before."""
+    wanted = UserScramCredentialUpsertion(user, ScramCredentialInfo(mechanism, 4096), password.encode())
+    admin.alter_user_scram_credentials([wanted])[user].result(30)
 
 
 def transactional_ids(cluster: Cluster) -> list[bytes]:

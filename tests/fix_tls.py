@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trustme
-from confluent_kafka.admin import (
-    AdminClient,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import AdminClient, ScramMechanism
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from fix_kafka import Cluster
+from fix_kafka import Cluster, set_password
 from oauth_issuer import AUDIENCE, Issuer
 from proxy import Proxy
 
@@ -78,10 +73,8 @@ class TlsBroker(Cluster):
         self.admin = AdminClient({"bootstrap.servers": self.inside, "log_level": 0})
 
     def set_password(self, user: str, password: str) -> None:
-        """From now on `user` logs in with this one, and with none from before."""
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        wanted = UserScramCredentialUpsertion(user, info, password.encode())
-        self.admin.alter_user_scram_credentials([wanted])[user].result(30)
+        """As `fix_kafka.set_password()`."""
+        set_password(self.admin, user, password, ScramMechanism.SCRAM_SHA_512)
 
     def close(self) -> None:
         super().close()
@@ -128,8 +121,5 @@ def _one_line(pem: str) -> str:
 @pytest.fixture(scope="session")
 def tls_broker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsBroker]:
     """The session's broker with TLS. `stack` has downloaded Kafka."""
-    directory = tmp_path_factory.mktemp("tls")
-    broker = TlsBroker(directory)
-    yield broker
-    broker.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    with closing(TlsBroker(tmp_path_factory.mktemp("tls"))) as broker:
+        yield broker
