@@ -121,8 +121,8 @@ lock: .venv/dev.stamp  ## Pin all dependencies anew: requirements/*.txt and brid
 	$(EXTERNALS) dev | $(COMPILE) --extra=local --output-file=requirements/dev.txt pyproject.toml -
 	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt --extra=local \
 		--output-file=requirements/local.txt pyproject.toml -
-	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt \
-		--output-file=requirements/base.txt pyproject.toml -
+	$(EXTERNALS) | $(COMPILE) --constraint=requirements/dev.txt --extra=otel --extra=s3 \
+		--output-file=requirements/image.txt pyproject.toml -
 	$(BIN)/python -m bridge.local.relock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python requirements/sbom.py

@@ -1,4 +1,4 @@
-"""`make audit`: known vulnerabilities of what bridge installs with, and its licences. Exit code 1: something is wrong.
+"""`make audit`: known vulnerabilities, and licences, of what bridge and its image install with. Exit code 1: not well.
 
 Vulnerabilities are asked for over the network. Where nothing can be learnt, this says so, and fails only with --strict,
 as for a release.
@@ -11,13 +11,14 @@ import subprocess
 import sys
 from typing import Any
 
-from locked import BASE, Pinned, pinned, runtime
+from locked import IMAGE, Pinned, pinned, runtime
 
 # As pip-licenses tells them. The wheel contains none of these packages; MPL and LGPL, which the image hands on, ask for
 # the source of their own files, which is public and unchanged.
 ALLOWED = frozenset(
     {
         *("Apache Software License", "Apache-2.0", "Apache-2.0 AND BSD-2-Clause", "Apache-2.0 OR BSD-2-Clause"),
+        *("Apache-2.0 AND MIT", "Apache Software License; BSD License", "3-Clause BSD License"),
         *("Apache-2.0 OR BSD-3-Clause", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT License", "MIT-0"),
         *("PSF-2.0", "Python Software Foundation License", "ISC", "0BSD"),
         *("Mozilla Public License 2.0 (MPL 2.0)", "MPL-2.0", "MPL-2.0 AND (Apache-2.0 OR MIT)"),
@@ -47,7 +48,7 @@ def forbidden(licences: list[dict[str, str]]) -> list[str]:
 
 def audit_vulnerabilities(pins: list[Pinned], *, is_strict: bool) -> bool:
     """Print what is known; False where a flaw is, or, if strict, where something could not be learnt."""
-    asked = ["pip_audit", "--requirement", str(BASE), "--require-hashes", "--disable-pip", "--format", "json"]
+    asked = ["pip_audit", "--requirement", str(IMAGE), "--require-hashes", "--disable-pip", "--format", "json"]
     told = _run(*asked, "--progress-spinner", "off", "--timeout", "15")
     try:
         report = json.loads(told.stdout)

@@ -1,12 +1,12 @@
-"""Writes the bill of materials that goes into the wheel and the image, as CycloneDX, from requirements/base.txt.
+"""Writes the bill of materials that goes into the wheel and the image, as CycloneDX, from requirements/image.txt.
 
-It is the same whenever and wherever it is made: no time stamp, no serial number. `make lock` makes it anew.
+What bridge itself needs is required there, what its extras in the image need is optional. It is the same whenever and
+wherever it is made: no time stamp, no serial number. `make lock` makes it anew.
 """
 
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,10 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentScope, ComponentType
 from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
-from locked import BASE, Pinned, pinned, runtime
+from locked import Pinned, pinned, project, required, runtime
 from packageurl import PackageURL
 
 SBOM = Path(__file__).with_name("bridge-cdc.cdx.json")
-PROJECT = BASE.parents[1] / "pyproject.toml"
 UNSTEADY = ("serialNumber", "timestamp")  # what two runs would differ in
 # Libraries in others' wheels, with versions of their own that no metadata tells.
 BUNDLED = {"confluent-kafka": "librdkafka", "psycopg-binary": "libpq"}
@@ -26,17 +25,17 @@ BUNDLED = {"confluent-kafka": "librdkafka", "psycopg-binary": "libpq"}
 
 def document(pins: list[Pinned], bundled: dict[str, str]) -> str:
     """The text of the file; `bundled` are versions of the libraries of `BUNDLED`, by package."""
-    with PROJECT.open("rb") as file:
-        project = tomllib.load(file)["project"]
-    ours = _component(project["name"], project["version"], ComponentType.APPLICATION)
-    ours.licenses.add(DisjunctiveLicense(id=project["license"]))
+    about = project()
+    ours = _component(about["name"], about["version"], ComponentType.APPLICATION)
+    ours.licenses.add(DisjunctiveLicense(id=about["license"]))
     bom = Bom()
     bom.metadata.component = ours
-    needed = runtime(pins)
+    scopes = dict.fromkeys((pin.name for pin in runtime(pins)), ComponentScope.OPTIONAL)
+    scopes |= dict.fromkeys(required(pins), ComponentScope.REQUIRED)
     components = {pin.name: _component(pin.name, pin.version, ComponentType.LIBRARY) for pin in pins}
     for pin in pins:
         component = components[pin.name]
-        component.scope = ComponentScope.REQUIRED if pin in needed else ComponentScope.EXCLUDED
+        component.scope = scopes.get(pin.name, ComponentScope.EXCLUDED)
         bom.components.add(component)
     for name, component in components.items():
         bom.register_dependency(component, [components[pin.name] for pin in pins if name in pin.users])

@@ -120,12 +120,12 @@ def built(base: Path) -> Iterator[Image]:
 
 
 def _download(wheels: Path) -> None:
-    """What requirements/base.txt pins, for Debian's Python."""
+    """What requirements/image.txt pins, for Debian's Python."""
     machine = platform.machine()
     platforms = [word for glibc in ("2_17", "2_28") for word in ("--platform", f"manylinux_{glibc}_{machine}")]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"]
     pip += [*platforms, "--python-version", PYTHON, "--dest", str(wheels)]
-    subprocess.run([*pip, "-r", CHECKOUT / "requirements" / "base.txt"], check=True)
+    subprocess.run([*pip, "-r", CHECKOUT / "requirements" / "image.txt"], check=True)
 
 
 if __name__ == "__main__":

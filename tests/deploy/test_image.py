@@ -17,7 +17,9 @@ import psycopg
 import pytest
 from fix_command import data_of, lines_of
 from fix_relay import Site, eventually
+from fix_s3 import open_bucket
 from image import CHECKOUT, PYTHON, Image, built, debian, inner, missing
+from otlp_receiver import receiver
 
 from bridge import __version__
 from bridge.configuration.load import load
@@ -92,17 +94,21 @@ class Containers:
         (mounted / "bridge.toml").write_text(text)
         (mounted / "url").write_text(site.settings.database.url)
 
-    def start(self, user: tuple[int, int], *arguments: str, scratch: bool = False, port: int) -> subprocess.Popen[str]:
+    def start(
+        self, user: tuple[int, int], *arguments: str, scratch: bool = False, port: int, **env: str
+    ) -> subprocess.Popen[str]:
         process = self._image.start(
             *user, *self._image.config["Entrypoint"], *arguments, mounts=self._mounts, scratch=scratch,
-            BRIDGE_DATABASE_URL_FILE="/etc/bridge/url", BRIDGE_HTTP=f"127.0.0.1:{port}",
+            BRIDGE_DATABASE_URL_FILE="/etc/bridge/url", BRIDGE_HTTP=f"127.0.0.1:{port}", **env,
         )  # fmt: skip
         self._started.append(process)
         return process
 
-    def run(self, user: tuple[int, int], *arguments: str, port: int = 1, code: int = 0, scratch: bool = False) -> str:
+    def run(
+        self, user: tuple[int, int], *arguments: str, port: int = 1, code: int = 0, scratch: bool = False, **env: str
+    ) -> str:
         """What a command of the image prints."""
-        out, err = self.start(user, *arguments, scratch=scratch, port=port).communicate(timeout=60)
+        out, err = self.start(user, *arguments, scratch=scratch, port=port, **env).communicate(timeout=60)
         assert self._started[-1].returncode == code, out + err
         return out
 
@@ -152,7 +158,7 @@ def test_it_does_the_whole_job(containers: Containers, site: Site) -> None:
     assert took < GRACE_SECONDS
     site.publish(500)
     eventually(lambda: site.pending() == 0)
-    assert containers.run(anyone, "health", port=second_port) == "ok\n"
+    eventually(lambda: containers.run(anyone, "health", port=second_port) == "ok\n")  # which looks now and then
     assert stopped(second) == 0
     containers.run(named, "health", port=second_port, code=1)  # nobody answers any more
 
@@ -161,6 +167,32 @@ def test_it_does_the_whole_job(containers: Containers, site: Site) -> None:
     verified = data_of(containers.run(anyone, "verify", "--json", scratch=True))
     assert verified["lost"] == verified["duplicated"] == 0, verified
     assert site.audit().is_clean
+
+
+def test_it_sends_traces(containers: Containers, site: Site) -> None:
+    user = (NOBODY, NOBODY)
+    containers.run(user, "migrate")
+    site.roles.grant(site.settings.database.url)
+    site.publish(10)
+    with receiver() as collector:
+        containers.run(user, "run", "--until-empty", port=0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        scopes = [scope for sent in collector.requests for of in sent.resource_spans for scope in of.scope_spans]
+    assert "batch" in {span.name for scope in scopes for span in scope.spans}
+
+
+def test_its_cold_files_go_to_s3(containers: Containers, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = (NOBODY, NOBODY)
+    containers.run(user, "migrate")
+    with site.connect() as db:
+        db.execute("create table public.item as select n from generate_series(1, 1000) as n")
+    with open_bucket() as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        bucket.create()
+        folder = bucket.folder()
+        containers.run(user, "archive", "export", "public.item", "--to", folder, **bucket.environment)
+        assert len(bucket.files(folder, "manifest-*.json")) == 1
+        assert "1,000 rows" in containers.run(user, "archive", "verify", folder, **bucket.environment)
 
 
 def is_well(containers: Containers, user: tuple[int, int], *options: str, port: int) -> bool:

@@ -14,7 +14,7 @@ import sbom
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from locked import BASE, Pinned, pinned, runtime
+from locked import IMAGE, Pinned, pinned, required, runtime
 
 CHECKOUT = Path(__file__).parents[2]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
@@ -29,10 +29,13 @@ def test_the_bill_of_materials_is_what_is_locked() -> None:
 
 def test_it_tells_what_is_needed_from_what_builds() -> None:
     pins = pinned()
-    assert len(pins) == BASE.read_text().count("==")
+    assert len(pins) == IMAGE.read_text().count("==")
     needed = {pin.name for pin in runtime(pins)}
     assert {"confluent-kafka", "psycopg-binary", "pycparser"} <= needed  # the last is asked for by one of one of one
     assert not {"hatchling", "editables", "pluggy"} & needed
+    always = required(pins)
+    assert {"confluent-kafka", "psycopg-binary", "pycparser", "fsspec"} <= always  # s3fs asks for the last, too
+    assert {"s3fs", "botocore", "opentelemetry-sdk", "requests"} <= needed - always
     assert '"librdkafka"' in DOCUMENT
 
 
