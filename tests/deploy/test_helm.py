@@ -151,6 +151,22 @@ def test_who_may_reach_whom(helm: Helm) -> None:
         assert policy["podSelector"]["matchLabels"].items() <= labels.items()
 
 
+def test_no_ports_open_nothing(helm: Helm) -> None:
+    """A rule of a NetworkPolicy that names none means all of them, and to everywhere."""
+    closed = ("--set-json", "networkPolicy.registry.ports=[],networkPolicy.postgres.ports=[]")
+    manifests = helm.template(None, *closed)
+    relay, migration = (kind(manifests, "NetworkPolicy", suffix)["spec"] for suffix in ("bridge-x", "-migrate"))
+    assert [[port["port"] for port in rule["ports"]] for rule in relay["egress"]] == [[53, 53], [9092]]
+    assert [[port["port"] for port in rule["ports"]] for rule in migration["egress"]] == [[53, 53]]
+
+
+def test_replicas_of_one_version_are_spread(helm: Helm) -> None:
+    """Counted with those of the version before, the new ones could end up on one node."""
+    for rule in kind(helm.template(), "Deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+        assert rule["matchLabelKeys"] == ["pod-template-hash"]
+        assert rule["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == "relay"
+
+
 @pytest.mark.parametrize("name", ["x", "bridge", "a.b", "a-b", "7up", "my-bridge.io", "a" * 53, "bridge." + "b" * 46])
 def test_any_releases_name_makes_names_that_kubernetes_takes(helm: Helm, name: str) -> None:
     manifests = helm.template(EVERYTHING, name=name)
@@ -183,6 +199,7 @@ WRONG = {
     "schemas.files.a/b\\.avsc=x": 'schemas.files: "a/b.avsc" is no name of a schema',
     "schemas.configMap=a,schemas.files.b\\.avsc=x": "schemas: give files or configMap, not both",
     "podDisruptionBudget.maxUnavailable=0": "at '/podDisruptionBudget/maxUnavailable'",
+    "tmpSizeLimit=much": "at '/tmpSizeLimit': 'much' does not match pattern",
 }
 
 
@@ -204,6 +221,16 @@ def test_on_openshift_the_platform_chooses_the_user(helm: Helm) -> None:
     for pod in pods(helm.template(None, "--api-versions", "security.openshift.io/v1")):
         assert violations(pod) == []
         assert not {"runAsUser", "runAsGroup", "fsGroup"} & pod["securityContext"].keys()
+
+
+def test_on_openshift_names_are_asked_for_at_another_port(helm: Helm) -> None:
+    """Its DNS is a Service at 53, whose pods listen at 5353, and policies look at the pods' port."""
+    for arguments, ports in ((), {53}), (("--api-versions", "security.openshift.io/v1"), {53, 5353}):
+        policies = [one for one in helm.template(None, *arguments) if one["kind"] == "NetworkPolicy"]
+        assert len(policies) == 2
+        for policy in policies:
+            named = {(port["protocol"], port["port"]) for port in policy["spec"]["egress"][0]["ports"]}
+            assert named == {(protocol, port) for protocol in ("TCP", "UDP") for port in ports}
 
 
 def test_an_installation_says_what_it_made_and_what_is_missing(helm: Helm, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ volumes:
         {{- end }}
   {{- end }}
   - name: tmp
-    emptyDir: {sizeLimit: 1Gi}
+    emptyDir: {sizeLimit: {{ .root.Values.tmpSizeLimit }}}
   {{- range .root.Values.volumes }}
   - {{ toJson . }}
   {{- end }}
@@ -236,18 +236,24 @@ volumes:
 {{- toJson ($ports | uniq) }}
 {{- end }}
 
+{{/* Nothing where there are no ports, for a rule without them opens all. */}}
 {{- define "bridge.egress" -}}
+{{- with include "bridge.ports" . | fromJsonArray }}
 - ports:
-    {{- range include "bridge.ports" . | fromJsonArray }}
+    {{- range . }}
     - {protocol: TCP, port: {{ . }}}
     {{- end }}
-  {{- with .to }}
+  {{- with $.to }}
   to: {{ toJson . }}
   {{- end }}
 {{- end }}
+{{- end }}
 
+{{/* OpenShift's answers at 5353, behind a Service at 53: which of them counts is the network's matter. */}}
 {{- define "bridge.dns" -}}
 - ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
+    {{- range ternary (list 53 5353) (list 53) (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
 {{- end }}
