@@ -85,13 +85,14 @@ class Cluster:
                     raise self._unreachable(error) from error
 
     def reach(self) -> None:
-        """Ask who the brokers are: a broker that is connected may still not answer."""
+        """Ask who the brokers are, and whether we may go to all of them: one that is connected may still not answer."""
         self._trouble, self._all_down = None, False
         try:
-            self._admin.describe_cluster(request_timeout=PROBE_SECONDS).result()
+            found = self._admin.describe_cluster(request_timeout=PROBE_SECONDS).result()
         except KafkaException as error:
             self._admin.poll(0)  # what the client said in the background
             raise self._unreachable(error) from error
+        self._require_protected(node.host for node in found.nodes)
 
     def create(self, missing: Mapping[str, int], configs: Mapping[str, dict[str, str]]) -> None:
         """Create topics with these numbers of partitions and configurations, if the settings allow it."""

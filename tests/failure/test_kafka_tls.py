@@ -141,6 +141,12 @@ def test_each_wrong_form_is_told_for_what_it_is(tls_broker: TlsBroker, unique: s
         assert "\n" not in str(told.value)
 
 
+def test_health_sees_brokers_that_are_elsewhere(tls_broker: TlsBroker) -> None:
+    """They may have been here when the relay began."""
+    with pytest.raises(ConfigError, match=r"advertised\.listeners.*at kafka\.example\.org, not on this"):
+        Cluster(Settings(kafka=KafkaSettings(tls_broker.at["far"], {}))).reach()
+
+
 def test_a_consumer_does_not_go_to_brokers_elsewhere_either(tls_broker: TlsBroker, unique: str) -> None:
     with closing(Feed(tls_broker.at["far"], unique, [unique], {}, allow_insecure=False)) as feed:
         with pytest.raises(ConfigError, match=r"advertised\.listeners.*at kafka\.example\.org, not on this") as told:
