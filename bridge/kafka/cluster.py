@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -47,6 +48,9 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 # What is wrong with one topic, and not with the cluster.
 TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
 PROBE_SECONDS = 3.0
+# How librdkafka speaks of a broker that another one has named: by host, port and number. Of those that it was given,
+# it says `/bootstrap`.
+_NAMED = re.compile(r"(?:^|//)([^/\s]+):\d+/\d+: ")
 TOPIC_KNOBS = ("max.message.bytes", "cleanup.policy", "retention.ms")
 
 
@@ -236,7 +240,9 @@ class Cluster:
         return has_code or refusal_hint(self._trouble) is not None
 
     def _unreachable(self, error: KafkaException) -> BrokerUnavailable:
+        """Raises ConfigError where it is a broker elsewhere that cannot be reached, which another one has named."""
         kafka = self._settings.kafka
+        self._require_protected(_NAMED.findall("" if self._trouble is None else str(self._trouble.str())))
         hint = None if self._trouble is None else refusal_hint(self._trouble)
         why = str(self._trouble.str()) if self._trouble is not None else words(error)
         if hint is not None or self._trouble is None:
