@@ -1751,7 +1751,7 @@ MUTATIONS = (
     Mutation(
         "an altered table is read as it was",
         "sql/engine/functions/capture_template.sql",
-        "if tg_op = 'UPDATE' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then",
+        "if tg_op = 'UPDATE' and {{is_as_known}} then",
         "if tg_op = 'UPDATE' then",
         "tests/capture/test_found.py -k followed_by_number",
     ),
@@ -1778,7 +1778,7 @@ MUTATIONS = (
     ),
     Mutation(
         "two tables share a name",
-        "sql/engine/functions/enable_tracking.sql",
+        "sql/engine/functions/configure_tracking.sql",
         "else (select n.nspname || '.' || relation.relname",
         "else (select relation.relname",
         "tests/capture/test_found.py -k of_one_name",
@@ -1824,6 +1824,41 @@ MUTATIONS = (
         "       or bridge.planning_runs_code(truncated) then",
         "       then",
         "tests/capture/test_rights.py -k planning",
+    ),
+    Mutation(
+        "a trigger function converts the rows of another's table",
+        "sql/engine/functions/generate_capture.sql",
+        "format('%s = %L and bridge.table_fingerprint(%2$L::regclass)",
+        "format('%1$s = %1$s and bridge.table_fingerprint(%2$L::regclass)",
+        "tests/capture/test_owner.py -k another_table",
+    ),
+    Mutation(
+        "what is recorded slowly may be another's table",
+        "sql/engine/functions/record_row.sql",
+        "if not bridge.is_part_of(of_relation, tracked.relation) then",
+        "if false then",
+        "tests/capture/test_owner.py -k another_table",
+    ),
+    Mutation(
+        "who logged in is taken for who asks",
+        "sql/engine/functions/answer_request.sql",
+        "pg_has_role(new.asked_by, c.relowner, 'usage')",
+        "pg_has_role(session_user, c.relowner, 'usage')",
+        "tests/capture/test_owner.py -k whoevers",
+    ),
+    Mutation(
+        "a table is tracked beforehand for who gets it",
+        "sql/engine/functions/answer_request.sql",
+        "where l.pid = pg_backend_pid() and l.granted",
+        "where true or l.granted",
+        "tests/capture/test_owner.py -k given_away",
+    ),
+    Mutation(
+        "an older snapshot says who owns a table",
+        "sql/engine/functions/answer_request.sql",
+        "    perform bridge.require_read_committed('tracking cannot be changed');\n",
+        "",
+        "tests/capture/test_owner.py -k given_away",
     ),
     Mutation(
         "constraints are looked at with bridge's rights",
@@ -1898,8 +1933,8 @@ MUTATIONS = (
     Mutation(
         "a detached partition is a part of the table",
         "sql/engine/functions/record_truncate.sql",
-        "if tracked.relation <> of_relation\n",
-        "if false\n",
+        "if not bridge.is_part_of(of_relation, tracked.relation) then",
+        "if false then",
         "tests/capture/test_definitions.py -k detached",
     ),
     Mutation(
@@ -1974,7 +2009,7 @@ MUTATIONS = (
     ),
     Mutation(
         "settings that are not given are forgotten",
-        "sql/engine/functions/enable_tracking.sql",
+        "sql/engine/functions/configure_tracking.sql",
         "where w.step = 2 or w.use = 'masked' and mask is null or w.use = 'excluded' and exclude is null",
         "where w.step = 2",
         "tests/capture/test_definitions.py -k not_given",

@@ -187,7 +187,7 @@ def _wrong_input() -> Iterator[None]:
     except errors.InsufficientPrivilege as error:
         raise DatabaseRefuses(
             error.diag.message_primary or str(error),
-            hint="This is for a superuser, or a role that owns both the schema bridge and the table",
+            hint="This is for who owns the table and has the rights of the role capture (bridge grants)",
         ) from error
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from fix_command import Done, Run, data_of
 from psycopg.conninfo import make_conninfo
+from roles import Roles
 
 from bridge.admin import tracking
 from bridge.admin.checks.capture import check_capture
@@ -76,6 +77,24 @@ def test_a_table_is_tracked_listed_and_left(db: Db, run: Run) -> None:
     db.execute("insert into people values (3, 'c', null, now())")
     assert len(events(db, "persons")) == 1
     assert run("untrack", "people").code == 4
+
+
+def test_as_who_owns_the_table(db: Db, run: Run, database: str, roles: Roles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the rights of the role `capture`, which has none on others' tables."""
+    db.execute(
+        PEOPLE + f"; alter table people owner to {roles.name('capture')}; create table others (id int primary key)"
+    )
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", roles.url(database, "capture"))
+    for more in (["--dry-run"], []):
+        done = run("track", "people", "--mask", "ssn", *more)
+        assert (done.code, done.err) == (0, ""), done
+    assert "public.people as people: key id; masked ssn" in run("tracked").out
+    db.execute("insert into people (id, ssn) values (1, 'SECRET')")
+    assert [(action, key) for action, key, *_ in events(db, "people")] == [("INSERT", "1")]
+    refused = run("track", "others")
+    assert refused.code == 3
+    assert "permission denied for table others. This is for who owns the table and has the rights" in refused.err
+    assert run("untrack", "people").out == "public.people is not tracked any more\n"
 
 
 def test_a_dry_run_changes_nothing(db: Db, run: Run) -> None:

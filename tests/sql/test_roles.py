@@ -72,7 +72,11 @@ ATTEMPTS = {
     ],
     "change what the tracking of others' tables records": [
         "create or replace function bridge_tracking.record_1() returns trigger language plpgsql as 'begin end'",
-        "delete from bridge.tracked_table",
+        *("delete from bridge.tracked_table", "update bridge.tracked_table set masked = '{}'"),
+        "select bridge.enable_tracking('public.told', 'mine')",
+        "select bridge.disable_tracking('public.told')",
+        "insert into bridge.tracking_request (tracked, entity_type) values ('public.told', 'mine')",
+        "insert into bridge.tracking_request (tracked, asked_by) values ('public.told', 'bridge')",
     ],
     "take out a table partition whose time is over": ["select bridge.retire_partition('bridge.outbox_default')"],
     "have rows that have left dropped without their files": [

@@ -31,6 +31,7 @@ def test_layers_and_folders_come_in_order() -> None:
     assert list(dict.fromkeys(places)) == [
         ("engine", "migrations"),
         ("engine", "functions"),
+        ("engine", "triggers"),
         ("engine", "views"),
         ("domain", "migrations"),
         ("domain", "functions"),

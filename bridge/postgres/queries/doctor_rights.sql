@@ -22,7 +22,6 @@ with relay as (
                when 'database' then has_database_privilege(a.oid, n.object, n.privilege)
                when 'schema' then has_schema_privilege(a.oid, n.object, n.privilege)
                when 'sequence' then has_sequence_privilege(a.oid, n.object, n.privilege)
-               when 'role' then coalesce(pg_has_role(a.oid, to_regrole(n.object), 'member'), false)
                when 'function' then coalesce(
                    (select bool_and(has_function_privilege(a.oid, p.oid, n.privilege)) from pg_proc as p
                      where p.pronamespace = a.home and p.proname = split_part(n.object, '.', 2)), false)
@@ -56,9 +55,7 @@ with relay as (
          (o.rolcreaterole, 'may create roles'),
          (o.rolname ~ '^pg_' and o.rolname !~ '^pg_(monitor|read_all_stats|read_all_settings|stat_scan_tables|database_owner)$',
           'is a member of ' || o.rolname),
-         (o.rolname = 'bridge_reader', 'is a member of bridge_reader'),
-         (o.rolname = 'bridge_capture' and not exists (select from kind as k where k.oid = a.oid and k.role = 'capture'),
-          'is a member of bridge_capture')) as w (holds, what)
+         (o.rolname in ('bridge_capture', 'bridge_reader'), 'is a member of ' || o.rolname)) as w (holds, what)
      cross join lateral (select case when o.oid = a.oid or o.rolname ~ '^(pg|bridge)_' then w.what
                                      else format('may become %%s, which %%s', o.rolname, w.what) end as what) as v
      where w.holds and (not a.rolsuper or w.what = 'is a superuser')

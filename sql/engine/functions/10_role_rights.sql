@@ -7,8 +7,8 @@
 --                    maintenance   `bridge maintain`, where no relay keeps house
 --                    reader        looks: status, top, trace, verify, tail, tracked, doctor, dead list
 --                    operator      decides: dead retry and skip, replay, recover; and looks
--- Returns:    one row for each right: its privilege (for kind role: member), the kind of object (database, schema,
---             table, sequence, column, function, role), and the object; a column as table:column
+-- Returns:    one row for each right: its privilege, the kind of object (database, schema, table, sequence, column,
+--             function), and the object; a column as table:column
 -- Writes:     nothing
 -- Errors:     22023 invalid_parameter_value for an unknown role
 create or replace function bridge.role_rights(role text)
@@ -72,13 +72,13 @@ begin
         ('operator', 'select insert update', 'table', 'bridge.', 'publisher witness'),
         ('operator', 'insert', 'table', 'bridge.', 'tick'),
 
-        ('capture', 'member', 'role', '', 'bridge_capture'),
-        ('capture', 'insert update delete', 'table', 'bridge.', 'tracked_table'),
-        ('capture', 'select', 'table', 'bridge.', 'schema_migration'),
-        ('capture', 'execute', 'function', 'bridge.',
-         'enable_tracking disable_tracking tracking_report tracked_names find_key index_columns generate_capture'
-         ' capture_template insert_template fill_template grant_capture execute_briefly attach_triggers'
-         ' enable_triggers')
+        ('capture', 'insert', 'column', 'bridge.tracking_request:',    -- as whom is not for them to say, but a default
+         'tracked ends entity_type entity_event_type exclude mask activity truncate_rows key replicated event_key'),
+        ('capture', 'select', 'table', 'bridge.', 'schema_migration tracked_table'),
+        ('capture', 'execute', 'function', 'bridge.',    -- none of these has rights of its own, but those that look
+         'enable_tracking disable_tracking attach_triggers enable_triggers execute_briefly index_columns'
+         ' tracking_report tracked_names tracked_columns current_columns computed_from event_key_names is_plain_type'
+         ' member_tables tracking_home')
     )
     select 'connect', 'database', current_database()::text
      union

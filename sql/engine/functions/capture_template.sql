@@ -16,7 +16,7 @@ declare
     entered text;
     {{variables}}
 begin
-    if tg_op = 'UPDATE' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
+    if tg_op = 'UPDATE' and {{is_as_known}} then
         {{read_update}}
         if cardinality(fields) > 0 and {{update_fits}} then
             {{insert_update}}
@@ -36,7 +36,7 @@ begin
                 {{new_key}}, {{old_state}}, {{new_state}}, null, old.ctid, old.xmin, new.ctid, new.xmax);
             return null;
         end if;
-    elsif tg_op = 'INSERT' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
+    elsif tg_op = 'INSERT' and {{is_as_known}} then
         {{read_insert}}
         if {{insert_fits}} then
             {{insert_insert}}
@@ -46,7 +46,7 @@ begin
             end if;
             return null;
         end if;
-    elsif tg_op = 'DELETE' and bridge.table_fingerprint({{relation}}::regclass) = {{fingerprint}} then
+    elsif tg_op = 'DELETE' and {{is_as_known}} then
         {{read_delete}}
         if {{delete_fits}} then
             {{insert_delete}}

@@ -2,9 +2,10 @@
 --
 -- Parameters: tracked   the table
 -- Returns:    nothing. A table that is not tracked is left as it is
--- Writes:     drops the triggers of bridge.enable_tracking from the table, its partitions and what was detached; the
---             function
--- Errors:     55P03 lock_not_available where the table is too busy
+-- Writes:     drops the triggers of bridge.enable_tracking from the table, its partitions and what was detached, with
+--             the caller's rights; what is bridge's by bridge.answer_request()
+-- Errors:     42501 insufficient_privilege (the caller does not own the table), 55P03 lock_not_available where the
+--             table is too busy, 55000 object_not_in_prerequisite_state (outside READ COMMITTED)
 create or replace function bridge.disable_tracking(tracked regclass) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -15,6 +16,9 @@ declare
 begin
     if tracked_id is null then
         return;
+    end if;
+    if exists (select from pg_class as c where c.oid = tracked) then
+        perform bridge.execute_briefly(format('lock table only %s in access share mode', tracked));
     end if;
     for statement in
         select format('drop trigger %I on %s', g.tgname, g.tgrelid::regclass)
@@ -29,8 +33,7 @@ begin
          where has_table_privilege('bridge_reader', m.relation, 'select') loop
         execute statement;
     end loop;
-    execute format('drop function if exists bridge_tracking.record_%s()', tracked_id);
-    delete from bridge.tracked_table as t where t.id = tracked_id;
+    insert into bridge.tracking_request (tracked, ends) values (tracked, true);
 end $$;
 
 revoke execute on function bridge.disable_tracking(regclass) from public;

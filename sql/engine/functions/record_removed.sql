@@ -33,8 +33,7 @@ declare
     row_count bigint;
 begin
     if current_setting('transaction_isolation') not like 'read %'
-       or tracked.relation <> truncated
-          and tracked.relation not in (select p.relid from pg_partition_ancestors(truncated) as p)
+       or not bridge.is_part_of(truncated, tracked.relation)
        or bridge.planning_runs_code(truncated) then
         return null;
     end if;

@@ -8,7 +8,7 @@
 --             before, after   the row
 --             old_version, old_maker, new_version, new_over   as of bridge.record_change(): a record that is passed on
 --                          loses its system columns
--- Returns:    nothing
+-- Returns:    nothing; of a table that is not the tracked one, or a partition of it, nothing is recorded
 -- Writes:     bridge.history, bridge.activity_log
 -- Errors:     none of its own
 create or replace function bridge.record_row(
@@ -30,6 +30,9 @@ declare
 begin
     if tracked.home <> bridge.tracking_home() then    -- after a dump and restore the table has another number
         tracked.relation := (select t.relation from bridge.tracked_table as t where t.id = tracked.id);
+    end if;
+    if not bridge.is_part_of(of_relation, tracked.relation) then
+        return;    -- another's table: to convert its rows would run casts of its owner's. See bridge.generate_capture()
     end if;
     change := bridge.read_change(tracked, op, before, after);
     perform bridge.record_change(tracked, op, of_relation, change.old_key, change.new_key, change.previous_state,

@@ -27,8 +27,7 @@ begin
     if tracked.home <> bridge.tracking_home() then    -- after a dump and restore the table has another number
         tracked.relation := (select t.relation from bridge.tracked_table as t where t.id = tracked.id);
     end if;
-    if tracked.relation <> of_relation
-       and tracked.relation not in (select p.relid from pg_partition_ancestors(of_relation) as p) then
+    if not bridge.is_part_of(of_relation, tracked.relation) then
         return;
     end if;
     for emptied in

@@ -11,7 +11,6 @@ create or replace function bridge.role_grants(role text, grantee text) returns s
     set search_path = pg_catalog, pg_temp
 as $$
     select case w.kind
-               when 'role' then format('grant %s to %I', w.objects, grantee)
                when 'column' then format('grant %s (%s) on table %s to %I', w.privileges, w.columns, w.objects, grantee)
                else format('grant %s on %s %s to %I', w.privileges, w.kind, w.objects, grantee) end
       from (select g.kind, g.privileges, string_agg(distinct g.name, ', ' order by g.name) as objects,
@@ -24,5 +23,5 @@ as $$
                      group by r.kind, r.object,    -- "insert, update (a)" would be INSERT on the whole table
                               case when r.kind = 'column' then r.privilege end) as g
              group by g.kind, g.privileges, case when g.kind = 'column' then g.name end) as w
-     order by array_position('{database,schema,role,table,column,sequence,function}', w.kind), w.privileges, w.objects
+     order by array_position('{database,schema,table,column,sequence,function}', w.kind), w.privileges, w.objects
 $$;

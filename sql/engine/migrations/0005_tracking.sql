@@ -68,6 +68,25 @@ create table bridge.tracked_table (
     constraint truncate_rows_is_a_count check (truncate_rows >= 0)
 );
 
+-- What bridge.enable_tracking() and bridge.disable_tracking() ask of bridge: an INSERT is answered by
+-- bridge.answer_request(), and no row is kept. So a function with bridge's rights knows for certain who calls it: a
+-- default is computed with the caller's rights, and nobody is granted to give `asked_by` another value. session_user
+-- would not be it: the owner of code in an index or a materialised view acts within whoever's session looks after that.
+create table bridge.tracking_request (
+    tracked           regclass not null,
+    ends              boolean  not null default false,    -- else the others are bridge.enable_tracking()'s parameters
+    entity_type       text,
+    entity_event_type text,
+    exclude           text[],
+    mask              text[],
+    activity          boolean,
+    truncate_rows     integer,
+    key               text[],
+    replicated        boolean,
+    event_key         text,
+    asked_by          name     not null default current_user
+);
+
 -- One row for each time that somebody publishes the rows which a tracked table has already: `bridge snapshot`.
 create table bridge.snapshot (
     id           bigint      generated always as identity primary key,
