@@ -1840,6 +1840,20 @@ MUTATIONS = (
         "tests/capture/test_owner.py -k another_table",
     ),
     Mutation(
+        "who writes while a lock is waited for is said to be recorded",
+        "sql/engine/functions/enable_tracking.sql",
+        "case when is_new then 'share row exclusive' else 'access share' end",
+        "'access share'",
+        "tests/capture/test_found.py -k busy_table",
+    ),
+    Mutation(
+        "the owner of a partitioned table cannot make a table partition",
+        "sql/engine/functions/generate_capture.sql",
+        "'grant execute on function %s to public'",
+        "'revoke execute on function %s from public'",
+        "tests/capture/test_owner.py -k new_partitions",
+    ),
+    Mutation(
         "who logged in is taken for who asks",
         "sql/engine/functions/answer_request.sql",
         "pg_has_role(new.asked_by, c.relowner, 'usage')",

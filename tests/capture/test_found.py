@@ -286,6 +286,10 @@ def test_a_traceparent_that_is_none(db: Db) -> None:
     assert db.execute(query).fetchall() == [({},), ({},)]
 
 
+UNTOLD = """
+    select count(*) from t join bridge.tracked_table as r on r.relation = t.tableoid
+     where t.xmin::text::bigint >= r.since_xid::text::bigint
+       and not exists (select from bridge.history as h where h.entity_id = t.id::text)"""
 WAITS = "select exists (select from pg_locks where not granted and relation = 'public.t'::regclass)"
 
 
@@ -301,6 +305,7 @@ def test_enabling_and_changing_on_a_busy_table(db: Db, either_version: str) -> N
             other.execute("insert into public.t values (%s)", (key,))
         writer.commit()
         waiting.join(30)
+    assert db.execute(UNTOLD).fetchone() == (0,)  # who wrote meanwhile did so before it was tracked
     with psycopg.connect(either_version) as writer:
         writer.execute("insert into public.t values (100)")
         run(db, "set lock_timeout = '5s'", "select bridge.enable_tracking('t', exclude => '{n}', activity => true)")
