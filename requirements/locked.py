@@ -13,7 +13,8 @@ IMAGE = Path(__file__).with_name("image.txt")
 PROJECT = IMAGE.parents[1] / "pyproject.toml"
 OURSELVES = "bridge-cdc (pyproject.toml)"
 PIN = re.compile(
-    r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+) \\$(?:\n    --hash=\S+(?: \\)?$)+\n    # via (?P<via>.+)$", re.M
+    r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+)(?: ; .+)? \\$(?:\n    --hash=\S+(?: \\)?$)+\n    # via (?P<via>.+)$",
+    re.M,
 )
 
 

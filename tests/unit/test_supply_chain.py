@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from locked import IMAGE, Pinned, pinned, required, runtime
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 CHECKOUT = Path(__file__).parents[2]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
@@ -37,6 +40,19 @@ def test_it_tells_what_is_needed_from_what_builds() -> None:
     assert {"confluent-kafka", "psycopg-binary", "pycparser", "fsspec"} <= always  # s3fs asks for the last, too
     assert {"s3fs", "botocore", "opentelemetry-sdk", "requests"} <= needed - always
     assert '"librdkafka"' in DOCUMENT
+
+
+@pytest.mark.parametrize("python", ["3.11.5", "3.12.0", "3.13.0", "3.14.0"])
+@pytest.mark.parametrize("file", ["image", "local", "dev"])
+def test_what_is_locked_is_there_for_each_python(file: str, python: str) -> None:
+    if file != "dev":
+        python = python.replace("3.11.5", "3.11.0")  # README: what builds the site needs 3.11.5
+    pins = re.findall(r"^(\S+==.+) \\$", IMAGE.with_name(f"{file}.txt").read_text(), re.M)
+    version = {"python_version": python.rpartition(".")[0]}
+    asked = [pin for pin in map(Requirement, pins) if pin.marker is None or pin.marker.evaluate(version)]
+    assert len(asked) > 40
+    for pin in asked:
+        assert python in SpecifierSet(metadata(pin.name).get("Requires-Python", "")), pin
 
 
 def test_packages_that_ask_for_each_other_are_told_apart() -> None:
