@@ -110,9 +110,9 @@ class SecuredBroker(Cluster):
         return User(name, password, self.admin)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def secured_broker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
-    """The session's broker with ACLs; each test has a user of its own. `stack` has downloaded Kafka."""
+    """A module's broker with ACLs; each test has a user of its own. `stack` has downloaded Kafka."""
     with closing(SecuredBroker(tmp_path_factory.mktemp("secured"))) as broker:
         yield broker
 

@@ -54,8 +54,8 @@ def empty_database(servers: Endpoints) -> Iterator[str]:
 @contextmanager
 def _database(server_url: str, template: str = "template1") -> Iterator[str]:
     name = f"bridge_test_{secrets.token_hex(4)}"
-    create = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
-    _administer(server_url, create)
+    create = sql.SQL("create database {} template {} strategy file_copy")
+    _administer(server_url, create.format(sql.Identifier(name), sql.Identifier(template)))
     try:
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:

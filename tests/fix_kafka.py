@@ -169,7 +169,7 @@ class Cluster:
         return whole and all(len(part.isrs) == len(part.replicas) and part.leader > 0 for part in parts)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _cluster(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with closing(Cluster(tmp_path_factory.mktemp("cluster"))) as cluster:  # after `servers`, which downloads Kafka
         yield cluster
@@ -177,7 +177,7 @@ def _cluster(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def cluster(_cluster: Cluster) -> Iterator[Cluster]:
-    """The session's cluster, whole before and after each test."""
+    """The module's cluster, whole before and after each test."""
     _cluster.heal()
     yield _cluster
     _cluster.heal()

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import confluent_kafka
 import psycopg
 import pytest
+from in_memory import in_memory
 from rich.console import Console
 
 from bridge.local.artifacts import JAVA_TESTS, SERVERS, locked_artifacts
@@ -64,14 +65,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The session's servers, for tests that stop and start them; each such test leaves all of them running."""
     if not _is_own_stack():
         pytest.skip("stops servers, so it needs the session's own")
-    stack = Stack(tmp_path_factory.mktemp("stack"))
-    stack.up(attached=True)
-    with psycopg.connect(stack.endpoints.database_url, autocommit=True) as db:
-        # Tests kill processes and never the machine: what the operating system has been given is kept.
-        db.execute("alter system set fsync = off")
-        db.execute("select pg_reload_conf()")
-    yield stack
-    stack.down(purge=True)
+    with in_memory(tmp_path_factory, "stack") as directory:
+        stack = Stack(directory)
+        stack.up(attached=True)
+        with psycopg.connect(stack.endpoints.database_url, autocommit=True) as db:
+            # Tests kill processes and never the machine: what the operating system has been given is kept.
+            db.execute("alter system set fsync = off")
+            db.execute("alter system set max_wal_size = '256MB'")
+            db.execute("select pg_reload_conf()")
+        yield stack
+        stack.down(purge=True)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from in_memory import in_memory
 from roles import Roles
 
 from bridge.local.postgres import run_as_owner
@@ -55,14 +56,15 @@ def postgres_15(stack: Stack, roles: Roles, tmp_path_factory: pytest.TempPathFac
     """The URL of a migrated database on a server of version 15, to copy from."""
     if not (POSTGRES_15 / "postgres").exists():
         pytest.skip("Postgres 15 is not installed here")
-    cluster = Cluster(POSTGRES_15, tmp_path_factory.mktemp("postgres") / "15", stack.postgres.data.stat())
-    with cluster.running():
-        with psycopg.connect(cluster.url, autocommit=True) as db:
-            db.execute("create database template")
-        template = cluster.url.replace("/postgres", "/template")
-        migrate(template)
-        roles.create(template)
-        yield template
+    with in_memory(tmp_path_factory, "postgres_15") as data:
+        cluster = Cluster(POSTGRES_15, data, stack.postgres.data.stat())
+        with cluster.running():
+            with psycopg.connect(cluster.url, autocommit=True) as db:
+                db.execute("create database template")
+            template = cluster.url.replace("/postgres", "/template")
+            migrate(template)
+            roles.create(template)
+            yield template
 
 
 @pytest.fixture(params=["the stack's version", "15"])
@@ -75,6 +77,6 @@ def either_version(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"bridge_test_{secrets.token_hex(4)}"
     maintenance = template.replace("/template", "/postgres")
     with psycopg.connect(maintenance, autocommit=True) as db:
-        db.execute(f"create database {name} template template".encode())
+        db.execute(f"create database {name} template template strategy file_copy".encode())
         yield template.replace("/template", f"/{name}")
         db.execute(f"drop database {name} with (force)".encode())

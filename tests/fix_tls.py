@@ -118,8 +118,8 @@ def _one_line(pem: str) -> str:
     return pem.strip().replace("\n", "\\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tls_broker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsBroker]:
-    """The session's broker with TLS. `stack` has downloaded Kafka."""
+    """A module's broker with TLS. `stack` has downloaded Kafka."""
     with closing(TlsBroker(tmp_path_factory.mktemp("tls"))) as broker:
         yield broker
