@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from fix_relay import eventually
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 from roles import Roles
@@ -211,6 +213,44 @@ def test_a_table_is_not_given_away_meanwhile(db: Db, owner: Db, either_version: 
     assert db.execute("select entity_type from bridge.tracked_table where relation = 't'::regclass").fetchone() == (
         "t",
     )
+
+
+TRAP = """
+    create type base as (id int, n text);
+    create function seen() returns boolean language plpgsql immutable as $$ begin
+        perform set_config('test.seen', current_setting('test.seen', true) || ' ' || current_user, false);
+        return true;
+    end $$"""
+NAMESAKES = {
+    "a domain": "create domain t as base check (seen())",
+    "a view": "create view t as select 1 as id, seen()::text as n",
+    "a table": "create table t (id xid, n json)",
+}
+
+
+@pytest.mark.parametrize("namesake", NAMESAKES)
+def test_a_name_that_is_anothers_once_its_lock_is_there(db: Db, owner: Db, either_version: str, namesake: str) -> None:
+    """Who asks for the types of a table's columns waits for it, and finds something else of that name then."""
+    run(owner, "create table t (id int primary key, n text)", TRAP, "select bridge.enable_tracking('t')")
+    (table,) = db.execute("select 't'::regclass::oid::bigint").fetchone() or (0,)
+    columns: list[tuple[Any, ...]] = []
+
+    def ask() -> None:
+        with psycopg.connect(either_version, autocommit=True) as asker:
+            run(asker, "set test.seen = 'begin'")
+            query = "select name, type::regtype::text from bridge.current_columns(%s::oid::regclass)"
+            columns.extend(asker.execute(query, (table,)).fetchall())
+            columns.extend(asker.execute("select current_setting('test.seen'), 'who'").fetchall())
+
+    asking = threading.Thread(target=ask)
+    with owner.transaction():
+        run(owner, "lock table t in access exclusive mode", "alter table t rename to t2", NAMESAKES[namesake])
+        asking.start()
+        waits = "select exists (select from pg_locks where relation = %s::oid and not granted)"
+        eventually(lambda: db.execute(waits, (table,)).fetchone() == (True,) or not asking.is_alive())
+    asking.join()
+    assert columns[-1] == ("begin", "who")
+    assert columns[:-1] in ([("id", "integer"), ("n", "text")], [("id", None), ("n", None)])
 
 
 TOLD = "from bridge.tracked_table where entity_type = 'told'"

@@ -9,11 +9,16 @@
 --
 -- A query of the catalog may see it as it was: outside READ COMMITTED when the transaction began, and else when the
 -- statement began within which this is planned (a foreign key's cascade). Rows have the columns that the table has now.
--- Functions for names and types look into the cache, which is always of now; the types' way there is an expression that
--- is parsed, and not computed. The rights of the function's owner are needed for the name of the schema alone.
+-- Functions for names and types look into the cache, which is always of now. The rights of the function's owner are
+-- needed for the name of the schema alone.
+--
+-- Types are to be had by the table's name only, which somebody can give to something else meanwhile, and a lock of his
+-- makes that as long as he likes. `null::name` could be of a domain then, whose constraint is code of his, and even the
+-- planner runs it, with our rights. %rowtype is of a table or a view, and nothing of it is computed; whether it is this
+-- table's is asked of the catalog, by number. Volatile because Postgres lets nothing else execute DO.
 create or replace function bridge.current_columns(relation regclass)
     returns table (number int2, name name, type oid, "collation" oid, generated "char", computed_from name[])
-    language plpgsql stable rows 20
+    language plpgsql rows 20
     security definer
     set search_path = pg_catalog, pg_temp
     set jit = off
@@ -21,8 +26,15 @@ create or replace function bridge.current_columns(relation regclass)
 as $$
 #variable_conflict use_column
 declare
+    probe constant text := 'declare r %s%%rowtype; begin'
+        ' perform set_config(''bridge.probe'', array[%s]::oid[]::text, true); end';
+    row_type constant text := (    -- in quotes, as the columns: plpgsql has keywords of its own
+        select string_agg('"' || replace(w.name, '"', '""') || '"', '.' order by w.position)
+          from unnest((pg_identify_object_as_address('pg_class'::regclass, relation, 0)).object_names)
+               with ordinality as w (name, position));
     numbers int2[] := '{}';
     names name[] := '{}';
+    fields text[] := '{}';
     types oid[];
     collations oid[];
     found_name text;
@@ -33,18 +45,25 @@ begin
         if has_column_privilege(relation, n::int2, 'select') is not null then    -- null: it was dropped
             numbers := numbers || n::int2;
             names := names || found_name::name;
+            fields := fields || ('r."' || replace(found_name, '"', '""') || '"');
         end if;
     end loop;
     begin
-        execute format('select array[%s]::oid[]', (
-            select string_agg(format('pg_typeof((null::%s).%I)', relation, c.name), ', ' order by c.position)
-              from unnest(names) with ordinality as c (name, position))) into types;
-        execute format('select array[%s]::oid[]', (
+        execute format('do %L', format(probe, row_type, concat_ws(', ', 'pg_typeof(r)', (
+            select string_agg(format('pg_typeof(%s)', c.name), ', ' order by c.position)
+              from unnest(fields) with ordinality as c (name, position)))));
+        types := current_setting('bridge.probe');
+        if not exists (select from pg_type as y where y.oid = types[1] and y.typrelid = relation) then
+            raise exception 'another table has the name of % now', relation;
+        end if;
+        types := types[2:];
+        execute format('do %L', format(probe, row_type, (
             select string_agg(case when coalesce(y.typcollation, 0) = 0 then '0'
-                                   else format('pg_collation_for((null::%s).%I)::regcollation', relation, c.name) end,
+                                   else format('pg_collation_for(%s)::regcollation', c.name) end,
                               ', ' order by c.position)
-              from unnest(names, types) with ordinality as c (name, type, position)
-              left join pg_type as y on y.oid = c.type)) into collations;
+              from unnest(fields, types) with ordinality as c (name, type, position)
+              left join pg_type as y on y.oid = c.type)));
+        collations := current_setting('bridge.probe');
     exception when others then
         types := null;
     end;
