@@ -27,8 +27,9 @@ def _leave(code: int) -> NoReturn:
     somewhere, are using, and one end in fifteen is a crash then.
     """
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it is where the caller closed it
+                stream.flush()
     except (OSError, ValueError):  # a full disk, a closed pipe; closed by the command itself
         code = code or 1
     os._exit(code)

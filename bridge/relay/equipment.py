@@ -62,8 +62,11 @@ class Equipment:
 
         A topic that went missing is made again where the settings allow it; what is wrong with one is its own matter.
         """
-        try:
+        limits: dict[str, int] | None = None
+        with contextlib.suppress(ConfigError):
             limits = ensure_topics(self._settings, 0)
-        except ConfigError:
+        if (
+            limits is None
+        ):  # only now: a Kafka call that fails while an error is handled keeps that one's client for ever
             limits = topic_limits(self._settings)
         self.limits.update(limits)

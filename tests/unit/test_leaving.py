@@ -42,3 +42,10 @@ def test_output_that_cannot_be_written_is_no_success() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-m", "bridge", "--version"], stdout=full, check=False)
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_who_closed_a_stream_is_not_told_of_a_failure(closed: int) -> None:
+    command = f"{sys.executable} -m bridge --version {closed}>&-"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
