@@ -1849,9 +1849,23 @@ MUTATIONS = (
     Mutation(
         "the owner of a partitioned table cannot make a table partition",
         "sql/engine/functions/generate_capture.sql",
-        "'grant execute on function %s to public'",
-        "'revoke execute on function %s from public'",
+        "execute (select format('grant execute on function %s to %s', routine, c.relowner::regrole)",
+        "execute (select format('revoke execute on function %s from %s', routine, c.relowner::regrole)",
         "tests/capture/test_owner.py -k new_partitions",
+    ),
+    Mutation(
+        "anybody can attach a tracked table's function to a table of his own",
+        "sql/engine/functions/generate_capture.sql",
+        "'revoke execute on function %s from public'",
+        "'grant execute on function %s to public'",
+        "tests/capture/test_owner.py -k anothers_function",
+    ),
+    Mutation(
+        "the new owner of a partitioned table cannot make a table partition",
+        "sql/engine/functions/follow_table.sql",
+        "select c.relowner, false where not has_function_privilege(c.relowner, p.oid, 'execute')",
+        "select c.relowner, false where false",
+        "tests/capture/test_owner.py -k anothers_function",
     ),
     Mutation(
         "who logged in is taken for who asks",

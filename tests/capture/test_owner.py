@@ -190,6 +190,21 @@ def test_a_trigger_function_on_another_table(db: Db, owner: Db, tracked: str, *,
     assert actions(db) == []
 
 
+def test_a_trigger_of_anothers_function(db: Db, owner: Db) -> None:
+    """It would keep that table's tracking from being ended, followed, and begun anew. A new owner may have it soon."""
+    query = "select tgfoid::regprocedure::text from pg_trigger where tgrelid = 'told'::regclass and tgtype & 1 <> 0"
+    (routine,) = db.execute(query).fetchone() or ("",)
+    run(owner, "create table mine (id int primary key)")
+    attach = f"create trigger a after insert on mine for each row execute function {routine}"
+    with pytest.raises(errors.InsufficientPrivilege, match="permission denied for function"):
+        run(owner, attach)
+    run(db, f"alter table told owner to {owner.info.user}", "select bridge.refresh_tracking()")
+    run(owner, attach)
+    may = """select array_agg(a.grantee::regrole::text order by 1) from pg_proc as p, aclexplode(p.proacl) as a
+              where p.oid = %s::regprocedure"""
+    assert db.execute(may, (routine,)).fetchone() == (sorted(["bridge_capture", owner.info.user]),)
+
+
 def test_a_table_is_not_given_away_meanwhile(db: Db, owner: Db, either_version: str) -> None:
     """Nobody settles beforehand, in a transaction that stays open, how another's table will be tracked."""
     run(owner, "create table t (id int primary key, email text)", "select bridge.enable_tracking('t')")

@@ -56,6 +56,21 @@ begin
          where t.id = tracked.id;
         perform bridge.generate_capture(tracked.id);
     end if;
+    for statement in    -- where it belongs to another now: see bridge.generate_capture()
+        select format(case w.is_there when true then 'revoke execute on function %s from %s'
+                                      else 'grant execute on function %s to %s' end, routine,
+                      case w.role when 0 then 'public' else w.role::regrole::text end)
+          from pg_class as c
+          join pg_proc as p on p.oid = to_regprocedure(routine)
+         cross join lateral (
+            select a.grantee, true from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+             where a.grantee not in (c.relowner, p.proowner)
+            union all
+            select c.relowner, false where not has_function_privilege(c.relowner, p.oid, 'execute')
+         ) as w (role, is_there)
+         where c.oid = tracked.relation order by w.is_there loop
+        execute statement;
+    end loop;
     update bridge.tracked_table as t set known_as = bridge.qualified_name(tracked.relation)
      where t.id = tracked.id and t.known_as <> bridge.qualified_name(tracked.relation)
        and coalesce(to_regclass(t.known_as), tracked.relation) = tracked.relation;

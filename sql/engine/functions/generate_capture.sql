@@ -10,10 +10,11 @@
 -- converted as a whole, of a table that was not altered since. All else is bridge.record_row()'s, slower by far. Where
 -- to_jsonb() cannot fail, it stands in the INSERT itself; else in a block that catches what fails.
 --
--- Everybody may execute it, because Postgres asks that of whoever makes a table partition: its owner, who gives it the
--- partitioned table's triggers. So anybody can attach it to a table of his own, where `new.id::text` might be a cast of
--- his; of a row that is not the tracked table's it converts nothing. To know that costs nothing for a table, and 1.8
--- microseconds a row for a table partition; one of a partitioned table that was attached to another goes the slow way.
+-- The table's owner may execute it, because Postgres asks that of whoever makes a table partition, which gets the
+-- partitioned table's triggers. Nobody else: it could not be dropped, nor its table be followed, while a table of his
+-- had it. The owner can attach it to another table, where `new.id::text` might be a cast of his; of a row that is not
+-- the tracked table's it converts nothing. To know that costs nothing for a table, and 1.8 microseconds a row for a
+-- table partition; one of a partitioned table that was attached to another goes the slow way.
 create or replace function bridge.generate_capture(tracked_id integer) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -150,7 +151,9 @@ begin
                                   ' and bridge.is_own_version(old.xmin, pg_current_xact_id()) then old.ctid end', '')
                              ) as v (action, key, event_key, type_id, version, previous_state, state, replaced,
                                      summary))));
-    execute format('grant execute on function %s to public', routine);
+    execute format('revoke execute on function %s from public', routine);
+    execute (select format('grant execute on function %s to %s', routine, c.relowner::regrole)
+               from pg_class as c where c.oid = tracked.relation);
     perform bridge.grant_capture();
     update bridge.tracked_table as t set fingerprint = bridge.table_fingerprint(t.relation) where t.id = tracked_id;
 end $$;
