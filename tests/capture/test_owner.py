@@ -268,6 +268,36 @@ def test_a_name_that_is_anothers_once_its_lock_is_there(db: Db, owner: Db, eithe
     assert columns[:-1] in ([("id", "integer"), ("n", "text")], [("id", None), ("n", None)])
 
 
+def test_a_schemas_name_that_is_anothers_before_rows_are_read(db: Db, owner: Db, either_version: str) -> None:
+    """TRUNCATE's lock keeps a table's name, and not that of its schema: what is read then is that table, or nothing."""
+    run(db, f"grant create on database {db.info.dbname} to {owner.info.user}")
+    run(owner, "create schema here", "create schema trap", "grant usage on schema here, trap to public")
+    run(owner, "create table here.t (id int primary key)", "insert into here.t values (1)")
+    run(owner, "create table trap.ran (who text)", "grant insert on trap.ran to public")
+    run(owner, """create function trap.run() returns int language plpgsql as
+        $$ begin insert into here.ran values (current_user); return 2; end $$""")  # fmt: skip
+    (table,) = owner.execute("select 'here.t'::regclass::oid::bigint").fetchone() or (0,)
+    run(owner, f"create view trap.t as select trap.run() as id, {table}::oid as tableoid")
+    run(owner, "grant select on trap.t to public", "select bridge.enable_tracking('here.t', 'mine')")
+
+    def truncate() -> None:
+        with psycopg.connect(either_version, autocommit=True) as writer:
+            run(writer, "truncate here.t")
+
+    truncating = threading.Thread(target=truncate)
+    with db.transaction():  # the rows are counted by then, and are to be read
+        run(db, "lock table bridge.history in access exclusive mode")
+        truncating.start()
+        waits = "select exists (select from pg_locks where relation = 'bridge.history'::regclass and not granted)"
+        with psycopg.connect(either_version, autocommit=True) as watcher:
+            eventually(lambda: watcher.execute(waits).fetchone() == (True,))
+        with owner.transaction():
+            run(owner, "alter schema here rename to there", "alter schema trap rename to here")
+    truncating.join()
+    assert owner.execute("select who from here.ran").fetchall() == []
+    assert actions(db, "mine") == [("DELETE", "1"), ("TRUNCATE", "*")]
+
+
 TOLD = "from bridge.tracked_table where entity_type = 'told'"
 
 

@@ -15,7 +15,7 @@ declare
     statement text;
 begin
     if not exists (select from pg_class as c where c.oid = tracked.relation) then
-        perform bridge.disable_tracking(tracked.relation);
+        perform bridge.disable_tracking(tracked.relation, 1);    -- as below: nobody waits for what others wait for
         return 'altered';
     end if;
     is_altered := tracked.home <> here or tracked.fingerprint <> bridge.table_fingerprint(tracked.relation);

@@ -20,8 +20,9 @@ begin
                unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
          where not has_schema_privilege(r.role, n.schema, 'usage')
         union all
-        select format('grant create on schema bridge_tracking to bridge_capture')
-         where not has_schema_privilege('bridge_capture', 'bridge_tracking', 'create')
+        select format('grant create on schema bridge_tracking to %s', r.role)
+          from unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
+         where not has_schema_privilege(r.role, 'bridge_tracking', 'create')
         union all
         select format('grant %s on %s to %s', t.wanted, t.relation, r.role)
           from (values ('insert', 'bridge.history'::regclass), ('insert', 'bridge.activity_log'),

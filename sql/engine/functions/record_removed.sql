@@ -6,7 +6,7 @@
 -- Returns:    how many there were. Null, and no event, where they are more than bridge.tracked_table.truncate_rows;
 --             outside READ COMMITTED, whose snapshot may not show all of them; where planning the query would run
 --             somebody's functions; and where they cannot be read
--- Writes:     bridge.history
+-- Writes:     bridge.history; a view in bridge_tracking, which is gone at the end
 -- Errors:     none
 --
 -- The only function that reads rows of tracked tables, so bridge_reader's alone.
@@ -28,8 +28,11 @@ create or replace function bridge.record_removed(tracked_id integer, truncated r
 as $$
 declare
     tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
+    only_it constant text := case when exists (select from pg_class as c where c.oid = truncated and c.relkind = 'p')
+                                  then '' else 'only' end;
+    -- Each query would look its name up again, which the owner of its schema may have given to something else by then.
+    removed constant text := format('bridge_tracking.removed_%s_%s', pg_backend_pid(), emptied::oid);
     context record;
-    source text;
     row_count bigint;
 begin
     if current_setting('transaction_isolation') not like 'read %'
@@ -37,13 +40,19 @@ begin
        or bridge.planning_runs_code(truncated) then
         return null;
     end if;
-    source := format('%s %s as r where r.tableoid = $1',
-                     case when exists (select from pg_class as c where c.oid = truncated and c.relkind = 'p')
-                          then '' else 'only' end,
-                     truncated);
-    execute format('select count(*) from (select from %s limit $2) as counted', source)
+    execute format('create view %s as select r as entire, r.tableoid as part from %s %s as r', removed, only_it,
+                   truncated);
+    if (select array_agg(distinct d.refobjid) filter (where d.refobjid <> removed::regclass)
+          from pg_rewrite as w
+          join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+           and d.refclassid = 'pg_class'::regclass
+         where w.ev_class = removed::regclass) is distinct from array[truncated::oid] then
+        raise exception '% is another table by now', truncated;
+    end if;
+    execute format('select count(*) from (select from %s as v where v.part = $1 limit $2) as counted', removed)
        into row_count using emptied, tracked.truncate_rows + 1;
     if row_count > tracked.truncate_rows then
+        execute format('drop view %s', removed);
         return null;
     end if;
     context := bridge.change_context();
@@ -54,11 +63,12 @@ begin
         select nextval('bridge.event_seq'), pg_current_xact_id(), 
                bridge.shard_of(coalesce(event_key, $2 || ':' || key)), $2, key, event_key, $3,
                'DELETE', $4, $5, state, 'DELETE of ' || $2 || ' (TRUNCATE)', $6, $1, pg_relation_filenode($1)
-          from (select %s as key, %s as event_key, %s as state from %s offset 0) as deleted
-        $each$, bridge.key_expression(tracked, '(r.*)'), bridge.event_key_expression(tracked, '(r.*)'),
-        bridge.state_expression(tracked, '(r.*)'), source)
+          from (select %s as key, %s as event_key, %s as state from %s as v where v.part = $1 offset 0) as deleted
+        $each$, bridge.key_expression(tracked, '(v.entire)'), bridge.event_key_expression(tracked, '(v.entire)'),
+        bridge.state_expression(tracked, '(v.entire)'), removed)
         using emptied::oid, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
               context.headers;
+    execute format('drop view %s', removed);
     return row_count;
 exception when others then
     return null;
