@@ -71,7 +71,9 @@ def test_a_key_that_is_checked_at_the_end_of_the_transaction_is_refused(db: Db) 
 
 @pytest.mark.parametrize("kind", ["text", "jsonb", "t2"])
 def test_no_name_of_a_column_matters(db: Db, kind: str) -> None:
-    names = "r old new fields tg_op tracked context headers event_id old_state new_state key state tableoid_ entity_id"
+    names = (
+        "r r1 old new fields tg_op tracked context headers event_id old_state new_state key state tableoid_ entity_id"
+    )
     run(db, "create type t2 as (id int)")
     run(db, "create table t (id int primary key, " + ", ".join(f'"{name}" {kind}' for name in names.split()) + ")")
     value = {"text": "'x'", "jsonb": """'{"id": 99}'""", "t2": "row(99)::t2"}[kind]

@@ -30,6 +30,10 @@ declare
     tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
     only_it constant text := case when exists (select from pg_class as c where c.oid = truncated and c.relkind = 'p')
                                   then '' else 'only' end;
+    whole_row constant text := (select 'r' || n from generate_series(1, 1601) as n    -- no column has that name
+                                 where not exists (select from pg_attribute as a
+                                                    where a.attrelid = truncated and a.attname = 'r' || n)
+                                 limit 1);
     -- Each query would look its name up again, which the owner of its schema may have given to something else by then.
     removed constant text := format('bridge_tracking.removed_%s_%s', pg_backend_pid(), emptied::oid);
     context record;
@@ -40,8 +44,8 @@ begin
        or bridge.planning_runs_code(truncated) then
         return null;
     end if;
-    execute format('create view %s as select r as entire, r.tableoid as part from %s %s as r', removed, only_it,
-                   truncated);
+    execute format('create view %s as select %2$s as entire, %2$s.tableoid as part from %3$s %4$s as %2$s', removed,
+                   whole_row, only_it, truncated);
     if (select array_agg(distinct d.refobjid) filter (where d.refobjid <> removed::regclass)
           from pg_rewrite as w
           join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
