@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
+# How long an example may take says something of the machine only.
+settings.register_profile("bridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bridge")
+
 # Whoever runs the tests with nohup means them, and not the relays that are to end by SIGHUP.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
