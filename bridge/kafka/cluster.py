@@ -242,9 +242,9 @@ class Cluster:
     def _unreachable(self, error: KafkaException) -> BrokerUnavailable:
         """Raises ConfigError where it is a broker elsewhere that cannot be reached, which another one has named."""
         kafka = self._settings.kafka
-        self._require_protected(_NAMED.findall("" if self._trouble is None else str(self._trouble.str())))
+        why = words(error) if self._trouble is None else str(self._trouble.str())
+        self._require_protected(_NAMED.findall(why))
         hint = None if self._trouble is None else refusal_hint(self._trouble)
-        why = str(self._trouble.str()) if self._trouble is not None else words(error)
         if hint is not None or self._trouble is None:
             why = self._seen_from_outside() or why
         why = why.rpartition("/bootstrap: ")[2]

@@ -65,8 +65,7 @@ class Equipment:
         limits: dict[str, int] | None = None
         with contextlib.suppress(ConfigError):
             limits = ensure_topics(self._settings, 0)
-        if (
-            limits is None
-        ):  # only now: a Kafka call that fails while an error is handled keeps that one's client for ever
+        # Only now: a Kafka call that fails while an error is handled keeps that one's client for ever.
+        if limits is None:
             limits = topic_limits(self._settings)
         self.limits.update(limits)
