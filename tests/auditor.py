@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from fastavro import parse_schema, schemaless_reader
 
@@ -80,7 +80,7 @@ def audit(settings: Settings, routed: Sequence[str], dead_letters: str, written:
         rows = {id_: Row(*rest) for id_, *rest in db.execute(ROWS)}
         ledgers = db.execute(LEDGERS).fetchall()
     bootstrap = settings.kafka.bootstrap_servers
-    hanging = _hanging_for_long(bootstrap, [*routed, dead_letters, settings.topics.control])
+    hanging = hanging_for_long(bootstrap, [*routed, dead_letters, settings.topics.control])
     found = read_topics(bootstrap, [*routed, dead_letters])
     dead = {record.headers["ce_id"] for record in found.pop(dead_letters)}
     seen: set[str] = set()
@@ -158,8 +158,11 @@ def _is_equal(key: bytes, decoded: Mapping[str, Any], row: Row) -> bool:
     return all(value == payload.get(name) for name, value in decoded.items())
 
 
-def _hanging_for_long(bootstrap_servers: str, topics: Sequence[str]) -> list[str]:
-    """Those after a while: a transaction is committed before each partition has its marker, whose leader was away."""
+def hanging_for_long(bootstrap_servers: str, topics: Sequence[str]) -> list[str]:
+    """Partitions whose last stable offset does not reach the end after a while.
+
+    A transaction is committed before each partition has its marker, without which nobody reads what it wrote.
+    """
     ends = time.monotonic() + PATIENCE_SECONDS
     while (found := _hanging(bootstrap_servers, topics)) and time.monotonic() < ends:
         time.sleep(0.2)
@@ -169,13 +172,16 @@ def _hanging_for_long(bootstrap_servers: str, topics: Sequence[str]) -> list[str
 def _hanging(bootstrap_servers: str, topics: Sequence[str]) -> list[str]:
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
     latest = {part: OffsetSpec.latest() for part in _partitions(admin, topics)}
-    ends = [
-        {
-            f"{part.topic}/{part.partition}": future.result(30).offset
-            for part, future in admin.list_offsets(latest, isolation_level=level).items()
-        }
-        for level in (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
-    ]
+    try:
+        ends = [
+            {
+                f"{part.topic}/{part.partition}": future.result(30).offset
+                for part, future in admin.list_offsets(latest, isolation_level=level).items()
+            }
+            for level in (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
+        ]
+    except KafkaException as error:  # a leader that moves, say
+        return [f"not known: {error}"]
     return [f"{place}: {ends[1][place]} of {end}" for place, end in ends[0].items() if ends[1][place] != end]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from in_process import run_here
 from psycopg import sql
 
 from bridge.keeping import cold_file
@@ -121,9 +122,7 @@ def plain(shelf: Shelf, table: str, rows: int = 10, text: str = "repeat('x', 20)
 
 
 def bridge(shelf: Shelf, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BRIDGE_DATABASE_URL": shelf.url}
-    command = [sys.executable, "-m", "bridge", "archive", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return run_here(["archive", *arguments], {"BRIDGE_DATABASE_URL": shelf.url})
 
 
 def done(shelf: Shelf, *arguments: str) -> str:

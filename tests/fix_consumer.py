@@ -18,6 +18,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_relay import eventually
+from kafka_settings import create
 
 from bridge.consumer import Consumer, Message, create_inbox
 from bridge.settings import Settings
@@ -164,7 +165,7 @@ def scene(kafka: str, registry: str, empty_database: str, unique: str, tmp_path:
     """A topic and a database of the test's own."""
     create_inbox(empty_database)
     scene = Scene(kafka, registry, empty_database, unique, tmp_path)
-    scene.admin.create_topics([NewTopic(scene.topic, PARTITIONS, 1)])[scene.topic].result(30)
+    create(scene.admin, NewTopic(scene.topic, PARTITIONS, 1))
     scene.execute(EFFECTS)
     yield scene
     scene.close()

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import psycopg
 import pytest
-from auditor import Audit, Found, audit, read_topics
+from auditor import Audit, Found, audit, hanging_for_long, read_topics
+from in_process import ALONE, run_here
 from roles import Roles, kind_for
 from sessions import Sessions
 
@@ -101,6 +102,7 @@ def of_version(version: Path | None) -> dict[str, str]:
 class Site:
     """One bridge: configuration, and the means to write events, run relays and audit the result."""
 
+    in_process: ClassVar[bool] = False  # whether its other commands run in the test's own process, where they can
     settings: Settings
     config: Path
     name: str
@@ -169,6 +171,12 @@ class Site:
     def scalar(self, statement: str, *parameters: object) -> Any:
         return self.rows(statement, *parameters)[0][0]
 
+    def come_due(self) -> None:
+        """The time of all that waits for its time has come; relays look as after a person's decision."""
+        with self.connect() as db:
+            db.execute("update bridge.parked set due_at = clock_timestamp() where state = 'deferred'")
+            db.execute("update bridge.shard set decisions = decisions + 1")
+
     def pending(self) -> int:
         return int(
             self.scalar(
@@ -202,6 +210,9 @@ class Site:
     ) -> subprocess.CompletedProcess[str]:
         """Run another command of `bridge`; `answer` is its standard input, `environment` is added to the test's own."""
         more = {**self._servers(*arguments), **(environment or {}), **of_version(version)}
+        is_plain = not answer and version is None and "BRIDGE_FAILPOINT" not in more
+        if self.in_process and is_plain and arguments[0] not in ALONE:
+            return run_here(arguments, more)
         command = [sys.executable, "-m", "bridge", *arguments]
         return subprocess.run(
             command, env=os.environ | more, input=answer, capture_output=True, text=True, timeout=60, cwd=version
@@ -240,13 +251,19 @@ class Site:
         return (self.config.parent / f"relay-{self.processes.index(process)}.log").read_text()
 
     def drain(self, *arguments: str) -> str:
-        """Run a relay until nothing is pending; returns its log."""
+        """Run a relay until nothing is pending, and all of it can be read; returns its log."""
         process = self.start("--until-empty", *arguments)
         assert process.wait(120) == 0, self.log(process)
+        self.wait_for_markers()
         return self.log(process)
+
+    def wait_for_markers(self) -> None:
+        """Until what was committed can be read: the relay goes on a moment before that."""
+        hanging_for_long(self.settings.kafka.bootstrap_servers, self.topics)
 
     def records(self) -> dict[str, list[Found]]:
         """All committed records by topic, in the order of their offsets."""
+        self.wait_for_markers()
         return read_topics(self.settings.kafka.bootstrap_servers, self.topics)
 
     def audit(self) -> Audit:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from kafka_settings import create
 
 from bridge.kafka.partitioner import key_hash
 from bridge.settings import (
@@ -174,8 +175,7 @@ def world(database: str, kafka: str, registry: str, unique: str) -> Iterator[Wor
     )
     admin = AdminClient({"bootstrap.servers": kafka})
     names = [f"{unique}.a", f"{unique}.b", f"{unique}.dead"]
-    for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
-        made.result()
+    create(admin, *(NewTopic(name, PARTITIONS, 1) for name in names))
     producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random"})
     with psycopg.connect(database, autocommit=True) as db:
         yield World(settings, producer, db)

@@ -70,7 +70,7 @@ def test_a_relay_without_routes_leaves_no_trace(database: str, servers: Endpoint
         done = bridge("run", *arguments, **environment)
         assert done.returncode == 4
         assert "there are no routes" in done.stderr
-    assert set(kafka.list_topics(timeout=10).topics) == before
+    assert set(kafka.list_topics(timeout=10).topics) <= before  # what others have deleted may only be going
     with connect(database) as db:
         assert db.execute("select count(*) from bridge.shard where owner is not null").fetchone() == (0,)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
-from kafka_settings import configure
+from kafka_settings import configure, create
 
 from bridge.encoding.limits import TopicLimits
 from bridge.errors import BrokerRefuses
@@ -26,7 +26,7 @@ NEVER_WRITTEN = ControlRecord(0, None, None)
 def settings(kafka: str, unique: str) -> Iterator[Settings]:
     control = f"{unique}.control"
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(control, 2, 1, config={"cleanup.policy": "compact"})])[control].result(30)
+    create(admin, NewTopic(control, 2, 1, config={"cleanup.policy": "compact"}))
     yield Settings(kafka=KafkaSettings(kafka), relay=RelaySettings(name=unique), topics=TopicSettings(control=control))
     admin.delete_topics([control])[control].result(30)
 
@@ -167,7 +167,7 @@ def test_a_control_topic_that_takes_no_record(settings: Settings) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers})
     small = f"{settings.relay.name}.small"
     config = {"cleanup.policy": "compact", "max.message.bytes": "200"}
-    admin.create_topics([NewTopic(small, 1, 1, config=config)])[small].result(30)
+    create(admin, NewTopic(small, 1, 1, config=config))
     try:
         with pytest.raises(BrokerRefuses, match=f"the control topic {small}"):
             found(replace(settings, topics=replace(settings.topics, control=small)))

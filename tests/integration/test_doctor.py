@@ -6,15 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient, ConfigResource
 from fix_command import Run, data_of
 from fix_relay import Site, eventually
+from kafka_settings import configure
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from reaction import publish
@@ -48,13 +43,9 @@ def examine(site: Site, run: Run) -> Examine:
 
 
 def set_topic(site: Site, topic: str, **config: str) -> None:
-    entries = [
-        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in config.items()
-    ]
     admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-    admin.incremental_alter_configs([resource])[resource].result(30)
+    for name, value in config.items():
+        configure(admin, ConfigResource.Type.TOPIC, topic, name.replace("_", "."), value)
 
 
 def test_what_is_well_and_what_is_wrong(

@@ -95,6 +95,7 @@ def test_what_waits_is_told_with_what_it_waits_behind(site: Site, trace: Traced,
     )
     relay = site.start()
     eventually(lambda: site.scalar("select count(*) from bridge.parked") == 3)
+    site.wait_for_markers()
     told = trace(dead, code=5)
     assert told.startswith("Dead: ")
     assert "bridge dead show" in told
@@ -116,6 +117,7 @@ def test_what_waits_is_told_with_what_it_waits_behind(site: Site, trace: Traced,
     decided = site.scalar(f"select decided_at from bridge.dead_decision where event_id = '{dead}'")
     assert f"{decided.astimezone(UTC):%H:%M:%S}Z" in skipped.splitlines()[0]
     site.end(relay)
+    site.wait_for_markers()
     told = trace(behind)
     assert told.startswith("Published to ")
     assert "after it had waited" in told.splitlines()[0]  # not so soon as its batch was published

@@ -228,12 +228,14 @@ def test_processed_at_is_when_it_was_published(site: Site) -> None:
     def carry(event_id: str, source: str = "event_queue") -> None:
         before = site.scalar("select clock_timestamp()")
         eventually(lambda: row(site, event_id, source)["status"] == "PROCESSED")
+        # At rest: until then the time may still become that of the last batch before it.
+        eventually(lambda: site.scalar("select in_flight is null from bridge.shard"))
         seen[event_id] = (before, site.scalar("select clock_timestamp()"))
 
     def check() -> dict[str, datetime]:
         found = {event_id: row(site, event_id)["processed_at"] for event_id in seen}
         for event_id, (before, after) in seen.items():
-            assert before - timedelta(seconds=1) <= found[event_id] <= after + timedelta(seconds=1.5), event_id
+            assert before - timedelta(seconds=1) <= found[event_id] <= after, event_id
         return found
 
     with site.connect() as db:
@@ -242,8 +244,9 @@ def test_processed_at_is_when_it_was_published(site: Site) -> None:
     for number in range(5):
         carry(write(site, f"k{number}"))
         check()
-    rest_ends = site.scalar("select clock_timestamp() + interval '3 seconds'")
-    eventually(lambda: site.scalar("select clock_timestamp() > %s", rest_ends))
+    for _ in range(3):  # all that is done in a rest
+        lease = site.scalar("select lease_until from bridge.shard")
+        eventually(lambda lease=lease: site.scalar("select lease_until > %s from bridge.shard", lease))
     check()
     carry(write(site, "after a rest"))
     at_last = check()
@@ -303,7 +306,8 @@ def changes(site: Site) -> dict[str, tuple[int, int]]:
             " where relid in (select inhrelid from pg_inherits"
             " where inhparent in ('bridge.outbox'::regclass, 'bridge.history'::regclass))"
         ).fetchall()
-        assert len(rows) == 18
+        leaves = "select count(*) from pg_inherits where inhparent = any('{bridge.outbox,bridge.history}'::regclass[])"
+        assert len(rows) == site.scalar(leaves) > 0
         assert sum(site.scalar(f"select count(*) from bridge.{table}") for table in ("outbox", "history")) > 0
     return {name: (updates, deletes) for name, updates, deletes in rows if updates or deletes}
 
@@ -324,7 +328,7 @@ def test_nothing_ever_changes_a_row(site: Site) -> None:
     with site.connect() as db:
         db.execute(
             "insert into bridge.event_queue (event_type, event_key, payload, available_at)"
-            " values ('thing.changed', 'd', '{\"n\": 1}', now() + interval '30 seconds')"
+            " values ('thing.changed', 'd', '{\"n\": 1}', now() + interval '1 hour')"
         )
         db.execute(
             "insert into bridge.entity_events (entity_type, entity_id, action, new_state, headers)"
@@ -340,6 +344,7 @@ def test_nothing_ever_changes_a_row(site: Site) -> None:
     assert site.bridge("dead", "skip", dead[1], "--reason", "test").returncode == 0
     assert changes(site) == {}
     heal(site, f"{site.name}.others-test.Thing")
+    site.come_due()
     eventually(lambda: site.scalar(of_held) == site.scalar(of_deferred) == 0)
     eventually(lambda: row(site, dead[0])["retry_count"] == 2)
     site.end(relay)
