@@ -14,11 +14,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 pytest_plugins = [
     "fix_local",
     "fix_containers",
+    "fix_relay",
     "fix_database",
     "fix_postgres",
     "fix_postgres_tls",
     "fix_registry",
-    "fix_relay",
     "fix_kafka",
     "fix_acl",
     "fix_tls",

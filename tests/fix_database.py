@@ -6,10 +6,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from fix_relay import eventually
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from roles import Roles
@@ -25,8 +27,42 @@ def roles() -> Roles:
     return Roles()
 
 
+PAST = """
+select b.leaf::text from bridge.partition_policy as p, lateral bridge.partition_bounds(p.parent) as b
+ where b.range_to <= now()"""
+
+
+def minutes_left() -> float:
+    """Of today, in UTC."""
+    now = datetime.now(UTC)
+    return 60 * (23 - now.hour) + 60 - now.minute - now.second / 60
+
+
+@pytest.fixture
+def same_day() -> None:
+    """The test ends on the day on which it begins."""
+    eventually(lambda: minutes_left() > 2, 180)
+
+
 @pytest.fixture(scope="session")
-def migrated_template(servers: Endpoints, roles: Roles) -> Iterator[str]:
+def template_day() -> date:
+    """When the templates were migrated, in UTC; before they are."""
+    return datetime.now(UTC).date()
+
+
+def renew(url: str, template_day: date) -> None:
+    """Give a copy of a template the table partitions that it would have if it had been migrated today."""
+    if datetime.now(UTC).date() == template_day:
+        return
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("select bridge.ensure_partitions()")
+        for (leaf,) in db.execute(PAST).fetchall():
+            db.execute(f"drop table {leaf}".encode())
+        db.execute("delete from bridge.maintenance_log")
+
+
+@pytest.fixture(scope="session")
+def migrated_template(servers: Endpoints, roles: Roles, template_day: date) -> Iterator[str]:
     """The name of a database with every migration applied, to copy from; nobody connects to it."""
     with _database(servers.database_url) as url:
         migrate(url)
@@ -38,9 +74,10 @@ def migrated_template(servers: Endpoints, roles: Roles) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(servers: Endpoints, migrated_template: str) -> Iterator[str]:
+def database(servers: Endpoints, migrated_template: str, template_day: date) -> Iterator[str]:
     """The URL of a fresh, migrated database, dropped after the test."""
     with _database(servers.database_url, template=migrated_template) as url:
+        renew(url, template_day)
         yield url
 
 

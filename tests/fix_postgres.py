@@ -7,10 +7,12 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
+from fix_database import renew
 from in_memory import in_memory
 from roles import Roles
 
@@ -52,7 +54,9 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def postgres_15(stack: Stack, roles: Roles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_15(
+    stack: Stack, roles: Roles, template_day: date, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The URL of a migrated database on a server of version 15, to copy from."""
     if not (POSTGRES_15 / "postgres").exists():
         pytest.skip("Postgres 15 is not installed here")
@@ -74,9 +78,12 @@ def either_version(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.getfixturevalue("database")
         return
     template: str = request.getfixturevalue("postgres_15")
+    template_day: date = request.getfixturevalue("template_day")
     name = f"bridge_test_{secrets.token_hex(4)}"
     maintenance = template.replace("/template", "/postgres")
     with psycopg.connect(maintenance, autocommit=True) as db:
         db.execute(f"create database {name} template template strategy file_copy".encode())
-        yield template.replace("/template", f"/{name}")
+        url = template.replace("/template", f"/{name}")
+        renew(url, template_day)
+        yield url
         db.execute(f"drop database {name} with (force)".encode())

@@ -21,6 +21,7 @@ from bridge.shard.ledger import InFlight
 from bridge.shard.position import Scanner
 
 Db = psycopg.Connection[Any]
+pytestmark = pytest.mark.usefixtures("same_day")
 DAYS = 20
 OUTBOX = "insert into bridge.outbox (shard, event_type, event_key, payload, created_at) values (0, 't', 'k', '{}', %s)"
 HISTORY = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bridge.bench import growth
 from bridge.bench.scene import Scene
 from bridge.settings import DatabaseSettings, Settings
@@ -11,6 +13,7 @@ from bridge.settings import DatabaseSettings, Settings
 UP_TO = "select up_to = date_trunc('day', now() - interval '1 day') from bridge.finished"
 
 
+@pytest.mark.usefixtures("same_day")
 def test_events_and_table_partitions_of_the_past_are_finished(database: str, tmp_path: Path) -> None:
     scene = Scene(Settings(database=DatabaseSettings(database)), "growth", tmp_path)
     growth._grow(scene, 1000, 220)

@@ -15,6 +15,7 @@ from psycopg import errors
 from bridge.postgres.migrate import migrate
 
 Db = psycopg.Connection[Any]
+pytestmark = pytest.mark.usefixtures("same_day")
 PARENTS = ["activity_log", "activity_log_archive", "history", "outbox"]
 
 

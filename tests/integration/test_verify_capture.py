@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from fix_command import data_of
 from fix_database import unstamped
+from fix_relay import eventually
 from psycopg.conninfo import make_conninfo
 
 from bridge.admin import verify_capture as auditor
@@ -21,6 +22,7 @@ from bridge.postgres.queries import query
 from bridge.settings import DatabaseSettings, Settings
 
 Db = psycopg.Connection[Any]
+pytestmark = pytest.mark.usefixtures("same_day")
 FILL = "insert into item select g, 'n' || g, g, g from generate_series(1, 10) as g"
 
 
@@ -135,10 +137,9 @@ def test_rows_that_were_written_while_the_lock_was_waited_for(db: Db, database: 
         other.execute("insert into public.item values (1)")
         thread = threading.Thread(target=track, args=(db,))
         thread.start()
-        waits = "select count(*) = 0 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'enable_track'"
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid = %s"
         with psycopg.connect(database, autocommit=True) as watcher:
-            while watcher.execute(waits).fetchone() == (True,):
-                pass
+            eventually(lambda: watcher.execute(waits, (db.info.backend_pid,)).fetchone() == (1,))
             watcher.execute("insert into public.item values (2)")
         other.commit()
         thread.join()

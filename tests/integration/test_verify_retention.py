@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions
 from fix_verify import World
+from kafka_settings import configure
 
 from bridge.admin import verify as auditor
 from bridge.admin.verify import verify
@@ -19,10 +20,21 @@ from bridge.kafka.partitioner import key_hash
 from bridge.kafka.reader import Reader
 from bridge.settings import Route
 
+pytestmark = pytest.mark.usefixtures("same_day")
+
 
 def partner(world: World, key: str) -> str:
     """Another key of the same partition."""
     return next(k for k in (f"p{n}" for n in range(1000)) if world.partition(k) == world.partition(key))
+
+
+def set_topic(world: World, name: str, value: str) -> None:
+    admin = AdminClient({"bootstrap.servers": world.settings.kafka.bootstrap_servers})
+    configure(admin, ConfigResource.Type.TOPIC, world.topic, name, value)
+
+
+def keep_for(world: World, days: int) -> None:
+    set_topic(world, "retention.ms", str(days * 86_400_000))
 
 
 # What was erased
@@ -242,7 +254,7 @@ def test_what_is_older_than_kafka_keeps_records_is_not_judged(world: World) -> N
     world.carry(*first, *second)
     other = world.events("PROCESSED", [partner(world, "k")])
     world.age(other, 8)
-    configure(world, **{"retention.ms": str(30 * 86_400_000)})
+    keep_for(world, 30)
     world.trim(world.partition("k"), 1)
     for partition in range(3):
         if partition != world.partition("k"):
@@ -250,7 +262,7 @@ def test_what_is_older_than_kafka_keeps_records_is_not_judged(world: World) -> N
             world.age(some, 20)
             world.carry(*some)
     assert verify(world.settings).examples == {"lost": tuple(other)}
-    configure(world, **{"retention.ms": str(7 * 86_400_000)})
+    keep_for(world, 7)
     assert verify(world.settings).not_judged == {"trimmed": 2}
 
 
@@ -301,7 +313,7 @@ def test_dead_letters_that_kafka_removed(world: World) -> None:
 
 
 def test_compaction_leaves_the_last_record_of_a_key(world: World) -> None:
-    configure(world, **{"cleanup.policy": "compact"})
+    set_topic(world, "cleanup.policy", "compact")
     ids = world.events("PROCESSED", ["k", "k", "l", "l"])
     world.carry(ids[1], ids[2])
     verdict = verify(world.settings)
@@ -309,14 +321,6 @@ def test_compaction_leaves_the_last_record_of_a_key(world: World) -> None:
     world.producer.produce(world.topic, None, "l")  # somebody removes the key
     world.producer.flush()
     assert verify(world.settings).not_judged == {"compacted": 2}
-
-
-def configure(world: World, **values: str) -> None:
-    admin = AdminClient({"bootstrap.servers": world.settings.kafka.bootstrap_servers})
-    entries = [ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET) for k, v in values.items()]
-    topic = ConfigResource(ConfigResource.Type.TOPIC, world.topic, incremental_configs=entries)
-    for done in admin.incremental_alter_configs([topic]).values():
-        done.result()
 
 
 # Routes
