@@ -72,6 +72,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             # Tests kill processes and never the machine: what the operating system has been given is kept.
             db.execute("alter system set fsync = off")
             db.execute("alter system set max_wal_size = '256MB'")
+            # An autovacuum has locks, an old snapshot and a transaction id for a moment, in the middle of any test.
+            db.execute("alter system set autovacuum_naptime = '1 h'")
             db.execute("select pg_reload_conf()")
         yield stack
         stack.down(purge=True)
