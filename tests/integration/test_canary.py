@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ from psycopg import sql
 from bridge.configuration.environment import variable_of
 from bridge.configuration.knobs import knobs
 from bridge.local.stack import Stack
+from bridge.local.state import free_ports
 
 NAMES = ("database", "kafka", "registry", "token", "s3", "otel", "wrong", "typo", "passphrase", "other")
 WORDS = {name: f"qx7{name}{secrets.token_hex(6)}" for name in NAMES}
@@ -174,7 +174,7 @@ def drive(given: list[Line], environ: Mapping[str, str], output: Path, broken: s
             cwd=output,
             stdout=stdout,
             stderr=stderr,
-            timeout=200,
+            timeout=800,
             check=True,
         )
     return [(" ".join(line), code) for (line, _), code in zip(given, json.loads(codes.read_text()), strict=True)]
@@ -190,6 +190,7 @@ def test_what_it_looks_for_is_found() -> None:
             assert found_in(f"a {shown} b".encode()) == [name], shown
 
 
+@pytest.mark.timeout(900)  # the machine may be busy
 def test_secrets_are_found_nowhere(site: Site, environ: dict[str, str], stack: Stack, tmp_path: Path) -> None:
     with site.connect() as db:
         db.execute("create table public.canary (id int primary key)")
@@ -252,8 +253,7 @@ def told_to_postgres(site: Site) -> list[str]:
 def relay_is_watched(site: Site, environ: Mapping[str, str], output: Path) -> None:
     """A relay with workers, while it carries: its pages, its processes, its sessions."""
     output.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_ports()["registry"]
     log = (output / "log").open("wb")
     arguments = ["run", "--workers", "2", "--http", f"127.0.0.1:{port}", "--verbose", "--log-format", "json"]
     with log, subprocess.Popen([sys.executable, "-m", "bridge", *arguments], env=environ, stderr=log) as relay:

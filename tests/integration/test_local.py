@@ -38,6 +38,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
         Stack(directory).down(purge=True)
 
 
+@pytest.mark.timeout(900)  # the machine may be busy
 def test_life_of_a_stack(stack: Stack, directory: Path) -> None:
     """Beside the session's own stack: up, up again, down, up with all data and ports, purge."""
     assert bridge("up", directory, umask=0).returncode == 0
@@ -142,10 +143,7 @@ def test_taken_port_is_named(directory: Path) -> None:
     stack.up(only=["postgres"])
     stack.down()
     port = stack.postgres.port
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
-        other.listen()
-
+    with socket.create_server(("127.0.0.1", port)):  # also where a connection of before is not forgotten yet
         refused = bridge("up", directory, "--only", "postgres")
 
         assert refused.returncode == 4
@@ -171,7 +169,7 @@ def test_deleted_directory_starts_over(directory: Path) -> None:
     stack = Stack(directory)
     before = stack.up(only=["postgres"])
     orphans = postmasters(directory)
-    shutil.rmtree(directory)
+    until(lambda: shutil.rmtree(directory, ignore_errors=True) or not directory.exists())  # while they write to it
 
     after = stack.up(only=["postgres"])
 
@@ -293,7 +291,16 @@ def running_below(directory: Path) -> list[psutil.Process]:
 def postmasters(directory: Path) -> list[psutil.Process]:
     """Without the forks, which carry the same command line for a moment."""
     found = running_below(directory)
-    return [process for process in found if process.ppid() not in {other.pid for other in found}]
+    pids = {process.pid for process in found}
+    return [process for process in found if parent(process) not in {*pids, None}]
+
+
+def parent(process: psutil.Process) -> int | None:
+    """None of one that has ended."""
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def guards_of(directory: Path) -> list[psutil.Process]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from fix_relay import Site, eventually
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from bridge.shard.work import Stage
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 Labels = dict[str, str]
@@ -65,6 +68,7 @@ def whole(scrape: Callable[[str], Scrape | None], name: str, at_least: float, ac
 
 def test_a_relay_counts_what_happens(site: Site) -> None:
     things, others, changes, letters = site.topics
+    site.environment["BRIDGE_RELAY_LEASE_SECONDS"] = "60"  # none is lost on a busy machine
     relay = site.start("--http", "127.0.0.1:0")
     scrape = scraping(site, relay)
     whole(scrape, "bridge_shards_carried", 2)
@@ -81,25 +85,35 @@ def test_a_relay_counts_what_happens(site: Site) -> None:
             " values ('thing.changed', '{\"n\": 1}', clock_timestamp() + interval '1 hour')"
         )
     whole(scrape, "bridge_events_total", 453, "text/plain")
-    page = whole(scrape, "bridge_events_total", 453)
-    for topic, source, count in (
-        (things, "event_queue", 300),
-        (others, "event_queue", 100),
-        (changes, "entity_events", 50),
-    ):
-        assert page.sum("bridge_events_total", topic=topic, source=source, outcome="published") == count
-    assert page.sum("bridge_events_total", topic=letters, outcome="dead") == 1  # it has no topic
-    assert page.sum("bridge_events_total", topic=things, outcome="dead") == 1
-    assert page.sum("bridge_events_total", topic=things, outcome="deferred") == 1
-    assert page.sum("bridge_dead_letters_total", kind="no_route") == 1
-    assert page.sum("bridge_dead_letters_total", kind="encoding") == 1
-    assert page.sum("bridge_event_latency_seconds_count") == 450
-    assert page.sum("bridge_event_latency_seconds_bucket", le="300.0") == 450
-    assert page.sum("bridge_batch_events_sum") == page.sum("bridge_shard_events_total") == 453
-    batches = page.sum("bridge_batch_events_count")
-    assert {
-        page.sum("bridge_stage_seconds_count", stage=stage) for stage in ("read", "encode", "claim", "publish")
-    } == {batches}
+    events: tuple[tuple[str, dict[str, str], int], ...] = (
+        ("events_total", {"topic": things, "source": "event_queue", "outcome": "published"}, 300),
+        ("events_total", {"topic": others, "source": "event_queue", "outcome": "published"}, 100),
+        ("events_total", {"topic": changes, "source": "entity_events", "outcome": "published"}, 50),
+        ("events_total", {"topic": letters, "outcome": "dead"}, 1),  # it has no topic
+        ("events_total", {"topic": things, "outcome": "dead"}, 1),
+        ("events_total", {"topic": things, "outcome": "deferred"}, 1),
+        ("dead_letters_total", {"kind": "no_route"}, 1),
+        ("dead_letters_total", {"kind": "encoding"}, 1),
+        ("event_latency_seconds_count", {}, 450),
+        ("event_latency_seconds_bucket", {"le": "300.0"}, 450),
+        ("batch_events_sum", {}, 453),
+        ("shard_events_total", {}, 453),
+    )
+
+    def wrong(page: Scrape) -> list[object]:
+        """A page may be printed while a batch is being counted: then the next one is right."""
+        found = [(one, page.sum(f"bridge_{one[0]}", **one[1])) for one in events]
+        batches = page.sum("bridge_batch_events_count")
+        stages = {page.sum("bridge_stage_seconds_count", stage=stage) for stage in Stage}
+        return [pair for pair in found if pair[0][2] != pair[1]] + [(batches, stages)] * (stages != {batches})
+
+    def last() -> Scrape:
+        return whole(scrape, "bridge_events_total", 453)
+
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not wrong(last()))
+    page = last()
+    assert wrong(page) == []
     assert page.sum("bridge_published_bytes_total") > 450
     assert page.sum("bridge_takeovers_total") == 2
     assert page.sum("bridge_registry_requests_total", outcome="ok") > 0
@@ -143,7 +157,8 @@ def test_bugs_of_what_tells_stop_no_event(site: Site) -> None:
     site.publish(1000)
     done = subprocess.run(
         [sys.executable, "-c", BUGS, "run", "--until-empty", "--http", "127.0.0.1:0"],
-        env={**os.environ, "BRIDGE_CONFIG": str(site.config)}, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "BRIDGE_CONFIG": str(site.config), "BRIDGE_RELAY_LEASE_SECONDS": "60"},
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert site.audit().is_clean

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,14 +33,14 @@ Open = Callable[..., RegistryClient]
 
 @pytest.fixture
 def client(registry: str) -> Iterator[SchemaRegistryClient]:
-    with SchemaRegistryClient({"url": registry, "timeout": 10}) as client:
+    with SchemaRegistryClient({"url": registry, "timeout": 30}) as client:
         yield client
 
 
 @pytest.fixture
 def open_registry(registry: str) -> Open:
     def open_registry(**more: object) -> RegistryClient:
-        settings = RegistrySettings(**({"url": registry, "timeout_seconds": 5.0} | more))
+        settings = RegistrySettings(**({"url": registry, "timeout_seconds": 30.0} | more))
         return RegistryClient(Settings(registry=settings))
 
     return open_registry
@@ -200,21 +200,30 @@ def test_a_password_in_the_url_is_not_repeated(open_registry: Open) -> None:
 
 
 def test_a_registry_that_hangs_is_given_up_and_only_once_for_all_who_wait(open_registry: Open) -> None:
-    """Nine more threads find the failure that they waited for; asking one by one would take ten time-outs."""
+    """Nine more threads find the failure that they waited for; asking one by one would make ten connections."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         registry = open_registry(url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=1.0)
         waiting = threading.Barrier(10)
 
-        def ask(_: int) -> float:
+        def ask(_: int) -> None:
             waiting.wait()
-            begun = time.monotonic()
             with pytest.raises(RegistryUnavailable, match="timed out"):
                 registry.schema_id(AvroSchema("s", ONE))
-            return time.monotonic() - begun
 
         with ThreadPoolExecutor(10) as pool:
-            longest = max(pool.map(ask, range(10)))
-        assert longest < 9
+            list(pool.map(ask, range(10)))
+        assert 1 <= connections(silent) < 10
+
+
+def connections(listening: socket.socket) -> int:
+    """How many were made that nobody has accepted."""
+    listening.setblocking(False)
+    made = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            made += 1
+    return made
 
 
 @pytest.fixture

@@ -17,15 +17,16 @@ from bridge.settings import RegistrySettings, Settings
 
 TEXT = AvroSchema("s", '{"type": "record", "name": "test.R", "fields": [{"name": "a", "type": "string"}]}').text
 OTHER = '{"type": "record", "name": "test.R", "fields": [{"name": "a", "type": "bytes"}]}'
-SECONDS = 0.5
+SECONDS = 0.5  # to wait for an answer that never ends
+PATIENCE = 30.0  # for one that is there
 MOST_TAKEN = 64_000_000  # bytes, of a body without end: what we read, and what lies in the sockets' buffers
 
 Start = Callable[[Speak], Hostile]
 
 
-def ask(hostile: Hostile, *, by_id: bool = False) -> BridgeError:
+def ask(hostile: Hostile, *, by_id: bool = False, seconds: float = PATIENCE) -> BridgeError:
     """The error that the client raises, which must be fit to be shown."""
-    client = RegistryClient(Settings(registry=RegistrySettings(url=hostile.url, timeout_seconds=SECONDS)))
+    client = RegistryClient(Settings(registry=RegistrySettings(url=hostile.url, timeout_seconds=seconds)))
     with pytest.raises(BridgeError) as caught:
         client.schema_by_id(7) if by_id else client.schema_id(AvroSchema("s", TEXT))
     assert str(caught.value).isprintable(), str(caught.value)
@@ -162,7 +163,7 @@ ENDLESS = {
 def test_answers_without_end(hostile: Start, speak: Speak) -> None:
     """The client hangs up by itself: the server never would."""
     registry = hostile(speak)
-    assert type(ask(registry)) is RegistryUnavailable
+    assert type(ask(registry, seconds=SECONDS)) is RegistryUnavailable
     assert registry.left.wait(30)
     assert not registry.ending.is_set()
     assert registry.sent < MOST_TAKEN
@@ -192,5 +193,5 @@ def test_the_next_address_is_asked(hostile: Start) -> None:
     good = hostile(answer(as_json({"id": 7, "schema": TEXT})))
     for bad in (answer(b"", status="503 Away"), lambda registry, connection: None):
         urls = f"{hostile(bad).url}, {good.url}"
-        client = RegistryClient(Settings(registry=RegistrySettings(url=urls, timeout_seconds=SECONDS)))
+        client = RegistryClient(Settings(registry=RegistrySettings(url=urls, timeout_seconds=PATIENCE)))
         assert client.schema_id(AvroSchema("s", TEXT)) == 7

@@ -54,7 +54,7 @@ def files(tmp_path: Path, unique: str, registry: str) -> Files:
 
 @pytest.fixture
 def client(registry: str) -> Iterator[SchemaRegistryClient]:
-    with SchemaRegistryClient({"url": registry, "timeout": 10}) as client:
+    with SchemaRegistryClient({"url": registry, "timeout": 30}) as client:
         yield client
 
 

@@ -96,13 +96,14 @@ def test_what_is_wanted_can_be_told_by_type_key_topic_and_time(site: Site) -> No
     site.publish(30, keys=3, event_type="other.changed")
     site.drain()
     middle = site.scalar("select max(created_at) from bridge.outbox where event_type = 'thing.changed'").isoformat()
+    before = int(site.scalar("select count(*) from bridge.outbox where created_at < %s", middle))
     for number, (more, things, others) in enumerate(
         [
             (("--type", "other.changed"), 0, 30),
             (("--topic", f"{site.name}.things"), 40, 0),
             (("--key", "k1"), 10, 10),
             (("--key", "k1", "--key", "k2", "--type", "thing.changed"), 20, 0),
-            (("--to", middle), 39 if number_of(site, middle) == 1 else 0, 0),
+            (("--to", middle), before, 0),
         ],
         1,
     ):
@@ -117,10 +118,6 @@ def test_what_is_wanted_can_be_told_by_type_key_topic_and_time(site: Site) -> No
     assert replay(site, "--from", "2100-01-02", code=2)
     assert len(listed(site)) == 5
     assert "Replay 5 is finished: there is nothing to go on with" in replay(site, "--resume", "5")
-
-
-def number_of(site: Site, at: str) -> int:
-    return int(site.scalar("select count(*) from bridge.outbox where created_at = %s", at))
 
 
 def test_what_is_being_replayed_is_passed(site: Site) -> None:
@@ -214,7 +211,7 @@ def test_a_topic_that_is_held_keeps_its_own(site: Site) -> None:
     assert len(replayed(site, 1)) == 30
     site.publish(10, keys=3)  # new events of other topics go on
     eventually(lambda: site.pending() == 0)
-    assert "is held" in site.log(relay)
+    eventually(lambda: "is held" in site.log(relay))
     site.end(relay)
     schema.write_text(right)
     site.drain()

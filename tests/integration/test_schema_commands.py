@@ -71,7 +71,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, unique: str, registry: str, run: Run) -> Iterator[Shop]:
-    with SchemaRegistryClient({"url": registry, "timeout": 10}) as client:
+    with SchemaRegistryClient({"url": registry, "timeout": 30}) as client:
         yield Shop(tmp_path, unique, registry, client, run)
 
 

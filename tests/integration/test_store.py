@@ -274,7 +274,7 @@ def test_nothing_comes_due_between_a_look_and_the_time_of_the_next(
     a, _ = stores
     (event,) = unread(a, a.take()).events
     park_all(db, [event])
-    db.execute("update bridge.parked set state = 'deferred', due_at = clock_timestamp() + interval '1 second'")
+    db.execute("update bridge.parked set state = 'deferred', due_at = clock_timestamp() + interval '1 hour'")
     free = a.reader.free([], [], None)
     assert free.seqs == []
     assert free.due_in is not None
@@ -285,6 +285,7 @@ def test_nothing_comes_due_between_a_look_and_the_time_of_the_next(
         return query(name)
 
     monkeypatch.setattr("bridge.postgres.reading.query", asked_when_due)
+    db.execute("update bridge.parked set due_at = clock_timestamp() + interval '0.5 seconds'")
     free = a.reader.free([], [], None)
     assert free.seqs or free.due_in is not None
 

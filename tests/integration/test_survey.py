@@ -70,7 +70,9 @@ def test_a_relays_role_may_read_all_of_it_and_it_is_right(db: Db, relay_url: str
         "insert into bridge.entity_events (entity_type, entity_id, action, new_state) values ('t', '1', 'INSERT', '{}')"
     )
     db.execute(PARK, ("dead", True, 3))
+    began = time.monotonic()
     found = look(survey)
+    took = time.monotonic() - began
     assert found["bridge_survey_failures"] == {(): 0}
     assert sum(found["bridge_backlog_events"].values()) == 501
     assert (
@@ -86,7 +88,7 @@ def test_a_relays_role_may_read_all_of_it_and_it_is_right(db: Db, relay_url: str
     assert found["bridge_shard_stopped"] == {("0",): 0, ("1",): 0}
     assert found["bridge_partition_runway_seconds"][("bridge.outbox",)] > 86_400
     assert found["bridge_keeper_job_failures"][("partitions",)] == 0
-    assert abs(offsets[-1]) < 1  # one machine has one clock
+    assert abs(offsets[-1]) < took  # one machine has one clock
 
     db.execute(READ_ALL)
     db.execute("update bridge.shard set stopped = 'a test' where shard = 1")

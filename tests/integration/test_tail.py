@@ -76,7 +76,7 @@ def wire(schema_id: int, schema: dict, value: object) -> bytes:
 @pytest.fixture
 def register(registry: str, unique: str) -> Callable[[dict], int]:
     def register(schema: dict) -> int:
-        with SchemaRegistryClient({"url": registry, "timeout": 10}) as client:
+        with SchemaRegistryClient({"url": registry, "timeout": 30}) as client:
             return client.register_schema(f"{unique}-{schema['name']}", Schema(json.dumps(schema), "AVRO"))
 
     return register

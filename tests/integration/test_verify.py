@@ -14,9 +14,10 @@ import pytest
 import raw_headers
 from confluent_kafka import Producer
 from fix_command import data_of
+from fix_relay import eventually
 from fix_verify import World
 
-from bridge.admin.verify import verify
+from bridge.admin.verify import Verdict, verify
 from bridge.cli.verify import describe
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
 from bridge.settings import DatabaseSettings, KafkaSettings, Route
@@ -227,6 +228,9 @@ def test_no_false_alarm_while_events_are_written_and_published(world: World) -> 
     """Each event is committed, published, settled, in this order; whenever one looks, nothing differs."""
     stop = threading.Event()
 
+    def is_further(verdicts: list[Verdict]) -> bool:
+        return verdicts[-1].published > verdicts[0].published
+
     def carry() -> None:
         with psycopg.connect(world.settings.database.url, autocommit=True) as db:
             mine = replace(world, db=db)
@@ -239,11 +243,11 @@ def test_no_false_alarm_while_events_are_written_and_published(world: World) -> 
     carrier.start()
     try:
         verdicts = [verify(world.settings) for _ in range(5)]
+        eventually(lambda: verdicts.append(verify(world.settings)) or is_further(verdicts))
     finally:
         stop.set()
         carrier.join()
     assert all(verdict.passed for verdict in verdicts), verdicts
-    assert verdicts[-1].published > verdicts[0].published
 
 
 def test_refuses_a_database_that_was_not_migrated(world: World, empty_database: str) -> None:

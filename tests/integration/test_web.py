@@ -21,10 +21,11 @@ from bridge.settings import DatabaseSettings, Settings
 from bridge.telemetry.address import Address
 from bridge.telemetry.pages import Answer, Request
 from bridge.telemetry.server import HttpServer
+from bridge.web import guard as guard_module
 from bridge.web import pages as pages_module
 from bridge.web import watcher as watcher_module
 from bridge.web.actions import posts
-from bridge.web.guard import Turns, guarded
+from bridge.web.guard import RESTS, Turns, guarded
 from bridge.web.pages import pages
 from bridge.web.watcher import Watcher
 
@@ -52,7 +53,7 @@ class Page:
 
     def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, str], str]:
         """GET, or POST where there is a body."""
-        conn = http.client.HTTPConnection(self.address.host, self.address.port, timeout=10)
+        conn = http.client.HTTPConnection(self.address.host, self.address.port, timeout=60)
         try:
             data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
             conn.request("GET" if data is None else "POST", path, body=data, headers=headers)
@@ -81,18 +82,21 @@ def served(database: str, *, may_act: bool) -> Iterator[Page]:
     watcher = Watcher(settings, may_act=may_act)
     actions = posts(settings, TOKEN) if may_act else {}
     server = HttpServer(Address("127.0.0.1", 0), guarded(pages(settings, watcher), []), guarded(actions, []))
-    watcher.start()
-    server.start()
-    try:
-        page = Page(server.address, database)
-        eventually(lambda: page.ask("/api/overview")[0] == 200)
-        yield page
-    finally:
-        server.close()
-        watcher.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watcher_module, "SHARE", 1.0)  # else a look on a busy machine is the last for half a minute
+        watcher.start()
+        server.start()
+        try:
+            page = Page(server.address, database)
+            eventually(lambda: page.ask("/api/overview")[0] == 200)
+            yield page
+        finally:
+            server.close()
+            watcher.close()
 
 
-def test_it_shows_what_there_is_and_changes_nothing(database: str) -> None:
+def test_it_shows_what_there_is_and_changes_nothing(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher_module, "LOOK_SECONDS", 0.5)
     with served(database, may_act=False) as page:
         page.die(3, "a.changed", "t.a", "the record has 9 bytes")
         eventually(lambda: page.document("/api/overview")["dead"] == 3)
@@ -179,10 +183,10 @@ def test_a_database_that_hangs_is_said(database: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(watcher_module, "PAUSE_SECONDS", 1.0)
     with served(database, may_act=False) as page, psycopg.connect(database) as db:
         db.execute("lock table bridge.shard in access exclusive mode")
-        eventually(lambda: "has not answered for" in page.ask("/api/overview")[2], 10)
+        eventually(lambda: "has not answered for" in page.ask("/api/overview")[2])
         assert page.ask("/api/overview")[0] == 503
         db.rollback()
-        eventually(lambda: page.ask("/api/overview")[0] == 200, 10)
+        eventually(lambda: page.ask("/api/overview")[0] == 200)
 
 
 def test_it_takes_no_more_than_a_share_of_the_time_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,15 +239,16 @@ def test_other_sites_pages_ask_nothing(database: str) -> None:
 
 def test_who_asks_again_and_again_leaves_time_for_others() -> None:
     turns = Turns()
+    began = time.monotonic()
     with turns.one():
         time.sleep(0.1)  # as a look into Kafka takes
-    ended = time.monotonic()
     with turns.one():
-        assert time.monotonic() - ended > 0.2
+        assert time.monotonic() - began > 0.1 + RESTS * 0.1
 
 
 def test_who_asks_often_takes_no_more_than_two_connections(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages_module, "SECONDS", 1)
+    monkeypatch.setattr(guard_module, "TURN_SECONDS", 0.5)
+    monkeypatch.setattr(watcher_module, "SLOW_SECONDS", 600.0)  # its look waits for the table, too
     sessions = "select count(*)::int from pg_stat_activity where application_name = 'bridge web'"
     with (
         served(database, may_act=False) as page,
@@ -252,15 +257,22 @@ def test_who_asks_often_takes_no_more_than_two_connections(database: str, monkey
         ThreadPoolExecutor(10) as crowd,
     ):
         db.execute("lock table bridge.parked in access exclusive mode")
+        monkeypatch.setattr(pages_module, "SECONDS", 300)
         asked = [crowd.submit(page.ask, "/api/dead") for _ in range(10)]
-        eventually(lambda: other.execute(sessions).fetchone() == (2,))
+        eventually(lambda: sum(one.done() for one in asked) == 8)
+        assert other.execute(sessions).fetchone() == (2,)
         assert page.ask("/api/overview")[0] == 200  # at once
+        db.rollback()
         answers = [one.result() for one in asked]
+        assert sorted(status for status, _, _ in answers) == [200] * 2 + [503] * 8
+        assert sum("too many are asking" in text for _, _, text in answers) == 8
+
+        monkeypatch.setattr(pages_module, "SECONDS", 1)
+        db.execute("lock table bridge.parked in access exclusive mode")
+        status, _, text = page.ask("/api/dead")
+        assert (status, "statement timeout" in text) == (503, True)
         db.rollback()
         assert page.ask("/api/dead")[0] == 200
-    assert {status for status, _, _ in answers} == {503}
-    assert sum("too many are asking" in text for _, _, text in answers) >= 5
-    assert sum("statement timeout" in text for _, _, text in answers) >= 2
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")

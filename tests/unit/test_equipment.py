@@ -18,7 +18,7 @@ from bridge.settings import Settings
 
 
 def clients() -> int:
-    """How many Kafka clients this process has: each has one thread of that name."""
+    """How many Kafka clients this process has: each has one thread of that name, those of other tests may yet go."""
     names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
     return names.count("rdk:main\n")
 
@@ -41,4 +41,4 @@ def test_limits_that_are_asked_for_again_leave_no_client_behind(monkeypatch: pyt
     limits = TopicLimits({})
     before = clients()
     Equipment(settings, SchemaIds.__new__(SchemaIds), limits).refresh_limits()
-    eventually(lambda: clients() == before, 5)
+    eventually(lambda: clients() <= before)
