@@ -517,21 +517,24 @@ def test_what_one_group_forgets_others_remember(scene: Scene) -> None:
     assert scene.execute(left) == [("another",)]
 
 
-def test_many_handlers_that_take_a_while_keep_their_partitions(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_handlers_that_take_a_while_keep_their_partitions(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Together they take longer than Kafka waits to hear from a consumer."""
+    monkeypatch.setattr("bridge.consumer.delivery.BUSY_SECONDS", 1.0)
 
     def handle(message: Message, connection: Connection) -> None:
         write(message, connection)
         connection.execute("select pg_sleep(0.6)")
 
-    scene.send(*things(*range(1, 26)), key="a")
-    consumer = scene.consumer(properties=SOON | {"max.poll.interval.ms": "8000"})
+    scene.send(*things(*range(1, 15)), key="a")
+    consumer = scene.consumer(properties=SOON | {"max.poll.interval.ms": "6000"})
     consumer.handler("thing.changed")(handle)
     with scene.running(consumer):
-        scene.wait_for(25)
+        scene.wait_for(14)
 
     assert "max.poll.interval.ms" not in caplog.text
-    assert scene.effects() == list(range(1, 26))
+    assert scene.effects() == list(range(1, 15))
 
 
 def test_the_inbox_may_have_another_owner(scene: Scene) -> None:

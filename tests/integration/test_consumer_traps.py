@@ -93,7 +93,7 @@ def test_what_costs_the_connection_is_found_and_stops_nothing_else(scene: Scene)
         scene.send(*things(1, 2, 3), key=name)
         scene.send(*things(1, 2, 3), key=f"beside {name}")
     with scene.running(consumer):
-        eventually(lambda: len(consumer.dead()) == len(traps), 15)
+        eventually(lambda: len(consumer.dead()) == len(traps))
         scene.send(*things(4), key="later")
         eventually(lambda: scene.effects("later") == [4])
 
@@ -201,8 +201,9 @@ def test_the_reason_of_a_dead_event_is_one_line(scene: Scene) -> None:
 
 
 def test_rights_on_the_inbox_are_asked_for_at_the_start_and_said_later(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bridge.consumer.loop.CLEAN_SECONDS", 0.2)
     role = f"{scene.name}_consumer"
     scene.execute(f"create role {role} login password 'secret'")
     scene.execute(f"grant insert on effect to {role}")

@@ -14,9 +14,11 @@ from fix_archive import Shelf, bridge, done, in_binary, plain
 from fix_command import data_of
 from hostile_table import hostile
 
+from bridge.admin.archive import manifests, verify
 from bridge.errors import ConfigError
 from bridge.keeping import cold_file, parquet_file
 from bridge.keeping.step import Outcome
+from bridge.postgres.connection import connect
 
 
 @pytest.fixture
@@ -108,7 +110,9 @@ def test_a_flipped_byte_blocks_the_drop(shelf: Shelf) -> None:
         (step,) = [step for step in shelf.keep() if step.outcome is not Outcome.OK]
         assert path.name in step.detail
         assert shelf.sums("public.leaf") == before
-        assert bridge(shelf, "verify", str(id)).returncode == 6
+        with connect(shelf.url) as conn:
+            assert [verdict.trouble is None for verdict in verify(manifests(conn, str(id)))] == [False]
+    assert bridge(shelf, "verify", str(id)).returncode == 6
     path.write_bytes(good)
     shelf.keep_well()
     assert shelf.of(id, "state") == "dropped"

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from capture.history import give_up_soon
 from fix_command import Done, Run, data_of
 from psycopg.conninfo import make_conninfo
 from roles import Roles
@@ -228,6 +229,7 @@ def test_a_busy_table(db: Db, database: str, run: Run, monkeypatch: pytest.Monke
     assert "people" not in run("tracked").out
     assert run("track", "people").code == 0
 
+    give_up_soon(db)
     with db.transaction():
         db.execute("select from people")
         held = run("untrack", "people", "--wait-seconds", "0")
