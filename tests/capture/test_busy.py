@@ -6,6 +6,7 @@ import threading
 
 import psycopg
 import pytest
+from fix_relay import eventually
 from psycopg import errors
 
 from capture.history import Db, actions, give_up_soon, problems, run
@@ -32,20 +33,25 @@ def test_two_that_give_the_same_rights_at_once(db: Db, either_version: str) -> N
     run(db, "revoke usage on schema bridge from bridge_capture, bridge_reader")
     failed: list[Exception] = []
 
-    def enable(name: str) -> None:
+    def beside(statement: str) -> None:
         try:
             with psycopg.connect(either_version) as conn:
-                conn.execute("select bridge.enable_tracking(%s, %s)", (f"s.{name}", name))
+                run(conn, statement)
         except psycopg.Error as error:
             failed.append(error)
 
+    statements = ("select bridge.enable_tracking('s.u', 'u')", "select bridge.refresh_tracking()")
+    others = [threading.Thread(target=beside, args=(statement,)) for statement in statements]
+    waiting = """select count(*) from pg_locks where locktype = 'advisory' and not granted
+                    and database = (select oid from pg_database where datname = current_database())"""
     with psycopg.connect(either_version) as first:
         first.execute("select bridge.enable_tracking('s.t', 't')")
-        second = threading.Thread(target=enable, args=("u",))
-        second.start()
-        run(db, "select bridge.refresh_tracking()")
+        for other in others:
+            other.start()
+        eventually(lambda: db.execute(waiting).fetchone() == (2,))
         first.commit()
-        second.join()
+        for other in others:
+            other.join()
     assert failed == []
     run(db, "insert into s.t values (1)", "insert into s.u values (1)")
     assert actions(db) == actions(db, "u") == [("INSERT", "1")]
