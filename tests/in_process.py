@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from click.testing import CliRunner
 
-from bridge.cli.ending import run
+from bridge.cli.ending import Interrupted, run
 from bridge.cli.main import cli
 
 ALONE = ("bench", "demo", "local", "maintain", "mcp", "run", "web")  # handle signals, or start others
@@ -25,4 +25,6 @@ def run_here(arguments: Sequence[str], environment: Mapping[str, str]) -> subpro
             code = run(cli, arguments)
     finally:
         logging.getLogger().handlers[:] = before
+    if code == Interrupted.exit_code:  # by who runs the tests: nothing is asked here
+        raise KeyboardInterrupt
     return subprocess.CompletedProcess(list(arguments), code, out.getvalue().decode(), err.getvalue().decode())
