@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import threading
 
 NAMES = (
     "takeover_taken",  # lease and ledger taken, former owner not fenced yet
@@ -67,4 +68,5 @@ _reached = itertools.count(1)
 def failpoint(name: str) -> None:
     """Act if `name` is armed and its count is reached."""
     if _armed is not None and _armed[0] == name and next(_reached) == _armed[2]:
-        os.kill(os.getpid(), _armed[1])
+        # To this thread: a signal to the process may reach another one first, and this one goes on meanwhile.
+        signal.pthread_kill(threading.get_ident(), _armed[1])

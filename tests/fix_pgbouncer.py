@@ -28,6 +28,8 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
+server_check_delay = 0
+server_login_retry = 1
 logfile = {directory}/pgbouncer.log
 """
 
@@ -50,16 +52,18 @@ def pgbouncer(site: Site) -> Iterator[None]:
             as_user = ["-u", "nobody"]
         process = subprocess.Popen([PROGRAM, "-q", *as_user, str(configuration)])
         url = make_conninfo(site.url("relay"), host="127.0.0.1", port=listen_port)
-        eventually(lambda: _answers(url))
+        eventually(lambda: answers(url))
         site.environment["BRIDGE_DATABASE_URL"] = url
         yield
         process.terminate()
         process.wait(10)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether the pooler does, and Postgres behind it."""
     try:
-        with psycopg.connect(url, connect_timeout=5):
+        with psycopg.connect(url, connect_timeout=5) as db:
+            db.execute("select")
             return True
     except psycopg.OperationalError:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -88,9 +89,15 @@ def eventually(check: Callable[[], T], seconds: float = 60.0) -> T:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process was sent SIGSTOP."""
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "T"
+    """Whether a process that was sent SIGSTOP stands still, each of its threads."""
+    threads = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in threads)
+
+
+def stop(process: subprocess.Popen[Any]) -> None:
+    """SIGSTOP, and wait until it does nothing any more."""
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: is_stopped(process.pid))
 
 
 def of_version(version: Path | None) -> dict[str, str]:
@@ -224,6 +231,13 @@ class Site:
         is_meant = os.environ.get("BRIDGE_DATABASE_URL", own) != own or "BRIDGE_DATABASE_URL_FILE" in self.environment
         role = {} if kind is None or is_meant else {"BRIDGE_DATABASE_URL": self.url(kind)}
         return {"BRIDGE_CONFIG": str(self.config), **role}
+
+    def plant(self, text: str) -> None:
+        """Relays that start from now on run this first: what is quicker there, so that a test is, or goes wrong."""
+        (directory := self.config.parent / "planted").mkdir(exist_ok=True)
+        with (directory / "sitecustomize.py").open("a") as planted:
+            planted.write(f"{text}\n")
+        self.environment["PYTHONPATH"] = os.pathsep.join([str(directory), str(Path(__file__).parents[1])])
 
     def assert_stops(self, words: str) -> None:
         """A relay stops shards, says why and what to do, changes nothing, and so does the next one."""

@@ -70,6 +70,8 @@ class Link:
         self.proxy, self.client, self.server = proxy, client, server
         self.answered = threading.Event()
         self.outlives_client = False  # a held request may still arrive
+
+    def start(self) -> None:
         for pump in (self._from_client, self._from_server):
             threading.Thread(target=pump, daemon=True).start()
 
@@ -163,10 +165,10 @@ class Proxy:
 
     def reset(self) -> None:
         """Cut all connections."""
-        for link in self._links:
+        while self._links:
+            link = self._links.pop()
             link.reset_client()
             link.close()
-        self._links.clear()
 
     def close(self) -> None:
         self.heal()
@@ -181,6 +183,10 @@ class Proxy:
                 try:
                     server = socket.create_connection(("127.0.0.1", self._target()))
                 except OSError:
-                    client.close()
+                    with client, suppress(OSError):
+                        client.settimeout(1)
+                        client.recv(_CHUNK)  # unread, it would make of the end a reset, which is told in other words
                     continue
-                self._links.append(Link(self, client, server))
+                link = Link(self, client, server)
+                self._links.append(link)  # before its client can have got anywhere: who resets then means it, too
+                link.start()
