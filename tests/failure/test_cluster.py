@@ -187,6 +187,7 @@ def test_the_network_goes_deaf(cluster: Cluster, cluster_site: Site) -> None:
     eventually(lambda: cluster_site.pending() < 1800)
     for broker in cluster.brokers:
         broker.proxy.deafen()
+    cluster_site.publish(100)  # perhaps all else is published already
     eventually(lambda: "reconciling" in cluster_site.log(relay) and "Kafka is away" in cluster_site.log(relay))
     cluster.heal()
     cluster_site.assert_exactly_once(relay)

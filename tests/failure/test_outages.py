@@ -180,7 +180,11 @@ def test_the_parent_of_workers_is_killed(site: Site) -> None:
 def somebody_else_writes(site: Site) -> Producer:
     """A transaction that is still open in both shards' control partitions."""
     hanging = Producer(
-        {"bootstrap.servers": site.settings.kafka.bootstrap_servers, "transactional.id": f"{site.name}-hanging"}
+        {
+            "bootstrap.servers": site.settings.kafka.bootstrap_servers,
+            "transactional.id": f"{site.name}-hanging",
+            "transaction.timeout.ms": 300_000,  # so that it is the test that ends it
+        }
     )
     hanging.init_transactions(10)
     hanging.begin_transaction()

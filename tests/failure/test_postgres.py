@@ -12,6 +12,8 @@ from proxy import Proxy
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 SMALL = "batch_rows = 100"
+WAITING_FOR_A_LOCK = """
+select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"""
 
 
 @pytest.fixture
@@ -154,6 +156,7 @@ def test_a_prepared_transaction_that_waits(site: Site) -> None:
 
         successor = threading.Thread(target=write_the_same_key)
         successor.start()
+        eventually(lambda: site.scalar(WAITING_FOR_A_LOCK) == 1)
         site.publish(100)
         eventually(lambda: site.pending() == 0)
         db.execute(f"commit prepared '{gid}'")

@@ -23,6 +23,8 @@ from bridge.local.stack import Endpoints
 
 ROWS, WRITERS, KILLS = 8000, 3, 6
 FILL = "insert into public.item select (g %% 7)::text, g, 0, 'SECRET' from generate_series(1, %s) as g"
+LAST_ROW = "insert into public.item values ('9', 100000, 0, 'SECRET')"  # by its key, and no writer's
+LAST_ROW_IS = "select from public.item where b = 100000"
 READ = "select count(*), count(distinct entity_id) from bridge.history where action = 'READ' and entity_type = 'item'"
 LAST = """
 select count(*) filter (where l.new_state is null), count(*) filter (where t.b is null),
@@ -77,16 +79,20 @@ def test_killed_at_random_places_beside_writers_and_a_relay(other_site: Site) ->
         db.execute("create table public.item (a text, b int, n int, pin text, primary key (a, b))")
         db.execute(FILL.encode(), (ROWS,))
         db.execute("select bridge.enable_tracking('public.item', mask => '{pin}')")
+        db.execute(LAST_ROW)
     relay = site.start()
     writers = [threading.Thread(target=write, args=(site, seed, ending)) for seed in range(WRITERS)]
     with beside(lambda: [thread.start() for thread in writers] and None, ending):  # type: ignore[func-returns-value]
-        for _ in range(KILLS):
-            before = done(site)
-            process = snapshot(site)
-            eventually(lambda before=before, process=process: done(site) > before or process.poll() is not None)
-            time.sleep(dice.random() / 3)  # any place of the next chunk
-            process.kill()
-            process.communicate()
+        with site.connect() as db, db.transaction():
+            db.execute(f"{LAST_ROW_IS} for update")  # so that none of those that are killed comes to the end
+            for _ in range(KILLS):
+                before = min(done(site), ROWS // 2)
+                process = snapshot(site)
+                eventually(lambda before=before: done(site) > before)
+                time.sleep(dice.random() / 3)  # any place of the next chunk
+                assert process.poll() is None
+                process.kill()
+                process.communicate()
         process = snapshot(site)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err

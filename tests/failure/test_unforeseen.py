@@ -61,19 +61,16 @@ wrap(threading.Thread, "run", lambda self: self.name == "shard-1" and pathlib.Pa
 """
 
 
-def plant(site: Site, tmp_path: Path, body: str) -> None:
+def plant(site: Site, body: str) -> None:
     """For relays that start from now on."""
-    directory = tmp_path / "planted"
-    directory.mkdir()
-    (directory / "sitecustomize.py").write_text(PLANT.format(secret=CANARY, body=body))
-    site.environment["PYTHONPATH"] = str(directory)
+    site.plant(PLANT.format(secret=CANARY, body=body))
 
 
 @BOTH_DELIVERIES
 @pytest.mark.parametrize("count", [3, *at_length(1)])
-def test_events_that_meet_a_bug(site: Site, tmp_path: Path, count: int) -> None:
+def test_events_that_meet_a_bug(site: Site, count: int) -> None:
     """After three failures of their batch they are tried one by one, and parked as dead: where, but not what."""
-    plant(site, tmp_path, IN_ENCODER.format(condition="event.key.startswith('bug')"))
+    plant(site, IN_ENCODER.format(condition="event.key.startswith('bug')"))
     relay = site.start()
     assert_flows(site)
     with site.connect() as db:
@@ -106,7 +103,7 @@ def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None
     """It waits with a growing pause, says why once, and is shown; the other shard flows; SIGTERM is answered."""
     switch = tmp_path / "switch"
     switch.touch()
-    plant(site, tmp_path, body.format(switch=str(switch)))
+    plant(site, body.format(switch=str(switch)))
     relay = site.start()
     ids = publish_everywhere(site)
     eventually(lambda: len(left(site, ids)) <= 1, SECONDS)
@@ -115,7 +112,8 @@ def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None
     assert_says(site, relay, "WARNING|ERROR", "shard 1", "ZeroDivisionError")
     assert_calm(site, relay)
     assert_shown(site, "ZeroDivisionError")
-    assert len(left(site, publish_everywhere(site))) <= 2
+    more = publish_everywhere(site)
+    eventually(lambda: len(left(site, more)) <= 1, SECONDS)
     switch.unlink()  # as if the cause had passed
     assert_decided(site, ids)
     assert_flows(site)
@@ -130,7 +128,7 @@ def test_a_shard_that_meets_a_bug(site: Site, tmp_path: Path, body: str) -> None
 def test_sigterm_while_a_shard_meets_a_bug(site: Site, tmp_path: Path) -> None:
     switch = tmp_path / "switch"
     switch.touch()
-    plant(site, tmp_path, IN_READER.format(switch=str(switch)))
+    plant(site, IN_READER.format(switch=str(switch)))
     relay = site.start()
     assert_says(site, relay, "WARNING|ERROR", "shard 1", "ZeroDivisionError")
     assert end(site, relay) in (0, 5)
@@ -139,7 +137,7 @@ def test_sigterm_while_a_shard_meets_a_bug(site: Site, tmp_path: Path) -> None:
 def test_until_empty_ends_and_says_that_it_is_not(site: Site, tmp_path: Path) -> None:
     switch = tmp_path / "switch"
     switch.touch()
-    plant(site, tmp_path, IN_READER.format(switch=str(switch)))
+    plant(site, IN_READER.format(switch=str(switch)))
     publish_everywhere(site)
     relay = site.start("--until-empty")
     assert relay.wait(2 * SECONDS) not in (0, 1), site.log(relay)
@@ -162,7 +160,7 @@ psycopg.connect = Planted.connect
 def test_a_bug_in_the_loop_around_all_shards(site: Site, tmp_path: Path) -> None:
     """It goes on, and its shards do meanwhile: a lease is renewed all the same."""
     switch = tmp_path / "switch"
-    plant(site, tmp_path, IN_RELAY.format(switch=str(switch), secret=CANARY))
+    plant(site, IN_RELAY.format(switch=str(switch), secret=CANARY))
     relay = site.start()
     assert_flows(site)
     switch.touch()

@@ -25,8 +25,10 @@ from bridge.postgres.migrate import migrate
 
 DEFERRED = (
     "insert into bridge.event_queue (event_type, event_key, payload, available_at)"
-    " select 'thing.changed', 'late', '{\"n\": 1}', clock_timestamp() + interval '2 seconds' from generate_series(1, 3)"
+    " select 'thing.changed', 'late', '{\"n\": 1}', clock_timestamp() + interval '1 hour' from generate_series(1, 3)"
 )
+DUE = """with written as (update bridge.outbox set available_at = now() where available_at > now())
+         update bridge.parked set due_at = now() where due_at > now() returning 1"""
 DEAD = "select bridge.publish_event('thing.changed', 'k' || g, '{\"n\": \"x\"}') from generate_series(1, 3) g"
 
 pytestmark = pytest.mark.skipif(not (POSTGRES_15 / "pg_upgrade").exists(), reason="Postgres 15 is not installed here")
@@ -80,6 +82,7 @@ def writing(site: Site) -> Iterator[None]:
 
 def go_on(site: Site) -> None:
     """In the new database, into which applications write at once."""
+    site.scalar(DUE)
     with writing(site):
         relay = site.start()
         eventually(lambda: site.log(relay).count("of which this one is a copy") == 2)
