@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 from alert_rules import fires, metric_of
 from confluent_kafka.admin import AdminClient, NewTopic
-from fix_command import Run
+from fix_command import Done, Run
 from fix_relay import THING, Site, eventually
 from reaction import publish
 
@@ -184,10 +184,10 @@ def test_what_a_person_must_act_on_shows_everywhere(site: Site, run: Run) -> Non
     def findings() -> list[str]:
         return [one["text"] for one in json.loads(page("/healthz"))["findings"]]
 
-    def says(words: str) -> int | None:
-        """Its exit code, once `bridge status` has these words."""
+    def says(words: str) -> Done | None:
+        """What `bridge status` said, if it has these words."""
         told = run("status", "--config", str(site.config))
-        return told.code if words in told.out else None
+        return told if words in told.out else None
 
     eventually(lambda: ask(address, "/readyz", 10).status == 200)
     rows = []
@@ -196,10 +196,10 @@ def test_what_a_person_must_act_on_shows_everywhere(site: Site, run: Run) -> Non
         eventually(lambda: not fires(fault.alert, page("/metrics")), SECONDS)  # noqa: B023
         with fault.seed(site):
             eventually(lambda: any(fault.health in text for text in findings()), SECONDS)  # noqa: B023
-            code = eventually(lambda: says(fault.status), SECONDS)  # noqa: B023
+            told = eventually(lambda: says(fault.status), SECONDS)  # noqa: B023
             eventually(lambda: fires(fault.alert, page("/metrics")), SECONDS)  # noqa: B023
             rows.append(
-                f"| {fault.what} | exit code {code}: *{fault.status.strip()}* | *{fault.health}* |"
+                f"| {fault.what} | exit code {told.code}: *{fault.status.strip()}* | *{fault.health}* |"
                 f" `{metric_of(fault.alert)}` | [{fault.alert}](#{fault.alert.lower()}) |"
             )
     site.end(relay, code=5)
