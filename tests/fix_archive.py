@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from in_process import run_here
+from forked import run
 from psycopg import sql
 
 from bridge.keeping import cold_file
@@ -122,7 +122,7 @@ def plain(shelf: Shelf, table: str, rows: int = 10, text: str = "repeat('x', 20)
 
 
 def bridge(shelf: Shelf, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_here(["archive", *arguments], {"BRIDGE_DATABASE_URL": shelf.url})
+    return run(["archive", *arguments], {**os.environ, "BRIDGE_DATABASE_URL": shelf.url})
 
 
 def done(shelf: Shelf, *arguments: str) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
+import forked
 import psycopg
 import pytest
 from auditor import Audit, Found, audit, hanging_for_long, read_topics
-from in_process import ALONE, run_here
+from forked import Forked, Process, may_be_forked
 from roles import Roles, kind_for
 from sessions import Sessions
 
@@ -109,12 +110,11 @@ def of_version(version: Path | None) -> dict[str, str]:
 class Site:
     """One bridge: configuration, and the means to write events, run relays and audit the result."""
 
-    in_process: ClassVar[bool] = False  # whether its other commands run in the test's own process, where they can
     settings: Settings
     config: Path
     name: str
     roles: Roles = field(default_factory=Roles)  # as which its commands run, where its server has them
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)  # for its relays, beside the test's own
     written: set[str] = field(default_factory=set)  # ids of events whose commit was confirmed
     sessions: Sessions = field(default_factory=Sessions)
@@ -192,9 +192,7 @@ class Site:
             )
         )
 
-    def start(
-        self, *arguments: str, failpoint: str | None = None, version: Path | None = None
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, failpoint: str | None = None, version: Path | None = None) -> Process:
         """Start `bridge run`; it is killed at the end of the test if it still runs. stderr is its log.
 
         `version`: where another version of bridge lies (tests/fix_version.py).
@@ -202,9 +200,14 @@ class Site:
         environment = {**os.environ, **self._servers("run"), **self.environment, **of_version(version)}
         if failpoint:
             environment["BRIDGE_FAILPOINT"] = failpoint
-        with (self.config.parent / f"relay-{len(self.processes)}.log").open("w") as log:
+        log = self.config.parent / f"relay-{len(self.processes)}.log"
+        process: Process
+        if may_be_forked(environment):
+            process = Forked(["run", *arguments], environment, {2: log})
+        else:
             command = [sys.executable, "-m", "bridge", "run", *arguments]
-            process = subprocess.Popen(command, env=environment, stderr=log, text=True, cwd=version)
+            with log.open("w") as stderr:
+                process = subprocess.Popen(command, env=environment, stderr=stderr, cwd=version)
         self.processes.append(process)
         return process
 
@@ -216,13 +219,12 @@ class Site:
         version: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run another command of `bridge`; `answer` is its standard input, `environment` is added to the test's own."""
-        more = {**self._servers(*arguments), **(environment or {}), **of_version(version)}
-        is_plain = not answer and version is None and "BRIDGE_FAILPOINT" not in more
-        if self.in_process and is_plain and arguments[0] not in ALONE:
-            return run_here(arguments, more)
+        whole = {**os.environ, **self._servers(*arguments), **(environment or {}), **of_version(version)}
+        if may_be_forked(whole):
+            return forked.run(arguments, whole, answer)
         command = [sys.executable, "-m", "bridge", *arguments]
         return subprocess.run(
-            command, env=os.environ | more, input=answer, capture_output=True, text=True, timeout=60, cwd=version
+            command, env=whole, input=answer, capture_output=True, text=True, timeout=forked.SECONDS, cwd=version
         )
 
     def _servers(self, *arguments: str) -> dict[str, str]:
@@ -249,19 +251,19 @@ class Site:
             assert "bridge recover --dry-run" in self.log(relay)
         assert self.pending() == before
 
-    def terminate(self, *relays: subprocess.Popen[str]) -> None:
+    def terminate(self, *relays: Process) -> None:
         """SIGTERM, once each has said something: a Python that is only just starting would end by the signal itself."""
         eventually(lambda: all(self.log(relay) for relay in relays))
         for relay in relays:
             relay.terminate()
 
-    def end(self, *relays: subprocess.Popen[str], code: int = 0) -> None:
+    def end(self, *relays: Process, code: int = 0) -> None:
         """SIGTERM ends them, in good order."""
         self.terminate(*relays)
         for relay in relays:
             assert relay.wait(60) == code, self.log(relay)
 
-    def log(self, process: subprocess.Popen[str]) -> str:
+    def log(self, process: Process) -> str:
         return (self.config.parent / f"relay-{self.processes.index(process)}.log").read_text()
 
     def drain(self, *arguments: str) -> str:
@@ -289,7 +291,7 @@ class Site:
         found = self.audit()
         return replace(found, duplicated=()) if self.settings.relay.delivery is Delivery.AT_LEAST_ONCE else found
 
-    def assert_exactly_once(self, *relays: subprocess.Popen[str]) -> Audit:
+    def assert_exactly_once(self, *relays: Process) -> Audit:
         """Everything gets published, the relays end gracefully, and the auditor finds nothing wrong."""
         eventually(lambda: self.pending() == 0, 150)  # three brokers that start again at once need a minute here
         self.end(*relays)

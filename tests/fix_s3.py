@@ -53,6 +53,7 @@ def open_bucket() -> Iterator[Bucket]:
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
             "AWS_DEFAULT_REGION": "us-east-1",
         }
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # those of another server, which has gone
         yield Bucket(f"s3://archive-{secrets.token_hex(4)}", environment)
     finally:
         server.stop()
