@@ -223,9 +223,7 @@ class Site:
         if may_be_forked(whole):
             return forked.run(arguments, whole, answer)
         command = [sys.executable, "-m", "bridge", *arguments]
-        return subprocess.run(
-            command, env=whole, input=answer, capture_output=True, text=True, timeout=forked.SECONDS, cwd=version
-        )
+        return subprocess.run(command, env=whole, input=answer, capture_output=True, text=True, timeout=60, cwd=version)
 
     def _servers(self, *arguments: str) -> dict[str, str]:
         own, kind = self.settings.database.url, kind_for(arguments)

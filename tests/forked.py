@@ -86,9 +86,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def run(
-    arguments: Sequence[str], environment: Mapping[str, str], answer: str, seconds: float
-) -> subprocess.CompletedProcess[str]:
+def run(arguments: Sequence[str], environment: Mapping[str, str], answer: str = "") -> subprocess.CompletedProcess[str]:
     """The same to its end, as `subprocess.run` does it; `answer` is its standard input."""
     with tempfile.TemporaryDirectory() as directory:
         streams = {number: Path(directory) / str(number) for number in range(3)}
