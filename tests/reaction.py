@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fix_relay import Site, eventually
+from forked import Process
 
 BOTH_DELIVERIES = pytest.mark.parametrize(
     "relay_lines",
@@ -91,7 +92,7 @@ class Effort:
     connections: int
 
     @classmethod
-    def of(cls, site: Site, relay: subprocess.Popen[str]) -> Effort:
+    def of(cls, site: Site, relay: Process) -> Effort:
         sessions = "select sessions from pg_stat_database where datname = current_database()"
         takeovers = site.scalar("select sum(generation) from bridge.shard")
         return cls(len(site.log(relay).splitlines()), int(takeovers), int(site.scalar(sessions)))
@@ -100,7 +101,7 @@ class Effort:
         return Effort(*(now - then for now, then in zip(astuple(self), astuple(earlier), strict=True)))
 
 
-def assert_calm(site: Site, relay: subprocess.Popen[str]) -> None:
+def assert_calm(site: Site, relay: Process) -> None:
     """Once its back-off has grown, the relay says little, takes shards over seldom, and hardly connects anew."""
     ends = time.monotonic() + SETTLING_SECONDS
     while True:
@@ -113,7 +114,7 @@ def assert_calm(site: Site, relay: subprocess.Popen[str]) -> None:
         assert time.monotonic() < ends, f"in {WINDOW_SECONDS:.0f} s: {effort}; {last_words(site)}"
 
 
-def assert_says(site: Site, relay: subprocess.Popen[str], level: str, *words: str) -> None:
+def assert_says(site: Site, relay: Process, level: str, *words: str) -> None:
     """One line of the log has this level and all of these words, and a person who has read it is not told again."""
 
     def lines() -> list[str]:
@@ -146,7 +147,7 @@ def assert_all_is_well(site: Site) -> None:
     assert now.returncode == 0, now.stdout
 
 
-def end(site: Site, relay: subprocess.Popen[str]) -> int:
+def end(site: Site, relay: Process) -> int:
     """SIGTERM ends the relay soon, whatever it was at; returns its exit code."""
     relay.terminate()
     try:
@@ -156,7 +157,7 @@ def end(site: Site, relay: subprocess.Popen[str]) -> int:
 
 
 @contextmanager
-def running(site: Site) -> Iterator[subprocess.Popen[str]]:
+def running(site: Site) -> Iterator[Process]:
     """A relay that has carried something before the body begins; the body may harm it, and SIGTERM ends it."""
     relay = site.start()
     assert_flows(site)
@@ -174,6 +175,6 @@ def most_memory(pid: int) -> float:
     return int(found[0]) * 1024 / 1e6 if found else 0.0  # one that has ended has no memory
 
 
-def assert_small(relay: subprocess.Popen[str]) -> None:
+def assert_small(relay: Process) -> None:
     megabytes = most_memory(relay.pid)
     assert megabytes < MOST_MEGABYTES, f"{megabytes:.0f} MB resident"

@@ -245,7 +245,7 @@ class Relay:
     def _share(self, rows: Sequence[ShardRow]) -> None:
         """Take free shards up to the fair share, give back what is above it, and bury threads that have ended."""
         self._carriers.bury()
-        self._note_stopped({row.shard: row.stopped for row in rows if row.stopped is not None})
+        self._note_stopped(_stopped_shards(rows))
         relays = rows[0].relays if rows else 1
         if relays > len(rows) and relays != self._relays:
             text = "relays: %d, shards: %d, so some stand by (docs/operations.md, Shards)"
@@ -276,12 +276,17 @@ class Relay:
         self._house.join()
         if self._members is not None:
             try:
+                self._note_stopped(_stopped_shards(self._members.shards()))  # since the last turn, too
                 self._members.leave()
             except DatabaseUnavailable:
                 text = "Postgres is away; what is ours there runs out by itself"
                 logger.info(text, extra=about("leases-left"))
             self._members.conn.close()
         logger.info("stopped; %d events published, %d dead", *self._carriers.counts, extra=about("relay-stopped"))
+
+
+def _stopped_shards(rows: Sequence[ShardRow]) -> dict[int, str]:
+    return {row.shard: row.stopped for row in rows if row.stopped is not None}
 
 
 def _stopped(reason: str) -> ShardStopped:

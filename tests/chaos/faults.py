@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from fix_kafka import Cluster
 from fix_relay import Site
+from forked import Process
 from proxy import Api, Proxy
 
 from bridge.local.stack import Stack
@@ -31,7 +31,7 @@ class Stage:
     cluster: Cluster
     postgres: Proxy
     random: random.Random
-    relays: list[subprocess.Popen[str]] = field(default_factory=list)
+    relays: list[Process] = field(default_factory=list)
 
     def revive(self) -> None:
         """What an orchestrator does: start again what has ended. A relay that ended by itself is a failure."""
@@ -42,7 +42,7 @@ class Stage:
         while len(self.relays) < RELAYS:
             self.relays.append(self.site.start())
 
-    def a_relay(self) -> subprocess.Popen[str]:
+    def a_relay(self) -> Process:
         return self.random.choice(self.relays)
 
 

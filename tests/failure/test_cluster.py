@@ -6,12 +6,12 @@ import json
 import random
 import signal
 import string
-import subprocess
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 from fix_kafka import Cluster
 from fix_relay import Site, eventually
+from forked import Process
 from kafka_settings import configure
 from proxy import Api
 from reaction import assert_all_is_well, assert_decided, assert_says, assert_shown, fresh_keys, publish
@@ -24,7 +24,7 @@ def shard_of(site: Site, key: str) -> int:
     return int(site.scalar("select shard from bridge.event_queue where event_key = %s limit 1", key))
 
 
-def start_idle(site: Site) -> tuple[subprocess.Popen[str], str]:
+def start_idle(site: Site) -> tuple[Process, str]:
     """A relay that holds all shards and has nothing to do, and the transactional id behind the key k0."""
     shard = shard_of(site, "k0")
     relay = site.start()

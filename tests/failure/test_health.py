@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from confluent_kafka.admin import NewTopic
 from fix_acl import TOPIC, TRANSACTIONS, SecuredBroker, User
 from fix_relay import Site, eventually
+from forked import Process
 from proxy import Proxy
 
 from bridge.telemetry.address import Address, parse_address
@@ -26,7 +26,7 @@ SECONDS = 40.0  # in which health must know, on a machine that is busy; a relay'
 class Health:
     """What one relay says, or the parent of several."""
 
-    def __init__(self, site: Site, relay: subprocess.Popen[str]) -> None:
+    def __init__(self, site: Site, relay: Process) -> None:
         said = r"served at http://(.*)/healthz"
         found = eventually(lambda: re.search(said, site.log(relay)))
         self.address: Address = parse_address(found[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ import trustme
 from fix_consumer import read_all
 from fix_relay import Site, beside, eventually, open_site
 from fix_tls import PASSWORD, TlsBroker, write_certificate
+from forked import Process
 from reaction import assert_flows
 
 from bridge.admin.tail import tail
@@ -195,7 +195,7 @@ def test_a_password_that_changes_under_a_relay_costs_nothing(
     assert "S3CR3T" not in site.log(relay)
 
 
-def clients_of(relay: subprocess.Popen[str]) -> int:
+def clients_of(relay: Process) -> int:
     """How many Kafka clients a process has: each has one thread of that name."""
     count = 0
     for file in Path(f"/proc/{relay.pid}/task").glob("*/comm"):

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from fix_acl import TOPIC, User, all_rights
 from fix_command import Run
 from fix_relay import THING, Site, eventually, stop
+from forked import Process
 from reaction import publish
 from roles import Roles
 from transcript import documented
@@ -166,7 +167,7 @@ def no_runway(site: Site, ask: Ask) -> None:
     documented(site, "No partition runway", ("bridge doctor", doctor))
 
 
-def a_paused_relay(site: Site, ask: Ask, relay: subprocess.Popen[str]) -> None:
+def a_paused_relay(site: Site, ask: Ask, relay: Process) -> None:
     stop(relay)
     try:
         (late,) = publish(site, ("thing.changed", "p", '{"n": 1}'))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 
 import psutil
 import pytest
 from at_length import at_length
 from fix_relay import Site, eventually
+from forked import Process
 from reaction import most_memory
 
 
-def memory(relay: subprocess.Popen[str]) -> int:
+def memory(relay: Process) -> int:
     return int(psutil.Process(relay.pid).memory_info().rss)
 
 
-def carry(site: Site, relay: subprocess.Popen[str], rounds: int, *, takeovers: bool) -> float:
+def carry(site: Site, relay: Process, rounds: int, *, takeovers: bool) -> float:
     """The median over some rounds, in bytes."""
     sizes = []
     for _ in range(rounds):

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from fix_relay import Site, beside, eventually, of_version, stop
 from fix_version import version_after
+from forked import Process
 from reaction import assert_all_is_well
 from steady import delays, owners, steady_writer
 
@@ -28,14 +29,13 @@ IN_THE_PROGRAM = {"bridge/postgres/queries/heartbeat_relay.sql": ("relay_id, hos
 ALIVE = "select relay_id from bridge.relay where seen_until > clock_timestamp()"
 WAITING = "select count(*) from bridge.parked where state = 'waiting'"
 FILES = "select md5(string_agg(file || checksum, '' order by file)) from bridge.schema_migration"
-Relay = subprocess.Popen[str]
 
 
 def alive(site: Site) -> set[str]:
     return {relay for (relay,) in site.rows(ALIVE)}
 
 
-def replace(site: Site, relays: list[Relay], version: Path | None, *arguments: str) -> None:
+def replace(site: Site, relays: list[Process], version: Path | None, *arguments: str) -> None:
     """Each relay by one of that version, which is there before the old one is asked to end."""
     for number, old in enumerate(relays):
         known = alive(site)
@@ -45,7 +45,7 @@ def replace(site: Site, relays: list[Relay], version: Path | None, *arguments: s
         eventually(lambda: owners(site) == 2)
 
 
-def longest_wait(site: Site, waits: list[float], relays: list[Relay], version: Path | None, *arguments: str) -> float:
+def longest_wait(site: Site, waits: list[float], relays: list[Process], version: Path | None, *arguments: str) -> float:
     """Of an event, while relays are replaced."""
     waits.clear()
     replace(site, relays, version, *arguments)
@@ -109,7 +109,7 @@ def test_a_batch_in_flight_that_says_more_than_this_version_knows_is_left_alone(
     site.assert_exactly_once(relay)
 
 
-def migrating(site: Site, version: Path) -> Relay:
+def migrating(site: Site, version: Path) -> Process:
     command = [sys.executable, "-m", "bridge", "migrate"]
     environment = {**os.environ, **of_version(version), "BRIDGE_CONFIG": str(site.config)}
     return subprocess.Popen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import secrets
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from urllib.parse import quote
 import psycopg
 from fix_acl import TOPIC, SecuredBroker, User, all_rights, login
 from fix_relay import Site, open_site
+from forked import Process
 from fuzz import writers
 from fuzz.report import Report
 from fuzz.values import CANARY, FIELDS, odd_schema
@@ -39,7 +39,7 @@ class Stage:
     postgres: Proxy
     registry: LyingRegistry
     random: random.Random
-    relays: list[subprocess.Popen[str]] = field(default_factory=list)
+    relays: list[Process] = field(default_factory=list)
     disturbed: int = 0  # harms that may stop everything
     well_since: float = 0.0  # time.monotonic() when the last of them was healed
     held: str | None = None  # a topic that status must name
@@ -61,7 +61,7 @@ class Stage:
         """Whether no relay has begun, and the registry lies: at its start a relay wants every schema's id."""
         return self.registry.lie is not None and not any(" is ours " in self.site.log(relay) for relay in self.relays)
 
-    def _may_not_begin(self, relay: subprocess.Popen[str]) -> bool:
+    def _may_not_begin(self, relay: Process) -> bool:
         """A registry that refuses the login, or is none, ends a relay that is only starting: a wrong configuration."""
         log = self.site.log(relay)
         return relay.returncode == 4 and "registry" in log and " is ours " not in log

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from fix_relay import Site, eventually
+from forked import Process
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -37,7 +38,7 @@ class Scrape:
         return {has[label] for of, has, _ in self.samples if of == name and label in has}
 
 
-def scraping(site: Site, relay: subprocess.Popen[str]) -> Callable[[str], Scrape | None]:
+def scraping(site: Site, relay: Process) -> Callable[[str], Scrape | None]:
     found = eventually(lambda: re.search(r"served at http://(.*)/healthz", site.log(relay)))
 
     def scrape(accept: str) -> Scrape | None:
