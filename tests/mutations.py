@@ -1722,7 +1722,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a column's name is taken for the row",
-        "sql/engine/functions/record_removed.sql",
+        "sql/engine/functions/pin_table.sql",
         "and a.attname = 'r' || n)",
         "and false)",
         "tests/capture/test_found.py -k no_name",
@@ -2050,11 +2050,25 @@ MUTATIONS = (
         "tests/capture/test_definitions.py -k not_given",
     ),
     Mutation(
-        "verifying runs the functions of a table's owner",
+        "verifying runs functions that a table's owner adds meanwhile",
         "bridge/admin/verify_capture.py",
-        "if subject.runs_code_of is not None:",
-        "if False:",
-        "tests/integration/test_verify_capture.py -k owners_functions",
+        "            if runs_code:",
+        "            if False:",
+        "tests/capture/test_reading.py -k others_are_verified",
+    ),
+    Mutation(
+        "partitions are read beside whoever adds functions of his",
+        "sql/engine/functions/lock_for_reading.sql",
+        "                                                   then '' else 'only' end, relation), 5);",
+        "                                                   then 'only' else 'only' end, relation), 5);",
+        "tests/capture/test_reading.py -k rows_are_read",
+    ),
+    Mutation(
+        "rows are recorded whosever functions that runs",
+        "sql/engine/functions/record_present.sql",
+        "    pinned := bridge.open_tracked(tracked);",
+        "    pinned := bridge.pin_table(tracked.relation);",
+        "tests/capture/test_reading.py -k elses_code",
     ),
     Mutation(
         "what was taken out counts as invented",
@@ -2253,8 +2267,8 @@ MUTATIONS = (
     Mutation(
         "a snapshot locks the key of a row alone",
         "sql/engine/functions/record_present.sql",
-        "for share of r) as p",
-        "for key share of r) as p",
+        "for share of v) as p",
+        "for key share of v) as p",
         "tests/capture/test_present_rows.py -k higher",
     ),
     Mutation(

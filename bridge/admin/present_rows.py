@@ -2,7 +2,7 @@
 
 Whose SQL runs as whom: names and expressions are the database's own, quoted there; the condition is the operator's, and
 everything runs with the rights of the operator's role. Where that would let the table's owner run functions of his
-with more rights than he has, nothing is read.
+with more rights than he has, nothing is read, and what is read is the table, whoever has its name meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psycopg import errors, sql
 from psycopg.rows import class_row
 
 from bridge.admin.tables import Table
-from bridge.errors import ConfigError, DatabaseRefuses
+from bridge.errors import ConfigError
 from bridge.postgres.queries import query
 
 
@@ -37,33 +37,31 @@ class Source:
     key: list[int]
     is_there: bool
     alias: str
+    relation: str
     source: str
     has_key: bool
     keys: str
-    runs_code_of: str | None
     rows_guessed: int | None
 
 
-def find_source(conn: psycopg.Connection, table: Table) -> Source:
-    """How a tracked table is to be read, as it is now, in a transaction of which this is the first statement.
+@contextmanager
+def opened(conn: psycopg.Connection, table: Table) -> Iterator[Source]:
+    """How a tracked table is to be read, as it is now, in a transaction of which this is the beginning; then it can be.
 
-    Raises ConfigError where it cannot be, DatabaseRefuses where its owner's functions would run with other rights.
+    Raises ConfigError where it cannot; psycopg.Error, also where its owner's functions would run with other rights.
     """
     conn.execute(query("snapshot_session"))
+    (view,) = conn.execute(query("open_tracked"), {"table": table.oid}).fetchone() or (None,)
     with conn.cursor(row_factory=class_row(Source), binary=True) as cursor:
-        found = cursor.execute(query("snapshot_table"), {"table": table.oid}).fetchone()
+        found = cursor.execute(query("snapshot_table"), {"table": table.oid, "view": view}).fetchone()
     if found is None:
         raise ConfigError(f"{table.name} is not tracked any more", hint="See bridge tracked")
-    if not found.is_there:
+    if view is None or not found.is_there:
         raise ConfigError(f"{table.name} is gone", hint=f"bridge untrack {table.name}")
     if not found.has_key:
         raise ConfigError(f"{table.name} has no unique index of its key any more", hint="See bridge doctor")
-    if found.runs_code_of is not None:
-        raise DatabaseRefuses(
-            f"functions of {found.runs_code_of} in the indexes or key types of {table.name} would run with your rights",
-            hint="Only that role can do it, if it also owns the schema bridge",
-        )
-    return found
+    yield found
+    conn.execute(sql.SQL("drop view {}").format(sql.SQL(view)))
 
 
 def read_keys(conn: psycopg.Connection, source: Source, condition: str | None, range_: sql.Composable) -> list[Key]:

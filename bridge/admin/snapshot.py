@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from bridge.admin.present_rows import Source, count_rows, find_source, read_keys
+from bridge.admin.present_rows import Source, count_rows, opened, read_keys
 from bridge.admin.tables import Table
 from bridge.admin.tracking import find_tracked
 from bridge.errors import ConfigError
@@ -59,8 +59,7 @@ def begin_snapshot(
     is unfinished was begun otherwise; DatabaseRefuses where a right is missing; psycopg.Error.
     """
     table = find_tracked(conn, name)
-    with conn.transaction():
-        source = find_source(conn, table)
+    with conn.transaction(), opened(conn, table) as source:
         read_keys(conn, source, condition, sql.SQL("limit 0"))
         former = _unfinished(conn, table)
         if former is not None and restart:
@@ -82,8 +81,7 @@ def begin_snapshot(
 def count_wanted(conn: psycopg.Connection, name: str, condition: str | None) -> tuple[Source, int]:
     """How many rows a snapshot would publish; reads the whole table. Raises as `begin_snapshot` does."""
     table = find_tracked(conn, name)
-    with conn.transaction():
-        source = find_source(conn, table)
+    with conn.transaction(), opened(conn, table) as source:
         return source, count_rows(conn, source, condition)
 
 

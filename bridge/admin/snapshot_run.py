@@ -14,7 +14,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import errors, sql
 
-from bridge.admin.present_rows import find_source, read_keys, record_present
+from bridge.admin.present_rows import opened, read_keys, record_present
 from bridge.admin.snapshot import Snapshot
 from bridge.admin.tables import Table
 from bridge.admin.tracking import lock_holders
@@ -92,15 +92,15 @@ def carry_out(conn: psycopg.Connection, snapshot: Snapshot, table: Table, limits
 def _publish(conn: psycopg.Connection, snapshot: Snapshot, table: Table, rows: int) -> _Chunk:
     """One transaction. A row that leaves its key between the reading and the lock has events of that."""
     with conn.transaction():
-        source = find_source(conn, table)
-        found = conn.execute(query("snapshot_range"), {"id": snapshot.id}).fetchone()
-        if found is None:
-            raise ConfigError(
-                f"the snapshot of {table.name} was finished or given up by somebody else, or the table is not tracked"
-                " as it was",
-                hint="See bridge snapshot --list",
-            )
-        keys = read_keys(conn, source, snapshot.condition, sql.SQL(f"{found[0]} limit {rows}"))
+        with opened(conn, table) as source:
+            found = conn.execute(query("snapshot_range"), {"id": snapshot.id}).fetchone()
+            if found is None:
+                raise ConfigError(
+                    f"the snapshot of {table.name} was finished or given up by somebody else, or the table is not"
+                    " tracked as it was",
+                    hint="See bridge snapshot --list",
+                )
+            keys = read_keys(conn, source, snapshot.condition, sql.SQL(f"{found[0]} limit {rows}"))
         written = record_present(conn, source, [key.key for key in keys if key.is_wanted])
         done = {
             "id": snapshot.id,

@@ -9,7 +9,8 @@ before tracking began, if the table was tracked once before, is left alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from psycopg.rows import class_row
 
 from bridge.admin.tables import Table
 from bridge.admin.tracking import find_tracked
+from bridge.errors import DatabaseRefuses
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -30,7 +32,7 @@ KINDS = ("missing", "gone", "stale", "broken")
 BATCH_ROWS = 10_000
 EXAMPLES = 5
 # The same state, column by column: slower, but as its trigger wrote it where a row cannot be converted as a whole.
-CAREFUL = "bridge.careful_state((select t from bridge.tracked_table as t where t.id = {}), r)"
+CAREFUL = "bridge.careful_state((select t from bridge.tracked_table as t where t.id = {}), v.entire)"
 
 
 @dataclass(slots=True)
@@ -96,7 +98,6 @@ class _Subject:
     since: datetime
     since_xid: str
     is_partitioned: bool | None
-    runs_code_of: str | None
     has_key: bool
     key: str
     state: str
@@ -114,11 +115,11 @@ def verify_capture(settings: Settings, names: Collection[str], progress: Progres
     with explained(), connect(settings.database, application_name="bridge verify") as conn:
         require_current(conn)
         wanted = [find_tracked(conn, name) for name in names]
-        conn.execute("begin isolation level repeatable read read only")
+        conn.execute("begin isolation level repeatable read")
         conn.execute(query("verify_capture_lock"))
         conn.execute(query("verify_capture_session"))
-        verdicts = [_compare(conn, subject, progress) for subject in _subjects(conn, wanted)]
-        conn.execute("commit")
+        verdicts = [_compare(conn, settings, subject, progress) for subject in _subjects(conn, wanted)]
+        conn.execute("rollback")
     return CaptureVerdict(verdicts, round(time.monotonic() - begun, 3))
 
 
@@ -128,29 +129,47 @@ def _subjects(conn: psycopg.Connection, wanted: Sequence[Table]) -> list[_Subjec
     return [s for s in subjects if not wanted or any(s.oid == table.oid for table in wanted)]
 
 
-def _compare(conn: psycopg.Connection, subject: _Subject, progress: Progress) -> TableVerdict:
+def _compare(conn: psycopg.Connection, settings: Settings, subject: _Subject, progress: Progress) -> TableVerdict:
     if subject.is_partitioned is None:
         return TableVerdict(subject.relation, subject.name, "the table is gone")
     if not subject.has_key:
         return TableVerdict(subject.relation, subject.name, "a column of its key was dropped, or is hidden")
-    if subject.runs_code_of is not None:
-        why = f"functions of {subject.runs_code_of} in its indexes would run with your rights: do it as that role"
-        return TableVerdict(subject.relation, subject.name, why)
     try:
         try:
-            with conn.transaction():
-                return _read(conn, subject, subject.state, progress)
+            return _read(conn, settings, subject, subject.state, progress)
         except (errors.ProgramLimitExceeded, psycopg.DataError):  # a row that cannot be converted as a whole
-            with conn.transaction():
-                return _read(conn, subject, CAREFUL.format(subject.id), progress)
+            return _read(conn, settings, subject, CAREFUL.format(subject.id), progress)
     except (errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
         return TableVerdict(subject.relation, subject.name, error.diag.message_primary)
+    except DatabaseRefuses as error:
+        return TableVerdict(subject.relation, subject.name, str(error))
 
 
-def _read(conn: psycopg.Connection, subject: _Subject, state: str, progress: Progress) -> TableVerdict:
+@contextmanager
+def _pinned(conn: psycopg.Connection, settings: Settings, subject: _Subject) -> Iterator[str]:
+    """A view of the table, by which nobody has his code run meanwhile; afterwards the table's lock is gone again.
+
+    Raises DatabaseRefuses where its owner's functions would run with other rights than his; psycopg.Error.
+    """
+    table = {"table": subject.oid}
+    with conn.transaction(force_rollback=True):
+        (is_locked,) = conn.execute(query("lock_for_reading"), table).fetchone() or (True,)
+        if is_locked:  # our snapshot does not show what was added since it was taken
+            with connect(settings.database, application_name="bridge verify") as look:
+                (runs_code,) = look.execute(query("planning_runs_code"), table).fetchone() or (True,)
+            if runs_code:
+                raise DatabaseRefuses(f"functions of the owner of {subject.relation} would run with your rights")
+        (view,) = conn.execute(query("pin_table"), table).fetchone() or ("",)
+        conn.execute(query("read_only"))
+        yield view
+
+
+def _read(
+    conn: psycopg.Connection, settings: Settings, subject: _Subject, state: str, progress: Progress
+) -> TableVerdict:
     verdict = TableVerdict(subject.relation, subject.name)
-    with conn.cursor("verify_capture", binary=True) as cursor:
-        cursor.execute(_statement(subject, state))
+    with _pinned(conn, settings, subject) as view, conn.cursor("verify_capture", binary=True) as cursor:
+        cursor.execute(_statement(subject, state, view))
         while rows := cursor.fetchmany(BATCH_ROWS):
             verdict.keys += len(rows)
             for key, kind, is_broken in rows:
@@ -162,7 +181,7 @@ def _read(conn: psycopg.Connection, subject: _Subject, state: str, progress: Pro
     return verdict
 
 
-def _statement(subject: _Subject, state: str) -> sql.Composed:
+def _statement(subject: _Subject, state: str, view: str) -> sql.Composed:
     """`verify_capture.sql` for one table. Names and expressions are the database's own, and quoted there."""
     agree = sql.SQL(query("verify_capture_agree").rstrip())
     return sql.SQL(query("verify_capture")).format(
@@ -175,8 +194,7 @@ def _statement(subject: _Subject, state: str) -> sql.Composed:
         states_agree=agree.format(before=sql.SQL("l.state"), after=sql.SQL("p.state")),
         key=sql.SQL(subject.key),
         state=sql.SQL(state),
-        only=sql.SQL("" if subject.is_partitioned else "only"),
-        relation=sql.SQL(subject.relation),
+        pinned=sql.SQL(view),
         tracked=sql.Literal(subject.tracked),
         newer=sql.Literal(subject.newer),
     )

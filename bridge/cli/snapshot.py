@@ -72,7 +72,7 @@ def snapshot_command(
             _show(list_snapshots(conn, table), as_json=as_json)
         elif table is not None and dry_run:
             source, count = count_wanted(conn, table, where)
-            of = source.source.removeprefix("only ")
+            of = source.relation
             if as_json:
                 echo_json({"relation": of, "name": source.name, "rows": count})
                 return

@@ -76,7 +76,7 @@ with retired as materialized (
       ) as ended on true
      where k.is_last
 ), present as (
-    select true as is_there, {key} as key, {state} as state, age(r.xmin) as age from {only} {relation} as r
+    select true as is_there, {key} as key, {state} as state, age(v.maker) as age from {pinned} as v
 ), compared as (
     select coalesce(l.entity_id, p.key, '') as key,
            case when p.is_there is null then case when l.is_alive and not l.is_doubtful then 'gone' end

@@ -33,12 +33,9 @@ select t.id, t.relation::oid::bigint as oid,
                    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
                   where c.oid = t.relation), t.known_as) as relation,
        t.entity_type as name, t.since, t.since_xid::text as since_xid,
-       (select c.relkind = 'p' from pg_class as c where c.oid = t.relation) as is_partitioned,
-       (select case when c.relowner::regrole <> current_user::regrole and bridge.planning_runs_code(t.relation)
-                    then c.relowner::regrole::text end
-          from pg_class as c where c.oid = t.relation) as runs_code_of,
+       (select c.relkind = 'p' from pg_class as c where c.oid = t.relation and c.relkind in ('r', 'p')) as is_partitioned,
        (select count(*) = cardinality(t.key) from bridge.tracked_columns(t) as c where c.use = 'key') as has_key,
-       bridge.key_expression(t, '(r.*)') as key, bridge.state_expression(t, '(r.*)') as state,
+       bridge.key_expression(t, '(v.entire)') as key, bridge.state_expression(t, '(v.entire)') as state,
        case when w.is_whole then 2147483647 else here.age + here.xmax - t.since_xid::text::bigint end as tracked,
        case when w.is_whole then 2147483647
             else here.age + here.xmax - greatest(t.since_xid::text::bigint,

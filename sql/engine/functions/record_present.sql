@@ -6,7 +6,8 @@
 -- Writes:     bridge.history; row locks on the table until the transaction ends
 -- Errors:     55P03 lock_not_available, 40P01 deadlock_detected, 40001 serialization_failure: somebody keeps a row, or
 --             has moved it; try again, with fewer. 42704 undefined_object: not tracked any more. 42501
---             insufficient_privilege, also where a policy would hide rows
+--             insufficient_privilege, also where a policy would hide rows, or reading would run code of the table's
+--             owner with the caller's rights
 --
 -- With the caller's rights, who must own both the table and the history. FOR SHARE, and no weaker lock: FOR KEY SHARE
 -- lets others change the row, who would then have a lower number than the older state. The numbers are drawn above the
@@ -45,15 +46,15 @@ declare
                'READ', $4, $5, p.state, bridge.change_summary('READ', $2), $6, p.relation,
                pg_relation_filenode(p.relation), p.version
           from (select {{key}} as key, {{event_key}} as event_key, {{state}} as state,
-                       {{type_id}} as entity_type_id, r.tableoid as relation,
-                       r.ctid as version
+                       {{type_id}} as entity_type_id, v.part as relation, v.version
                   from (values {{wanted}}) as w
-                  join {{table}} as r on {{matches}}
-                   for share of r) as p
+                  join {{pinned}} as v on {{matches}}
+                   for share of v) as p
         $each$;
     context constant record := bridge.change_context();
     xact constant xid8 := pg_current_xact_id();
     tracked bridge.tracked_table;
+    pinned text;
     types text[];
     parts jsonb;
     row_count bigint;
@@ -62,18 +63,18 @@ begin
     if not found then
         raise exception 'the table is not tracked any more' using errcode = 'undefined_object';
     end if;
-    execute format('lock table only %s in row share mode', tracked.relation);
+    pinned := bridge.open_tracked(tracked);
     select array_agg(c.type order by c.position),
            jsonb_build_object(
-               'key', bridge.key_expression(tracked, '(r.*)'),
-               'event_key', bridge.event_key_expression(tracked, '(r.*)'),
-               'state', bridge.state_expression(tracked, '(r.*)'),
-               'type_id', coalesce((select format('r.%I', u.name) from bridge.tracked_columns(tracked) as u
+               'key', bridge.key_expression(tracked, '(v.entire)'),
+               'event_key', bridge.event_key_expression(tracked, '(v.entire)'),
+               'state', bridge.state_expression(tracked, '(v.entire)'),
+               'type_id', coalesce((select format('(v.entire).%I', u.name) from bridge.tracked_columns(tracked) as u
                                      where u.name = 'entity_type_id' and u.use in ('key', 'plain')
                                        and bridge.base_type(u.type) = 'uuid'::regtype), 'null::uuid'),
-               'table', case when exists (select from pg_class as o where o.oid = tracked.relation and o.relkind = 'p')
-                             then '' else 'only ' end || tracked.relation,
-               'matches', string_agg(format('r.%I%s %s w.column%s', c.name, c.collation, c.equal, c.position), ' and '))
+               'pinned', pinned,
+               'matches', string_agg(format('(v.entire).%I%s %s w.column%s', c.name, c.collation, c.equal, c.position),
+                                     ' and '))
       into types, parts
       from bridge.key_columns(tracked) with ordinality
                as c (name, type, "collation", less, equal, at_most, greater, position);
@@ -88,11 +89,12 @@ begin
           using xact, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
                 context.headers;
     exception when program_limit_exceeded or data_exception then    -- a row that cannot be converted as a whole
-        execute bridge.fill_template(template, parts || '{"state": "bridge.careful_state($7, r)"}')
+        execute bridge.fill_template(template, parts || '{"state": "bridge.careful_state($7, v.entire)"}')
           using xact, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
                 context.headers, tracked;
     end;
     get diagnostics row_count = row_count;
+    execute format('drop view %s', pinned);
     return row_count;
 end $$;
 

@@ -28,14 +28,7 @@ create or replace function bridge.record_removed(tracked_id integer, truncated r
 as $$
 declare
     tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
-    only_it constant text := case when exists (select from pg_class as c where c.oid = truncated and c.relkind = 'p')
-                                  then '' else 'only' end;
-    whole_row constant text := (select 'r' || n from generate_series(1, 1601) as n    -- no column has that name
-                                 where not exists (select from pg_attribute as a
-                                                    where a.attrelid = truncated and a.attname = 'r' || n)
-                                 limit 1);
-    -- Each query would look its name up again, which the owner of its schema may have given to something else by then.
-    removed constant text := format('bridge_tracking.removed_%s_%s', pg_backend_pid(), emptied::oid);
+    removed text;
     context record;
     row_count bigint;
 begin
@@ -44,15 +37,7 @@ begin
        or bridge.planning_runs_code(truncated) then
         return null;
     end if;
-    execute format('create view %s as select %2$s as entire, %2$s.tableoid as part from %3$s %4$s as %2$s', removed,
-                   whole_row, only_it, truncated);
-    if (select array_agg(distinct d.refobjid) filter (where d.refobjid <> removed::regclass)
-          from pg_rewrite as w
-          join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-           and d.refclassid = 'pg_class'::regclass
-         where w.ev_class = removed::regclass) is distinct from array[truncated::oid] then
-        raise exception '% is another table by now', truncated;
-    end if;
+    removed := bridge.pin_table(truncated);
     execute format('select count(*) from (select from %s as v where v.part = $1 limit $2) as counted', removed)
        into row_count using emptied, tracked.truncate_rows + 1;
     if row_count > tracked.truncate_rows then

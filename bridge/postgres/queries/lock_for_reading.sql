@@ -1,0 +1,1 @@
+select bridge.lock_for_reading(%(table)s::oid::regclass)

@@ -1,0 +1,1 @@
+select bridge.pin_table(%(table)s::oid::regclass)

@@ -1,0 +1,1 @@
+select bridge.planning_runs_code(%(table)s::oid::regclass)
