@@ -622,6 +622,20 @@ MUTATIONS = (
         "tests/keeping/test_partitions.py -k rows_are_not_moved",
     ),
     Mutation(
+        "a user's code makes partitions with bridge's rights",
+        "sql/engine/functions/execute_as_owner.sql",
+        "    if owner = current_user::regrole then",
+        "    if true then",
+        "tests/keeping/test_partitions.py -k his_rights",
+    ),
+    Mutation(
+        "whoever looks at partitions has a user's code run with bridge's rights",
+        "sql/engine/functions/partition_report.sql",
+        "where c.relowner <> current_user::regrole) or bridge.planning_runs_code(default_leaf) then",
+        "where false) then",
+        "tests/keeping/test_partitions.py -k his_rights",
+    ),
+    Mutation(
         "a user's table is read whatever functions that runs",
         "sql/engine/functions/lock_for_reading.sql",
         "    if bridge.planning_runs_code(relation) then",

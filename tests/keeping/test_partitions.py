@@ -187,6 +187,51 @@ def test_a_users_rows_are_not_moved(either_version: str) -> None:
         assert rows(db, "bridge.history") == 6
 
 
+CODE = {
+    "a constraint": "alter table t add check (f())",
+    "a constraint of the default partition": "alter table t_d add check (f())",
+    "an index": "create index on t (id) where f()",
+    "an expression of an index": "create index on t ((id::text || f()::text))",
+    "an index of what is referred to": "create table r (id int primary key); create index on r (id) where f();"
+    " alter table t add foreign key (id) references r",
+    "an index of what refers to it": "create table r (id int, at date, foreign key (id, at) references t);"
+    " create index on r (id) where f()",
+}
+
+
+@pytest.mark.parametrize("code", CODE)
+def test_a_users_table_is_looked_after_with_his_rights(either_version: str, unique: str, code: str) -> None:
+    """Postgres computes what is constant in constraints and indexes, with the rights of whoever makes a partition."""
+    with psycopg.connect(either_version, autocommit=True) as db:
+        db.execute(f"create role {unique}; create schema his authorization {unique}".encode())
+        try:
+            db.execute(f"set role {unique}; set search_path = his".encode())
+            db.execute("create table t (id int, at date, primary key (id, at)) partition by range (at)")
+            db.execute("create table t_d partition of t default")
+            db.execute("create table t_old partition of t for values from ('2020-01-01') to ('2020-02-01')")
+            db.execute(
+                f"""create function f() returns boolean immutable language plpgsql as $$ begin
+                if current_user <> '{unique}' then raise exception 'ran as %', current_user; end if;
+                return true; end $$""".encode()
+            )
+            db.execute(CODE[code].encode())
+            db.execute("reset role; reset search_path")
+            db.execute("select bridge.set_partition_policy('his.t', step => 'month', keep_for => '1 year')")
+            found = troubles(keep(either_version, "partitions", "retention"))
+            assert all("functions in the indexes or statistics of" in trouble for trouble in found), "they are not read"
+            assert status(db)["his.t"] == (True, 0)
+            owners = "select distinct relowner::regrole::text from pg_class where relnamespace = 'his'::regnamespace"
+            assert db.execute(owners).fetchall() == [(unique,)]
+            left = "select count(*) from bridge.retired_partition where parent = 'his.t'"
+            assert db.execute(left).fetchone() == (1,)
+            mine = "select count(*) from pg_proc where proname like 'as_owner%'"
+            assert db.execute(mine).fetchone() == (0,)
+            may = "select has_schema_privilege(%s, 'bridge_tracking', 'create')"
+            assert db.execute(may, (unique,)).fetchone() == (False,)
+        finally:
+            db.execute(f"drop owned by {unique} cascade; drop role {unique}".encode())
+
+
 def test_one_stray_far_away_does_not_hinder_the_exchange(neglected: str) -> None:
     with psycopg.connect(neglected, autocommit=True) as db:
         db.execute("update bridge.partition_policy set max_move_rows = 1000")

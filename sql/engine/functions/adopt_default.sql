@@ -66,7 +66,7 @@ begin
     execute format('lock table only %s in access exclusive mode', parent);
     perform set_config('lock_timeout', '50', true);
     execute format('lock table %s in access exclusive mode', old_default);
-    execute format('alter table %s detach partition %s', parent, old_default);
+    perform bridge.execute_as_owner(parent, format('alter table %s detach partition %s', parent, old_default));
     if gap.outside > 0 then
         execute format('with moved as (delete from %1$s where not (%2$I >= $1 and %2$I < $2) returning *)'
                        ' insert into %3$s select * from moved', old_default, policy.control, new_default)

@@ -30,7 +30,7 @@ begin
     end if;
     execute format('lock table only %s in access exclusive mode', due.parent);
     perform set_config('lock_timeout', '50', true);
-    execute format('alter table %s detach partition %s', due.parent, leaf);
+    perform bridge.execute_as_owner(due.parent, format('alter table %s detach partition %s', due.parent, leaf));
     execute format('drop trigger if exists bridge_reopen on %s', leaf);
     insert into bridge.retired_partition as r (parent, leaf, relation, range_from, range_to, expiry, location,
                                                format)
