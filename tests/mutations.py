@@ -2126,6 +2126,13 @@ MUTATIONS = (
         "null;",
         "tests/capture/test_restored.py -k roles",
     ),
+    Mutation(
+        "a table that needs a lock each time keeps the others from their turn",
+        "sql/engine/functions/refresh_tracking.sql",
+        "order by t.locked_at, t.id",
+        "order by t.id",
+        "tests/capture/test_busy.py -k each_time",
+    ),
     # What materialised views show, and keep
     Mutation(
         "a refresh is skipped though a transaction has committed that it did not see",

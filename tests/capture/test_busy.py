@@ -27,6 +27,19 @@ def test_a_table_that_somebody_keeps_for_himself(db: Db, either_version: str) ->
     assert actions(db) == [("INSERT", "1")]
 
 
+def test_a_table_that_takes_a_lock_each_time_keeps_none_from_its_turn(db: Db) -> None:
+    tables = ("t", "u", "v")
+    run(db, *(f"create table {table} (id int primary key) partition by range (id)" for table in tables))
+    run(db, *(f"select bridge.enable_tracking('{table}')" for table in tables))
+    parts = "create table {0}1 partition of {0} for values from (0) to (10)"
+    run(db, *(parts.format(table) for table in tables))
+    for _ in tables:
+        run(db, "select bridge.refresh_tracking()")
+        run(db, "drop table t1", parts.format("t"))  # whose TRUNCATE nobody records
+    run(db, "insert into u values (1)", "insert into v values (1)", "truncate u1", "truncate v1")
+    assert [actions(db, table)[-1] for table in ("u", "v")] == [("TRUNCATE", "*")] * 2
+
+
 def test_two_that_give_the_same_rights_at_once(db: Db, either_version: str) -> None:
     """Postgres says "tuple concurrently updated" where two change one schema's rights."""
     run(db, "create schema s", "create table s.t (id int primary key)", "create table s.u (id int primary key)")

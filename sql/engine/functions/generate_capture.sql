@@ -71,7 +71,7 @@ begin
              ' set jit = off' end;
     parts := jsonb_build_object(
         'table', regexp_replace(tracked.known_as, '[\n\r]', ' ', 'g'),
-        'settings', quote_literal(to_jsonb(tracked) - '{fingerprint,since,since_xid,trouble}'::text[]
+        'settings', quote_literal(to_jsonb(tracked) - '{fingerprint,since,since_xid,trouble,locked_at}'::text[]
                                   || jsonb_build_object('relation', tracked.relation::oid::text)) || '::jsonb',
         'is_as_known', format('%s = %L and bridge.table_fingerprint(%2$L::regclass) = %3$L',
                               case when exists (select from pg_class as c

@@ -6,7 +6,9 @@
 --             is emptied
 -- Errors:     none of its own; a table that is too busy, or cannot be followed, is left
 --
--- Relays call it twice a minute. Until then an altered table is recorded rightly, but slowly.
+-- Relays call it twice a minute. Until then an altered table is recorded rightly, but slowly. No lock is kept while
+-- another is waited for, so it ends with the first that it took; next time that table comes last, or one that needs a
+-- lock each time would keep it from all others.
 create or replace function bridge.refresh_tracking() returns integer
     language plpgsql
     security definer
@@ -25,7 +27,8 @@ begin
         return 0;    -- a role is missing: nothing can be followed; or somebody else is at it
     end;
     delete from bridge.moved_version as m where m.xid < pg_snapshot_xmin(pg_current_snapshot());
-    for tracked in select t.* from bridge.tracked_table as t order by t.id for update skip locked loop
+    for tracked in select t.* from bridge.tracked_table as t order by t.locked_at, t.id
+                      for update skip locked loop
         problem := null;
         begin
             outcome := bridge.follow_table(tracked);
@@ -39,7 +42,10 @@ begin
         done := done + (outcome is not null)::integer;
         update bridge.tracked_table as t set trouble = problem
          where t.id = tracked.id and t.trouble is distinct from problem;
-        exit when outcome = 'locked';    -- no lock is kept while another is waited for
+        if outcome = 'locked' then
+            update bridge.tracked_table as t set locked_at = clock_timestamp() where t.id = tracked.id;
+            exit;
+        end if;
     end loop;
     return done;
 end $$;
