@@ -26,7 +26,7 @@ from bridge.cli import completion
 from bridge.cli.options import Since, config_option, json_option, plain_text, reason_option
 from bridge.cli.progress import hint_if_interrupted, progress_bar
 from bridge.cli.terminal import echo, echo_json
-from bridge.configuration.load import load_routed
+from bridge.configuration.load import load, load_routed
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
 from bridge.postgres.migrate import require_current
@@ -100,7 +100,7 @@ def replay_command(
         raise click.UsageError("give --from and perhaps --to, or --resume, or --list")
     if resume is not None and (types or keys or topics or reason or dry_run):
         raise click.UsageError("what is resumed is as it was begun")
-    settings = load_routed(config)
+    settings = load(config) if list_ else load_routed(config)
     with _database(settings) as conn:
         if list_:
             _show(list_replays(conn), as_json=as_json)

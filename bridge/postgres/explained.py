@@ -45,6 +45,7 @@ REFUSES = {
     "XX001": "damaged data",
     "XX002": "a damaged index",
 }
+RIGHTS = "Which role a command needs, and how it gets its rights (bridge grants): docs/operations.md, Roles and rights"
 
 
 @contextmanager
@@ -63,14 +64,17 @@ def as_ours(error: psycopg.Error) -> DatabaseUnavailable | None:
     """Our error for one of psycopg's, None for what nobody foresaw. One line: the details hold values."""
     code = error.sqlstate or ""
     where = _first_line(error.diag.context or "")
+    hint = RIGHTS if code == "42501" else None
     if where.endswith("at RAISE") and "function bridge." not in where:  # the application's text, which may hold values
         text = f"an exception was raised in {where}"
     else:
+        if hint and where.endswith("at RAISE"):  # ours, which know better
+            hint = _first_line(error.diag.message_hint or "").removesuffix(".") or hint
         text = _first_line(error.diag.message_primary or str(error)) or type(error).__name__
     if code in AWAY or code[:2] in AWAY:
         return DatabaseUnavailable(text)
     if code in REFUSES or code[:2] in REFUSES:
-        return DatabaseRefuses(text)
+        return DatabaseRefuses(text, hint=hint)
     # Without a code it is libpq that speaks: a connection that could not be made, or that broke.
     return DatabaseUnavailable(text) if not code and isinstance(error, psycopg.OperationalError) else None
 

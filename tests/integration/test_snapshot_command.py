@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from fix_command import Done, Run, data_of
+from roles import Roles
 
 Db = psycopg.Connection[Any]
 
@@ -109,3 +110,19 @@ def test_a_terminal_is_told_how_far_it_is(db: Db, run: Run, monkeypatch: pytest.
     done = run("snapshot", "item")
     assert "public.item" in done.err
     assert "20/20" in done.err
+
+
+@pytest.mark.parametrize("command", [("snapshot", "item"), ("snapshot", "item", "--dry-run"), ("verify", "--capture")])
+def test_who_has_no_right_is_told_what_to_do(
+    db: Db, database: str, run: Run, roles: Roles, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    run("track", "item")
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", roles.url(database, "operator"))
+    done = run(*command)
+    assert done.code == 3
+    assert "permission denied for function" in done.err
+    assert "bridge grants" in done.err
+
+
+def test_replays_are_listed_without_routes(run: Run) -> None:
+    assert run("replay", "--list") == Done(0, "", "There are no replays.\n")

@@ -20,6 +20,7 @@ from bridge.admin.checks.capture import check_capture
 from bridge.admin.checks.check import Level
 from bridge.configuration.load import load
 from bridge.event import CHANGED
+from bridge.postgres.explained import RIGHTS
 from bridge.postgres.route_findings import route_findings
 from bridge.relay.capture import LOOK_SECONDS, CaptureWatch
 from bridge.settings import DatabaseSettings, Route, Settings
@@ -382,7 +383,7 @@ def test_a_relay_that_may_not_look_says_so_once(
         url = make_conninfo(database, user=unique, password="x")  # noqa: S106 - a test's own
         watch = CaptureWatch(Settings(database=DatabaseSettings(url=url)))
         assert look(watch, caplog) == [
-            "WARNING tracking is not looked after: permission denied for function tracking_report"
+            f"WARNING tracking is not looked after: permission denied for function tracking_report. {RIGHTS}"
         ]
         db.execute(f"grant execute on function bridge.tracking_report, bridge.refresh_tracking to {unique}")
         assert look(watch, caplog) == ["INFO tracking is looked after again"]

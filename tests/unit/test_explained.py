@@ -9,7 +9,7 @@ import pytest
 from psycopg import errors
 
 from bridge.errors import DatabaseRefuses, DatabaseUnavailable
-from bridge.postgres.explained import AWAY, REFUSES, as_ours, explained
+from bridge.postgres.explained import AWAY, REFUSES, RIGHTS, as_ours, explained
 
 ALL = [
     kind for _, kind in inspect.getmembers(errors, inspect.isclass) if isinstance(getattr(kind, "sqlstate", None), str)
@@ -66,7 +66,9 @@ def test_what_a_relay_meets(kind: type[psycopg.Error], ours: type[DatabaseUnavai
     with pytest.raises(DatabaseUnavailable) as caught, explained():
         raise kind("the first line\nthe second, with a value")
     assert type(caught.value) is ours
-    assert str(caught.value) == "the first line"
+    assert str(caught.value) == ". ".join(
+        ["the first line", *([RIGHTS] if kind is errors.InsufficientPrivilege else [])]
+    )
 
 
 @pytest.mark.parametrize("kind", [errors.NumericValueOutOfRange, errors.SyntaxError, psycopg.ProgrammingError])
