@@ -28,7 +28,6 @@ create or replace function bridge.create_partition(parent regclass, range_from t
 as $$
 declare
     policy bridge.partition_policy;
-    step_from timestamptz;
     default_leaf regclass;
     leaf text;
     columns text;
@@ -41,12 +40,8 @@ begin
     if not found then
         raise exception '% has no partition policy', parent using errcode = 'invalid_parameter_value';
     end if;
-    step_from := date_trunc(policy.step, range_from);
-    if range_from < '0001-01-01 UTC' or range_from >= '9999-12-01 UTC' or not exists (
-            select from unnest(tstzmultirange(tstzrange(step_from, step_from + ('1 ' || policy.step)::interval))
-                               - (select coalesce(range_agg(tstzrange(b.range_from, b.range_to)), '{}')
-                                    from bridge.partition_bounds(parent) as b where not b.is_default)) as gap
-             where lower(gap) = create_partition.range_from and upper(gap) = create_partition.range_to) then
+    if not exists (select from bridge.step_gaps(parent, policy.step, array[range_from]) as g
+                    where g.range_from = create_partition.range_from and g.range_to = create_partition.range_to) then
         raise exception '[%, %) is no gap between the partitions of %', range_from, range_to, parent
             using errcode = 'invalid_parameter_value',
                   hint = 'A gap is all that no other partition has of a step of its policy; bridge.partition_gaps()'

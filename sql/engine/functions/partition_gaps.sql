@@ -27,21 +27,12 @@ begin
                        ' order by 1 desc limit 50)', policy.step, policy.control, default_leaf) into strays;
     end if;
     return query
-    with covered as (
-        select coalesce(range_agg(tstzrange(b.range_from, b.range_to)), '{}') as ranges
-          from bridge.partition_bounds(of_parent) as b
-         where not b.is_default
-    ), wanted as (
-        select date_trunc(policy.step, now()) + n * ('1 ' || policy.step)::interval as start
-          from generate_series(0, policy.premake) as n
-        union
-        select date_trunc(policy.step, moment) from unnest(strays || also) as moment
-         where moment >= '0001-01-01 UTC' and moment < '9999-12-01 UTC'
-    )
-    select lower(gap), upper(gap)
-      from wanted, covered,
-           unnest(tstzmultirange(tstzrange(start, start + ('1 ' || policy.step)::interval)) - covered.ranges) as gap
-     order by upper(gap) <= now(), case when upper(gap) <= now() then -extract(epoch from lower(gap)) end, lower(gap);
+    select g.range_from, g.range_to
+      from bridge.step_gaps(of_parent, policy.step, strays || also || array(
+               select date_trunc(policy.step, now()) + n * ('1 ' || policy.step)::interval
+                 from generate_series(0, policy.premake) as n)) as g
+     order by g.range_to <= now(), case when g.range_to <= now() then -extract(epoch from g.range_from) end,
+              g.range_from;
 end $$;
 
 revoke execute on function bridge.partition_gaps(regclass, timestamptz[]) from public;
