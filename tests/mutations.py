@@ -2065,10 +2065,17 @@ MUTATIONS = (
     ),
     Mutation(
         "verifying runs functions that a table's owner adds meanwhile",
-        "bridge/admin/verify_capture.py",
-        "            if runs_code:",
-        "            if False:",
+        "bridge/admin/reading.py",
+        "        if runs_code:",
+        "        if False:",
         "tests/capture/test_reading.py -k others_are_verified",
+    ),
+    Mutation(
+        "a table of somebody's is exported whatever functions that runs",
+        "bridge/admin/export.py",
+        "        lock_for_reading(conn, settings, table.oid, table.name)\n",
+        "",
+        "tests/integration/test_archive.py -k anothers_code",
     ),
     Mutation(
         "partitions are read beside whoever adds functions of his",

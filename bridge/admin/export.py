@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
+from bridge.admin.reading import lock_for_reading
 from bridge.admin.tables import Table, find_table
 from bridge.errors import BridgeError, ConfigError, VerificationFailed
 from bridge.keeping import retired
@@ -67,7 +68,7 @@ def export(
         return _again(conn, settings, known.retired_id, format, progress)
     if not (location or known.location):
         raise ConfigError(f"no location is known for {table.name}", hint="Give one with --to")
-    return _snapshot(conn, table, known, str(location or known.location), format or known.format, progress)
+    return _snapshot(conn, settings, table, known, str(location or known.location), format or known.format, progress)
 
 
 def _again(conn: psycopg.Connection, settings: Settings, id: int, format: str | None, progress: Progress) -> str:
@@ -87,12 +88,19 @@ def _again(conn: psycopg.Connection, settings: Settings, id: int, format: str | 
 
 
 def _snapshot(
-    conn: psycopg.Connection, table: Table, known: _Known, location: str, format: str, progress: Progress
+    conn: psycopg.Connection,
+    settings: Settings,
+    table: Table,
+    known: _Known,
+    location: str,
+    format: str,
+    progress: Progress,
 ) -> str:
     source = source_of(conn)
     folder = folder_of(location, source, known.parent or "tables", table.name, new_folder_id())
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read")
+        lock_for_reading(conn, settings, table.oid, table.name)
         conn.execute(query("cold_session"), {"read_only": "on"})
         columns = retired.columns_of(conn, table.oid)
         coder = RowCoder(columns, table.name)

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import class_row
 
+from bridge.admin.reading import lock_for_reading
 from bridge.admin.tables import Table
 from bridge.admin.tracking import find_tracked
 from bridge.errors import DatabaseRefuses
@@ -151,15 +152,9 @@ def _pinned(conn: psycopg.Connection, settings: Settings, subject: _Subject) -> 
 
     Raises DatabaseRefuses where its owner's functions would run with other rights than his; psycopg.Error.
     """
-    table = {"table": subject.oid}
     with conn.transaction(force_rollback=True):
-        (is_locked,) = conn.execute(query("lock_for_reading"), table).fetchone() or (True,)
-        if is_locked:  # our snapshot does not show what was added since it was taken
-            with connect(settings.database, application_name="bridge verify") as look:
-                (runs_code,) = look.execute(query("planning_runs_code"), table).fetchone() or (True,)
-            if runs_code:
-                raise DatabaseRefuses(f"functions of the owner of {subject.relation} would run with your rights")
-        (view,) = conn.execute(query("pin_table"), table).fetchone() or ("",)
+        lock_for_reading(conn, settings, subject.oid, subject.relation)
+        (view,) = conn.execute(query("pin_table"), {"table": subject.oid}).fetchone() or ("",)
         conn.execute(query("read_only"))
         yield view
 

@@ -218,6 +218,28 @@ def test_export_of_a_table_that_is_in_use(shelf: Shelf) -> None:
     assert shelf.sums("public.copy") == shelf.sums("public.leaf")
 
 
+def test_a_table_with_anothers_code_is_not_exported(shelf: Shelf) -> None:
+    """What is constant in its indexes would be computed with the rights of whoever exports it."""
+    role = f"owner_{secrets.token_hex(4)}"
+    plain(shelf, "public.leaf")
+    shelf.db.execute(f"create role {role}; alter table public.leaf owner to {role}".encode())
+    try:
+        done(shelf, "export", "public.leaf", "--to", str(shelf.location))
+        shelf.db.execute(
+            "create function public.evil() returns int immutable language plpgsql as 'begin return 1; end';"
+            " create index on public.leaf (id) where public.evil() = 1"
+        )
+        shelf.db.execute(f"alter function public.evil owner to {role}".encode())
+        shelf.db.execute("create or replace function public.evil() returns int immutable language plpgsql"
+                         " as 'begin raise exception ''it ran''; end'")  # fmt: skip
+        refused = bridge(shelf, "export", "public.leaf", "--to", str(shelf.location))
+        assert refused.returncode == 3
+        assert "functions in the indexes or statistics of public.leaf" in refused.stderr
+    finally:
+        shelf.db.execute("drop function public.evil cascade")
+        shelf.db.execute(f"drop owned by {role} cascade; drop role {role}".encode())
+
+
 def test_export_again_where_a_file_is_damaged(shelf: Shelf) -> None:
     plain(shelf, "public.leaf")
     id = shelf.retire("public.leaf")
