@@ -367,14 +367,15 @@ ODD = [
 
 def test_json_does_not_depend_on_the_session(db: Db) -> None:
     run(db, "create table item (id int primary key, n int default 0, at timestamptz, long interval, bytes bytea, "
-        "ratio float8, days daterange, times tstzrange, moments timestamptz[], shape box)")  # fmt: skip
+        "ratio float8, days daterange, times tstzrange, moments timestamptz[], shape box, class regclass)")  # fmt: skip
     run(db, "insert into item select g, 0, '2026-03-29 01:30:00.123456Z', '1 mon 2 days 03:04:05.678', "
         "'\\x00ff27', 1/3.0::float8, '[2026-02-01,2026-03-02)', '[2026-03-29 00:00Z,2026-10-25 01:30Z)', "
-        "'{2026-07-01 00:00Z}', '((1.1,2.2),(0.3,0.4))' from generate_series(1, 3) as g")  # fmt: skip
+        "'{2026-07-01 00:00Z}', '((1.1,2.2),(0.3,0.4))', 'pg_class' from generate_series(1, 3) as g")  # fmt: skip
     run(db, "select bridge.enable_tracking('item')")
     for zone, style, interval, bytea, digits in ODD:
         run(db, f"set timezone = '{zone}'; set datestyle = '{style}'; set intervalstyle = '{interval}'")
         run(db, f"set bytea_output = '{bytea}'; set extra_float_digits = {digits}; set xmlbinary = hex")
+        run(db, f"set quote_all_identifiers = {'on' if bytea == 'escape' else 'off'}")
         run(db, "update item set n = n + 1 where id = 1", "update item set n = n + 1 where id > 1")
     states = {str({**state, "n": 0, "id": 0}) for change in changes(db) for state in change[2:4]}
     assert len(states) == 1

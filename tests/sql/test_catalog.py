@@ -68,6 +68,7 @@ COLUMNS = {
 }
 QUERIES = resource("postgres", "queries")
 PINNED = {"TimeZone=UTC", "DateStyle=ISO, YMD", "IntervalStyle=iso_8601", "bytea_output=hex", "extra_float_digits=1"}
+PINNED |= {"quote_all_identifiers=off"}
 
 
 @pytest.fixture(scope="module")

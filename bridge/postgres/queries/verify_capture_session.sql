@@ -9,6 +9,7 @@ select set_config(name, setting, true)
                ('extra_float_digits', '1'),
                ('lc_monetary', 'C'),
                ('xmloption', 'content'),
+               ('quote_all_identifiers', 'off'),
                ('row_security', 'off'),
                ('constraint_exclusion', 'off'),
                ('jit', 'off'),

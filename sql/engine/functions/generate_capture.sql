@@ -68,7 +68,7 @@ begin
         when types <@ (alike || 'timestamptz'::regtype::oid) then 'set timezone = ''UTC'''
         else 'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
              ' set bytea_output = ''hex'' set extra_float_digits = 1 set lc_monetary = ''C'' set xmloption = content'
-             ' set jit = off' end;
+             ' set quote_all_identifiers = off set jit = off' end;
     parts := jsonb_build_object(
         'table', regexp_replace(tracked.known_as, '[\n\r]', ' ', 'g'),
         'settings', quote_literal(to_jsonb(tracked) - '{fingerprint,since,since_xid,trouble,locked_at}'::text[]

@@ -29,6 +29,7 @@ create or replace function bridge.read_change(
     set extra_float_digits = 1
     set lc_monetary = 'C'
     set xmloption = content
+    set quote_all_identifiers = off     -- of a regclass, say
     set jit = off
 as $$
 declare

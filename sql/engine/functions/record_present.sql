@@ -27,6 +27,7 @@ create or replace function bridge.record_present(tracked_id integer, keys text[]
     set extra_float_digits = 1
     set lc_monetary = 'C'
     set xmloption = content
+    set quote_all_identifiers = off
     set row_security = off              -- a policy would hide rows: rather fail
     set constraint_exclusion = off
     set enable_seqscan = off            -- by the key's index, whatever ANALYZE saw last

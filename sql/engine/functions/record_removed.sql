@@ -22,6 +22,7 @@ create or replace function bridge.record_removed(tracked_id integer, truncated r
     set extra_float_digits = 1
     set lc_monetary = 'C'
     set xmloption = content
+    set quote_all_identifiers = off
     set row_security = off      -- a policy is somebody's code: rather fail
     set constraint_exclusion = off
     set jit = off
