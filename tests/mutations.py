@@ -623,17 +623,17 @@ MUTATIONS = (
     ),
     Mutation(
         "a user's code makes partitions with bridge's rights",
-        "sql/engine/functions/execute_as_owner.sql",
-        "    if owner = current_user::regrole then",
+        "sql/engine/functions/lock_for_attaching.sql",
+        "    if bridge.is_ours(parent) then",
         "    if true then",
-        "tests/keeping/test_partitions.py -k his_rights",
+        "tests/keeping/test_partitions.py -k runs_no_code",
     ),
     Mutation(
         "whoever looks at partitions has a user's code run with bridge's rights",
         "sql/engine/functions/partition_report.sql",
         "where c.relowner <> current_user::regrole) or bridge.planning_runs_code(default_leaf) then",
         "where false) then",
-        "tests/keeping/test_partitions.py -k his_rights",
+        "tests/keeping/test_partitions.py -k runs_no_code",
     ),
     Mutation(
         "a user's table is read whatever functions that runs",

@@ -6,7 +6,7 @@
 -- Writes:     the default partition and a new one
 -- Errors:     55P03 lock_not_available after half a second; 55000 object_not_in_prerequisite_state in a transaction
 --             with one snapshot; 23514 check_violation where a row of another time has come meanwhile: then the next
---             call sees it; 42501 insufficient_privilege as bridge.lock_for_reading
+--             call sees it; 42501 insufficient_privilege as bridge.lock_for_attaching
 --
 -- Of bridge's own tables, where more rows than are moved at once lie between two partitions; the few that lie elsewhere
 -- move to the new default partition. Of a user's table always, but only where all lie there: nothing is moved, so that
@@ -40,7 +40,7 @@ begin
         return null;
     end if;
     if not ours then
-        perform bridge.lock_for_reading(old_default);
+        perform bridge.lock_for_attaching(parent);
     end if;
     execute format('select count(*) from (select from only %s limit $1) as s', old_default)
         into strays using case when ours then policy.max_move_rows + 1 else 1 end;
@@ -66,7 +66,7 @@ begin
     execute format('lock table only %s in access exclusive mode', parent);
     perform set_config('lock_timeout', '50', true);
     execute format('lock table %s in access exclusive mode', old_default);
-    perform bridge.execute_as_owner(parent, format('alter table %s detach partition %s', parent, old_default));
+    execute format('alter table %s detach partition %s', parent, old_default);
     if gap.outside > 0 then
         execute format('with moved as (delete from %1$s where not (%2$I >= $1 and %2$I < $2) returning *)'
                        ' insert into %3$s select * from moved', old_default, policy.control, new_default)

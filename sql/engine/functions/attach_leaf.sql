@@ -13,15 +13,15 @@ as $$
 declare
     identity regclass;
 begin
-    perform bridge.execute_as_owner(parent, format('alter table %s attach partition %s %s', parent, leaf, bounds));
+    execute format('alter table %s attach partition %s %s', parent, leaf, bounds);
     select i.indexrelid into identity
       from pg_index as p
       join pg_inherits as h on h.inhparent = p.indexrelid
       join pg_index as i on i.indexrelid = h.inhrelid and i.indrelid = leaf
      where p.indrelid = parent and p.indisreplident;
     if found then
-        perform bridge.execute_as_owner(leaf, format('alter table %s replica identity using index %I', leaf,
-                                                     (select c.relname from pg_class as c where c.oid = identity)));
+        execute format('alter table %s replica identity using index %I', leaf,
+                       (select c.relname from pg_class as c where c.oid = identity));
     end if;
 end $$;
 

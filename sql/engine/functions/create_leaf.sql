@@ -16,14 +16,15 @@ declare
 begin
     select c.* into model from pg_class as c where c.oid = parent;
     select t.spcname into space from pg_tablespace as t where t.oid = model.reltablespace;
-    perform bridge.execute_as_owner(parent, format(
-        'create table %s (like %s including all excluding identity)%s%s', leaf, parent,
-        case when storage <> '' then format(' with (%s)', storage) end,
-        case when space is not null then format(' tablespace %I', space) end));
+    execute format('create table %s (like %s including all excluding identity)%s%s', leaf, parent,
+                   case when storage <> '' then format(' with (%s)', storage) end,
+                   case when space is not null then format(' tablespace %I', space) end);
+    if model.relowner <> (select c.relowner from pg_class as c where c.oid = leaf::regclass) then
+        execute format('alter table %s owner to %s', leaf, model.relowner::regrole);
+    end if;
     if model.relreplident in ('f', 'n') then
-        perform bridge.execute_as_owner(leaf::regclass, format(
-            'alter table %s replica identity %s', leaf,
-            case model.relreplident when 'f' then 'full' else 'nothing' end));
+        execute format('alter table %s replica identity %s', leaf,
+                       case model.relreplident when 'f' then 'full' else 'nothing' end);
     end if;
 end $$;
 

@@ -10,6 +10,7 @@
 --             partitions than its policy may come to ask for;
 --             55P03 lock_not_available after half a second: who waits for us must not wait long; 55000
 --             object_not_in_prerequisite_state in a transaction with one snapshot;
+--             42501 insufficient_privilege as bridge.lock_for_attaching;
 --             23514 check_violation where rows of a user's table lie in its default partition: those are not moved,
 --             because his triggers and foreign keys would see them deleted (bridge.adopt_default)
 --
@@ -63,6 +64,7 @@ begin
         range_from := coalesce(cut, range_from);
     end if;
 
+    perform bridge.lock_for_attaching(parent);
     leaf := bridge.partition_name(parent, policy.step, range_from, range_to);
     perform bridge.create_leaf(parent, leaf, policy.storage);
     if parent in ('bridge.outbox'::regclass, 'bridge.history'::regclass)

@@ -51,7 +51,8 @@ begin
                                 read_change,record_change,record_removed,record_row,record_truncate,
                                 table_fingerprint,version_moved}'::text[]) as f (name)
                 union all
-                select unnest('{pin_table,planning_runs_code}'::text[]), 'bridge_reader') as w on w.name = p.proname
+                select unnest('{is_someones,pin_table,planning_runs_code}'::text[]), 'bridge_reader'
+                ) as w on w.name = p.proname
          where p.pronamespace = 'bridge'::regnamespace and not has_function_privilege(w.role, p.oid, 'execute')
         union all
         select format(case when n.nspname = 'bridge_tracking' then '%2$s'

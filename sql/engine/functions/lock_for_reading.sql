@@ -1,6 +1,7 @@
 -- lock_for_reading: see to it that a table can be read with the caller's rights, until the transaction ends.
 --
--- Parameters: relation   of a partitioned table all table partitions are locked, too
+-- Parameters: relation
+--             and_parts   whether the table partitions of a partitioned table are locked, too
 -- Returns:    boolean: whether it was locked; to a table of the caller's own nobody else can add anything
 -- Writes:     nothing
 -- Errors:     42501 insufficient_privilege where planning a query of it would run functions of somebody's, or the
@@ -10,7 +11,9 @@
 -- SHARE UPDATE EXCLUSIVE stands beside reads and writes, and against whoever wants to add an index, statistics or a
 -- table partition, whose functions would run from then on. In a transaction with one snapshot, what was added since is
 -- not seen here: ask bridge.planning_runs_code() in another session, once this has locked.
-create or replace function bridge.lock_for_reading(relation regclass) returns boolean
+drop function if exists bridge.lock_for_reading(regclass);
+
+create or replace function bridge.lock_for_reading(relation regclass, and_parts boolean default true) returns boolean
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
@@ -27,11 +30,13 @@ begin
                                     relation, current_user);
         end if;
         perform bridge.execute_briefly(format('lock table %s %s in share update exclusive mode',
-                                              case when exists (select from pg_class as c
-                                                                 where c.oid = relation and c.relkind = 'p')
+                                              case when and_parts and exists (select from pg_class as c
+                                                                               where c.oid = relation
+                                                                                 and c.relkind = 'p')
                                                    then '' else 'only' end, relation), 5);
         if exists (select from bridge.member_tables(relation) as m (relation)
-                    where not exists (select from pg_locks as l
+                    where (and_parts or m.relation = lock_for_reading.relation)
+                      and not exists (select from pg_locks as l
                                        where l.pid = pg_backend_pid() and l.granted and l.locktype = 'relation'
                                          and l.mode = 'ShareUpdateExclusiveLock' and l.relation = m.relation
                                          and l.database = (select d.oid from pg_database as d
@@ -48,4 +53,4 @@ begin
     return is_anothers;
 end $$;
 
-revoke execute on function bridge.lock_for_reading(regclass) from public;
+revoke execute on function bridge.lock_for_reading(regclass, boolean) from public;

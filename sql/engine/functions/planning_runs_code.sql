@@ -31,14 +31,7 @@ as $$
           join pg_attribute as a on a.attrelid = r.relation and a.attgenerated = 'v'
           join pg_attrdef as f on f.adrelid = a.attrelid and f.adnum = a.attnum
     )
-    select exists (select from subject as s
-                     join pg_depend as d on d.classid = s.classid and d.objid = s.objid and d.objsubid = 0
-                     left join pg_proc as p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
-                     left join pg_operator as o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
-                     left join pg_type as y on d.refclassid = 'pg_type'::regclass and y.oid = d.refobjid
-                     join pg_roles as r on r.oid in (p.proowner, o.oprowner, y.typowner)
-                    where d.refobjid >= 16384    -- neither built in nor, say, an extension's
-                      and not r.rolsuper and r.rolname <> current_user)
+    select exists (select from subject as s where bridge.is_someones(s.classid, s.objid))
         or exists (select from part as r join pg_class as c on c.oid = r.relation
                     where c.relkind not in ('r', 'p', 'f'))
 $$;

@@ -4,7 +4,8 @@
 -- Returns:    its id in bridge.retired_partition; null where it is none of those, or may not leave
 -- Writes:     bridge.retired_partition; the leaf is a table of its own then
 -- Errors:     55P03 lock_not_available after half a second, in which reads and writes of the table wait behind this;
---             55000 object_not_in_prerequisite_state in a transaction with one snapshot
+--             55000 object_not_in_prerequisite_state in a transaction with one snapshot; 42501 as
+--             bridge.lock_for_attaching
 --
 -- Whether it may leave is asked again once nobody can write to it; only then its table is locked, for a moment.
 create or replace function bridge.retire_partition(leaf regclass) returns bigint
@@ -25,12 +26,13 @@ begin
         return null;
     end if;
     execute format('lock table %s in share row exclusive mode', leaf);
+    perform bridge.lock_for_attaching(due.parent);
     if bridge.retirement_obstacle(leaf) is not null then
         return null;
     end if;
     execute format('lock table only %s in access exclusive mode', due.parent);
     perform set_config('lock_timeout', '50', true);
-    perform bridge.execute_as_owner(due.parent, format('alter table %s detach partition %s', due.parent, leaf));
+    execute format('alter table %s detach partition %s', due.parent, leaf);
     execute format('drop trigger if exists bridge_reopen on %s', leaf);
     insert into bridge.retired_partition as r (parent, leaf, relation, range_from, range_to, expiry, location,
                                                format)
