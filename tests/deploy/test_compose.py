@@ -48,6 +48,7 @@ def test_a_container_may_do_nothing_but_its_work(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.keys() & {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}  # nor fill the disk with what it says
 
 
 @pytest.mark.parametrize("name", SERVICES)

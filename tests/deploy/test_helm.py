@@ -167,6 +167,16 @@ def test_replicas_of_one_version_are_spread(helm: Helm) -> None:
         assert rule["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == "relay"
 
 
+def test_the_migration_runs_where_the_relays_may(helm: Helm) -> None:
+    """But beside them, too: where each node has a relay, none would be left for it, and no upgrade would end."""
+    relay, migration = pods(helm.template(EVERYTHING))
+    for chosen in ("nodeSelector", "tolerations", "priorityClassName", "serviceAccountName", "imagePullSecrets"):
+        assert migration[chosen] == relay[chosen] != []
+    assert relay["affinity"].keys() == {"nodeAffinity", "podAntiAffinity"}
+    assert migration["affinity"] == {"nodeAffinity": relay["affinity"]["nodeAffinity"]}
+    assert all("affinity" not in pod for pod in pods(helm.template()))
+
+
 @pytest.mark.parametrize("name", ["x", "bridge", "a.b", "a-b", "7up", "my-bridge.io", "a" * 53, "bridge." + "b" * 46])
 def test_any_releases_name_makes_names_that_kubernetes_takes(helm: Helm, name: str) -> None:
     manifests = helm.template(EVERYTHING, name=name)
