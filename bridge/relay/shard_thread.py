@@ -86,6 +86,7 @@ class ShardThread:
                 self._meter.failed(self.shard, error)
                 what = reaction(error, OF_A_SHARD)
                 pause = self._react(what, error, shard)
+                shard = None  # with its batch: this frame, which the error holds too, cannot be cleared yet
                 _let_go(error)
                 if what in (Reaction.LEAVE, Reaction.STOP):
                     break

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
+import threading
+import weakref
+from contextlib import nullcontext
 from typing import Any
 
 import hypothesis.strategies as st
@@ -162,6 +166,44 @@ def test_an_idle_shard_looks_after_a_hundredth_of_its_rest() -> None:
     assert clock.pauses == sorted(clock.pauses)
     assert clock.pauses[-1] == most
     assert 60 / most < len(clock.pauses) < 60 / most + 550
+
+
+class Failing:
+    """A shard with a batch in hand, of which no step succeeds."""
+
+    in_hand = None
+
+    def step(self) -> None:
+        self.batch = self  # as frames of an error hold what they were at
+        raise BrokerUnavailable("no route")
+
+
+def test_an_error_that_is_never_freed_keeps_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what was made to publish it: confluent-kafka keeps some errors for ever, and with them all their frames."""
+    kept: list[BaseException] = []
+    shards: list[weakref.ref[Failing]] = []
+    stop = threading.Event()
+    unused: Any = None
+    ports = Ports(
+        lambda _: nullcontext(unused), lambda _: nullcontext(unused), unused, unused, unused, lambda: stop, lambda: 0.0
+    )
+    thread = ShardThread(Settings(), 0, ports, Outages(), health())
+
+    def take_over(*_: object) -> Failing:
+        shards.append(weakref.ref(shard := Failing()))
+        return shard
+
+    def fail(_who: str, error: BaseException) -> None:
+        kept.append(error)
+        if len(kept) == 2:
+            thread.stop()
+
+    monkeypatch.setattr(thread, "_take_over", take_over)
+    monkeypatch.setattr(thread._outages, "began", fail)
+    thread.run()
+    gc.collect()
+    assert len(kept) == 2
+    assert [shard() for shard in shards] == [None, None]
 
 
 def test_a_place_says_no_value() -> None:
