@@ -119,8 +119,8 @@ MUTATIONS = (
     Mutation(
         "brokers that others name need no protection",
         "bridge/kafka/cluster.py",
-        "                self._require_protected(str(broker.host) for broker in found.brokers.values())\n",
-        "",
+        "(self._settings.kafka, [str(broker.host) for broker in found.brokers.values()])",
+        "(self._settings.kafka, [])",
         "tests/failure/test_kafka_tls.py -k wrong_form",
     ),
     Mutation(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -20,12 +19,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicDescription,
 )
 
-from bridge.errors import BrokerRefuses, BrokerUnavailable, ConfigError, TopicUnwritable
+from bridge.errors import BrokerUnavailable, ConfigError, TopicUnwritable
 from bridge.kafka.client import client_properties, words
-from bridge.kafka.handshake import handshake_trouble
 from bridge.kafka.properties import require_valid
-from bridge.kafka.refusal import refusal_hint
-from bridge.kafka_transport import exposed_brokers, servers
+from bridge.kafka.unreachable import Trouble, require_protected
 from bridge.log_fields import about
 from bridge.settings import Settings
 from bridge.text import counted
@@ -48,9 +45,6 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 # What is wrong with one topic, and not with the cluster.
 TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
 PROBE_SECONDS = 3.0
-# How librdkafka speaks of a broker that another one has named: by host, port and number. Of those that it was given,
-# it says `/bootstrap`.
-_NAMED = re.compile(r"(?:^|//)([^/\s]+):\d+/\d+: ")
 TOPIC_KNOBS = ("max.message.bytes", "cleanup.policy", "retention.ms")
 
 
@@ -68,11 +62,10 @@ class Cluster:
     def __init__(self, settings: Settings) -> None:
         """Does not connect. Raises ConfigError for properties that librdkafka does not accept."""
         self._settings = settings
-        self._trouble: KafkaError | None = None
-        self._all_down = False
+        self._trouble = Trouble(settings.kafka)
         properties = client_properties(settings)
         require_valid(settings)
-        self._admin = AdminClient(properties | {"error_cb": self._note})
+        self._admin = AdminClient(properties | {"error_cb": self._trouble.note})
 
     def partition_counts(self) -> dict[str, int]:
         """All topics, and how many partitions each has."""
@@ -80,23 +73,23 @@ class Cluster:
         while True:
             try:
                 found = self._admin.list_topics(timeout=1)  # short, so that Ctrl-C is answered
-                self._require_protected(str(broker.host) for broker in found.brokers.values())
+                require_protected(self._settings.kafka, [str(broker.host) for broker in found.brokers.values()])
                 return {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
             except KafkaException as error:
                 self._admin.poll(0)
-                patience = REFUSAL_SECONDS if self._all_down else ANSWER_SECONDS
-                if self._is_refused() or time.monotonic() - begun > patience:
-                    raise self._unreachable(error) from error
+                patience = REFUSAL_SECONDS if self._trouble.all_down else ANSWER_SECONDS
+                if self._trouble.is_refusal or time.monotonic() - begun > patience:
+                    raise self._trouble.explained(error) from error
 
     def reach(self) -> None:
         """Ask who the brokers are, and whether we may go to all of them: one that is connected may still not answer."""
-        self._trouble, self._all_down = None, False
+        self._trouble.forget()
         try:
             found = self._admin.describe_cluster(request_timeout=PROBE_SECONDS).result()
         except KafkaException as error:
             self._admin.poll(0)  # what the client said in the background
-            raise self._unreachable(error) from error
-        self._require_protected(node.host for node in found.nodes)
+            raise self._trouble.explained(error) from error
+        require_protected(self._settings.kafka, [node.host for node in found.nodes])
 
     def create(self, missing: Mapping[str, int], configs: Mapping[str, dict[str, str]]) -> None:
         """Create topics with these numbers of partitions and configurations, if the settings allow it."""
@@ -220,50 +213,10 @@ class Cluster:
         found = self._admin.describe_configs([asked], request_timeout=PROBE_SECONDS)[asked]
         return int(found.result()[name].value)
 
-    def _note(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
-            self._all_down = True
-        else:
-            self._trouble = error
-
-    def _require_protected(self, hosts: Iterable[str]) -> None:
-        """Brokers may be elsewhere, although those that they were asked for with are here."""
-        kafka = self._settings.kafka
-        exposure = None if kafka.allow_insecure else exposed_brokers(hosts, kafka.properties)
-        if exposure is not None:
-            raise ConfigError(exposure.message, hint=exposure.for_operators.hint)
-
-    def _is_refused(self) -> bool:
-        if self._trouble is None:
-            return False
-        has_code = self._trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
-        return has_code or refusal_hint(self._trouble) is not None
-
-    def _unreachable(self, error: KafkaException) -> BrokerUnavailable:
-        """Raises ConfigError where it is a broker elsewhere that cannot be reached, which another one has named."""
-        kafka = self._settings.kafka
-        why = words(error) if self._trouble is None else str(self._trouble.str())
-        self._require_protected(_NAMED.findall(why))
-        hint = None if self._trouble is None else refusal_hint(self._trouble)
-        if hint is not None or self._trouble is None:
-            why = self._seen_from_outside() or why
-        why = why.rpartition("/bootstrap: ")[2]
-        if hint is not None:
-            return BrokerRefuses(f"no way into Kafka at {kafka.bootstrap_servers}: {why}", hint=hint)
-        return BrokerUnavailable(
-            f"no Kafka broker answers at {kafka.bootstrap_servers}: {why}",
-            hint="Check BRIDGE_KAFKA_BOOTSTRAP_SERVERS, kafka.properties and that the broker runs",
-        )
-
-    def _seen_from_outside(self) -> str | None:
-        kafka = self._settings.kafka
-        asked = (handshake_trouble(one.host, one.port, kafka.properties) for one in servers(kafka.bootstrap_servers))
-        return next(asked, None)  # the first alone: what is wrong is mostly wrong with all
-
     def _not_done(self, what: str, error: KafkaException) -> ConfigError | BrokerUnavailable:
         cause = error.args[0]
         if cause.retriable() or cause.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-            return self._unreachable(error)
+            return self._trouble.explained(error)
         hint = None
         if cause.code() == KafkaError.INVALID_REPLICATION_FACTOR:
             factor = self._settings.topics.replication_factor
