@@ -14,7 +14,8 @@ from typing import Self
 import psycopg
 
 from bridge.demo.fiction import CLIENTS, REGIONS, USERS
-from bridge.demo.writer import Session, Writer
+from bridge.demo.session import Session
+from bridge.demo.writer import Writer
 from bridge.errors import BridgeError, DatabaseUnavailable
 from bridge.postgres.connection import connect
 from bridge.settings import DatabaseSettings
