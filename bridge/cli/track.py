@@ -15,16 +15,17 @@ import psycopg
 
 from bridge.admin.snapshot import count_wanted
 from bridge.admin.snapshot_run import Limits
-from bridge.admin.tracking import USUAL_ROWS, Tracked, Wanted, find_tracked, has_rows, list_tracked, track, untrack
+from bridge.admin.tracking import Wanted, find_tracked, has_rows, list_tracked, track, untrack
 from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.snapshot import publish_rows
 from bridge.cli.terminal import echo, echo_json
+from bridge.cli.tracked_view import describe, differences, in_a_line
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 from bridge.postgres.migrate import require_current
 from bridge.postgres.route_findings import unrouted_findings
-from bridge.postgres.tracking import Finding, tracking_report
+from bridge.postgres.tracking import tracking_report
 from bridge.text import counted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -175,7 +176,7 @@ def tracked_command(table: str | None, config: Path | None, as_json: bool) -> No
     if as_json:
         echo_json([{**asdict(one), "problems": problems[one.name]} for one in tables])
         return
-    echo(*(_in_a_line(one, problems[one.name]) for one in tables))
+    echo(*(in_a_line(one, problems[one.name]) for one in tables))
     if not tables:
         echo("No table is tracked.", err=True)
 
@@ -190,55 +191,3 @@ def _database(config: Path | None, application_name: str) -> Iterator[psycopg.Co
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-
-
-def describe(table: Tracked, findings: list[Finding]) -> list[str]:
-    """What is recorded of a table, in lines, and what is wrong with it."""
-    parts = {
-        "key": table.key,
-        "keyed by": [table.event_key] if table.event_key else [],
-        "masked": table.masked,
-        "excluded": table.excluded,
-        "left out": [f"{name} (generated, not stored)" for name in table.left_out],
-        "also": _more(table),
-        "triggers": table.triggers,
-    }
-    return [
-        f"{table.relation} is tracked as {table.name} ({table.event_type})",
-        *(f"    {what:<8}  {', '.join(names)}" for what, names in parts.items() if names),
-        *(f"    {'problem' if f.is_problem else 'note':<8}  {f.finding}. {f.advice}" for f in findings),
-    ]
-
-
-def differences(former: Tracked, now: Tracked) -> list[str]:
-    """What was otherwise before, in lines."""
-    pairs = {
-        "called": (former.name, now.name),
-        "type": (former.event_type, now.event_type),
-        "key": (", ".join(former.key), ", ".join(now.key)),
-        "event key": (former.event_key, now.event_key),
-        "masked": (", ".join(former.masked), ", ".join(now.masked)),
-        "excluded": (", ".join(former.excluded), ", ".join(now.excluded)),
-        "also": (", ".join(_more(former)), ", ".join(_more(now))),
-    }
-    return [
-        f"    before    {what}: {before or 'nothing'}" for what, (before, after) in pairs.items() if before != after
-    ]
-
-
-def _more(table: Tracked) -> list[str]:
-    parts = [what for what in ("activity", "replicated") if getattr(table, what)]
-    if table.truncate_rows == USUAL_ROWS:
-        return parts
-    return [*parts, f"TRUNCATE tells of {counted(table.truncate_rows, 'row')}"]
-
-
-def _in_a_line(table: Tracked, problems: int) -> str:
-    event_key = [table.event_key] if table.event_key else []
-    columns = {"key": table.key, "event key": event_key, "masked": table.masked, "excluded": table.excluded}
-    parts = [f"{what} {', '.join(names)}" for what, names in columns.items() if names]
-    parts += _more(table)
-    parts.append(f"since {table.since.isoformat(sep=' ', timespec='seconds')}")
-    if problems:
-        parts.append(f"{problems} problem{'s' if problems > 1 else ''}")
-    return f"{table.relation} as {table.name}: {'; '.join(parts)}"
