@@ -1563,7 +1563,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a recovery takes an event's first time for its replay",
-        "bridge/admin/recover.py",
+        "bridge/admin/recover_topics.py",
         "if (id, _text(headers[REPLAYED])) in replays else",
         "if False else",
         "tests/failure/test_recover.py -k replayed",
@@ -1678,7 +1678,7 @@ MUTATIONS = (
     # A recovery
     Mutation(
         "a recovery does not count what Kafka has",
-        "bridge/admin/recover.py",
+        "bridge/admin/recover_topics.py",
         "                    found.published.add(id)\n",
         "                    pass\n",
         "tests/failure/test_recover.py -k restored",

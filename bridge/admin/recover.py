@@ -16,22 +16,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 
 from bridge.admin.person import who
-from bridge.encoding.headers import CE_ID, CE_SOURCE, CE_TYPE, DEAD_REASON, DEAD_TABLE, REPLAYED, ce_source
+from bridge.admin.recover_topics import Found, find
 from bridge.encoding.limits import TopicLimits
-from bridge.encoding.routing import all_topics
 from bridge.errors import LeaseLost
-from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, SOURCES
-from bridge.kafka.cluster import Cluster
-from bridge.kafka.headers import headers_of
+from bridge.event import ENTITY_EVENTS, EVENT_QUEUE
 from bridge.kafka.producer import ShardProducer
-from bridge.kafka.reader import Reader
 from bridge.log_fields import about
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
@@ -42,7 +38,6 @@ from bridge.postgres.store import Store
 from bridge.progress import Progress, silent
 from bridge.settings import OnDead, Settings
 from bridge.shard.ledger import ControlRecord, Ledger
-from bridge.shard.policies import Policies
 from bridge.shard.takeover import adopt
 
 logger = logging.getLogger(__name__)
@@ -82,15 +77,6 @@ class _Case:
     replays: dict[str, int]  # ids of events that are being replayed, and in which replay
 
 
-@dataclass(slots=True)
-class _Found:
-    """Ids in the topics: of what is published, is dead (why, and what waits behind it), and is replayed."""
-
-    published: set[str] = field(default_factory=set)
-    dead: dict[str, tuple[str, OnDead]] = field(default_factory=dict)
-    replayed: set[str] = field(default_factory=set)
-
-
 def recover(
     settings: Settings,
     only: int | None,
@@ -110,7 +96,7 @@ def recover(
         if not cases:
             return []
         replays = {(id, str(replay)) for case in cases for id, replay in case.replays.items()}
-        found = _find(settings, {id for case in cases for id in case.pending}, replays, progress)
+        found = find(settings, {id for case in cases for id in case.pending}, replays, progress)
         findings = [_compare(case, found) for case in cases]
         decided = [decide(finding) for finding in findings]
         if any(finding.renumber for finding, is_to_go_on in zip(findings, decided, strict=True) if is_to_go_on):
@@ -154,45 +140,7 @@ def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
     return [replace(case, ours=case.store.take_stopped()) for case in cases]
 
 
-def _find(settings: Settings, ids: set[str], replays: set[tuple[str, str]], progress: Progress) -> _Found:
-    """Which of `ids`, and of `replays`, which have an id and the number of the replay, are in the topics."""
-    dead_letters = settings.topics.dead_letters
-    exist = Cluster(settings).partition_counts()
-    topics = [topic for topic in all_topics(settings) if topic in exist]
-    ours = {ce_source(settings.relay.name, source).encode() for source in SOURCES}  # a copy of the database has our ids
-    found, policies = _Found(), Policies(settings)
-    with Reader(settings, topics) as reader:
-        ends = reader.all_ends()
-        for messages in reader.up_to(ends):
-            progress("records", *reader.progress(ends))
-            for message in messages:
-                headers: dict[str, Any] = dict(headers_of(message))
-                if headers.get(CE_SOURCE) not in ours:
-                    continue
-                id = _text(headers.get(CE_ID))
-                is_letter = message.topic() == dead_letters
-                if REPLAYED in headers:  # it was published before, which says nothing of what is pending
-                    if not is_letter:  # that tells of one that could not be
-                        found.replayed |= {id} if (id, _text(headers[REPLAYED])) in replays else set()
-                elif id in ids and is_letter:
-                    policy = policies.of(*_kind(headers))
-                    found.dead[id] = _text(headers.get(DEAD_REASON)), policy
-                elif id in ids:
-                    found.published.add(id)
-    return found
-
-
-def _kind(headers: Mapping[str, bytes | None]) -> tuple[str, str | None]:
-    """Type and table of a dead letter's event."""
-    return _text(headers.get(CE_TYPE)), _text(headers[DEAD_TABLE]) if DEAD_TABLE in headers else None
-
-
-def _text(header: bytes | None) -> str:
-    """What Postgres can keep of a header."""
-    return (header or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _compare(case: _Case, found: _Found) -> Finding:
+def _compare(case: _Case, found: Found) -> Finding:
     done = [id for id in case.pending if id in found.published]
     given_up = {id: found.dead[id][0] for id in case.pending if id in found.dead.keys() - found.published}
     return Finding(
@@ -206,7 +154,7 @@ def _compare(case: _Case, found: _Found) -> Finding:
     )
 
 
-def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: _Found, why: str | None) -> None:
+def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: Found, why: str | None) -> None:
     new = adopt(case.ours, case.found, uuid4())
     if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
         case.producer.commit(new.control)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.admin.recover import _kind
+from bridge.admin.recover_topics import _kind
 from bridge.encoding.dead_letter import dead_letter
 from bridge.event import DeadLetter, Event
 
