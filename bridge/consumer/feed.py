@@ -89,9 +89,10 @@ class Feed:
         if not self._records:
             self._polled_at = time.monotonic()
             with self._calling():
-                first = self._kafka.poll(STEP_SECONDS)
-                if first is not None:
-                    self._take([first, *(self._kafka.consume(most - 1, 0) if most > 1 else ())])
+                if (first := self._kafka.poll(STEP_SECONDS)) is not None:
+                    self._take([first])  # before more is asked for: its partition may go to another consumer meanwhile
+                    if most > 1:
+                        self._take(self._kafka.consume(most - 1, 0))
         elif time.monotonic() > self._polled_at + HEARD_SECONDS:  # or the group would take our partitions from us
             self._poll_paused(0.0)
             self._resume()
