@@ -122,7 +122,8 @@ class SchemaIds:
             return
         logger.warning(GONE, printable(schema.subject), extra=about("schema-id-changed"))
         with self._lock:  # all in their order: a registry that was wiped gives the same ids again
-            self._unsure |= {(one.subject, one.fingerprint): one for one in self._used.values()}
+            used = {(one.subject, one.fingerprint): one for one in self._used.values()}
+            self._unsure |= {key: one for key, one in used.items() if key in self._kept}
 
     def _check(self) -> None:
         """Ask for what is unsure. While the registry is away that stays so; what it says otherwise counts."""
