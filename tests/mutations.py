@@ -1987,6 +1987,13 @@ MUTATIONS = (
         "tests/capture/test_definitions.py -k detached",
     ),
     Mutation(
+        "who owns bridge is let into a table's schema once its columns were looked for there",
+        "sql/engine/functions/enable_tracking.sql",
+        "perform bridge.grant_table(tracked);",
+        "",
+        "tests/capture/test_owner.py -k no_superuser",
+    ),
+    Mutation(
         "a trigger stays as it was when the key can be deferred",
         "sql/engine/functions/attach_triggers.sql",
         "elsif found_trigger.tgdeferrable <> can_be_deferred then",

@@ -182,13 +182,14 @@ def _wrong_input() -> Iterator[None]:
     try:
         yield
     except WRONG as error:
-        hint = (error.diag.message_hint or "").removesuffix(".") or None
-        raise ConfigError(error.diag.message_primary or str(error), hint=hint) from None
+        raise ConfigError(error.diag.message_primary or str(error), hint=_hint(error)) from None
     except errors.InsufficientPrivilege as error:
-        raise DatabaseRefuses(
-            error.diag.message_primary or str(error),
-            hint="This is for who owns the table and has the rights of the role capture (bridge grants)",
-        ) from error
+        usual = "This is for who owns the table and has the rights of the role capture (bridge grants)"
+        raise DatabaseRefuses(error.diag.message_primary or str(error), hint=_hint(error) or usual) from error
+
+
+def _hint(error: psycopg.Error) -> str | None:
+    return (error.diag.message_hint or "").removesuffix(".") or None
 
 
 def _told(pid: int | None, application: str | None, seconds: float | None) -> str:

@@ -15,6 +15,8 @@ from psycopg.conninfo import make_conninfo
 from roles import Roles
 
 from bridge.admin.grants import INTERNAL
+from bridge.admin.tracking import Wanted, track
+from bridge.errors import DatabaseRefuses
 from bridge.postgres.migrate import migrate
 from capture.history import Db, actions, events, problems, run
 
@@ -371,7 +373,7 @@ def no_superuser(empty_database: str) -> Iterator[tuple[Db, Db]]:
 def test_where_the_owner_of_bridge_is_no_superuser(no_superuser: tuple[Db, Db]) -> None:
     """And may do nothing to the table but what its owner lets him by tracking it."""
     bridge, owner = no_superuser
-    run(owner, "create schema shop", f"grant usage on schema shop to {bridge.info.user}", "set search_path = shop")
+    run(owner, "create schema shop", "set search_path = shop")
     run(owner, "create table t (id int primary key, email text)", "create table p (id int) partition by list (id)")
     run(owner, "alter table p add primary key (id)", "create table p1 partition of p for values in (1)")
     run(owner, "select bridge.enable_tracking('t', 't', mask => '{email}', replicated => true)")
@@ -384,3 +386,17 @@ def test_where_the_owner_of_bridge_is_no_superuser(no_superuser: tuple[Db, Db]) 
     assert actions(bridge, "p") == [("INSERT", "1"), ("INSERT", "2")]
     run(owner, "select bridge.disable_tracking('t')", "select bridge.disable_tracking('p')")
     assert bridge.execute("select count(*) from bridge.tracked_table").fetchone() == (0,)
+
+
+def test_a_schema_that_the_owner_of_bridge_may_not_use(no_superuser: tuple[Db, Db], empty_database: str) -> None:
+    """It is another's than the table, whose owner can grant nothing there: what is missing is said."""
+    bridge, owner = no_superuser
+    with psycopg.connect(empty_database, autocommit=True) as db:
+        run(db, "create schema shop", f"grant usage, create on schema shop to {owner.info.user}")
+        run(owner, "create table shop.t (id int primary key)")
+        with pytest.raises(DatabaseRefuses, match="the owner of bridge may not use the schema") as refused:
+            track(owner, "shop.t", Wanted(), 0)
+        run(db, refused.value.hint or "")
+    track(owner, "shop.t", Wanted(), 0)
+    run(owner, "insert into shop.t values (1)", "truncate shop.t")
+    assert actions(bridge, "shop.t") == [("INSERT", "1"), ("DELETE", "1"), ("TRUNCATE", "*")]

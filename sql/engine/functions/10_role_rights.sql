@@ -76,7 +76,7 @@ begin
          'tracked ends entity_type entity_event_type exclude mask activity truncate_rows key replicated event_key'),
         ('capture', 'select', 'table', 'bridge.', 'schema_migration tracked_table'),
         ('capture', 'execute', 'function', 'bridge.',    -- none of these has rights of its own, but those that look
-         'enable_tracking disable_tracking attach_triggers enable_triggers execute_briefly index_columns'
+         'enable_tracking disable_tracking attach_triggers enable_triggers grant_table execute_briefly index_columns'
          ' tracking_report tracked_names tracked_columns current_columns computed_from event_key_names is_plain_type'
          ' member_tables tracking_home')
     )

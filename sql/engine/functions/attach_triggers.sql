@@ -39,17 +39,7 @@ declare
     todo text[] := '{}';
     statement text;
 begin
-    for statement in
-        select format('grant usage on schema %s to %s', c.relnamespace::regnamespace, r.role)
-          from pg_class as c, unnest('{bridge_capture,bridge_reader}'::regrole[]) as r (role)
-         where c.oid = tracked.relation and not has_schema_privilege(r.role, c.relnamespace, 'usage')
-        union all
-        select format('grant select on %s to bridge_reader', m.relation)
-          from bridge.member_tables(tracked.relation) as m (relation)
-         where not has_table_privilege('bridge_reader', m.relation, 'select') loop
-        perform bridge.execute_briefly('select pg_advisory_xact_lock(hashtext(''bridge.grant_capture''))');
-        execute statement;
-    end loop;
+    perform bridge.grant_table(tracked.relation);
     select g.* into found_trigger from pg_trigger as g
      where g.tgrelid = tracked.relation and g.tgfoid = routine and g.tgtype & 1 <> 0;    -- of rows
     if not found then

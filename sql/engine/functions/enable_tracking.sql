@@ -51,6 +51,7 @@ begin
       from pg_class as c
      where c.oid = tracked;
     perform bridge.execute_briefly(lock_table);
+    perform bridge.grant_table(tracked);
     insert into bridge.tracking_request (tracked, entity_type, entity_event_type, exclude, mask, activity,
                                          truncate_rows, key, replicated, event_key)
     values (tracked, entity_type, entity_event_type, exclude, mask, activity, truncate_rows, key, replicated,

@@ -3,7 +3,8 @@
 -- Parameters: tracked_id   of bridge.tracked_table
 -- Returns:    nothing
 -- Writes:     the function bridge_tracking.record_<id>, bridge.tracked_table.fingerprint; takes no lock on the table
--- Errors:     55P03 lock_not_available where the columns' types cannot be read
+-- Errors:     55P03 lock_not_available where the columns' types cannot be read, 42501 insufficient_privilege where that
+--             is because the owner of bridge may not use the table's schema
 --
 -- What decides the function's speed: how many expressions it evaluates for a row, because plpgsql prepares each anew in
 -- each transaction; and how many settings it pins, at a microsecond each. So it does the usual only: a row that can be
@@ -23,6 +24,7 @@ as $$
 declare
     tracked constant bridge.tracked_table := (select t from bridge.tracked_table as t where t.id = tracked_id);
     routine constant text := format('bridge_tracking.record_%s()', tracked_id);
+    home constant regnamespace := (select c.relnamespace from pg_class as c where c.oid = tracked.relation);
     -- to_jsonb() of these prints the same whatever the settings are; and of these it fails only for a text too long
     alike constant oid[] := '{int2,int4,int8,text,varchar,bpchar,bool,uuid,numeric,jsonb,date,timestamp}'::regtype[];
     bounded constant oid[] := '{int2,int4,int8,text,varchar,bool,uuid,numeric,date,timestamp,timestamptz}'::regtype[];
@@ -46,8 +48,14 @@ declare
     reads jsonb;
 begin
     if exists (select from bridge.current_columns(tracked.relation) as c where c.type is null) then
+        if not has_schema_privilege(home, 'usage') then
+            raise exception 'the owner of bridge may not use the schema of %', tracked.relation
+                using errcode = 'insufficient_privilege',
+                      hint = format('GRANT USAGE ON SCHEMA %s TO %I, bridge_capture, bridge_reader.', home,
+                                    current_user);
+        end if;
         raise exception 'the types of the columns of % cannot be read', tracked.relation
-            using errcode = 'lock_not_available', hint = 'It is locked, or the owner of bridge may not use its schema.';
+            using errcode = 'lock_not_available', hint = 'It is locked.';
     end if;
     select coalesce(array_agg(w.type), '{}'),
            coalesce(bool_and(w.type = any (bounded) and coalesce(l.collisdeterministic, w.collation = 0)), false),
