@@ -7,6 +7,7 @@ with more rights than he has, nothing is read, and what is read is the table, wh
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def opened(conn: psycopg.Connection, table: Table) -> Iterator[Source]:
     if found is None:
         raise ConfigError(f"{table.name} is not tracked any more", hint="See bridge tracked")
     if view is None or not found.is_there:
-        raise ConfigError(f"{table.name} is gone", hint=f"bridge untrack {table.name}")
+        raise ConfigError(f"{table.name} is gone", hint=f"bridge untrack {shlex.quote(table.name)}")
     if not found.has_key:
         raise ConfigError(f"{table.name} has no unique index of its key any more", hint="See bridge doctor")
     yield found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import psycopg
 
 from bridge.admin.generate import generate
@@ -39,7 +41,7 @@ class SchemaTables:
         if relation is None:
             told = f"no tracked table is called {table}" if table else "the schema does not say of which table it is"
             return (Finding(GONE, told, "Track it, or remove file and route", file=shown, line=1),)
-        mend = f"bridge schema generate {relation} --out {shown}"
+        mend = f"bridge schema generate {shlex.quote(relation)} --out {shlex.quote(shown)}"
         try:
             file = schemas.settings.schemas / f"{schema.subject}{SUFFIX}"
             found = generate(self._conn, relation, Wishes(), file).differences

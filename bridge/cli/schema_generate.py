@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def schema_generate_command(
         echo(f"{out} is as the table is", err=True)
     echo(*_route(found, out, configuration), err=True)
     if not found.is_tracked:
-        echo(f"The table is not tracked yet: bridge track {table}", err=True)
+        echo(f"The table is not tracked yet: bridge track {shlex.quote(table)}", err=True)
     return 0
 
 

@@ -19,7 +19,7 @@ from bridge.postgres.queries import query
 from bridge.postgres.tracking import Finding
 from bridge.settings import Route, Settings
 
-PLAIN = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 CUTOFF = 0.75  # how alike a table's name is that somebody may have meant: many begin alike
 
 
@@ -100,8 +100,9 @@ def _untracked(route: Route, tables: Collection[Tracked]) -> Finding:
 
 
 def _typed(name: str) -> str:
-    """A table's name as it is typed in a shell: as in SQL, in quotation marks where it needs them."""
-    return name if PLAIN.fullmatch(name) else shlex.quote('"{}"'.format(name.replace('"', '""')))
+    """A table's name as it is typed in a shell: as in SQL, its schema first, in quotation marks where it needs them."""
+    parts = (part if PLAIN.fullmatch(part) else '"{}"'.format(part.replace('"', '""')) for part in name.split(".", 1))
+    return shlex.quote(".".join(parts))
 
 
 def _hidden(route: Route) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -287,14 +288,15 @@ def test_what_the_doctor_finds(db: Db, run: Run, kind: str, words: str) -> None:
     harm(db, kind)
     found = run("doctor", "--capture")
     assert found.code == 1
-    assert "problem: public.people: " in found.out
+    name = "public.people_old" if kind == "swapped" else "public.people"
+    assert f"problem: {name}: " in found.out
     assert words in found.out
     as_json = data_of(run("doctor", "--capture", "--json").out)
     assert (as_json["tracked"], as_json["problems"]) == (count, 1)
     assert as_json["findings"][0]["is_problem"]
     shown = run("status")
     assert shown.code == 0
-    assert "tracking: public.people: " in shown.out
+    assert f"tracking: {name}: " in shown.out
     assert words in shown.out
     if kind == "gone":
         assert run("untrack", "people").out == "public.people is not tracked any more\n"
@@ -313,6 +315,20 @@ def test_a_masked_column_that_was_renamed_stays_masked(db: Db, run: Run) -> None
     db.execute("select bridge.refresh_tracking()")
     assert "masked number" in run("tracked").out
     assert "note" not in run("doctor", "--capture").out
+
+
+def test_a_renamed_table_is_called_as_it_is_now(db: Db, run: Run) -> None:
+    """As it is typed in a shell, where that is advised."""
+    db.execute(PEOPLE)
+    run("track", "people")
+    db.execute("""alter table people rename to "Ada's" """)
+    db.execute("""alter table "Ada's" drop constraint people_pkey, add more int""")
+    found = run("doctor", "--capture").out
+    typed = shlex.quote('public."Ada\'s"')
+    assert found.count('public."Ada\'s": ') == 2
+    assert f"name another key: bridge track {typed} --key" in found
+    assert f"A relay does that twice a minute; or: bridge track {typed}" in found
+    assert "public.people" not in found
 
 
 @pytest.fixture
@@ -404,14 +420,17 @@ def test_a_relay_says_which_routes_are_for_nothing(
         Route(topic="a", table="people", mask=("snn", "ssn", "elsewhere")),
         Route(topic="b", table="public.parcels"),
         Route(topic="c", table="nothing_of_the_kind"),
+        Route(topic="f", table="My Shop.Ada's things"),
         Route(CHANGED, topic="d", drop=("parcel_adress",)),
         Route("own.type", topic="e", drop=("whatever",)),
     )
     watch = CaptureWatch(Settings(database=DatabaseSettings(url=database), routes=routes))
     untracked = "no tracked table is called so"
+    odd = shlex.quote('"My Shop"."Ada\'s things"')
     nothing = "So far it hides nothing: correct the route's"
     expected = [
         f"event type entity.changed: its drop names parcel_adress, which is no column. {nothing} drop",
+        f"table My Shop.Ada's things: {untracked}. Correct the route's table, or: bridge track {odd}",
         f"table nothing_of_the_kind: {untracked}. Correct the route's table, or: bridge track nothing_of_the_kind",
         f"table people: its mask names elsewhere, which is no column. {nothing} mask",
         f"table people: its mask names snn, which is no column (ssn is). {nothing} mask",
@@ -423,9 +442,10 @@ def test_a_relay_says_which_routes_are_for_nothing(
         f"WARNING routes: route of {expected[0].replace('column', 'column (parcel_address is)')}",
         f"WARNING routes: route of table public.parcels: {untracked} (parcels is). Correct the route's table",
         f"INFO routes: no longer: route of {expected[0]}",
-        f"INFO routes: no longer: route of {expected[4]}",
+        f"INFO routes: no longer: route of {expected[5]}",
     ]
-    assert [finding.is_problem for finding in route_findings(db, watch._settings)] == [True, False, True, False, True]
+    problems = [finding.is_problem for finding in route_findings(db, watch._settings)]
+    assert problems == [True, False, True, False, False, True]
 
 
 def test_a_tracked_table_without_a_route_is_told(db: Db, run: Run, database: str, tmp_path: Path) -> None:

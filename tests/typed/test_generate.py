@@ -329,6 +329,11 @@ def test_a_check_compares_generated_schemas_with_their_tables(database: str, run
         code, (orders, own) = check("--tables")
         assert (code, orders["outcome"]) == (1, "altered")
         assert "what was written of amount cannot be read" in orders["findings"][0]["message"]
+        db.execute("alter table public.orders alter amount type numeric(10, 2) using null, add column more text")
+        db.execute('alter table public.orders rename to "Former"; create table public.orders (id text primary key)')
+        (finding,) = check("--tables")[1][0]["findings"]
+        assert finding["message"] == 'public."Former": before.more is new'
+        assert finding["mend"] == f"""bridge schema generate 'public."Former"' --out {finding["file"]}"""
 
 
 def test_a_route_is_toml() -> None:

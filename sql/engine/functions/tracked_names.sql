@@ -1,6 +1,6 @@
 -- tracked_names: what is tracked, under which names: to compare routes with.
 --
--- Returns:    relation, as it was last known; entity_type; columns, those it has now
+-- Returns:    relation, as it is called now or, of one that is gone, was last; entity_type; columns, those it has now
 -- Writes:     nothing
 -- Errors:     none
 create or replace function bridge.tracked_names()
@@ -10,7 +10,7 @@ create or replace function bridge.tracked_names()
     set search_path = pg_catalog, pg_temp
     set jit = off
 as $$
-    select t.known_as, t.entity_type,
+    select coalesce(bridge.qualified_name(t.relation), t.known_as), t.entity_type,
            array(select c.name::text from bridge.tracked_columns(t) as c order by c.number)
       from bridge.tracked_table as t
      order by t.entity_type
