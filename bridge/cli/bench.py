@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -11,6 +13,9 @@ from bridge.cli.demo import DIRECTORY
 from bridge.cli.local import open_stack
 from bridge.cli.options import config_option
 from bridge.cli.terminal import echo, progress_console
+from bridge.errors import ConfigError
+
+RESULTS = "results.json"
 
 
 @click.command()
@@ -59,7 +64,11 @@ def bench(
     Example:
       bridge bench --only drain --events 100000 --rounds 1
     """
-    stack = open_stack(directory or DIRECTORY)  # first, because all that follows needs its packages
+    if out is not None:  # before minutes are spent
+        with _writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            (out / RESULTS).touch()
+    stack = open_stack(directory or DIRECTORY)  # all that follows needs its packages
     from bridge.bench import report
     from bridge.bench.run import run
     from bridge.bench.scene import open_scene
@@ -71,8 +80,17 @@ def bench(
     with open_scene(servers.settings, shards) as scene:
         results = run(scene, plan, console.print, servers.allow_decoding)
         markdown = report.as_markdown(plan, results, servers.versions)
+        echo(*markdown.splitlines())
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "results.json").write_bytes(report.as_json(scene, plan, results, servers.versions))
-            (out / "results.md").write_text(markdown)
-    echo(*markdown.splitlines())
+            with _writing(out):
+                (out / RESULTS).write_bytes(report.as_json(scene, plan, results, servers.versions))
+                (out / "results.md").write_text(markdown)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"results cannot be written to {out}: {error.strerror}"
+        raise ConfigError(problem, hint="Name another directory with --out") from error

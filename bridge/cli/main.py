@@ -11,7 +11,7 @@ import click
 from bridge import __version__
 from bridge.cli import core_dump
 from bridge.cli.ending import run as run_to_end
-from bridge.cli.terminal import keep_standard_streams, print_tracebacks
+from bridge.cli.terminal import escape_what_has_no_bytes, keep_standard_streams, print_tracebacks
 
 COMMANDS: Final = {  # by name, the module of this room that has it, and what it is called there
     "archive": "archive:archive",
@@ -94,5 +94,6 @@ def main() -> None:
     """Run the command line of this process, and exit."""
     core_dump.prevent()
     keep_standard_streams()
+    escape_what_has_no_bytes()
     print_tracebacks()
     sys.exit(run_to_end(cli, sys.argv[1:]))

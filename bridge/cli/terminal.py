@@ -4,6 +4,7 @@ a line, or be taken for markup. pyproject.toml forbids the other ways; the log h
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -74,6 +75,12 @@ def keep_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
+
+
+def escape_what_has_no_bytes() -> None:
+    """A locale's encoding may lack a character: on standard output it is escaped, as Python does on standard error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def print_tracebacks() -> None:

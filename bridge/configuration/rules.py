@@ -13,13 +13,13 @@ from bridge.configuration.limits import LIMITS
 from bridge.configuration.mistake import DEFAULT, Given, Mistake, Origin
 from bridge.configuration.route_keys import topic_trouble
 from bridge.configuration.routes import folded
-from bridge.configuration.urls import database_trouble, registry_trouble
+from bridge.configuration.urls import database_trouble, is_port, registry_trouble
 from bridge.settings import Settings
 
 Trouble = Callable[[Any], str | None]
 
 # librdkafka takes SASL_SSL://host:9092, too, and a host without its port.
-SERVER = re.compile(r"((SASL_)?(PLAINTEXT|SSL)://)?(\[[0-9a-f:.]+\]|[^@/\s,:\[\]]+)(:\d{1,5})?", re.IGNORECASE)
+SERVER = re.compile(r"((SASL_)?(PLAINTEXT|SSL)://)?(\[[0-9a-f:.]+\]|[^@/\s,:\[\]]+)(:(?P<port>\d+))?", re.IGNORECASE)
 NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]*")  # RFC 6750
 FILES = ("registry.ca_file", "registry.certificate_file", "registry.key_file")
@@ -30,7 +30,8 @@ def _name(text: str) -> str | None:
 
 
 def _servers(text: str) -> str | None:
-    ok = not text or all(SERVER.fullmatch(server.strip()) for server in text.split(","))
+    found = [SERVER.fullmatch(server.strip()) for server in text.split(",")] if text else []
+    ok = all(server is not None and is_port(server["port"] or "9092") for server in found)
     return None if ok else "must be host:port,host:port; a login belongs into kafka.properties"
 
 

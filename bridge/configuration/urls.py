@@ -14,6 +14,11 @@ POSTGRES = ("postgresql://", "postgres://")
 REGISTRY_FORM = "must be http://host:8081, or .../apis/ccompat/v7 for Apicurio"
 
 
+def is_port(text: str) -> bool:
+    """Whether somebody could listen there."""
+    return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536
+
+
 def database_trouble(url: str) -> str | None:
     """Why a database URL is not handed to libpq, if it is not. Keyword strings are libpq's to parse."""
     if not url.isprintable():

@@ -9,7 +9,7 @@ from typing import LiteralString
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bridge.configuration.urls import database_trouble
+from bridge.configuration.urls import database_trouble, is_port
 from bridge.errors import ConfigError, DatabaseUnavailable
 from bridge.from_file import FileUnreadable, latest
 from bridge.libpq import protected
@@ -77,9 +77,12 @@ def parsed(url: str) -> dict[str, str]:
     if trouble := database_trouble(url):
         raise ConfigError(f"the database URL {trouble}")
     try:
-        return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except psycopg.ProgrammingError:
         raise ConfigError("the database URL is malformed", hint="Write postgresql://user@host:5432/database") from None
+    if not all(port == "" or is_port(port) for port in parts.get("port", "").split(",")):
+        raise ConfigError("the database URL has a port that is none", hint="Write a number from 1 to 65535")
+    return parts
 
 
 def without_passwords(url: str) -> str:

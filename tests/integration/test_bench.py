@@ -51,6 +51,13 @@ def test_everything_is_measured(servers: Endpoints, tmp_path: Path) -> None:
     eventually(lambda: not any(name.startswith("bridge_bench_") for name in admin.list_topics(timeout=10).topics))
 
 
+def test_a_directory_that_cannot_be_is_refused_before_anything_is_measured(servers: Endpoints, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = bench(servers, "--out", str(tmp_path / "file" / "results"))
+    assert refused.returncode == 4
+    assert refused.stderr.startswith(f"bridge: results cannot be written to {tmp_path}/file/results: Not a directory. ")
+
+
 def test_debezium_needs_logical_decoding(servers: Endpoints) -> None:
     refused = bench(servers, "--debezium")
     assert refused.returncode == 4

@@ -91,6 +91,7 @@ def test_schemas_are_relative_to_the_file(write: Write, tmp_path: Path, monkeypa
         ("[kafka]\nbootstrap_servers = 'a b'", "bridge.toml:2: kafka.bootstrap_servers must be host:port,host:port"),
         ("[kafka]\nbootstrap_servers = 'http://a:9092'", "bridge.toml:2: kafka.bootstrap_servers must be host:port"),
         ("[kafka]\nbootstrap_servers = 'a:9092,b:9092x'", "bridge.toml:2: kafka.bootstrap_servers must be host:port"),
+        ("[kafka]\nbootstrap_servers = 'a:9092,b:65536'", "bridge.toml:2: kafka.bootstrap_servers must be host:port"),
         ("relay = 3", "bridge.toml:1: relay must be a table, not a whole number"),
         ("schemas = 3", "bridge.toml:1: schemas must be text, not 3"),
         ("schemas = ''", "bridge.toml:1: schemas must be a directory"),

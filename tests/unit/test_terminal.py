@@ -134,6 +134,15 @@ assert os.open({str(tmp_path)!r}, os.O_RDONLY) > 2
     assert subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL).returncode == 0
 
 
+def test_what_the_locale_has_no_bytes_for() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    config = str(Path(__file__).parents[2] / "config" / "demo.toml")
+    command = [sys.executable, "-m", "bridge", "route", "--config", config, "größe in \N{EURO SIGN}"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    assert b"the event type gr\xf6\xdfe in \\u20ac: no route" in done.stdout
+    assert done.returncode == 4, done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 def test_a_full_disk_is_no_bug() -> None:
     with open("/dev/full", "w") as full:

@@ -85,6 +85,14 @@ def test_is_let_through(url: str) -> None:
     assert exposed_database(in_effect(parsed(url))) is None
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "canary", "5432,canary", "9" * 5000])
+def test_a_port_that_is_none(port: str) -> None:
+    """Nobody will ever listen there, so nothing is gained by waiting for it."""
+    with pytest.raises(ConfigError, match="has a port that is none") as refused:
+        parsed(f"host=127.0.0.1 port={port}")
+    assert "canary" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", EXPOSED)
 def test_is_refused_with_the_reason_and_what_to_do(url: str) -> None:
     with pytest.raises(ConfigError) as refused:
