@@ -15,6 +15,7 @@ from bridge.encoding.encoder import Encoder
 from bridge.encoding.exact_json import exact_json
 from bridge.encoding.limits import TopicLimits
 from bridge.errors import BridgeError, ConfigError, PoisonEvent, Unavailable
+from bridge.event import STATES
 from bridge.kafka.topics import topic_limits
 from bridge.postgres.queries import query
 from bridge.settings import Settings
@@ -60,7 +61,7 @@ def explain(conn: psycopg.Connection, settings: Settings, event_id: UUID) -> Exp
     return Explained(
         found,
         None if path is None else f"${path[1]}",
-        None if path is None else _kind_at(found.payload, path[1]),
+        None if path is None else kind_at(found.payload, path[1], is_change=found.entity_type is not None),
         is_mended,
         on_retry + doubt,
         waiting,
@@ -89,14 +90,19 @@ def _try(settings: Settings, found: Content, limits: TopicLimits) -> tuple[bool,
     return True, f"it would be published to {record.topic}"
 
 
-def _kind_at(payload: str, path: str) -> str | None:
-    """The kind of what a payload has at a path, never the value; None in a map, whose keys are data."""
+def kind_at(payload: str, path: str, *, is_change: bool) -> str | None:
+    """The kind of what a payload has at a path, never the value; None in a map, whose keys are data.
+
+    A change has the row before and after it as JSON text.
+    """
     if "[*]" in path:
         return None
     try:
         value: Any = exact_json(payload)
-        for name, index in STEP.findall(path):
+        for depth, (name, index) in enumerate(STEP.findall(path)):
             value = value[name] if name else value[int(index)]
+            if is_change and depth == 0 and name in STATES and value is not None:
+                value = exact_json(value)
     except (KeyError, IndexError):
         return "nothing"
     except (TypeError, ValueError, ArithmeticError, RecursionError):
