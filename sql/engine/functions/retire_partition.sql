@@ -25,8 +25,8 @@ begin
     if not found then
         return null;
     end if;
+    perform bridge.lock_for_attaching(due.parent);    -- first: it may wait for longer than writers of the leaf should
     execute format('lock table %s in share row exclusive mode', leaf);
-    perform bridge.lock_for_attaching(due.parent);
     if bridge.retirement_obstacle(leaf) is not null then
         return null;
     end if;
