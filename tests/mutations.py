@@ -631,14 +631,14 @@ MUTATIONS = (
     Mutation(
         "whoever looks at partitions has a user's code run with bridge's rights",
         "sql/engine/functions/partition_report.sql",
-        "where c.relowner <> current_user::regrole) or bridge.planning_runs_code(default_leaf) then",
+        "where c.relowner <> current_user::regrole) or bridge.planned_code(default_leaf) is not null then",
         "where false) then",
         "tests/keeping/test_partitions.py -k runs_no_code",
     ),
     Mutation(
         "a user's table is read whatever functions that runs",
         "sql/engine/functions/lock_for_reading.sql",
-        "    if bridge.planning_runs_code(relation) then",
+        "    if code is not null then",
         "    if false then",
         "tests/keeping/test_partitions.py -k trouble_stops_no_other",
     ),
@@ -1835,7 +1835,7 @@ MUTATIONS = (
     Mutation(
         "planning runs the owner's functions",
         "sql/engine/functions/record_removed.sql",
-        "       or bridge.planning_runs_code(truncated) then",
+        "       or bridge.planned_code(truncated) is not null then",
         "       then",
         "tests/capture/test_rights.py -k planning",
     ),
@@ -2073,7 +2073,7 @@ MUTATIONS = (
     Mutation(
         "verifying runs functions that a table's owner adds meanwhile",
         "bridge/admin/reading.py",
-        "        if runs_code:",
+        "        if code is not None:",
         "        if False:",
         "tests/capture/test_reading.py -k others_are_verified",
     ),

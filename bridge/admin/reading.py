@@ -19,6 +19,6 @@ def lock_for_reading(conn: psycopg.Connection, settings: Settings, oid: int, nam
     (is_locked,) = conn.execute(query("lock_for_reading"), table).fetchone() or (True,)
     if is_locked:  # the snapshot does not show what was added since it was taken
         with connect(settings.database, application_name="bridge reading") as look:
-            (runs_code,) = look.execute(query("planning_runs_code"), table).fetchone() or (True,)
-        if runs_code:
-            raise DatabaseRefuses(f"functions of the owner of {name} would run with your rights")
+            (code,) = look.execute(query("planned_code"), table).fetchone() or ("what it is made of",)
+        if code is not None:
+            raise DatabaseRefuses(f"reading {name} would run with your rights: {code}")

@@ -68,7 +68,7 @@ def as_ours(error: psycopg.Error) -> DatabaseUnavailable | None:
     if where.endswith("at RAISE") and "function bridge." not in where:  # the application's text, which may hold values
         text = f"an exception was raised in {where}"
     else:
-        if hint and where.endswith("at RAISE"):  # ours, which know better
+        if where.endswith("at RAISE"):  # ours, which know better
             hint = _first_line(error.diag.message_hint or "").removesuffix(".") or hint
         text = _first_line(error.diag.message_primary or str(error)) or type(error).__name__
     if code in AWAY or code[:2] in AWAY:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from fix_relay import eventually
 from psycopg import errors, sql
+from psycopg.conninfo import make_conninfo
 
 from bridge.admin.present_rows import count_rows, opened, read_keys
 from bridge.admin.snapshot import begin_snapshot
@@ -47,13 +48,45 @@ def take(url: str, name: str = "t") -> None:
 
 def test_nobody_elses_code_runs(db: Db, owner: Db, either_version: str) -> None:
     run(owner, "create index on t (id) where f() = 1")
-    with pytest.raises(errors.InsufficientPrivilege, match=r"functions in the indexes or statistics of public\.t"):
+    with pytest.raises(errors.InsufficientPrivilege, match=r"reading public\.t would run .* function public\.f\(\)"):
         take(either_version)
-    with pytest.raises(errors.InsufficientPrivilege, match=r"functions in the indexes or statistics of public\.t"):
+    with pytest.raises(errors.InsufficientPrivilege, match=r"reading public\.t would run .* function public\.f\(\)"):
         run(db, "select bridge.record_present(t.id, '{{1}}') from bridge.tracked_table as t where entity_type = 't'")
     run(owner, "drop function f cascade")
     take(either_version)
     assert actions(db) == [("READ", "1")]
+
+
+def test_a_condition_of_an_enum_is_no_code(db: Db, owner: Db, either_version: str) -> None:
+    run(owner, "create type state as enum ('open', 'closed')", "alter table t add s state default 'open'")
+    run(owner, "create index on t (id) where s = 'open'", "create index on t (id) where s in ('open', 'closed')")
+    take(either_version)
+    assert all(table.passed for table in verified(either_version).tables)
+
+
+def test_reading_anothers_table_takes_the_right_to_lock_it(db: Db, owner: Db, either_version: str) -> None:
+    """Who owns nothing there may read what nobody but a superuser can add to; SELECT is enough for that."""
+    reader = f"{owner.info.user}_r"
+    run(db, f"create role {reader} login password 'x'", f"grant select on t to {reader}")
+    try:
+        for schema in ("bridge", "bridge_tracking"):
+            run(
+                db,
+                f"grant all on schema {schema} to {reader}",
+                f"grant select on all tables in schema {schema} to {reader}",
+            )
+        run(db, f"grant execute on all functions in schema bridge to {reader}")
+        url = make_conninfo(either_version, user=reader, password="x")  # noqa: S106
+        assert "needs UPDATE on public.t" in str(unreadable(url))
+        run(db, f"alter table t owner to {db.info.user}")
+        assert unreadable(url) is None
+    finally:
+        run(db, f"drop owned by {reader}", f"drop role {reader}")
+
+
+def test_verifying_where_sessions_are_read_only(db: Db, owner: Db, either_version: str) -> None:
+    url = make_conninfo(either_version, options="-c default_transaction_read_only=on")
+    assert unreadable(url) is None
 
 
 def test_nobody_elses_type_reads_a_key_back(db: Db, owner: Db, either_version: str) -> None:
@@ -111,6 +144,11 @@ def verified(url: str) -> CaptureVerdict:
     return verify_capture(Settings(database=DatabaseSettings(url=url)), ())
 
 
+def unreadable(url: str) -> str | None:
+    (table,) = (table for table in verified(url).tables if table.relation == "public.t")
+    return table.unreadable
+
+
 SWAPS = "alter schema here rename to there; alter schema trap rename to here"
 WAITS = "select count(*) from pg_locks where relation = 'a.first'::regclass and not granted"
 
@@ -152,7 +190,7 @@ def test_nobodys_code_comes_while_others_are_verified(db: Db, owner: Db, either_
         assert unreadable == {}
     else:
         (why,) = unreadable.values()
-        assert "functions of the owner of" in why
+        assert "would run with your rights: function public.f()" in why
 
 
 def test_a_table_that_has_become_a_view(db: Db, owner: Db, either_version: str) -> None:

@@ -83,8 +83,10 @@ def test_a_partition_key_with_a_function(db: Db, owner: str) -> None:
         "create table u (id int primary key)",
     )
     run(db, "set test.seen = 'begin'", "insert into t values (1, 1)")
-    assert db.execute("select bridge.planning_runs_code('t')").fetchone() == (True,)
-    assert db.execute("select bridge.planning_runs_code('u')").fetchone() == (False,)
+    assert db.execute("select bridge.planned_code('t')").fetchone() == (
+        f"function public.peek_number(integer) of {owner} in table public.t",
+    )
+    assert db.execute("select bridge.planned_code('u')").fetchone() == (None,)
 
 
 def test_expressions_of_what_is_built_in_are_no_reason(db: Db) -> None:

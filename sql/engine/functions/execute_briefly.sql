@@ -26,7 +26,8 @@ begin
         exception when lock_not_available then
             if attempt = tries then
                 raise exception 'a lock was not to be had: %', statement
-                    using errcode = 'lock_not_available', hint = 'Long transactions write to the table; try again.';
+                    using errcode = 'lock_not_available',
+                          hint = 'Long transactions, VACUUM, CREATE INDEX or bridge verify keep it; try again.';
             end if;
         end;
         perform pg_sleep(0.1);

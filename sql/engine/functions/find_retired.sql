@@ -31,8 +31,8 @@ begin
         why := 'it is no table of its own';
     elsif exists (select from pg_inherits as i where class.oid in (i.inhrelid, i.inhparent)) then
         why := 'other tables inherit from it, or it from them';
-    elsif bridge.planning_runs_code(class.oid) then
-        why := 'functions in its indexes or statistics would run with the rights of bridge''s owner';
+    elsif bridge.planned_code(class.oid) is not null then
+        why := format('reading it would run with the rights of %s: %s', current_user, bridge.planned_code(class.oid));
     else
         return class.oid;
     end if;

@@ -51,7 +51,7 @@ begin
                                 read_change,record_change,record_removed,record_row,record_truncate,
                                 table_fingerprint,version_moved}'::text[]) as f (name)
                 union all
-                select unnest('{is_someones,pin_table,planning_runs_code}'::text[]), 'bridge_reader'
+                select unnest('{pin_table,planned_code,someones_code}'::text[]), 'bridge_reader'
                 ) as w on w.name = p.proname
          where p.pronamespace = 'bridge'::regnamespace and not has_function_privilege(w.role, p.oid, 'execute')
         union all

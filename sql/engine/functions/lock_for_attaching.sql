@@ -16,6 +16,7 @@ as $$
 declare
     default_leaf constant regclass := (select b.leaf from bridge.partition_bounds(parent) as b where b.is_default);
     related regclass;
+    code text;
 begin
     if bridge.is_ours(parent) then
         return;
@@ -30,13 +31,18 @@ begin
          where k.contype = 'f' and parent in (k.conrelid, k.confrelid) and r.relation <> parent loop
         perform bridge.lock_for_reading(related);
     end loop;
-    if exists (select from pg_constraint as k
-                where k.contype = 'c' and bridge.is_someones('pg_constraint'::regclass, k.oid)
-                  and (k.conrelid = parent
-                       or k.conrelid in (select m.relation
-                                           from bridge.member_tables(default_leaf) as m (relation)))) then
-        raise exception 'functions in the constraints of % would run with the rights of %', parent, current_user
-            using errcode = 'insufficient_privilege', hint = 'Look after this table by hand: bridge partition --forget';
+    select c.code into code
+      from pg_constraint as k
+     cross join lateral bridge.someones_code('pg_constraint'::regclass, k.oid) as c (code)
+     where k.contype = 'c' and c.code is not null
+       and (k.conrelid = parent
+            or k.conrelid in (select m.relation from bridge.member_tables(default_leaf) as m (relation)))
+     limit 1;
+    if found then
+        raise exception 'a new partition of % would run with the rights of %: %', parent, current_user, code
+            using errcode = 'insufficient_privilege',
+                  hint = format('If it can be trusted, with all that it calls, make it %I''s or a superuser''s (ALTER'
+                                ' ... OWNER TO); else bridge partition --forget.', current_user);
     end if;
 end $$;
 

@@ -2,7 +2,7 @@
 --
 -- Parameters: relation
 --             and_parts   whether the table partitions of a partitioned table are locked, too
--- Returns:    boolean: whether it was locked; to a table of the caller's own nobody else can add anything
+-- Returns:    boolean: whether it was locked; to a table of the caller's own, or a superuser's, nobody can add anything
 -- Writes:     nothing
 -- Errors:     42501 insufficient_privilege where planning a query of it would run functions of somebody's, or the
 --             caller may not lock it; 55P03 lock_not_available where it is too busy, or its name is another table's by
@@ -10,9 +10,7 @@
 --
 -- SHARE UPDATE EXCLUSIVE stands beside reads and writes, and against whoever wants to add an index, statistics or a
 -- table partition, whose functions would run from then on. In a transaction with one snapshot, what was added since is
--- not seen here: ask bridge.planning_runs_code() in another session, once this has locked.
-drop function if exists bridge.lock_for_reading(regclass);
-
+-- not seen here: ask bridge.planned_code() in another session, once this has locked.
 create or replace function bridge.lock_for_reading(relation regclass, and_parts boolean default true) returns boolean
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -20,7 +18,9 @@ as $$
 declare
     is_anothers constant boolean := exists (select from bridge.member_tables(relation) as m (relation)
                                               join pg_class as c on c.oid = m.relation
-                                             where c.relowner <> current_user::regrole);
+                                              join pg_roles as r on r.oid = c.relowner
+                                             where r.rolname <> current_user and not r.rolsuper);
+    code text;
 begin
     if is_anothers then
         if not has_table_privilege(relation, 'update, delete, truncate') then
@@ -44,11 +44,12 @@ begin
             raise exception '% is another table by now', relation using errcode = 'lock_not_available';
         end if;
     end if;
-    if bridge.planning_runs_code(relation) then
-        raise exception 'functions in the indexes or statistics of % would run with the rights of %', relation,
-                        current_user
+    code := bridge.planned_code(relation);
+    if code is not null then
+        raise exception 'reading % would run with the rights of %: %', relation, current_user, code
             using errcode = 'insufficient_privilege',
-                  hint = 'The owner of the table can read it. The keeper forgets it by bridge partition --forget.';
+                  hint = format('If it can be trusted, with all that it calls, make it %I''s or a superuser''s (ALTER'
+                                ' ... OWNER TO).', current_user);
     end if;
     return is_anothers;
 end $$;

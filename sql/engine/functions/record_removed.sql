@@ -35,7 +35,7 @@ declare
 begin
     if current_setting('transaction_isolation') not like 'read %'
        or not bridge.is_part_of(truncated, tracked.relation)
-       or bridge.planning_runs_code(truncated) then
+       or bridge.planned_code(truncated) is not null then
         return null;
     end if;
     removed := bridge.pin_table(truncated);

@@ -1,8 +1,7 @@
--- planning_runs_code: whether merely planning a query of a table may run a function that is neither a superuser's nor
--- the caller's own.
+-- planned_code: what merely planning a query of a table may run of a role that is neither a superuser nor the caller.
 --
 -- Parameters: relation   a table; of a partitioned one all table partitions count, too
--- Returns:    boolean
+-- Returns:    the first of it, in words; null: nothing
 -- Writes:     nothing
 -- Errors:     none
 --
@@ -11,7 +10,7 @@
 -- operator class or a type runs only a superuser can have installed. Constraints are not looked at where
 -- constraint_exclusion is off, and policies fail the query where row_security is off. Before Postgres 16 a rule makes a
 -- view of an empty table: all that reading a view runs is its owner's.
-create or replace function bridge.planning_runs_code(relation regclass) returns boolean
+create or replace function bridge.planned_code(relation regclass) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
     set jit = off
@@ -31,9 +30,15 @@ as $$
           join pg_attribute as a on a.attrelid = r.relation and a.attgenerated = 'v'
           join pg_attrdef as f on f.adrelid = a.attrelid and f.adnum = a.attnum
     )
-    select exists (select from subject as s where bridge.is_someones(s.classid, s.objid))
-        or exists (select from part as r join pg_class as c on c.oid = r.relation
-                    where c.relkind not in ('r', 'p', 'f'))
+    select found.code
+      from (select bridge.someones_code(s.classid, s.objid) as code from subject as s
+            union all
+            select format('the query of %s, which is no table any more', r.relation)
+              from part as r
+              join pg_class as c on c.oid = r.relation
+             where c.relkind not in ('r', 'p', 'f')) as found
+     where found.code is not null
+     limit 1
 $$;
 
-revoke execute on function bridge.planning_runs_code(regclass) from public;
+revoke execute on function bridge.planned_code(regclass) from public;

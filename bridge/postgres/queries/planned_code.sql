@@ -1,0 +1,1 @@
+select bridge.planned_code(%(table)s::oid::regclass)

@@ -1,1 +1,0 @@
-select bridge.planning_runs_code(%(table)s::oid::regclass)
