@@ -116,12 +116,22 @@ def verify_capture(settings: Settings, names: Collection[str], progress: Progres
     with explained(), connect(settings.database, application_name="bridge verify") as conn:
         require_current(conn)
         wanted = [find_tracked(conn, name) for name in names]
-        conn.execute("begin isolation level repeatable read")
+        _begin(conn)
         conn.execute(query("verify_capture_lock"))
         conn.execute(query("verify_capture_session"))
         verdicts = [_compare(conn, settings, subject, progress) for subject in _subjects(conn, wanted)]
         conn.execute("rollback")
     return CaptureVerdict(verdicts, round(time.monotonic() - begun, 3))
+
+
+def _begin(conn: psycopg.Connection) -> None:
+    """Also where sessions are read-only by default: it makes a view of each table, and takes it back."""
+    try:
+        conn.execute("begin isolation level repeatable read read write")
+    except errors.FeatureNotSupported:
+        raise DatabaseRefuses(
+            "a standby lets nobody keep a table as it is while it is read", hint="Name the primary in database.url"
+        ) from None
 
 
 def _subjects(conn: psycopg.Connection, wanted: Sequence[Table]) -> list[_Subject]:
