@@ -28,7 +28,7 @@ demo: .venv/local.stamp  ## Start real servers, write changes to Postgres, carry
 	$(BIN)/bridge demo
 
 test: check  ## Check the code and run all tests on real servers (the one test command)
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp  ## Lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .

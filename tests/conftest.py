@@ -1,7 +1,10 @@
 """Names the fixture families; the fixtures themselves are in tests/fix_*.py."""
 
 import signal
+from collections import defaultdict
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example may take says something of the machine only.
@@ -30,3 +33,12 @@ pytest_plugins = [
     "fix_helm",
     "java",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files of each directory over the whole run: some directories wait most of the time, others compute."""
+    files: dict[Path, list[Path]] = defaultdict(list)
+    for file in dict.fromkeys(item.path for item in items):
+        files[file.parent].append(file)
+    place = {file: (n + 0.5) / len(some) for some in files.values() for n, file in enumerate(some)}
+    items.sort(key=lambda item: place[item.path])

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 PREFIX = "bridge-tests-"
-NEEDED_BYTES = 10 << 30  # there, and of memory; three workers take half of that
+NEEDED_BYTES = 10 << 30  # there, and of memory; four workers take half of that
 
 
 @contextmanager
