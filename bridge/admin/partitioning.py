@@ -23,6 +23,7 @@ WRONG = (
     errors.InsufficientPrivilege,
     errors.DataError,  # an interval that is none
 )
+INTERVALS = "Write --keep-for as Postgres writes intervals: '90 days', '1 year'"
 OURS = ("bridge.outbox", "bridge.history", "bridge.activity_log", "bridge.activity_log_archive")
 
 
@@ -82,7 +83,8 @@ def set_policy(conn: psycopg.Connection, name: str, wanted: Mapping[str, object]
             policy = cursor.execute(query("set_partition_policy"), {"table": table.oid, **wanted}).fetchone()
     except WRONG as error:
         message = (error.diag.message_primary or "it cannot be").partition("\n")[0]
-        raise ConfigError(message, hint=error.diag.message_hint) from error
+        hint = INTERVALS if isinstance(error, errors.InvalidDatetimeFormat) else error.diag.message_hint
+        raise ConfigError(message, hint=hint) from error
     assert policy is not None  # noqa: S101 - a function returns a row
     return policy
 

@@ -25,7 +25,7 @@ import psycopg
 from bridge.admin.person import who
 from bridge.admin.recover_topics import Found, find
 from bridge.encoding.limits import TopicLimits
-from bridge.errors import LeaseLost
+from bridge.errors import ConfigError, LeaseLost
 from bridge.event import ENTITY_EVENTS, EVENT_QUEUE
 from bridge.kafka.producer import ShardProducer
 from bridge.log_fields import about
@@ -39,6 +39,7 @@ from bridge.progress import Progress, silent
 from bridge.settings import OnDead, Settings
 from bridge.shard.ledger import ControlRecord, Ledger
 from bridge.shard.takeover import adopt
+from bridge.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,10 @@ def _stopped(settings: Settings, only: int | None) -> list[tuple[int, str, bool]
         require_current(conn)
         claim_names(conn, settings)
         rows = conn.execute(query("stopped_shards")).fetchall()
-    return [(shard, reason, renumber) for shard, reason, renumber in rows if only in (None, shard)]
+    if only is not None and only not in (shard for shard, _, _ in rows):
+        there_are = counted(len(rows), "shard")
+        raise ConfigError(f"there is no shard {only}", hint=f"The database has {there_are}, from 0 on")
+    return [(shard, why, renumber) for shard, why, renumber in rows if why is not None and only in (None, shard)]
 
 
 def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources: ExitStack) -> _Case:

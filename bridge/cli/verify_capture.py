@@ -9,6 +9,7 @@ from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
 from bridge.errors import VerificationFailed
 from bridge.settings import Settings
+from bridge.text import counted
 
 REASONS = {
     "left": "whose events may have left with a partition of the history",
@@ -33,7 +34,8 @@ def verify_tables(settings: Settings, names: Collection[str], *, as_json: bool) 
 
 def _described(verdict: CaptureVerdict) -> list[str]:
     keys = sum(table.keys for table in verdict.tables)
-    lines = [f"{keys:,} keys of {len(verdict.tables)} tracked tables compared in {verdict.seconds:.1f} s"]
+    tables = counted(len(verdict.tables), "tracked table")
+    lines = [f"{counted(keys, 'key')} of {tables} compared in {verdict.seconds:.1f} s"]
     for table in verdict.tables:
         lines.append(f"  {table.relation}: {_counts(table)}")
         for kind, examples in table.examples.items():
@@ -45,7 +47,7 @@ def _described(verdict: CaptureVerdict) -> list[str]:
 def _counts(table: TableVerdict) -> str:
     if table.unreadable is not None:
         return f"not compared: {table.unreadable}"
-    counts = ", ".join([f"{table.keys:,} keys", *(f"{getattr(table, kind):,} {kind}" for kind in KINDS)])
+    counts = ", ".join([counted(table.keys, "key"), *(f"{getattr(table, kind):,} {kind}" for kind in KINDS)])
     return "; ".join([counts, *(f"not judged: {count:,} {REASONS[why]}" for why, count in table.not_judged.items())])
 
 

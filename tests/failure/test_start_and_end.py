@@ -135,6 +135,8 @@ def test_all_shards_are_stopped(site: Site, workers: int) -> None:
     assert_shown(site, "stopped", "bridge recover")
     assert end(site, relay) == 5
     assert site.bridge("status", "--json").returncode == 5
+    wrong = site.bridge("recover", "--yes", "--shard", "2")
+    assert (wrong.returncode, "there is no shard 2. The database has 2 shards, from 0 on" in wrong.stderr) == (4, True)
     assert site.bridge("recover", "--yes").returncode == 0
     assert site.bridge("status").returncode == 0
 

@@ -123,7 +123,7 @@ def test_a_dry_run_changes_nothing(db: Db, run: Run) -> None:
         (("people", "--mask", "id"), "the key columns of public.people can be neither excluded nor masked"),
         (("people", "--mask", "ssn", "--exclude", "ssn"), "both excluded and masked"),
         (("people", "--key", "name"), "table public.people has no unique index of just the columns name. It must"),
-        (("people", "--name", "contacts"), "is tracked as contacts already. Give another entity_type"),
+        (("people", "--name", "contacts"), "Give another entity_type: bridge track --name"),
         (("people", "--name", "x" * 201), "entity_type is longer than 200 characters"),
         (("people", "--name", ""), "must not be empty"),
         (("people", "--event-type", "x" * 201), "entity_event_type_has_a_length"),

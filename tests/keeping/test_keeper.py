@@ -233,7 +233,7 @@ def test_a_table_of_ones_own_is_looked_after(db: Db, database: str, visits: str)
         (["public.numbered", "--every", "day"], "by a range of one date or time"),
         (["{visits}"], "whether a partition is of a day or of a month"),
         (["{visits}", "--every", "day", "--by", "n"], "is partitioned by at, not by n"),
-        (["{visits}", "--every", "day", "--keep-for", "5 furlongs"], "interval"),
+        (["{visits}", "--every", "day", "--keep-for", "5 furlongs"], "Write --keep-for as Postgres writes intervals"),
         (["{visits}", "--every", "day", "--keep-for", "-5 days"], "Give a day at least"),
         (["{visits}", "--every", "day", "--keep-for", "90"], "Give a day at least"),
         (["{visits}", "--every", "day", "--expiry", "files", "--to", "memory://x"], "no place where cold files"),

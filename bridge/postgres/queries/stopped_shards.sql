@@ -1,2 +1,2 @@
--- The shards that are stopped, why, and whether their pending events need new numbers.
-select shard, stopped, renumber from bridge.shard where stopped is not null order by shard
+-- All shards: why each is stopped, if it is, and whether its pending events need new numbers.
+select shard, stopped, renumber from bridge.shard order by shard

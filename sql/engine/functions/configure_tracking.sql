@@ -136,7 +136,7 @@ begin
             perform bridge.disable_tracking(holder.relation);    -- it was dropped
         elsif holder.entity_type = entity_type then
             raise exception '% is tracked as % already', holder.relation, entity_type
-                using errcode = 'unique_violation', hint = 'Give another entity_type.';
+                using errcode = 'unique_violation', hint = 'Give another entity_type: bridge track --name.';
         end if;
     end loop;
     insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, event_key_columns,
