@@ -2143,7 +2143,7 @@ MUTATIONS = (
     Mutation(
         "a table that needs a lock each time keeps the others from their turn",
         "sql/engine/functions/refresh_tracking.sql",
-        "order by t.locked_at, t.id",
+        "order by t.locked_at nulls first, t.id",
         "order by t.id",
         "tests/capture/test_busy.py -k each_time",
     ),

@@ -7,7 +7,7 @@ import itertools
 import re
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -128,23 +128,27 @@ def assert_says(site: Site, relay: Process, level: str, *words: str) -> None:
 
 def assert_shown(site: Site, *words: str) -> None:
     """`bridge status` has these words, and its exit code says that a person is needed."""
-
-    def shown() -> bool:
-        now = site.bridge("status")
-        return now.returncode not in (0, 1) and all(word in now.stdout for word in words)
-
-    with contextlib.suppress(AssertionError):
-        eventually(shown, SECONDS)
-    now = site.bridge("status")
-    assert shown(), f"exit code {now.returncode}, {words} wanted in: {now.stdout}{now.stderr}"
+    _assert_status(site, lambda now: now.returncode not in (0, 1) and all(word in now.stdout for word in words))
 
 
 def assert_all_is_well(site: Site) -> None:
     """`bridge status` needs nobody."""
-    with contextlib.suppress(AssertionError):
-        eventually(lambda: site.bridge("status").returncode == 0, SECONDS)
-    now = site.bridge("status")
-    assert now.returncode == 0, now.stdout
+    _assert_status(site, lambda now: now.returncode == 0)
+
+
+def _assert_status(site: Site, is_wanted: Callable[[subprocess.CompletedProcess[str]], bool]) -> None:
+    """In the end, and once: a relay writes with its next sign of life what has just got well."""
+    said: list[subprocess.CompletedProcess[str]] = []
+
+    def asked() -> bool:
+        said.append(site.bridge("status"))
+        return is_wanted(said[-1])
+
+    try:
+        eventually(asked, SECONDS)
+    except AssertionError as error:
+        now = said[-1]
+        raise AssertionError(f"exit code {now.returncode}: {now.stdout}{now.stderr}") from error
 
 
 def end(site: Site, relay: Process) -> int:

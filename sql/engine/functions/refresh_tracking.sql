@@ -27,7 +27,7 @@ begin
         return 0;    -- a role is missing: nothing can be followed; or somebody else is at it
     end;
     delete from bridge.moved_version as m where m.xid < pg_snapshot_xmin(pg_current_snapshot());
-    for tracked in select t.* from bridge.tracked_table as t order by t.locked_at, t.id
+    for tracked in select t.* from bridge.tracked_table as t order by t.locked_at nulls first, t.id
                       for update skip locked loop
         problem := null;
         begin

@@ -60,7 +60,7 @@ create table bridge.tracked_table (
     since             timestamptz not null default clock_timestamp(),
     since_xid         xid8        not null default pg_current_xact_id(),
     trouble           text,                               -- why bridge.refresh_tracking() could not follow the table
-    locked_at         timestamptz not null default '-infinity',    -- when it last locked the table: others come first
+    locked_at         timestamptz,         -- when it last locked the table, if it ever did: others come first
     constraint relation_is_tracked_once unique (relation),
     constraint entity_type_is_unique unique (entity_type),
     constraint entity_type_has_a_length check (length(entity_type) between 1 and 200),
