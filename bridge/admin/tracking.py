@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from bridge.admin.tables import Table, find_table, look_for_dropped, look_for_table
 from bridge.errors import ConfigError, DatabaseRefuses
+from bridge.postgres.explained import told_hint
 from bridge.postgres.queries import query
 
 # What a person has asked for, and cannot have
@@ -182,14 +183,10 @@ def _wrong_input() -> Iterator[None]:
     try:
         yield
     except WRONG as error:
-        raise ConfigError(error.diag.message_primary or str(error), hint=_hint(error)) from None
+        raise ConfigError(error.diag.message_primary or str(error), hint=told_hint(error)) from None
     except errors.InsufficientPrivilege as error:
         usual = "This is for who owns the table and has the rights of the role capture (bridge grants)"
-        raise DatabaseRefuses(error.diag.message_primary or str(error), hint=_hint(error) or usual) from error
-
-
-def _hint(error: psycopg.Error) -> str | None:
-    return (error.diag.message_hint or "").removesuffix(".") or None
+        raise DatabaseRefuses(error.diag.message_primary or str(error), hint=told_hint(error) or usual) from error
 
 
 def _told(pid: int | None, application: str | None, seconds: float | None) -> str:

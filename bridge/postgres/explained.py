@@ -69,7 +69,7 @@ def as_ours(error: psycopg.Error) -> DatabaseUnavailable | None:
         text = f"an exception was raised in {where}"
     else:
         if where.endswith("at RAISE"):  # ours, which know better
-            hint = _first_line(error.diag.message_hint or "").removesuffix(".") or hint
+            hint = told_hint(error) or hint
         text = _first_line(error.diag.message_primary or str(error)) or type(error).__name__
     if code in AWAY or code[:2] in AWAY:
         return DatabaseUnavailable(text)
@@ -77,6 +77,11 @@ def as_ours(error: psycopg.Error) -> DatabaseUnavailable | None:
         return DatabaseRefuses(text, hint=hint)
     # Without a code it is libpq that speaks: a connection that could not be made, or that broke.
     return DatabaseUnavailable(text) if not code and isinstance(error, psycopg.OperationalError) else None
+
+
+def told_hint(error: psycopg.Error) -> str | None:
+    """What an exception that was raised in SQL advises, as our errors have it."""
+    return _first_line(error.diag.message_hint or "").removesuffix(".") or None
 
 
 def _first_line(text: str) -> str:
