@@ -36,7 +36,6 @@ class Source:
     id: int
     name: str
     key: list[int]
-    is_there: bool
     alias: str
     relation: str
     source: str
@@ -57,7 +56,7 @@ def opened(conn: psycopg.Connection, table: Table) -> Iterator[Source]:
         found = cursor.execute(query("snapshot_table"), {"table": table.oid, "view": view}).fetchone()
     if found is None:
         raise ConfigError(f"{table.name} is not tracked any more", hint="See bridge tracked")
-    if view is None or not found.is_there:
+    if view is None:
         raise ConfigError(f"{table.name} is gone", hint=f"bridge untrack {shlex.quote(table.name)}")
     if not found.has_key:
         raise ConfigError(f"{table.name} has no unique index of its key any more", hint="See bridge doctor")

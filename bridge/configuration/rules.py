@@ -31,7 +31,7 @@ def _name(text: str) -> str | None:
 
 def _servers(text: str) -> str | None:
     found = [SERVER.fullmatch(server.strip()) for server in text.split(",")] if text else []
-    ok = all(server is not None and is_port(server["port"] or "9092") for server in found)
+    ok = all(server is not None and (server["port"] is None or is_port(server["port"])) for server in found)
     return None if ok else "must be host:port,host:port; a login belongs into kafka.properties"
 
 

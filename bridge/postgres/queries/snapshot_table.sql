@@ -1,6 +1,6 @@
 -- What it takes to read the rows of a tracked table in the order of their keys, as parts of SQL that are quoted here; no row
 -- where it is not tracked. Rows are called by the table's bare name, and come from a view of it (bridge.open_tracked).
-select t.id, t.entity_type as name, t.key, c.oid is not null as is_there, coalesce(quote_ident(c.relname), '') as alias,
+select t.id, t.entity_type as name, t.key, coalesce(quote_ident(c.relname), '') as alias,
        coalesce(quote_ident(n.nspname) || '.' || quote_ident(c.relname), '') as relation,
        coalesce(format('(select (v.entire).* from %%s as v)', %(view)s::text), '') as source,
        count(k.name) = cardinality(t.key) as has_key,
