@@ -32,9 +32,11 @@ begin
         runway := greatest(covered_until - now(), interval '0');
         default_rows := 0;
         timeless_rows := 0;
-        if exists (select from bridge.member_tables(default_leaf) as m (relation)
-                     join pg_class as c on c.oid = m.relation
-                    where c.relowner <> current_user::regrole) or bridge.planned_code(default_leaf) is not null then
+        if not bridge.is_ours(policy.parent)
+           and (exists (select from bridge.member_tables(default_leaf) as m (relation)
+                          join pg_class as c on c.oid = m.relation
+                         where c.relowner <> current_user::regrole)
+                or bridge.planned_code(default_leaf) is not null) then
             default_rows := (select sum(pg_stat_get_live_tuples(m.relation))
                                from bridge.member_tables(default_leaf) as m (relation));
         elsif default_leaf is not null then
