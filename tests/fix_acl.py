@@ -24,6 +24,7 @@ from confluent_kafka.admin import (
 )
 from fix_kafka import Cluster, set_password
 from fix_relay import Site, open_site
+from kafka_settings import create
 from roles import Roles
 
 from bridge.local.stack import Endpoints, Stack
@@ -146,8 +147,7 @@ def strict_site(secured_site: Site, secured_broker: SecuredBroker) -> Site:
     """Its topics are there, and its relays may not create any."""
     control = NewTopic(secured_site.settings.topics.control, 2, 1, config={"cleanup.policy": "compact"})
     topics = [control, *(NewTopic(name, 2, 1) for name in secured_site.topics)]
-    for future in secured_broker.admin.create_topics(topics).values():
-        future.result(30)
+    create(secured_broker.admin, *topics)
     text = secured_site.config.read_text()
     secured_site.config.write_text(text.replace("create_missing = true", "create_missing = false"))
     return secured_site

@@ -76,15 +76,15 @@ subject = "{name}.entity_events-bridge.EntityChanged"
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], seconds: float = 60.0) -> T:
-    """Wait until `check()` is truthy and return it; fails the test after `seconds`.
+def eventually(check: Callable[[], T], seconds: float = 60.0, told: Callable[[], object] = str) -> T:
+    """Wait until `check()` is truthy and return it; fails the test after `seconds`, with what is `told` then.
 
     Looks less often as time goes by, for the machine has much else to do.
     """
     began = time.monotonic()
     while not (result := check()):
         waited = time.monotonic() - began
-        assert waited < seconds, f"waited {seconds} s in vain"
+        assert waited < seconds, f"waited {seconds} s in vain. {told()}"
         time.sleep(min(max(waited / 8, 0.05), 0.3))
     return result
 
@@ -95,7 +95,7 @@ def is_stopped(pid: int) -> bool:
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in threads)
 
 
-def stop(process: subprocess.Popen[Any]) -> None:
+def stop(process: Process) -> None:
     """SIGSTOP, and wait until it does nothing any more."""
     process.send_signal(signal.SIGSTOP)
     eventually(lambda: is_stopped(process.pid))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
 import subprocess
@@ -61,10 +60,12 @@ def left(site: Site, ids: Collection[str]) -> list[tuple[str, str, int]]:
 
 def assert_decided(site: Site, ids: Collection[str], seconds: float = SECONDS) -> None:
     """Each of these is published or dead soon."""
-    with contextlib.suppress(AssertionError):
-        eventually(lambda: not left(site, ids), seconds)
-    undecided = left(site, ids)
-    assert not undecided, f"{len(undecided)} of {len(ids)} events wait: {undecided[:10]}; {last_words(site)}"
+
+    def told() -> str:
+        undecided = left(site, ids)
+        return f"{len(undecided)} of {len(ids)} events wait: {undecided[:10]}; {last_words(site)}"
+
+    eventually(lambda: not left(site, ids), seconds, told)
 
 
 def last_words(site: Site) -> str:
@@ -121,9 +122,11 @@ def assert_says(site: Site, relay: Process, level: str, *words: str) -> None:
         found = [line for line in site.log(relay).splitlines() if re.search(rf"^\S+ \S+ ({level})\b", line)]
         return [line for line in found if all(word.lower() in line.lower() for word in words)]
 
-    with contextlib.suppress(AssertionError):
-        eventually(lambda: len(lines()) > 0, SECONDS)
-    assert 1 <= len(lines()) <= 3, f"{len(lines())} lines with {words}; {last_words(site)}"
+    def told() -> str:
+        return f"{len(lines())} lines with {words}; {last_words(site)}"
+
+    eventually(lambda: len(lines()) > 0, SECONDS, told)
+    assert 1 <= len(lines()) <= 3, told()
 
 
 def assert_shown(site: Site, *words: str) -> None:
@@ -144,11 +147,7 @@ def _assert_status(site: Site, is_wanted: Callable[[subprocess.CompletedProcess[
         said.append(site.bridge("status"))
         return is_wanted(said[-1])
 
-    try:
-        eventually(asked, SECONDS)
-    except AssertionError as error:
-        now = said[-1]
-        raise AssertionError(f"exit code {now.returncode}: {now.stdout}{now.stderr}") from error
+    eventually(asked, SECONDS, lambda: f"exit code {said[-1].returncode}: {said[-1].stdout}{said[-1].stderr}")
 
 
 def end(site: Site, relay: Process) -> int:

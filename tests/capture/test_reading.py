@@ -99,6 +99,18 @@ def test_nobody_elses_type_reads_a_key_back(db: Db, owner: Db, either_version: s
         run(db, "select bridge.record_present(t.id, '{{(1)}}') from bridge.tracked_table as t where entity_type = 'u'")
 
 
+PARTS = (
+    "create table p (id int primary key) partition by range (id)",
+    "create table p0 partition of p for values from (0) to (10)",
+    "create table p1 (id int primary key)",
+    "create index on p1 (id) where f() = 1",
+)
+TRAP = (  # a view for which the schema of t may be exchanged
+    "create schema here",
+    "create schema trap",
+    "create view trap.t as select public.f() as id, '1'::xid as xmin",
+    "alter table t set schema here",
+)
 LATER = {
     "an index": "create index on t (id) where f() = 1",
     "an index of a partition": "create index on p0 (id) where f() = 1",
@@ -109,8 +121,7 @@ LATER = {
 
 @pytest.mark.parametrize("what", LATER)
 def test_nobodys_code_comes_while_rows_are_read(db: Db, owner: Db, either_version: str, what: str) -> None:
-    run(owner, "create table p (id int primary key) partition by range (id)", "create table p1 (id int primary key)")
-    run(owner, "create index on p1 (id) where f() = 1", "create table p0 partition of p for values from (0) to (10)")
+    run(owner, *PARTS)
     run(db, "select bridge.enable_tracking('p')")
     table = "p" if "partition" in what else "t"
     with (
@@ -125,13 +136,7 @@ def test_nobodys_code_comes_while_rows_are_read(db: Db, owner: Db, either_versio
 
 def test_it_is_that_table_whoever_has_its_name_by_then(db: Db, owner: Db, either_version: str) -> None:
     """A lock of a table keeps its name, and not that of its schema."""
-    run(
-        owner,
-        "create schema here",
-        "create schema trap",
-        "create view trap.t as select public.f() as id, '1'::xid as xmin",
-    )
-    run(owner, "alter table t set schema here", "insert into here.t values (2)")
+    run(owner, *TRAP, "insert into here.t values (2)")
     with connect(either_version) as conn:
         with conn.transaction(), opened(conn, find_tracked(conn, "here.t")) as source:
             run(owner, "alter schema here rename to there", "alter schema trap rename to here")
@@ -156,15 +161,8 @@ WAITS = "select count(*) from pg_locks where relation = 'a.first'::regclass and 
 @pytest.mark.parametrize("later", [*LATER.values(), SWAPS])
 def test_nobodys_code_comes_while_others_are_verified(db: Db, owner: Db, either_version: str, later: str) -> None:
     """All are compared in one snapshot, which does not show what came since it was taken."""
-    run(owner, "create table p (id int primary key) partition by range (id)", "create table p1 (id int primary key)")
-    run(owner, "create index on p1 (id) where f() = 1", "create table p0 partition of p for values from (0) to (10)")
-    run(
-        owner,
-        "create schema here",
-        "create schema trap",
-        "create view trap.t as select public.f() as id, '1'::xid as xmin",
-    )
-    run(owner, "alter table t set schema here", "grant usage on schema here, trap to public")
+    run(owner, *PARTS)
+    run(owner, *TRAP, "grant usage on schema here, trap to public")
     run(db, "create schema a", "create table a.first (id int primary key)", "select bridge.enable_tracking('a.first')")
     run(db, "select bridge.enable_tracking('p')")
     found: list[CaptureVerdict | Exception] = []

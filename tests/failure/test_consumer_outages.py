@@ -17,6 +17,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from fix_consumer import EFFECTS, PARTITIONS, Scene
 from fix_kafka import Cluster
 from fix_relay import eventually
+from kafka_settings import create
 from proxy import Proxy
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -205,7 +206,7 @@ def test_it_ends_while_kafka_is_away(
     try:
         create_inbox(empty_database)
         scene = Scene(cluster.bootstrap_servers, "", empty_database, unique, tmp_path)
-        scene.admin.create_topics([NewTopic(scene.topic, PARTITIONS, 1)])[scene.topic].result(30)
+        create(scene.admin, NewTopic(scene.topic, PARTITIONS, 1))
         scene.execute(EFFECTS)
         consumer = scene.consumer()
         consumer.handler("thing.changed")(write)

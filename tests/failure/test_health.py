@@ -15,6 +15,7 @@ from confluent_kafka.admin import NewTopic
 from fix_acl import TOPIC, TRANSACTIONS, SecuredBroker, User
 from fix_relay import Site, eventually
 from forked import Process
+from kafka_settings import create
 from proxy import Proxy
 
 from bridge.telemetry.address import Address, parse_address
@@ -53,10 +54,7 @@ class Health:
             is_ready = ready is None or (self.page("/readyz")[0] == 200) is ready
             return self.last["verdict"] == verdict and (not words or any(words in text for text in texts)) and is_ready
 
-        try:
-            eventually(is_said, SECONDS)
-        except AssertionError as error:
-            raise AssertionError(f"{verdict} {words}: {json.dumps(self.last, indent=1)}") from error
+        eventually(is_said, SECONDS, lambda: f"{verdict} {words}: {json.dumps(self.last, indent=1)}")
 
 
 # A bound of 3 seconds on what is no wait, so that a wait which is taken for a hang would soon be.
@@ -75,8 +73,7 @@ def test_kafka_does_not_do_what_it_should(secured_site: Site, secured_broker: Se
     control = site.settings.topics.control
     _, others, changes, _ = site.topics
     topics = [NewTopic(control, 2, 1, config={"cleanup.policy": "compact"}), *(NewTopic(n, 2, 1) for n in site.topics)]
-    for future in admin.create_topics(topics).values():
-        future.result(30)
+    create(admin, *topics)
     user.grant(
         *((TOPIC, name, right) for name in [control, *site.topics] for right in ("WRITE", "READ", "DESCRIBE_CONFIGS")),
         (TRANSACTIONS, f"{site.name}-*", "WRITE"),

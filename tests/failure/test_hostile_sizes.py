@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from fix_acl import SecuredBroker, User, all_rights
 from fix_relay import Site, eventually
-from kafka_settings import configure
+from kafka_settings import configure, create
 from reaction import BOTH_DELIVERIES, SECONDS, assert_calm, assert_decided, assert_flows, publish, running, status_of
 
 pytestmark = pytest.mark.long
@@ -60,7 +60,7 @@ def test_records_of_each_size_around_the_limit(site: Site) -> None:
     """None is tried for ever, none stops its neighbours, and none dies that is well below the limit."""
     topic = NewTopic(f"{site.name}.things", 3, 1, config={"max.message.bytes": str(LIMIT)})
     admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
-    admin.create_topics([topic])[topic.topic].result(30)
+    create(admin, topic)
     with running(site) as relay:
         for name, shape in SHAPES.items():
             sizes = range(LIMIT - BELOW, LIMIT + ABOVE)

@@ -19,6 +19,7 @@ from alert_rules import fires, metric_of
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_command import Done, Run
 from fix_relay import THING, Site, eventually
+from kafka_settings import create
 from reaction import publish
 
 from bridge.telemetry.address import parse_address
@@ -172,7 +173,7 @@ def test_what_a_person_must_act_on_shows_everywhere(site: Site, run: Run) -> Non
     site.configure("\n")
     site.route("new.type", "new", THING)
     admin = AdminClient({"bootstrap.servers": site.settings.kafka.bootstrap_servers})
-    admin.create_topics([NewTopic(f"{site.name}.new", 3, 1)])[f"{site.name}.new"].result(30)
+    create(admin, NewTopic(f"{site.name}.new", 3, 1))
     site.plant(PLANTED.format(switch=str(site.config.parent / "switch")))
     relay = site.start("--http", "127.0.0.1:0")
     found = eventually(lambda: re.search("served at http://(.*)/healthz", site.log(relay)))

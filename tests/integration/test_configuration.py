@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_relay import Site, eventually
+from kafka_settings import create
 from psycopg.conninfo import make_conninfo
 
 from bridge.local.stack import Endpoints
@@ -143,7 +144,7 @@ def test_sessions_have_the_names_by_which_they_are_found(site: Site, way: str) -
 def test_kafka_takes_no_topics_that_differ_in_dots_only(kafka: str, unique: str) -> None:
     """Why routes to such topics are refused."""
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(f"{unique}.a", 1, 1)])[f"{unique}.a"].result()
+    create(admin, NewTopic(f"{unique}.a", 1, 1))
     with pytest.raises(KafkaException) as refused:
         admin.create_topics([NewTopic(f"{unique}_a", 1, 1)])[f"{unique}_a"].result()
     assert refused.value.args[0].code() == KafkaError.TOPIC_EXCEPTION

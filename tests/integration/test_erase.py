@@ -16,6 +16,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_command import data_of
 from fix_relay import Site, open_site
+from kafka_settings import create
 from roles import Roles
 
 from bridge.cli.verify_capture import REASONS as NOT_JUDGED
@@ -40,8 +41,7 @@ def site(either_version: str, servers: Endpoints, roles: Roles, unique: str, tmp
     """A bridge with a tracked table, one compacted topic of three, and a subject in all of it, published."""
     admin = AdminClient({"bootstrap.servers": servers.kafka_bootstrap_servers})
     things = NewTopic(f"{unique}.things", 3, 1, config={"cleanup.policy": "compact"})
-    for made in admin.create_topics([things]).values():
-        made.result()
+    create(admin, things)
     with open_site(replace(servers, database_url=either_version), unique, tmp_path, roles=roles) as site:
         with site.connect() as db:
             db.execute("create table public.person (id int primary key, email text)")

@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from fix_command import data_of, lines_of
 from fix_relay import eventually
+from kafka_settings import create
 
 SCHEMA = {
     "type": "record",
@@ -37,7 +38,7 @@ Tail = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def topic(kafka: str, unique: str) -> Iterator[str]:
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(f"{unique}.things", 3, 1)])[f"{unique}.things"].result()
+    create(admin, NewTopic(f"{unique}.things", 3, 1))
     yield f"{unique}.things"
     admin.delete_topics([f"{unique}.things"])[f"{unique}.things"].result()
 

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from fix_relay import eventually
-from kafka_settings import configure
+from kafka_settings import configure, create
 
 from bridge.errors import BrokerUnavailable, ConfigError
 from bridge.kafka.client import client_properties
@@ -101,7 +101,7 @@ def test_a_control_topic_that_forgets_is_refused(settings: Settings, kafka: str,
 def test_limits_are_those_of_each_topic(settings: Settings, kafka: str) -> None:
     small = NewTopic(f"{settings.relay.name}.a", 1, 1, config={"max.message.bytes": "2000"})
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([small])[small.topic].result()
+    create(admin, small)
     limits = ensure_topics(settings, 1)
     assert limits[small.topic] == 2000
     assert limits[f"{settings.relay.name}.b"] == 1_048_588
