@@ -221,6 +221,7 @@ def test_who_looks_after_a_users_table_runs_no_code_of_his(either_version: str, 
             db.execute(CODE[code].encode())
             db.execute("reset role; reset search_path")
             db.execute("select bridge.set_partition_policy('his.t', step => 'month', keep_for => '1 year')")
+            assert status(db)["his.t"][1] == 0
             found = troubles(keep(either_version, "partitions", "retention"))
             assert found
             assert all(
