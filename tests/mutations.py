@@ -874,6 +874,13 @@ MUTATIONS = (
         "tests/failure/test_numbers.py",
     ),
     Mutation(
+        "events of a batch in flight get new numbers, too",
+        "sql/engine/functions/repair_numbers.sql",
+        "jsonb_to_record(s.in_flight -> 'position')",
+        "jsonb_to_record(null)",
+        "tests/failure/test_numbers.py -k not_stopped",
+    ),
+    Mutation(
         "events get new numbers under a relay that has read the former",
         "sql/engine/functions/repair_numbers.sql",
         "generation = generation + 1",

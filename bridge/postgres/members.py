@@ -84,7 +84,7 @@ class Members:
         return [ShardRow(*row) for row in rows]
 
     def pending(self) -> tuple[int, int]:
-        """Events still to be published, and how many of them wait behind a dead event of their key."""
+        """Events that a relay could still publish, and how many of them wait behind a dead event."""
         with self._at_once():
             return self.conn.execute(query("count_pending")).fetchone() or (0, 0)
 

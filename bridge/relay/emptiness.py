@@ -11,22 +11,26 @@ from bridge.text import counted
 
 
 def is_done(pending: int, behind_dead: int, shards: Mapping[int, ShardHealth], *, is_stopped: bool) -> bool:
-    """Whether all is done, once every shard is idle or stuck; `is_stopped` if one waits for bridge recover.
+    """Whether all is done, once every shard is idle or stuck.
 
-    Raises why, when what is left waits for a person: a topic is held (the error's own exit code), a shard meets a bug
-    again and again (UnforeseenFailure), or all is behind dead events (KeysBlocked).
+    `pending` is what is left in shards that are not stopped; `is_stopped` if one waits for bridge recover: that is said
+    instead of what waits behind dead events. Raises why, when what is left waits for a person: a topic is held (the
+    error's own exit code), a shard meets a bug again and again (UnforeseenFailure), or all is behind dead events
+    (KeysBlocked).
     """
     held: list[BridgeError] = [hold.why for health in shards.values() for hold in health.holds.current.values()]
     if pending > behind_dead and held:
         raise held[0]
     if pending:
         raise_if_stuck(shards.values())
-    if pending and pending == behind_dead and not is_stopped:
+    if pending != behind_dead:
+        return False
+    if pending and not is_stopped:
         raise KeysBlocked(
             f"{counted(pending, 'event', 'wait')} behind dead events of their keys",
             hint="See bridge dead list; then bridge dead retry, or bridge dead skip",
         )
-    return pending == 0 or is_stopped
+    return True
 
 
 def raise_if_stuck(healths: Iterable[Health]) -> None:

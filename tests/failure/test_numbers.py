@@ -121,6 +121,35 @@ def test_with_events_in_flight_and_pending_and_dead(site: Site) -> None:
     assert_in_the_order_of_writing(site)
 
 
+@pytest.mark.relay(QUICK)
+def test_with_events_in_flight_of_a_shard_that_is_not_stopped(site: Site) -> None:
+    """They keep their numbers: its next relay learns from Kafka that they were published, and reads on behind them."""
+    write(site, 50)
+    site.drain()
+    with site.connect() as db:
+        for key in range(5):
+            db.execute("select bridge.publish_event('thing.changed', %s, '{\"n\": \"no number\"}')", [f"k{key}"])
+        db.execute("update bridge.shard set stopped = 'set back', renumber = true where shard = 1")
+    write(site, 200)
+    killed = site.start(failpoint="published:kill")
+    killed.wait(60)
+    assert site.scalar("select jsonb_array_length(in_flight -> 'changes') > 0 from bridge.shard where shard = 0")
+    site.scalar(SET_BACK, 60)
+    write(site, 300)
+    done = site.bridge("recover", "--yes", environment=site.as_owner)
+    assert done.returncode == 0, done
+    relay = site.start("--until-empty")
+    assert relay.wait(60) == 5, site.log(relay)
+    dead = data_of(site.bridge("dead", "list", "--json").stdout)
+    assert len({row["event_id"] for row in dead}) == len(dead) == 5
+    site.written -= {row["event_id"] for row in dead}
+    assert site.bridge("dead", "skip", "--all", "--yes", "--reason", "test").returncode == 0
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert_in_the_order_of_writing(site)
+
+
 def test_the_number_of_shards_is_not_changed_meanwhile(site: Site) -> None:
     write(site, 20)
     site.drain()

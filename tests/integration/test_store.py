@@ -201,7 +201,7 @@ def test_a_stopped_shard_is_taken_by_a_person_only(db: psycopg.Connection, store
 
 
 def test_numbers_are_repaired_under_a_relay(db: psycopg.Connection, stores: tuple[Store, Store]) -> None:
-    """What no settled batch has read gets a new number, in the order of writing; no former number can be claimed."""
+    """What no batch has read gets a new number, in the order of writing; no former number can be claimed."""
     a, _ = stores
     held = a.take()
     write(a, held, held := claimed(held))
@@ -215,12 +215,14 @@ def test_numbers_are_repaired_under_a_relay(db: psycopg.Connection, stores: tupl
     db.execute("select setval('bridge.event_seq', 1, false)")
     db.execute("select bridge.publish_event('thing.changed', 'other', '{}')")
     db.execute("update bridge.shard set renumber = true")
+    db.execute("select bridge.publish_event('thing.changed', 'k', '{}')")
+    assert db.execute("select seq from bridge.outbox order by created_at, seq").fetchall() == [(1,), (2,), (1,), (2,)]
     assert db.execute("select bridge.repair_numbers()").fetchone() == (2,)
     with pytest.raises(LeaseLost):
         a.write(held, claimed(held, carried(a, held)), held.in_flight)
     rows = db.execute("select event_key, seq, status from bridge.event_queue order by created_at").fetchall()
-    assert rows == [("k", 1, "PROCESSED"), ("k", 3, "PENDING"), ("other", 4, "PENDING")]
-    assert [event.seq for event in unread(a, a.take()).events] == [3, 4]
+    assert rows == [("k", 1, "PROCESSED"), ("k", 2, "PENDING"), ("other", 3, "PENDING"), ("k", 4, "PENDING")]
+    assert [event.seq for event in unread(a, a.take()).events] == [2, 3, 4]
 
 
 def test_only_a_settling_alone_may_be_lost_by_a_crash(

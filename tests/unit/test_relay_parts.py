@@ -56,7 +56,9 @@ def test_shares_are_fair_and_all_shards_are_taken(count: int, relays: int) -> No
 def test_it_is_done_when_nothing_is_left_that_could_move() -> None:
     assert is_done(0, 0, {0: health()}, is_stopped=False)
     assert not is_done(3, 0, {0: health()}, is_stopped=False)
-    assert is_done(3, 0, {0: health()}, is_stopped=True)
+    assert not is_done(3, 0, {0: health()}, is_stopped=True), "another shard's"
+    assert is_done(0, 0, {0: health()}, is_stopped=True)
+    assert is_done(3, 3, {0: health()}, is_stopped=True)
     with pytest.raises(KeysBlocked):
         is_done(3, 3, {0: health()}, is_stopped=False)
 

@@ -1,7 +1,10 @@
--- Events still to be published, and how many of them wait behind a dead event, of their topic and key or
--- one that stops their topic. Events that no
--- batch has read yet count as not waiting: the next batch finds out. What is replayed waits for no dead one.
-select (select count(*) from bridge.unread) + count(*),
+-- Events that a relay could still publish, and how many of them wait behind a dead event, of their topic and key or one
+-- that stops their topic. Events that no batch has read yet count as not waiting: the next batch finds out. What is
+-- replayed waits for no dead one. What a stopped shard has waits for bridge recover, and is not counted.
+with carried as (
+    select shard from bridge.shard where stopped is null
+)
+select (select count(*) from bridge.unread where shard in (select shard from carried)) + count(*),
        count(*) filter (where (exists (select from bridge.parked as d
                                         where d.shard = p.shard and d.key_hash = p.key_hash and d.topic = p.topic
                                           and d.blocks and d.state = 'dead' and d.seq < p.seq)
@@ -9,4 +12,4 @@ select (select count(*) from bridge.unread) + count(*),
                                            where d.topic = p.topic and d.stops and d.state = 'dead' and d.seq < p.seq))
                           and p.state <> 'replayed')
   from bridge.parked as p
- where state in ('waiting', 'deferred', 'retried', 'replayed')
+ where state in ('waiting', 'deferred', 'retried', 'replayed') and shard in (select shard from carried)

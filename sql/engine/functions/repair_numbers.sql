@@ -6,9 +6,10 @@
 -- Errors:     55P03 lock_not_available while writers are at work
 --
 -- The one place where an event is changed after its commit. What was not read is told by its transaction alone, as
--- in bridge.unread, but wherever its number lies: some were given twice. Events are numbered in the order of their
--- time, which is the order of writing for each key. Generations change, so that a relay that has read the former
--- numbers claims none.
+-- in bridge.unread, but wherever its number lies: some were given twice. What a batch in flight has read keeps its
+-- number, for a shard that is not stopped goes on behind it once Kafka says that it was published. Events are numbered
+-- in the order of their time, which is the order of writing for each key. Generations change, so that a relay that has
+-- read the former numbers claims none.
 create or replace function bridge.repair_numbers() returns bigint
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -23,20 +24,27 @@ begin
     lock table bridge.outbox, bridge.history, bridge.shard in share row exclusive mode;
     perform pg_current_xact_id();   -- before a number is drawn, as for every writer
     perform setval('bridge.event_seq', greatest(last_value, bridge.highest_seq())) from bridge.event_seq;
-    with numbered as materialized (
-        select u.source, u.id, u.at, nextval('bridge.event_seq') as seq
-          from (select 'event_queue' as source, o.id, o.created_at as at, o.seq
-                  from bridge.outbox as o join bridge.shard as s on s.shard = o.shard
-                 where o.seq > s.all_to and (o.seq > s.cursor or not pg_visible_in_snapshot(o.xid, s.snapshot))
-                   and (s.late_cursor is null or o.seq > s.late_cursor
-                        or not pg_visible_in_snapshot(o.xid, s.late_snapshot))
-                union all
-                select 'entity_events', h.id, h.occurred_at, h.seq
-                  from bridge.history as h join bridge.shard as s on s.shard = h.shard
-                 where h.seq > s.all_to and (h.seq > s.cursor or not pg_visible_in_snapshot(h.xid, s.snapshot))
-                   and (s.late_cursor is null or h.seq > s.late_cursor
-                        or not pg_visible_in_snapshot(h.xid, s.late_snapshot))
-                 order by at, seq) as u
+    with read as materialized (
+        select shard, cursor, snapshot from bridge.shard
+        union all
+        select shard, late_cursor, late_snapshot from bridge.shard
+        union all
+        select s.shard, f.cursor, f.snapshot
+          from bridge.shard as s,
+               jsonb_to_record(s.in_flight -> 'position') as p (cursor bigint, snapshot pg_snapshot,
+                                                                late_cursor bigint, late_snapshot pg_snapshot),
+               lateral (values (p.cursor, p.snapshot), (p.late_cursor, p.late_snapshot)) as f (cursor, snapshot)
+    ), numbered as materialized (
+        select e.source, e.id, e.at, nextval('bridge.event_seq') as seq
+          from (select u.source, u.id, u.at
+                  from (select 'event_queue' as source, id, created_at as at, seq, xid, shard from bridge.outbox
+                        union all
+                        select 'entity_events', id, occurred_at, seq, xid, shard from bridge.history) as u
+                  join bridge.shard as s on s.shard = u.shard and u.seq > s.all_to
+                 where not exists (select from read as r
+                                    where r.shard = u.shard and u.seq <= r.cursor
+                                      and pg_visible_in_snapshot(u.xid, r.snapshot))
+                 order by u.at, u.seq) as e
     ), of_the_outbox as (
         update bridge.outbox as o set seq = n.seq, xid = pg_current_xact_id() from numbered as n
          where n.source = 'event_queue' and o.id = n.id and o.created_at = n.at
