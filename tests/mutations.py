@@ -874,6 +874,13 @@ MUTATIONS = (
         "tests/failure/test_numbers.py",
     ),
     Mutation(
+        "inserts into the view are written for the former number of shards",
+        "sql/engine/functions/set_shard_count.sql",
+        "    perform bridge.rewrite_inserts(shards);\n",
+        "",
+        "tests/integration/test_partitions.py -k waits_for_a_change",
+    ),
+    Mutation(
         "events of a batch in flight get new numbers, too",
         "sql/engine/functions/repair_numbers.sql",
         "jsonb_to_record(s.in_flight -> 'position')",

@@ -20,11 +20,16 @@ select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint
   from pg_stat_user_tables where schemaname = 'bridge' and relname ~ '^(outbox|history)'
 """
 DISK = "select sum(pg_total_relation_size(relid)) from pg_partition_tree('bridge.outbox')"
+PLAIN_TABLE = "a plain table with a uuid key"
+ANEW = ", parsed and planned anew"  # what most libraries send, unless they were told to prepare it
 PROCEDURES = {  # of sql/fill.sql
-    "a plain table with a uuid key": "fill_debezium",
+    PLAIN_TABLE: "fill_debezium",
     "one with the outbox's columns and indexes": "fill_unpartitioned",
     "bridge.event_queue": "fill_bridge",
     "bridge.publish_event()": "fill_function",
+    f"{PLAIN_TABLE}{ANEW}": "fill_debezium_anew",
+    f"bridge.event_queue{ANEW}": "fill_bridge_anew",
+    f"bridge.publish_event(){ANEW}": "fill_function_anew",
 }
 WRITER_ROUNDS = 5
 

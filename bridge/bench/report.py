@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import psutil
 
-from bridge.bench.costs import Costs
+from bridge.bench.costs import ANEW, PLAIN_TABLE, Costs
 from bridge.bench.drain import Drained
 from bridge.bench.plan import Plan
 from bridge.bench.run import Results
@@ -144,8 +144,8 @@ def _costs(found: Costs) -> list[str]:
         ["transactions a batch", f"{found.transactions:.1f}"],
         ["round trips a batch", f"{found.round_trips:.1f}"],
     ]
-    plain, *_ = found.writer_us.values()
     for name, times in found.writer_us.items():
+        plain = found.writer_us[f"{PLAIN_TABLE}{ANEW}" if name.endswith(ANEW) else PLAIN_TABLE]
         of_plain = statistics.median(mine / other for mine, other in zip(times, plain, strict=True))
         rows.append([f"microseconds to insert into {name}", f"{statistics.median(times):.1f} ({of_plain:.2f} x)"])
     return [f"What it costs Postgres (`wal_level = {found.wal_level}`):", "", *_table(rows)]

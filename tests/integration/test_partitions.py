@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -540,3 +542,43 @@ def test_the_number_of_shards_changes_only_at_rest(db: Db, database: str) -> Non
         writer.rollback()
     run(db, "select bridge.set_shard_count(1)")
     assert value(db, "select count(*) from bridge.shard") == 1
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_who_waits_for_a_change_of_the_number_of_shards_writes_by_the_new_one(
+    db: Db, database: str, *, is_prepared: bool
+) -> None:
+    """Though it began before, and the number stands in what its statement is rewritten to, and in plans."""
+    insert = "insert into bridge.event_queue (event_type, event_key, payload) values ('a.b', 'k' || %s, '{}')"
+    publish = "select bridge.publish_event('a.b', 'k' || %s, '{}')"
+    run(db, "select bridge.set_shard_count(1)")
+    with ExitStack() as opened:
+        connections = [opened.enter_context(psycopg.connect(database, autocommit=True)) for _ in range(4)]
+        holder, changer, *writers = connections
+        statements = list(zip(writers, (insert, publish), strict=True))
+        for writer, statement in statements:
+            writer.execute(statement.encode(), ["before"], prepare=is_prepared)
+        run(db, READ, "update bridge.shard set all_to = cursor")
+        workers = opened.enter_context(ThreadPoolExecutor())
+        with holder.transaction():
+            run(holder, "lock table bridge.outbox in row exclusive mode")  # a writer
+            changed = workers.submit(changer.execute, b"select bridge.set_shard_count(5)")
+            wait_for_lock(db, changer)
+            written = [
+                workers.submit(writer.execute, statement.encode(), [number], prepare=is_prepared)
+                for number in range(8)
+                for writer, statement in statements
+            ]
+            for writer in writers:
+                wait_for_lock(db, writer)
+        for done in (changed, *written):
+            done.result(30)
+    fits = (
+        "select bool_and(shard = bridge.shard_of(event_key)), count(*) from bridge.event_queue where status = 'PENDING'"
+    )
+    assert db.execute(fits.encode()).fetchone() == (True, 16)
+
+
+def wait_for_lock(db: Db, waiter: Db) -> None:
+    waits = f"select wait_event_type = 'Lock' from pg_stat_activity where pid = {waiter.info.backend_pid}"
+    eventually(lambda: value(db, waits))

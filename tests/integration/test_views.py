@@ -102,8 +102,10 @@ def test_what_is_missing_is_refused(db: psycopg.Connection[Any]) -> None:
         db.execute("insert into bridge.entity_events (entity_type, action) values ('a', 'INSERT')")
 
 
-def test_each_expression_is_evaluated_once(db: psycopg.Connection[Any]) -> None:
+@pytest.mark.parametrize("shards", [1, 3])
+def test_each_expression_is_evaluated_once(db: psycopg.Connection[Any], shards: int) -> None:
     """An insert is rewritten, and a key that were drawn twice would go to another key's shard."""
+    db.execute("select bridge.set_shard_count(%s)", [shards])
     db.execute("create sequence public.drawn")
     insert = (
         "insert into bridge.event_queue (event_type, event_key, payload)"
@@ -116,8 +118,10 @@ def test_each_expression_is_evaluated_once(db: psycopg.Connection[Any]) -> None:
     assert db.execute(right).fetchone() == (True, 20)
 
 
-def test_each_event_without_a_key_gets_one_of_its_own(db: psycopg.Connection[Any]) -> None:
+@pytest.mark.parametrize("shards", [1, 3])
+def test_each_event_without_a_key_gets_one_of_its_own(db: psycopg.Connection[Any], shards: int) -> None:
     """However many one statement inserts; in any shard, because its order to others does not matter."""
+    db.execute("select bridge.set_shard_count(%s)", [shards])
     insert = "insert into bridge.event_queue (event_type, payload)"
     right = "select bool_and(shard < bridge.shard_count()), count(distinct event_key) from bridge.event_queue"
     db.execute(f"{insert} values ('a', '{{}}')")

@@ -57,3 +57,37 @@ begin
         commit;
     end loop;
 end $$;
+
+-- As libraries send statements that were not prepared: each is parsed and planned anew.
+create procedure public.fill_anew(statement text, first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    for n in first + 1..first + amount loop
+        execute statement using 'key ' || n, jsonb_build_object('n', n, 'text', repeat('x', text_length));
+        commit;
+    end loop;
+end $$;
+
+create procedure public.fill_bridge_anew(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    call public.fill_anew('insert into bridge.event_queue (event_type, event_key, payload)'
+                          ' values (''bench.happened'', $1, $2)', first, amount, text_length);
+end $$;
+
+create procedure public.fill_function_anew(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    call public.fill_anew('select bridge.publish_event(''bench.happened'', $1, $2)', first, amount, text_length);
+end $$;
+
+create procedure public.fill_debezium_anew(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    call public.fill_anew('insert into public.outbox (aggregatetype, aggregateid, type, payload)'
+                          ' values (''debezium'', $1, ''bench.happened'', $2)', first, amount, text_length);
+end $$;

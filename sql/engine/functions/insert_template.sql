@@ -13,7 +13,8 @@ select $template${{before}}
                                         filenode, version, replaced)
             values ({{event_id}}, case when pg_current_xact_id() is not null then nextval('bridge.event_seq') end,
                     pg_current_xact_id(),
-                    (hashtextextended({{record_key}}, 0) & 9223372036854775807) % bridge.shard_count(),
+                    case bridge.shard_count() when 1 then 0    -- the usual one, known when the statement is planned
+                    else (hashtextextended({{record_key}}, 0) & 9223372036854775807) % bridge.shard_count() end,
                     {{entity_type}}, {{key}}, {{event_key}}, {{type_id}}, {{entity_event_type}}, '{{action}}',
                     performed_by, coalesce(actor_status, 'missing'), {{previous_state}}, {{state}}, fields, {{summary}},
                     coalesce(headers, '{}'), {{occurred_at}}, tg_relid,

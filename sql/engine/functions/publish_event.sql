@@ -29,24 +29,29 @@ as $$
 #variable_conflict use_variable
 declare
     event_id constant uuid := bridge.new_event_id();
-    trace_parent constant text := current_setting('bridge.traceparent', true);
-    has_own constant boolean := headers <> '{}';
 begin
-    if octet_length(trace_parent) between 1 and 200 and trace_parent ~ '^[!-~]+$'       -- bridge.trace_headers
-            and jsonb_typeof(headers) = 'object' then
-        headers := jsonb_build_object('traceparent', trace_parent) || headers;
+    -- As few expressions as can be where all is well: each is prepared anew in each transaction.
+    if (event_type <> '' and event_key <> '' and octet_length(event_type) <= 128 and event_type <> 'entity.changed'
+            and jsonb_typeof(payload) = 'object') is not true then
+        perform bridge.refuse_event(event_type, event_key, payload, '{}');
     end if;
-    if event_type is null or event_key is null or event_type = '' or event_key = '' or length(event_type) > 128
-            or event_type = 'entity.changed' or jsonb_typeof(payload) is distinct from 'object'
-            or jsonb_typeof(headers) is distinct from 'object'
-            or has_own and bridge.headers_trouble(headers) is not null then  -- one expression where all is well
-        perform bridge.refuse_event(event_type, event_key, payload, headers);
+    if headers is distinct from '{}' then
+        if jsonb_typeof(headers) = 'object' then
+            headers := bridge.trace_headers() || headers;
+        end if;
+        if jsonb_typeof(headers) is distinct from 'object' or bridge.headers_trouble(headers) is not null then
+            perform bridge.refuse_event(event_type, event_key, payload, headers);
+        end if;
+    elsif current_setting('bridge.traceparent', true) <> '' then
+        headers := bridge.trace_headers();
     end if;
     if serialize then
         perform pg_advisory_xact_lock(hashtextextended(event_key, 4711));
     end if;
     insert into bridge.outbox (id, shard, event_type, event_key, payload, headers)
-    values (event_id, (hashtextextended(publish_event.event_key, 0) & 9223372036854775807) % bridge.shard_count(),
+    values (event_id,
+            case bridge.shard_count() when 1 then 0    -- the usual one, known when the statement is planned
+            else (hashtextextended(publish_event.event_key, 0) & 9223372036854775807) % bridge.shard_count() end,
             publish_event.event_type, publish_event.event_key, publish_event.payload, publish_event.headers);
     return event_id;
 end $$;

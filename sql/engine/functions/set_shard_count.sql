@@ -2,7 +2,7 @@
 --
 -- Parameters: shards   from 1 to 1024
 -- Returns:    nothing
--- Writes:     bridge.shard_count(), bridge.shard, bridge.retired_shard, bridge.parked
+-- Writes:     bridge.shard_count(), the rule of bridge.event_queue, bridge.shard, bridge.retired_shard, bridge.parked
 -- Errors:     55006 object_in_use while events are pending, a relay holds a lease, a shard is stopped, or the sequence
 --             of event numbers was set back; 55P03 lock_not_available while writers are at work,
 --             22023 invalid_parameter_value
@@ -25,7 +25,9 @@ begin
     elsif shards = bridge.shard_count() then
         return;
     end if;
-    -- Writers finish or wait, and no relay can take a shard.
+    -- Writers finish or wait, and no relay can take a shard. The view before its table, as its writers lock them: who
+    -- waited for the table alone would write by the former rule.
+    perform bridge.rewrite_inserts(shards);
     lock table bridge.outbox, bridge.history, bridge.shard in share row exclusive mode;
     select s.shard, s.owner into holder from bridge.shard as s where s.lease_until > clock_timestamp() limit 1;
     if found then

@@ -47,7 +47,7 @@ end $$;
 --   * No CHECK, no generated column, no trigger: each is parsed anew for each statement that inserts, or calls a
 --     function, and costs a single-row write more than its index entries. What does not fit, the relay refuses.
 create table bridge.outbox (
-    id           uuid        not null default bridge.new_event_id(),
+    id           uuid        not null,
     xid          xid8        not null default pg_current_xact_id(),   -- the writer's transaction
     seq          bigint      not null default           -- per key, the order of commits
                      case when pg_current_xact_id() is not null then nextval('bridge.event_seq') end,
@@ -62,6 +62,16 @@ create table bridge.outbox (
 ) partition by range (created_at);
 
 create index outbox_shard_seq_idx on bridge.outbox (shard, seq);  -- the only index that yields the order
+
+-- The server's own function itself: ours would be put in its place for each statement.
+do $$
+begin
+    if to_regprocedure('pg_catalog.uuidv7()') is not null then
+        alter table bridge.outbox alter id set default pg_catalog.uuidv7();
+    else
+        alter table bridge.outbox alter id set default pg_catalog.gen_random_uuid();
+    end if;
+end $$;
 
 create table bridge.outbox_default partition of bridge.outbox default;
 

@@ -29,19 +29,37 @@ select o.id, o.event_type, o.event_key, o.payload, o.headers, b.status, coalesce
                 else 'PENDING' end as status
  ) as b;
 
+-- rewrite_inserts: what an INSERT into the view becomes, for a number of shards (bridge.set_shard_count).
+--
 -- What a writer cannot choose is not among the columns, whatever was given for it; no error, because applications and
 -- their libraries fill in all that a table has. Without an event_key, an event has one of its own, in any shard: its
--- order to others does not matter. The subquery evaluates each expression of the writer's once. A rule costs a writer
--- half of what a trigger does; COPY knows no rules, and calls the trigger.
-create or replace rule bridge_insert as on insert to bridge.event_queue do instead
-    insert into bridge.outbox (shard, event_type, event_key, payload, headers, available_at)
-    select (hashtextextended(coalesce(w.event_key, clock_timestamp()::text), 0) & 9223372036854775807)
-               % bridge.shard_count(),
-           w.event_type, coalesce(w.event_key, bridge.new_event_id()::text), w.payload, w.headers, w.available_at
-      from (select new.event_type, new.event_key, new.payload, coalesce(new.headers, '{}') as headers, new.available_at
-            offset 0) as w
-    returning id, event_type, event_key, payload, headers, 'PENDING'::text, 0, created_at, available_at,
-              null::timestamptz, null::text, seq, shard;
+-- order to others does not matter. COPY knows no rules, and calls the trigger. What the rule has, each statement that
+-- was not prepared plans anew: so there is no function in SQL and, with one shard, no subquery, which evaluates the
+-- writer's expression for the key once where it is needed twice (docs/decisions/0016).
+create or replace function bridge.rewrite_inserts(shards integer) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    values_written constant text := case when shards = 1
+        then 'values (0, new.event_type, coalesce(new.event_key, bridge.own_key()), new.payload,'
+             ' coalesce(new.headers, ''{}''), new.available_at)'
+        else format('select (hashtextextended(coalesce(w.event_key, clock_timestamp()::text), 0)'
+                    ' & 9223372036854775807) %% %s,'
+                    ' w.event_type, coalesce(w.event_key, bridge.own_key()), w.payload, w.headers, w.available_at'
+                    ' from (select new.event_type, new.event_key, new.payload,'
+                    ' coalesce(new.headers, ''{}'') as headers, new.available_at offset 0) as w', shards)
+    end;
+begin
+    execute format('create or replace rule bridge_insert as on insert to bridge.event_queue do instead'
+                   ' insert into bridge.outbox (shard, event_type, event_key, payload, headers, available_at) %s'
+                   ' returning id, event_type, event_key, payload, headers, ''PENDING''::text, 0, created_at,'
+                   ' available_at, null::timestamptz, null::text, seq, shard', values_written);
+end $$;
+
+revoke execute on function bridge.rewrite_inserts(integer) from public;
+
+select bridge.rewrite_inserts(bridge.shard_count());
 
 create or replace trigger bridge_insert instead of insert on bridge.event_queue
     for each row execute function bridge.insert_event();
