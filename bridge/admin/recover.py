@@ -50,9 +50,9 @@ WAIT_SECONDS = 0.1  # between two looks whether transactions have ended
 class Finding:
     """One stopped shard: why it is, and which of its pending events Kafka has.
 
-    `published` are the ids of those in their topics, `dead` of those that are only among the dead letters, with the
-    reason; `left` are to be published. `last_batch` is the number of Kafka's last batch, None when it knows of none.
-    `renumber`: numbers were given twice.
+    `published` are the ids of those in their topics, and of dead ones that were retried and published since; `dead` of
+    those that are only among the dead letters, with the reason; `left` are to be published. `last_batch` is the number
+    of Kafka's last batch, None when it knows of none. `renumber`: numbers were given twice.
     """
 
     shard: int
@@ -75,6 +75,7 @@ class _Case:
     ours: Ledger
     found: ControlRecord | None
     pending: dict[str, str]  # ids, and their sources
+    dead: dict[str, str]  # the same, of those that are dead already
     replays: dict[str, int]  # ids of events that are being replayed, and in which replay
 
 
@@ -97,7 +98,7 @@ def recover(
         if not cases:
             return []
         replays = {(id, str(replay)) for case in cases for id, replay in case.replays.items()}
-        found = find(settings, {id for case in cases for id in case.pending}, replays, progress)
+        found = find(settings, {id for case in cases for id in case.pending | case.dead}, replays, progress)
         findings = [_compare(case, found) for case in cases]
         decided = [decide(finding) for finding in findings]
         if any(finding.renumber for finding, is_to_go_on in zip(findings, decided, strict=True) if is_to_go_on):
@@ -132,10 +133,11 @@ def _take(settings: Settings, shard: int, reason: str, renumber: bool, resources
     return _Case(reason, renumber, store, producer, ours, found, *_pending(store))
 
 
-def _pending(store: Store) -> tuple[dict[str, str], dict[str, int]]:
+def _pending(store: Store) -> tuple[dict[str, str], dict[str, str], dict[str, int]]:
     rows = store.conn.execute(query("pending_ids"), {"shard": store.shard}).fetchall()
-    pending = {id: source for id, source, replay in rows if replay is None}
-    return pending, {id: replay for id, _, replay in rows if replay is not None}
+    pending = {id: source for id, source, replay, is_dead in rows if replay is None and not is_dead}
+    dead = {id: source for id, source, _, is_dead in rows if is_dead}
+    return pending, dead, {id: replay for id, _, replay, _ in rows if replay is not None}
 
 
 def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
@@ -146,13 +148,14 @@ def _renumbered(cases: Sequence[_Case]) -> list[_Case]:
 
 def _compare(case: _Case, found: Found) -> Finding:
     done = [id for id in case.pending if id in found.published]
+    revived = [id for id in case.dead if id in found.published]
     given_up = {id: found.dead[id][0] for id in case.pending if id in found.dead.keys() - found.published}
     return Finding(
         case.ours.shard,
         case.reason,
         case.renumber,
         None if case.found is None else case.found.batch_no,
-        done,
+        done + revived,
         given_up,
         len(case.pending) - len(done) - len(given_up),
     )
@@ -163,7 +166,8 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: Found, 
     if case.found is None or case.found.batch_id is None:  # before the ledger names it, as at a first act
         case.producer.commit(new.control)
     conn = case.store.conn
-    counts = Counter(case.pending[id] for id in finding.published)
+    counts = Counter((case.pending | case.dead)[id] for id in finding.published)
+    revived = Counter(case.dead[id] for id in finding.published if id in case.dead)
     policies = [found.dead[id][1] for id in finding.dead]
     dead_counts = Counter(case.pending[id] for id in finding.dead)
     parameters = {
@@ -185,8 +189,8 @@ def _let_go_on(settings: Settings, case: _Case, finding: Finding, found: Found, 
         "previous_id": new.previous_id,
         "event_queue": counts[EVENT_QUEUE],
         "entity_events": counts[ENTITY_EVENTS],
-        "event_queue_dead": dead_counts[EVENT_QUEUE],
-        "entity_events_dead": dead_counts[ENTITY_EVENTS],
+        "event_queue_dead": dead_counts[EVENT_QUEUE] - revived[EVENT_QUEUE],
+        "entity_events_dead": dead_counts[ENTITY_EVENTS] - revived[ENTITY_EVENTS],
     }
     with conn.transaction():
         conn.execute(query("park_unread"), parameters)

@@ -150,6 +150,114 @@ def test_with_events_in_flight_of_a_shard_that_is_not_stopped(site: Site) -> Non
     assert_in_the_order_of_writing(site)
 
 
+@pytest.mark.relay(QUICK)
+def test_with_numbers_passed_in_flight_that_no_event_has(site: Site) -> None:
+    """Those of transactions that were rolled back: its shard goes on behind them, and new ones must be, too."""
+    write(site, 50)
+    site.drain()
+    site.rows("update bridge.shard set stopped = 'set back', renumber = true where shard = 1 returning 1")
+    write(site, 200)
+    site.scalar("select max(nextval('bridge.event_seq')) from generate_series(1, 1000)")
+    batches = site.scalar("select count(*) / 100 + 1 from bridge.unread where shard = 0")
+    killed = site.start(failpoint=f"published:kill@{batches}")
+    killed.wait(60)
+    assert site.scalar("select (in_flight -> 'position' ->> 'cursor')::bigint from bridge.shard where shard = 0") > 1000
+    site.scalar(SET_BACK, 60)
+    write(site, 20)
+    assert site.bridge("recover", "--yes", environment=site.as_owner).returncode == 0
+    write(site, 1000)
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == len(site.written)
+
+
+def test_below_the_numbers_of_another_shard(site: Site) -> None:
+    """One that had no event for long stops, too: what it would park now has numbers of the other's parked events."""
+    of_shard: dict[int, list[str]] = {0: [], 1: []}
+    for key in (f"k{number}" for number in range(50)):
+        of_shard[site.scalar("select bridge.shard_of(%s)", key)].append(key)
+
+    def bury(keys: list[str]) -> None:
+        with site.connect() as db:
+            for key in keys:
+                db.execute("select bridge.publish_event('thing.changed', %s, '{\"n\": \"no number\"}')", [key])
+
+    bury(of_shard[1][:3])
+    site.drain()
+    bury(of_shard[0][:10])
+    site.drain()
+    site.rows("update bridge.shard set scan_from = 3, cursor = 3 where shard = 1 returning 1")  # no relay looked since
+    site.scalar(SET_BACK, 3)
+    bury(of_shard[1][3:8])
+    site.assert_stops("bridge.event_seq stands at")
+    assert (
+        site.scalar("select count(*) from bridge.shard where renumber and stopped like 'shard ' || shard || ' is %%'")
+        == 2
+    )
+    assert site.bridge("recover", "--yes", environment=site.as_owner).returncode == 0
+    site.drain()
+    assert site.scalar("select count(*) from bridge.event_queue where status = 'DEAD'") == 18
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
+def test_while_a_shard_is_stopped_for_another_reason(site: Site) -> None:
+    """It would begin anew behind the last number drawn, and publish again all that have higher ones."""
+    write(site, 100)
+    site.drain()
+    site.rows("update bridge.shard set database = 1 returning 1")
+    site.assert_stops("of which this one is a copy")
+    site.scalar(SET_BACK, 1)
+    write(site, 10)
+    done = site.bridge("recover", "--yes", environment=site.as_owner)
+    assert (done.returncode, done.stdout.count("numbers were given twice")) == (0, 2), done
+    write(site, 300)  # now the sequence is above all numbers of before
+    site.drain()
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert audit.published == len(site.written)
+
+
+def test_changes_that_their_transaction_put_in_order(site: Site) -> None:
+    """A row is changed inside the statement that inserts it: that change is recorded first, at an earlier time."""
+    with site.connect() as db:
+        db.execute(
+            "create table public.nested (id int primary key, n int);"
+            "create function public.change_first() returns int language plpgsql as"
+            " $$ begin update public.nested set n = 100 where id = 1; return 0; end $$;"
+            "select bridge.enable_tracking('public.nested')"
+        )
+    write(site, 20)
+    site.drain()
+    with site.connect() as db:
+        db.execute(
+            "insert into public.nested select i, case i when 2 then change_first() end from generate_series(1, 2) i"
+        )
+    ordered = "select action from bridge.history where entity_type = 'nested' and entity_id = '1' order by "
+    assert site.rows(ordered + "occurred_at") == [("UPDATE",), ("INSERT",)]
+    site.scalar(SET_BACK, 1)
+    site.assert_stops("bridge.event_seq stands at")
+    assert site.bridge("recover", "--yes", environment=site.as_owner).returncode == 0
+    assert site.rows(ordered + "seq") == [("INSERT",), ("UPDATE",)]
+
+
+def test_what_may_be_unread_is_not_erased_and_does_not_leave(site: Site) -> None:
+    """Events whose numbers were given before look as if they were read."""
+    write(site, 20)
+    site.drain()
+    known = site.scalar("select bridge.finish_partitions()")
+    site.scalar(SET_BACK, 1)
+    site.publish(5, keys=1)
+    site.rows("update bridge.shard set scan_from = cursor returning 1")  # as it is after some batches
+    refused = site.bridge("erase", "k0", "--yes", "--reason", "test", environment=site.as_owner)
+    assert (refused.returncode, "was set back" in refused.stderr) == (3, True), refused
+    site.assert_stops("bridge.event_seq stands at")
+    site.rows("update bridge.finished set up_to = '2000-01-01' returning 1")
+    assert site.scalar("select bridge.finish_partitions()") < known
+    assert_recovers(site)
+
+
 def test_the_number_of_shards_is_not_changed_meanwhile(site: Site) -> None:
     write(site, 20)
     site.drain()

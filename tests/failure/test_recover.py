@@ -225,6 +225,34 @@ def test_dead_events_stay_dead(site: Site) -> None:
     assert site.audit().is_clean
 
 
+def test_what_was_retried_and_published_since_is_not_dead(site: Site) -> None:
+    """The backup is of before the decision. Who retries it again would publish it twice."""
+    with site.connect() as db:
+        db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": \"no number\"}')")
+        db.execute("select bridge.publish_event('thing.changed', 'other', '{\"n\": \"no number\"}')")
+    site.drain()
+    mend = "update bridge.outbox set payload = '{\"n\": 1}' where event_key = 'k' returning id::text"
+    with copy_of(site.settings.database.url) as backup:
+        event_id = site.scalar(mend)
+        assert site.bridge("dead", "retry", event_id, "--yes").returncode == 0
+        site.drain()
+        restore_physical(site, backup)
+    site.assert_stops("has gone back in time")
+    assert_recovers(site)
+    assert site.rows("select status, event_key from bridge.event_queue order by 1") == [
+        ("DEAD", "other"),
+        ("PROCESSED", "k"),
+    ]
+    assert site.rows("select state, deaths from bridge.parked order by 1") == [("dead", 1), ("published", 1)]
+    counted = "select sum(event_queue_processed)::int, sum(event_queue_dead)::int from bridge.shard"
+    assert site.rows(counted) == [(1, 1)]
+    site.scalar(mend)
+    assert site.bridge("dead", "retry", "--all", "--yes").stdout == "1 will be tried again\n"
+    assert site.start("--until-empty").wait(60) == 0
+    audit = site.audit()
+    assert audit.is_clean, audit
+
+
 def test_a_reason_that_postgres_cannot_hold(site: Site) -> None:
     """Whoever may write to the dead-letter topic chooses the reason that is kept."""
     with site.connect() as db:

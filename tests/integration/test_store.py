@@ -225,6 +225,28 @@ def test_numbers_are_repaired_under_a_relay(db: psycopg.Connection, stores: tupl
     assert [event.seq for event in unread(a, a.take()).events] == [2, 3, 4]
 
 
+def test_numbers_that_are_given_twice_stop_all_shards(
+    database: str, db: psycopg.Connection, stores: tuple[Store, Store]
+) -> None:
+    """Another one has lower numbers, or is at work: it would park events under numbers of this one's parked ones."""
+    db.execute("insert into bridge.shard (shard) values (1), (2)")
+    db.execute("update bridge.shard set stopped = 'restored' where shard = 2")
+    a, _ = stores
+    with connect(database) as conn:
+        other = Store(conn, 1, "c", RELAY)
+        held, helds = a.take(), other.take()
+        assert other.reader.numbers() == a.reader.numbers() == (1, 1)
+        behind = Position(4, Pair(9, Snapshot(5, 9, ())))
+        a.write(held, claimed(held, InFlight(behind, 0, 0, ())), None)
+        assert other.reader.numbers() == (1, 9)
+        assert a.stop(held, "shard 0 is stopped: why", renumber=True)
+        with pytest.raises(LeaseLost):
+            other.write(helds, claimed(helds), None)
+    rows = db.execute("select stopped, renumber, owner from bridge.shard order by shard").fetchall()
+    told = ["shard 0 is stopped: why", "shard 1 is stopped: why", "restored"]
+    assert rows == [(why, True, None) for why in told]
+
+
 def test_only_a_settling_alone_may_be_lost_by_a_crash(
     db: psycopg.Connection, stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:

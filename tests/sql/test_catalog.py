@@ -19,7 +19,7 @@ PUBLIC = {
     *["bridge.activity_meta", "bridge.actor_token", "bridge.change_context", "bridge.change_payload"],
     *["bridge.change_summary", "bridge.scan_start"],
     *["bridge.actor_status", "bridge.performed_by", "bridge.trace_headers"],
-    *["bridge.entity_history", "bridge.highest_seq", "bridge.job_due_at"],
+    *["bridge.entity_history", "bridge.highest_seq", "bridge.is_set_back", "bridge.job_due_at"],
     "bridge.matching_route",
     *["bridge.new_event_id", "bridge.own_key"],
     *["bridge.partition_bounds", "bridge.partition_name", "bridge.qualified_name"],

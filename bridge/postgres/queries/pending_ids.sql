@@ -1,6 +1,7 @@
--- All that a shard has still to publish, to be looked for in the topics by id; what is replayed, by its replay, too.
-select id::text, source, null::bigint as replay_id from bridge.unread where shard = %(shard)s
+-- All that a shard has still to publish, to be looked for in the topics by id; what is replayed, by its replay; and what is
+-- dead, for it may have been retried and published since, if the database was restored.
+select id::text, source, null::bigint as replay_id, false as is_dead from bridge.unread where shard = %(shard)s
  union all
-select event_id::text, source, case when state = 'replayed' then replay_id end
+select event_id::text, source, case when state = 'replayed' then replay_id end, state = 'dead'
   from bridge.parked
- where shard = %(shard)s and state in ('waiting', 'deferred', 'retried', 'replayed')
+ where shard = %(shard)s and state in ('waiting', 'deferred', 'retried', 'replayed', 'dead')

@@ -9,8 +9,9 @@
 -- Returns:    how many rows; fewer than `most`: no more are left
 -- Writes:     these rows; bridge.erasure; bridge.retired_partition and bridge.cold_file, where cold files of the table
 --             have been begun: they are to be written anew
--- Errors:     22023 invalid_parameter_value where the erasure is another key's, or finished; 55P03 lock_not_available
---             after two seconds
+-- Errors:     22023 invalid_parameter_value where the erasure is another key's, or finished; 55000
+--             object_not_in_prerequisite_state where numbers were given twice; 55P03 lock_not_available after two
+--             seconds
 --
 -- Rows keep what positions, order and comparisons need: id, numbers, transaction, shard, type, key, times. The marker
 -- is a header that no writer's record can have (bridge/encoding/headers.py): such an event is never published. What is
@@ -35,6 +36,10 @@ begin
               'UTF8')) then
         raise exception 'the erasure % is of another subject, or finished', erasure
             using errcode = 'invalid_parameter_value';
+    end if;
+    if bridge.is_set_back() then
+        raise exception 'the sequence of event numbers was set back, so that nobody knows which events were published'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run bridge recover first.';
     end if;
     -- Before the table, as who drops it does.
     perform from bridge.retired_partition as r where r.relation = erase_rows.leaf for update;

@@ -1,0 +1,12 @@
+-- is_set_back: was the sequence of event numbers set back, and not repaired since?
+--
+-- Returns:    boolean. Then events may have numbers that were given twice: bridge.unread lacks some that are pending
+-- Writes:     nothing
+-- Errors:     none
+create or replace function bridge.is_set_back() returns boolean
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select exists (select from bridge.shard where renumber)
+           or (select case when is_called then last_value else 0 end from bridge.event_seq) < bridge.highest_seq()
+$$;
