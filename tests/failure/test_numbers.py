@@ -161,7 +161,12 @@ def test_with_numbers_passed_in_flight_that_no_event_has(site: Site) -> None:
     batches = site.scalar("select count(*) / 100 + 1 from bridge.unread where shard = 0")
     killed = site.start(failpoint=f"published:kill@{batches}")
     killed.wait(60)
-    assert site.scalar("select (in_flight -> 'position' ->> 'cursor')::bigint from bridge.shard where shard = 0") > 1000
+    as_if_no_transaction_were_open = (  # of other tests, in this cluster
+        "update bridge.shard"
+        "   set in_flight = jsonb_set(in_flight, '{position,scan_from}', in_flight #> '{position,cursor}')"
+        " where shard = 0 returning (in_flight #>> '{position,scan_from}')::bigint"
+    )
+    assert site.scalar(as_if_no_transaction_were_open) > 1000
     site.scalar(SET_BACK, 60)
     write(site, 20)
     assert site.bridge("recover", "--yes", environment=site.as_owner).returncode == 0
