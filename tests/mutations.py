@@ -888,6 +888,20 @@ MUTATIONS = (
         "tests/failure/test_numbers.py -k not_stopped",
     ),
     Mutation(
+        "what is written below where reading began anew counts as read",
+        "sql/engine/functions/repair_numbers.sql",
+        " or u.at > s.all_at and not pg_visible_in_snapshot(u.xid, s.all_snapshot)",
+        "",
+        "tests/failure/test_numbers.py -k once_more",
+    ),
+    Mutation(
+        "a replay begins while nobody knows which events were published",
+        "sql/engine/functions/replay_slice.sql",
+        "if bridge.is_set_back() then",
+        "if false then",
+        "tests/failure/test_numbers.py -k erased",
+    ),
+    Mutation(
         "new numbers may be those that a batch in flight has passed",
         "sql/engine/functions/highest_seq.sql",
         "(s.in_flight -> 'position' ->> 'cursor')::bigint,",

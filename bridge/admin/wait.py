@@ -75,10 +75,10 @@ def ready(conn: psycopg.Connection) -> str | None:
 
 def empty(conn: psycopg.Connection) -> str | None:
     """Nothing is pending. Raises KeysBlocked where all that is waits behind dead events, ShardStopped."""
+    _refuse_stopped(conn.execute(query("held_shards")).fetchall())
     pending, behind_dead = conn.execute(query("count_pending")).fetchone() or (0, 0)
     if not pending:
         return None
-    _refuse_stopped(conn.execute(query("held_shards")).fetchall())
     if pending == behind_dead:
         raise KeysBlocked(
             f"{counted(pending, 'event', 'wait')} behind dead events of their keys",

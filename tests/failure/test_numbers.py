@@ -207,6 +207,24 @@ def test_below_the_numbers_of_another_shard(site: Site) -> None:
     assert audit.is_clean, audit
 
 
+@pytest.mark.relay(QUICK)
+def test_once_more_below_where_reading_began_anew(site: Site) -> None:
+    """What a recovery has found read is told by numbers alone: those that are given again are not meant."""
+    write(site, 100)
+    site.drain()
+    for number in (1, 2, 50):
+        site.scalar(SET_BACK, number)
+        write(site, 20)
+        assert site.start("--until-empty").wait(60) == 5
+        assert site.bridge("recover", "--yes", environment=site.as_owner).returncode == 0
+        site.drain()
+        if number == 2:  # which lets it begin anew, too
+            site.rows("select bridge.set_shard_count(3)")
+    audit = site.audit()
+    assert audit.is_clean, audit
+    assert_in_the_order_of_writing(site)
+
+
 def test_while_a_shard_is_stopped_for_another_reason(site: Site) -> None:
     """It would begin anew behind the last number drawn, and publish again all that have higher ones."""
     write(site, 100)
@@ -247,7 +265,7 @@ def test_changes_that_their_transaction_put_in_order(site: Site) -> None:
     assert site.rows(ordered + "seq") == [("INSERT",), ("UPDATE",)]
 
 
-def test_what_may_be_unread_is_not_erased_and_does_not_leave(site: Site) -> None:
+def test_what_may_be_unread_is_not_erased_or_replayed_and_does_not_leave(site: Site) -> None:
     """Events whose numbers were given before look as if they were read."""
     write(site, 20)
     site.drain()
@@ -256,6 +274,8 @@ def test_what_may_be_unread_is_not_erased_and_does_not_leave(site: Site) -> None
     site.publish(5, keys=1)
     site.rows("update bridge.shard set scan_from = cursor returning 1")  # as it is after some batches
     refused = site.bridge("erase", "k0", "--yes", "--reason", "test", environment=site.as_owner)
+    assert (refused.returncode, "was set back" in refused.stderr) == (3, True), refused
+    refused = site.bridge("replay", "--from", "2000-01-01", "--to", "2100-01-01")
     assert (refused.returncode, "was set back" in refused.stderr) == (3, True), refused
     site.assert_stops("bridge.event_seq stands at")
     site.rows("update bridge.finished set up_to = '2000-01-01' returning 1")

@@ -132,6 +132,9 @@ def test_empty_and_one_event(db: psycopg.Connection, run: Run) -> None:
         assert (look("empty"), look("event", second)) == ((0, ""), (0, ""))
         assert look("event", str(uuid.uuid4()))[0] == 4
         assert look("event")[0] == look("ready", second)[0] == 2
+        publish(db)
+        db.execute("update bridge.shard set stopped = 'every shard is stopped'")
+        assert look("empty") == (5, "bridge: every shard is stopped. See bridge recover --dry-run\n")
 
 
 def test_it_ends_when_it_comes_about(site: Site) -> None:

@@ -3,7 +3,8 @@
 -- for what is parked, as after a decision, and finds that it has lost it.
 update bridge.shard as s
    set batch_no = %(batch_no)s, batch_id = %(batch_id)s, previous_id = %(previous_id)s, in_flight = null,
-       all_to = %(bound)s, scan_from = %(bound)s, cursor = %(bound)s, snapshot = '1:1:', late_cursor = null, late_snapshot = null,
+       all_to = %(bound)s, all_at = now(), all_snapshot = pg_current_snapshot(),
+       scan_from = %(bound)s, cursor = %(bound)s, snapshot = '1:1:', late_cursor = null, late_snapshot = null,
        system_identifier = here.system_identifier, database = here.database,
        event_queue_processed = event_queue_processed + %(event_queue)s,
        entity_events_processed = entity_events_processed + %(entity_events)s,

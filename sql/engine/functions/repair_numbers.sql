@@ -44,7 +44,8 @@ begin
                         select 'entity_events', id, occurred_at, seq, xid, shard,
                                coalesce(event_key, entity_type || ':' || entity_id)
                           from bridge.history) as u
-                  join bridge.shard as s on s.shard = u.shard and u.seq > s.all_to
+                  join bridge.shard as s on s.shard = u.shard
+                   and (u.seq > s.all_to or u.at > s.all_at and not pg_visible_in_snapshot(u.xid, s.all_snapshot))
                  where not exists (select from read as r
                                     where r.shard = u.shard and u.seq <= r.cursor
                                       and pg_visible_in_snapshot(u.xid, r.snapshot))

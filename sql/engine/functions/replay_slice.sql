@@ -9,7 +9,7 @@
 --             is_last          there is no more; the replay is finished
 -- Writes:     bridge.parked, bridge.shard, bridge.replay
 -- Errors:     02000 no_data where there is no such replay, or it is finished; 55000 object_not_in_prerequisite_state
---             where a shard is stopped
+--             where a shard is stopped, or numbers were given twice
 --
 -- Only what is settled can be replayed: published by a batch of which that is known, or parked once, and published
 -- since. Which events there are is read before the shards' rows are locked, as a claim does: a claim waits for the
@@ -36,6 +36,11 @@ begin
        for update;
     if not found then
         raise exception 'there is no unfinished replay %', replay_id using errcode = 'no_data';
+    end if;
+
+    if bridge.is_set_back() then
+        raise exception 'the sequence of event numbers was set back, so that nobody knows which events were published'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run bridge recover first.';
     end if;
 
     -- The bounds on time are whole days here, which leave out table partitions and hardly a row in one: so no statement

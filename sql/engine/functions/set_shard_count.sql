@@ -73,8 +73,9 @@ begin
     insert into bridge.shard select * from returning_shard;
     insert into bridge.shard (shard) select generate_series(0, shards - 1) on conflict do nothing;
     update bridge.shard    -- everything so far is read
-       set all_to = last_seq, scan_from = last_seq, cursor = last_seq, snapshot = pg_current_snapshot(),
-           late_cursor = null, late_snapshot = null, in_flight = null;
+       set all_to = last_seq, all_at = clock_timestamp(), all_snapshot = pg_current_snapshot(), scan_from = last_seq,
+           cursor = last_seq, snapshot = pg_current_snapshot(), late_cursor = null, late_snapshot = null,
+           in_flight = null;
 end $$;
 
 revoke execute on function bridge.set_shard_count(integer) from public;

@@ -14,7 +14,9 @@ create table bridge.shard (
     batch_id                uuid,                             -- null until the shard's first batch
     previous_id             uuid,                             -- of the batch before
     in_flight               jsonb,                            -- that batch, until it is settled: bridge/shard/ledger.py
-    all_to                  bigint      not null default 0,   -- up to here all is read, whatever its transaction
+    all_to                  bigint      not null default 0,   -- up to here all is read, whatever its transaction, but
+    all_at                  timestamptz not null default '-infinity',  -- for what is later than this, and whose
+    all_snapshot            pg_snapshot not null default '1:1:',  -- transaction this does not see: it was given again
     scan_from               bigint      not null default 0,   -- everything up to here is read: where a taker begins
     cursor                  bigint      not null default 0,
     snapshot                pg_snapshot not null default '1:1:',
