@@ -88,7 +88,7 @@ strays: .venv/dev.stamp  ## Measure overdue partitions under writers, beside pg_
 	eval "$$($(BIN)/bridge local env --dir build/strays)" && $(BIN)/python tests/bench/strays.py docs/benchmarks/strays
 	BRIDGE_LOCAL_POSTGRES_BIN=$(DEBIAN) $(BIN)/bridge local down --purge --dir build/strays
 
-chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED; the report is in build/chaos/<seed>
+chaos: .venv/dev.stamp  ## Faults at random for MINUTES=30, from SEED, then decisions; the report is in build/chaos/<seed>
 	BRIDGE_TEST_MINUTES=$(MINUTES) BRIDGE_TEST_SEED=$(SEED) $(BIN)/pytest -m chaos -s
 
 long: .venv/dev.stamp  ## The cases that `make test` leaves out, because it has others of their kind (half an hour)
