@@ -629,6 +629,13 @@ MUTATIONS = (
         "tests/keeping/test_partitions.py -k runs_no_code",
     ),
     Mutation(
+        "a table is registered that the keeper will refuse",
+        "sql/engine/functions/set_partition_policy.sql",
+        "    perform bridge.lock_for_attaching(set_partition_policy.parent);\n",
+        "",
+        "tests/keeping/test_keeper.py -k keeper_would_refuse",
+    ),
+    Mutation(
         "whoever looks at partitions has a user's code run with bridge's rights",
         "sql/engine/functions/partition_report.sql",
         "if not bridge.is_ours(policy.parent)",

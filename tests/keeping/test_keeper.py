@@ -257,6 +257,24 @@ def test_what_cannot_be_is_refused(db: Db, database: str, visits: str, arguments
     assert db.execute("select * from bridge.partition_policy order by parent").fetchall() == before
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["in earnest", "dry run"])
+def test_what_the_keeper_would_refuse_is_told_when_it_is_asked_for(
+    db: Db, database: str, visits: str, unique: str, more: tuple[str, ...]
+) -> None:
+    db.execute(f'create role {unique}; grant usage, create on schema "My s" to {unique}'.encode())
+    try:
+        db.execute(f"set role {unique}; create function \"My s\".f() returns boolean immutable language sql"
+                   f" as 'select true'; reset role".encode())  # fmt: skip
+        db.execute(f'alter table {visits} add check ("My s".f())'.encode())
+        done = bridge(database, "partition", visits, "--every", "day", *more)
+        assert done.returncode == 4, done.stderr
+        assert f'function "My s".f() of {unique} in constraint' in done.stderr
+        assert "make it" in done.stderr
+        assert db.execute("select count(*) from bridge.partition_policy").fetchone() == (4,)
+    finally:
+        db.execute(f"drop owned by {unique} cascade; drop role {unique}".encode())
+
+
 def test_a_dry_run_changes_nothing(db: Db, database: str) -> None:
     for parent in ("bridge.history", "bridge.outbox"):
         db.execute("select bridge.create_partition(%s::regclass, '2001-01-01Z', '2001-01-02Z')", (parent,))

@@ -218,10 +218,15 @@ def test_who_looks_after_a_users_table_runs_no_code_of_his(either_version: str, 
                 if current_user <> '{unique}' then raise exception 'ran as %', current_user; end if;
                 return true; end $$""".encode()
             )
+            db.execute("reset role; reset search_path")
+            register = "select bridge.set_partition_policy('his.t', step => 'month', keep_for => '1 year')"
+            db.execute(register)
+            db.execute(f"set role {unique}; set search_path = his".encode())
             db.execute(CODE[code].encode())
             db.execute("reset role; reset search_path")
-            db.execute("select bridge.set_partition_policy('his.t', step => 'month', keep_for => '1 year')")
             assert status(db)["his.t"][1] == 0
+            with pytest.raises(errors.InsufficientPrivilege, match=r"would run with the rights of .*: function his\.f"):
+                db.execute(register)
             found = troubles(keep(either_version, "partitions", "retention"))
             assert found
             assert all(

@@ -46,7 +46,7 @@ DEFINERS = {
         "bridge.finish_partitions",
     ],
     *["bridge.due_partitions", "bridge.retire_partition", "bridge.count_retired", "bridge.drop_retired"],
-    *["bridge.note_retired", "bridge.clean_up", "bridge.publish_transaction_end"],
+    *["bridge.set_partition_policy", "bridge.note_retired", "bridge.clean_up", "bridge.publish_transaction_end"],
     *["bridge.decide_dead", "bridge.retry_dead", "bridge.skip_dead"],
     *["crm.fn_create_entity", "crm.fn_update_entity"],
     *["crm.fn_delete_entity", "crm.fn_link_entities", "crm.fn_unlink_entities", "crm.fn_add_touchpoint"],

@@ -11,7 +11,11 @@
 -- Returns:    the policy
 -- Writes:     bridge.partition_policy
 -- Errors:     42809 wrong_object_type, 42703 undefined_column, 22023 invalid_parameter_value, 23514 check_violation for
---             what cannot be; 42501 insufficient_privilege where the table is not its owner's who keeps house
+--             what cannot be; 42501 insufficient_privilege where the table is not its owner's who keeps house; as
+--             bridge.lock_for_attaching
+--
+-- A security definer, because the keeper works with the rights of the schema's owner: what he will be refused is told
+-- now, to a superuser, too.
 create or replace function bridge.set_partition_policy(
     parent   regclass,
     control  name default null,
@@ -23,6 +27,7 @@ create or replace function bridge.set_partition_policy(
     format   text default null
 ) returns bridge.partition_policy
     language plpgsql
+    security definer
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -76,6 +81,7 @@ begin
         raise exception 'where the cold files are to go is not given'
             using errcode = 'invalid_parameter_value', hint = 'Add --to and a directory or URL.';
     end if;
+    perform bridge.lock_for_attaching(set_partition_policy.parent);
     insert into bridge.partition_policy as p (parent, control, step, premake, keep_for, expiry, location, format)
     values (set_partition_policy.parent, shape.attname, coalesce(set_partition_policy.step, former.step),
             coalesce(set_partition_policy.premake, former.premake,
