@@ -21,7 +21,8 @@ def _text(value: Any, indent: str) -> str:
         return "{" + ", ".join(f"{json.dumps(key)}: {_text(part, indent)}" for key, part in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_text(part, indent) for part in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)  # escaped as JSON has it, not as a terminal's guard would
 
 
 def _attribute(key: str, value: Any, indent: str) -> str:

@@ -84,7 +84,7 @@ def bench(
         if out is not None:
             with _writing(out):
                 (out / RESULTS).write_bytes(report.as_json(scene, plan, results, servers.versions))
-                (out / "results.md").write_text(markdown)
+                (out / "results.md").write_text(markdown, "utf-8")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option, plain_text
-from bridge.cli.terminal import echo
+from bridge.cli.terminal import echo_document
 from bridge.configuration.load import load_routed
 
 _title = click.option("--title", callback=plain_text, default=None, help="Default: Events of <relay.name>.")
@@ -35,7 +35,8 @@ def asyncapi_command(config: Path | None, title: str | None, version: str) -> No
 
     settings = load_routed(config)
     title = title or f"Events of {settings.relay.name}"
-    echo(*json.dumps(asyncapi(settings, topics_of(settings), title, version), indent=2).splitlines())
+    document = asyncapi(settings, topics_of(settings), title, version)
+    echo_document(*json.dumps(document, indent=2).splitlines())
 
 
 @docs.command("markdown")
@@ -52,4 +53,4 @@ def markdown_command(config: Path | None, title: str | None) -> None:
     from bridge.admin.topics_page import topics_page
 
     settings = load_routed(config)
-    echo(*topics_page(title or f"Events of {settings.relay.name}", topics_of(settings)).splitlines())
+    echo_document(*topics_page(title or f"Events of {settings.relay.name}", topics_of(settings)).splitlines())

@@ -11,7 +11,7 @@ import click
 
 from bridge.admin.grants import IN_DATABASE, ROLES, grants
 from bridge.cli.options import config_option, json_option, plain_text
-from bridge.cli.terminal import echo, echo_json
+from bridge.cli.terminal import echo_document, echo_json
 from bridge.configuration.load import load
 from bridge.postgres.connection import connect
 
@@ -52,7 +52,8 @@ def grants_command(role: str | None, to: str | None, as_json: bool, config: Path
     if as_json:
         echo_json({"roles": [asdict(one) for one in found]})
     else:
-        echo(r"\set ON_ERROR_STOP on", "begin;", *(line for one in found for line in _lines(one)), "commit;")
+        statements = (line for one in found for line in _lines(one))
+        echo_document(r"\set ON_ERROR_STOP on", "begin;", *statements, "commit;")
 
 
 def _lines(one: Grants) -> list[str]:

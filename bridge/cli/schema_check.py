@@ -74,7 +74,7 @@ def schema_check_command(
     if as_json:
         echo_json(document_of(report))
     else:
-        echo_document(FORMATS[form](report))
+        echo_document(*FORMATS[form](report).splitlines())
     return report.exit_code
 
 

@@ -16,7 +16,7 @@ from bridge.admin.typed_schema import Wishes
 from bridge.cli import completion
 from bridge.cli.options import config_option, json_option, plain_text
 from bridge.cli.route import route_lines
-from bridge.cli.terminal import echo, echo_json
+from bridge.cli.terminal import echo, echo_document, echo_json
 from bridge.configuration.load import Configuration, read
 from bridge.encoding.avro.library import SUFFIX
 from bridge.encoding.routing import Router
@@ -80,7 +80,7 @@ def schema_generate_command(
         echo(*(f"{out}: {difference}" for difference in found.differences), err=as_json)
         return 1 if found.differences else 0
     if out is None:
-        echo(*([] if as_json else found.text.splitlines()))
+        echo_document(*([] if as_json else found.text.splitlines()))
     elif found.differences:
         is_new = not out.exists()
         write_schema(out, found.text)

@@ -44,10 +44,12 @@ def echo_envelope(envelope: dict[str, Any]) -> None:
     click.echo(json_line(envelope))
 
 
-def echo_document(text: str) -> None:
-    """Print the lines of a text whose parts are printable already; nothing for none."""
-    if text:
-        echo(*text.split("\n"))
+def echo_document(*lines: str) -> None:
+    """Print the lines of a document for programs: where it goes to none of them but a terminal, in the locale's bytes,
+    else in UTF-8, as they take it.
+    """
+    document = "".join(f"{printable(line)}\n" for line in lines)
+    click.echo(document if sys.stdout.isatty() else document.encode(), nl=False)
 
 
 class PlainConsole(Console):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -244,6 +247,23 @@ def test_the_command(database: str, run: Run, tmp_path: Path) -> None:
         assert "no column x" in run("schema", "generate", "orders", "--text", "x").err
         assert "no table" in run("schema", "generate", "nothing_like_it").err
         assert "is no table" in run("schema", "generate", "pg_catalog.pg_stats").err
+
+
+def test_what_is_printed_is_what_the_file_would_be_whatever_the_locale(database: str) -> None:
+    """A registry and all that reads schemas take it for UTF-8; a blank that is not to be seen stays valid JSON."""
+    comment = "Größe in \N{EURO SIGN}\N{NO-BREAK SPACE}\N{SOFT HYPHEN}\N{TAG SPACE}"
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute("create table public.orders (id int primary key, größe int)".encode())
+        db.execute(
+            f"comment on column public.orders.größe is '{comment}'; comment on table public.orders is 'Größen'".encode()
+        )
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "bridge", "schema", "generate", "orders"]
+    environment = {**os.environ, **locale, "BRIDGE_DATABASE_URL": database}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)
+    text = done.stdout.decode("utf-8")
+    assert "Größen" in text
+    assert comment in json.dumps(json.loads(text), ensure_ascii=False)
 
 
 def test_the_route_that_a_table_has_is_said_and_no_other_beside_it(database: str, run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,13 @@ def test_the_demonstrations_routes_are_documented() -> None:
     demo = Path(str(resource("config", "demo.toml")))
     jsonschema.Draft7Validator(OFFICIAL).validate(json.loads(docs(demo, "asyncapi")))
     assert "## crm.contact" in docs(demo, "markdown")
+
+
+def test_the_page_is_utf_8_whatever_the_locale(config: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "bridge", "docs", "markdown", "--title", "Größen in \N{EURO SIGN}"]
+    done = subprocess.run([*command, "--config", str(config)], env=environment, capture_output=True, check=True)
+    assert done.stdout.decode("utf-8").startswith("# Größen in \N{EURO SIGN}\n")
 
 
 def test_the_page_says_what_is_in_each_topic(config: Path) -> None:

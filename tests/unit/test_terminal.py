@@ -143,6 +143,14 @@ def test_what_the_locale_has_no_bytes_for() -> None:
     assert done.returncode == 4, done.stderr
 
 
+def test_documents_for_programs_are_utf_8() -> None:
+    """psql, say, which takes what comes through a pipe for the database's encoding."""
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "bridge", "grants", "--role", "migrator", "--to", "größe"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)
+    assert '"größe"' in done.stdout.decode("utf-8")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 def test_a_full_disk_is_no_bug() -> None:
     with open("/dev/full", "w") as full:
