@@ -6,6 +6,7 @@ Numbers are never made doubles on the way, and JSON within a row is copied as it
 
 from __future__ import annotations
 
+import shlex
 import struct
 from collections.abc import Callable
 from decimal import Decimal
@@ -170,8 +171,17 @@ class Row:
                 parts.append(_written(column, found.get(column.name)))
             except Mismatch as mismatch:
                 mismatch.path.append(f".{column.name}")
+                mismatch.expected += _advice(column, found.get(column.name))
                 raise
         return b"".join(parts)
+
+
+def _advice(column: Column, raw: msgspec.Raw | None) -> str:
+    """What helps where the table may hold a value and the field's type cannot, as infinity in a time."""
+    if raw is None or column.held is msgspec.Raw or bytes(raw).startswith(MISSING):
+        return ""
+    name = shlex.quote(column.name)
+    return f"; bridge schema generate follows an altered column, and with --text {name} a field holds any value"
 
 
 def _written(column: Column, raw: msgspec.Raw | None) -> bytes:

@@ -38,6 +38,7 @@ def test_what_does_not_fit_is_refused_with_its_place(db: Db, column: str) -> Non
         with pytest.raises(EncodingError, match=rf"\$\.new_state\.{name}") as refused:
             schema.encode(payload)
         assert value.strip("'{}") not in str(refused.value)
+        assert f"; bridge schema generate follows an altered column, and with --text {name} " in str(refused.value)
         spelled = decoded(text, text.encode(payload))["after"][name]
         assert spelled == TEXTS[column] or value != REFUSED[column][0] if column in TEXTS else spelled
 
@@ -75,8 +76,9 @@ def test_what_could_not_be_recorded_is_refused_whatever_the_type(db: Db) -> None
     for column in ("note", "doc", "n"):
         change = json.loads(payload)
         state = {**json.loads(change["new_state"]), column: {"$unrepresented": "it is too large"}}
-        with pytest.raises(EncodingError, match=rf"\$\.new_state\.{column}: expected"):
+        with pytest.raises(EncodingError, match=rf"\$\.new_state\.{column}: expected") as refused:
             schema.encode(json.dumps({**change, "new_state": json.dumps(state)}))
+        assert "--text" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
