@@ -40,6 +40,7 @@ class SchemaIds:
         self._new: dict[Key, int] = {}  # to be written down
         self._used: dict[str, AvroSchema] = {}  # by subject, in the order in which they were first asked for
         self._questions = 0
+        self._probes = 0
         self._next_question = time.monotonic() + ASK_SECONDS
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -111,9 +112,10 @@ class SchemaIds:
             return
         self._next_question = time.monotonic() + ASK_SECONDS
         with self._lock:
-            if self._unsure or not self._used:
+            sure = [one for one in self._used.values() if (one.subject, one.fingerprint) not in self._unsure]
+            if not sure:
                 return
-            schema = list(self._used.values())[self._questions % len(self._used)]
+            schema = sure[self._questions % len(sure)]
             self._questions += 1
         try:
             if self._registry.still_has(schema):
@@ -126,21 +128,31 @@ class SchemaIds:
             self._unsure |= {key: one for key, one in used.items() if key in self._kept}
 
     def _check(self) -> None:
-        """Ask for what is unsure. While the registry is away that stays so; what it says otherwise counts."""
+        """Ask for what is unsure. While the registry is away that stays so; what it says otherwise counts.
+
+        Where it says nothing sensible about the first, one of the others tells whether that is so of all.
+        """
         with self._lock:
-            unsure = dict(self._unsure)
-        is_other = False
-        for key, schema in unsure.items():
+            left = list(self._unsure.items())
+        is_other = is_doubtful = answers = False
+        while left:
+            is_probe = is_doubtful and not answers
+            key, schema = left.pop(self._probes % len(left) if is_probe else 0)  # else all in their order
             try:
                 found = self._ask(schema)
-            except (RegistryUnavailable, ConfigError):
-                break  # it is away, or a login was refused: that says nothing about ids
+            except (RegistryUnavailable, ConfigError):  # that says nothing about ids
+                if is_probe:
+                    self._probes += 1
+                    break  # it is away, or refuses the login
+                is_doubtful = True
+                continue
             except TopicHeld:  # it has lost the schema, and the next event is told why it does not get it again
                 is_other = True
                 with self._lock:
                     del self._kept[key]
             else:
                 is_other = self._found(key, found) or is_other
+            answers = True
             with self._lock:
                 del self._unsure[key]
                 if not self._unsure:
