@@ -34,8 +34,8 @@ def restore(conn: psycopg.Connection, path: str, name: str | None, progress: Pro
     manifest = read_manifest(path)
     with conn.transaction():
         conn.execute(query("cold_session"), {"read_only": "off"})
-        table = _new_name(conn, name or str(manifest.table["leaf"]), str(manifest.table["leaf"]))
-        _create(conn, manifest, table)
+        table, shown = _new_name(conn, name or str(manifest.table["leaf"]), str(manifest.table["leaf"]))
+        _create(conn, manifest, table, shown)
         names = sql.SQL(", ").join(sql.Identifier(column.name) for column in manifest.columns)
         columns = sql.SQL("({})").format(names) if manifest.columns else sql.SQL("")
         with conn.cursor() as cursor, cursor.copy(sql.SQL("copy {} {} from stdin").format(table, columns)) as copy:
@@ -43,7 +43,6 @@ def restore(conn: psycopg.Connection, path: str, name: str | None, progress: Pro
                 copy.write_row(row)
                 if number % TOLD_ROWS == 0:
                     progress("rows", number, manifest.rows)
-        shown = table.as_string(conn)
         held = conn.execute(query("sum_named"), {"name": shown}).fetchone()
         if held != (manifest.rows, manifest.checksum):
             raise VerificationFailed(f"what was restored from {path} is not what was written; nothing was kept")
@@ -57,16 +56,17 @@ def _rows(manifest: Manifest) -> Iterator[list[str | None]]:
             yield coder.sql(stored)
 
 
-def _new_name(conn: psycopg.Connection, name: str, former: str) -> sql.Identifier:
+def _new_name(conn: psycopg.Connection, name: str, former: str) -> tuple[sql.Identifier, str]:
+    """Also as SQL writes it, quoted where it must be."""
     try:
         row = conn.execute(query("new_table_name"), {"name": name, "former": former}).fetchone()
     except errors.InvalidParameterValue:
         raise ConfigError(f"{name} is no name of a table", hint="Write it as in SQL: schema.table") from None
     assert row is not None  # noqa: S101 - a statement without a table
-    return sql.Identifier(*row[0])
+    return sql.Identifier(*row[0]), row[1]
 
 
-def _create(conn: psycopg.Connection, manifest: Manifest, table: sql.Identifier) -> None:
+def _create(conn: psycopg.Connection, manifest: Manifest, table: sql.Identifier, shown: str) -> None:
     """What a manifest calls a type is looked up before it becomes part of a statement: anybody may have written it."""
     types = [column.type for column in manifest.columns]
     try:
@@ -87,4 +87,4 @@ def _create(conn: psycopg.Connection, manifest: Manifest, table: sql.Identifier)
         conn.execute(sql.SQL("create table {} ({})").format(table, sql.SQL(", ").join(columns)))
     except errors.DuplicateTable:
         hint = "Name another one with --as"
-        raise ConfigError(f"there is a table {table.as_string(conn)} already", hint=hint) from None
+        raise ConfigError(f"there is a table {shown} already", hint=hint) from None
