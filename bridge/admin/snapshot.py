@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 
 from bridge.admin.present_rows import Source, count_rows, opened, read_keys
 from bridge.admin.tables import Table
-from bridge.admin.tracking import find_tracked
+from bridge.admin.tracking import find_tracked, patiently
 from bridge.errors import ConfigError
 from bridge.postgres.queries import query
 
@@ -51,22 +51,27 @@ def list_snapshots(conn: psycopg.Connection, name: str | None = None) -> list[Sn
 
 
 def begin_snapshot(
-    conn: psycopg.Connection, name: str, condition: str | None, *, restart: bool
+    conn: psycopg.Connection, name: str, condition: str | None, *, restart: bool, wait_seconds: float | None = None
 ) -> tuple[Snapshot, Table]:
     """The unfinished snapshot of a table, or a new one where there is none, or with `restart`.
 
     Raises ConfigError where the table is not tracked or has no key, where the condition is no SQL for it, or where what
-    is unfinished was begun otherwise; DatabaseRefuses where a right is missing; psycopg.Error.
+    is unfinished was begun otherwise; DatabaseRefuses where a right is missing, or others keep the table for
+    `wait_seconds`; psycopg.Error.
     """
     table = find_tracked(conn, name)
-    with conn.transaction(), opened(conn, table) as source:
-        read_keys(conn, source, condition, sql.SQL("limit 0"))
-        former = _unfinished(conn, table)
-        if former is not None and restart:
-            conn.execute(query("give_up_snapshot"), {"id": former.id})
-        if former is None or restart:
-            _start(conn, table, source, condition)
-        snapshot = _unfinished(conn, table)
+
+    def begin() -> Snapshot | None:
+        with conn.transaction(), opened(conn, table) as source:
+            read_keys(conn, source, condition, sql.SQL("limit 0"))
+            former = _unfinished(conn, table)
+            if former is not None and restart:
+                conn.execute(query("give_up_snapshot"), {"id": former.id})
+            if former is None or restart:
+                _start(conn, table, source, condition)
+            return _unfinished(conn, table)
+
+    snapshot = patiently(conn, table, wait_seconds, begin)
     if snapshot is None:
         raise ConfigError(f"the snapshot of {table.name} was given up by somebody else just now")
     if snapshot.condition != condition or not snapshot.is_as_tracked:
@@ -78,11 +83,17 @@ def begin_snapshot(
     return snapshot, table
 
 
-def count_wanted(conn: psycopg.Connection, name: str, condition: str | None) -> tuple[Source, int]:
+def count_wanted(
+    conn: psycopg.Connection, name: str, condition: str | None, wait_seconds: float | None = None
+) -> tuple[Source, int]:
     """How many rows a snapshot would publish; reads the whole table. Raises as `begin_snapshot` does."""
     table = find_tracked(conn, name)
-    with conn.transaction(), opened(conn, table) as source:
-        return source, count_rows(conn, source, condition)
+
+    def count() -> tuple[Source, int]:
+        with conn.transaction(), opened(conn, table) as source:
+            return source, count_rows(conn, source, condition)
+
+    return patiently(conn, table, wait_seconds, count)
 
 
 def _start(conn: psycopg.Connection, table: Table, source: Source, condition: str | None) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -28,7 +28,10 @@ WRONG = (
     errors.CheckViolation,
 )
 USUAL_ROWS = 10_000  # as bridge.enable_tracking has it: TRUNCATE of more gives no event for each
+BUSY_SECONDS = 30.0  # for so long it is tried where a person says nothing else
 PAUSE_SECONDS = 0.5  # between tries, each of which waits for some seconds: meanwhile others get at the table
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +167,29 @@ def _change(
     *,
     any_lock: bool,
 ) -> None:
-    """Run it, again and again while the table is busy; each try has its own transaction, and waits for some seconds."""
-    ends = time.monotonic() + wait_seconds
+    def change() -> None:
+        with _wrong_input(), conn.transaction():
+            conn.execute(statement, values)
+
+    patiently(conn, table, wait_seconds, change, any_lock=any_lock)
+
+
+def patiently(
+    conn: psycopg.Connection,
+    table: Table,
+    wait_seconds: float | None,
+    do: Callable[[], Done],
+    *,
+    any_lock: bool = False,
+) -> Done:
+    """Do it, again and again while the table is busy; each try is a transaction of its own, and waits for some seconds.
+
+    Raises DatabaseRefuses, with who keeps the table, where it stays busy for `wait_seconds`.
+    """
+    ends = time.monotonic() + (BUSY_SECONDS if wait_seconds is None else wait_seconds)
     while True:
         try:
-            with _wrong_input(), conn.transaction():
-                conn.execute(statement, values)
-            return
+            return do()
         except errors.LockNotAvailable as error:
             holders = lock_holders(conn, table, any_lock=any_lock)
             if time.monotonic() >= ends:

@@ -35,7 +35,11 @@ SHOWN = 200  # characters of a condition in text; JSON has it whole
     show_default=True,
     help="Wait while about so many events are still to be published.",
 )
-@click.option("--wait-seconds", type=click.FloatRange(min=0), help="How long to wait for locked rows; else for ever.")
+@click.option(
+    "--wait-seconds",
+    type=click.FloatRange(min=0),
+    help="How long to wait for locked rows, else for ever; and before, for a locked table, else 30 s.",
+)
 @click.option("--restart", is_flag=True, help="Give up what is unfinished, and begin with the first row.")
 @click.option("--dry-run", is_flag=True, help="Count the rows, and publish nothing.")
 @click.option("--list", "list_", is_flag=True, help="Show the snapshots of TABLE, or of all tables.")
@@ -56,7 +60,7 @@ def snapshot_command(
     """Publish the rows that TABLE, which is tracked, has already, each as a READ event.
 
     Beside writers: a consumer never gets an older state of a row after a newer one. Whatever ends the command, the same
-    again goes on from where it was. Exit code 3: rows are locked for longer than --wait-seconds.
+    again goes on from where it was. Exit code 3: rows, or the table, are locked for longer than --wait-seconds.
 
     \b
     Examples:
@@ -71,7 +75,7 @@ def snapshot_command(
         if list_:
             _show(list_snapshots(conn, table), as_json=as_json)
         elif table is not None and dry_run:
-            source, count = count_wanted(conn, table, where)
+            source, count = count_wanted(conn, table, where, wait_seconds)
             of = source.relation
             if as_json:
                 echo_json({"relation": of, "name": source.name, "rows": count})
@@ -93,7 +97,7 @@ def publish_rows(
     as_json: bool = False,
 ) -> None:
     """Carry a snapshot out to its end, and show how far it is. Raises as `begin_snapshot` and `carry_out` do."""
-    snapshot, named = begin_snapshot(conn, table, where, restart=restart)
+    snapshot, named = begin_snapshot(conn, table, where, restart=restart, wait_seconds=limits.wait_seconds)
     if snapshot.rows_read:
         echo(f"Goes on behind the first {snapshot.rows_read:,} rows of {snapshot.relation}", err=True)
     is_said, written = False, snapshot.rows_written

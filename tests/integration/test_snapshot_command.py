@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from fix_command import Done, Run, data_of
+from fix_relay import eventually
 from roles import Roles
 
 Db = psycopg.Connection[Any]
@@ -100,6 +102,30 @@ def test_rows_that_somebody_keeps(db: Db, database: str, run: Run) -> None:
         assert done.err.endswith("The same command goes on from here\n")
     assert "unfinished" in run("snapshot", "--list").out
     assert run("snapshot", "item", "--wait-seconds", "5").code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["publish", "dry run"])
+def test_a_table_that_is_being_altered(db: Db, database: str, run: Run, more: tuple[str, ...]) -> None:
+    """It is waited for, and who keeps it is told; that may not wait for the lock itself."""
+    db.execute("create table parts (id int primary key) partition by range (id)")
+    db.execute("create table parts_1 partition of parts for values from (0) to (10)")
+    run("track", "parts")
+    with psycopg.connect(database, application_name="alters it") as other:
+        other.execute("alter table public.parts add column z int")
+        done = run("snapshot", "parts", *more, "--wait-seconds", "0")
+        assert done.code == 3
+        words = f"public.parts is too busy: locks on it are held by process {other.info.backend_pid} (alters it)"
+        assert words in done.err
+        waiting = "select exists (select from pg_locks where not granted and relation = 'parts'::regclass)"
+
+        def let_go() -> None:
+            eventually(lambda: db.execute(waiting).fetchone() == (True,))
+            other.commit()
+
+        letting = threading.Thread(target=let_go)
+        letting.start()
+        assert run("snapshot", "parts", *more).code == 0
+        letting.join()
 
 
 def test_a_terminal_is_told_how_far_it_is(db: Db, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

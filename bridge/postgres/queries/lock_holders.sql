@@ -4,7 +4,7 @@ select distinct l.pid, a.application_name as application, extract(epoch from clo
   from pg_locks as l
   left join pg_stat_activity as a on a.pid = l.pid
  where l.locktype = 'relation' and l.granted and l.database = (select d.oid from pg_database as d where d.datname = current_database())
-   and l.relation in (select %(table)s::oid union select p.relid from pg_partition_tree(%(table)s::oid::regclass) as p)
+   and l.relation in (select %(table)s::oid union select m from bridge.member_tables(%(table)s::oid::regclass) as m)
    and l.pid is distinct from pg_backend_pid()
    and (%(any_lock)s or l.mode in ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',
                                    'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))
