@@ -20,7 +20,7 @@ from psycopg.rows import class_row
 
 from bridge.admin.reading import lock_for_reading
 from bridge.admin.tables import Table
-from bridge.admin.tracking import find_tracked
+from bridge.admin.tracking import find_tracked, lock_holders
 from bridge.errors import DatabaseRefuses
 from bridge.postgres.connection import connect
 from bridge.postgres.explained import explained
@@ -45,12 +45,13 @@ class TableVerdict:
     event does not begin where the one before ended. `not_judged` are numbers of keys by reason: `left`, whose events
     may have left with a partition of the history, `older`, without events and perhaps from before tracking, and
     `erased`, whose last event `bridge erase` has emptied.
-    `unreadable`: why it could not be compared.
+    `unreadable`: why it could not be compared; `is_busy`: because others keep it, at this moment.
     """
 
     relation: str
     name: str
     unreadable: str | None = None
+    is_busy: bool = False
     keys: int = 0
     missing: int = 0
     gone: int = 0
@@ -150,7 +151,10 @@ def _compare(conn: psycopg.Connection, settings: Settings, subject: _Subject, pr
             return _read(conn, settings, subject, subject.state, progress)
         except (errors.ProgramLimitExceeded, psycopg.DataError):  # a row that cannot be converted as a whole
             return _read(conn, settings, subject, CAREFUL.format(subject.id), progress)
-    except (errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
+    except errors.LockNotAvailable:
+        holders = lock_holders(conn, Table(subject.oid, subject.relation), any_lock=False)
+        return TableVerdict(subject.relation, subject.name, f"too busy: {holders}", is_busy=True)
+    except errors.InsufficientPrivilege as error:
         return TableVerdict(subject.relation, subject.name, error.diag.message_primary)
     except DatabaseRefuses as error:
         return TableVerdict(subject.relation, subject.name, str(error))

@@ -74,7 +74,7 @@ def verify_command(
     Reads both sides, as a read_committed consumer does, and joins them by event id. Safe while relays run. What
     retention has taken on one side is counted as not judged. A --topic that no route names is looked in as well. With
     --capture it compares tracked tables with their events instead, in one snapshot, and needs no Kafka. Exit code 0
-    only if nothing differs in what can be judged, else 6.
+    only if nothing differs in what can be judged, else 6; 3 where others keep a table, and no other differs.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from bridge.admin.verify_capture import KINDS, CaptureVerdict, TableVerdict, verify_capture
 from bridge.cli.progress import progress_bar
 from bridge.cli.terminal import echo, echo_json
-from bridge.errors import VerificationFailed
+from bridge.errors import DatabaseRefuses, VerificationFailed
 from bridge.settings import Settings
 from bridge.text import counted
 
@@ -20,15 +20,21 @@ SHOWN = 200  # characters of a key in text; JSON has it whole
 
 
 def verify_tables(settings: Settings, names: Collection[str], *, as_json: bool) -> None:
-    """Compare and print. Raises VerificationFailed where anything differs, and as `verify_capture` does."""
+    """Compare and print. Raises VerificationFailed where anything differs, DatabaseRefuses where the only fault is that
+    others keep a table, and as `verify_capture` does.
+    """
     with progress_bar() as progress:
         verdict = verify_capture(settings, names, progress)
     if as_json:
         echo_json({"tables": verdict.tables, "passed": verdict.passed, "seconds": verdict.seconds})
     else:
         echo(*_described(verdict))
-    if not verdict.passed:
-        found = "; ".join(_summary(table) for table in verdict.tables if not table.passed)
+    failed = [table for table in verdict.tables if not table.passed]
+    if failed:
+        found = "; ".join(_summary(table) for table in failed)
+        if all(table.is_busy for table in failed):
+            hint = "Try again later; of a table of another owner, one verify --capture at a time"
+            raise DatabaseRefuses(f"tracked tables were not compared: {found}", hint=hint)
         raise VerificationFailed(f"tracked tables differ from their events: {found}")
 
 

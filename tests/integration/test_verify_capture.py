@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_command import data_of
+from fix_command import Run, data_of
 from fix_database import unstamped
 from fix_relay import eventually
 from psycopg.conninfo import make_conninfo
@@ -350,11 +350,35 @@ def test_a_locked_table_is_told_and_the_others_compared(
 ) -> None:
     track(db)
     monkeypatch.setattr("bridge.admin.verify_capture.query", lambda name: query(name).replace("'10s'", "'100ms'"))
-    with psycopg.connect(database) as other:
+    with psycopg.connect(database, application_name="keeps it") as other:
         other.execute("lock table item in access exclusive mode")
-        found = {table.relation: table.unreadable for table in verify_all(settings).tables}
-    assert "lock timeout" in str(found.pop("public.item"))
-    assert set(found.values()) == {None}
+        found = {table.relation: (table.unreadable, table.is_busy) for table in verify_all(settings).tables}
+        words = f"too busy: locks on it are held by process {other.info.backend_pid} (keeps it) for "
+    told, is_busy = found.pop("public.item")
+    assert (str(told).startswith(words), is_busy) == (True, True)
+    assert set(found.values()) == {(None, False)}
+
+
+def test_two_at_once_of_another_owners_table(db: Db, database: str, unique: str, run: Run) -> None:
+    """The second could not be sure of it; that is no difference, unless it finds one elsewhere."""
+    track(db)
+    db.execute(FILL)
+    db.execute(f"create role {unique}; alter table item owner to {unique}")
+    try:
+        with psycopg.connect(database, application_name="bridge verify") as first:
+            first.execute("select bridge.lock_for_reading('public.item')")
+            done = run("verify", "--capture")
+            assert done.code == 3, done.err
+            assert f"public.item too busy: locks on it are held by process {first.info.backend_pid}" in done.err
+            assert "(bridge verify)" in done.err
+            db.execute("create table other (id int primary key); select bridge.enable_tracking('other')")
+            with unstamped(db):
+                db.execute("insert into other values (1)")
+            assert run("verify", "--capture").code == 6
+            db.execute("drop table other")
+        assert run("verify", "--capture", "item").code == 0
+    finally:
+        db.execute(f"reassign owned by {unique} to current_user; drop role {unique}")
 
 
 def test_the_command(
