@@ -1,9 +1,12 @@
-"""Says once that a server is away or refuses us, and once that it is back, however many threads notice."""
+"""Says once that a server is away or refuses us, and why, and once that it is back, however many threads notice."""
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +31,9 @@ SERVERS: dict[type[Unavailable], str] = {
     RegistryUnavailable: "the schema registry",
 }
 REFUSES = (DatabaseRefuses, BrokerRefuses)
+AGAIN_SECONDS = 60.0  # another reason why a server is away is said no sooner: while it restarts, it has many
+MOST_SAID = 100  # reasons of one outage
+NUMBER = re.compile(r"\d+")  # a port, a process or milliseconds make no other reason
 
 
 class Outage(NamedTuple):
@@ -44,6 +50,7 @@ class _Outage:
     why: str
     since: datetime
     is_refusal: bool = False
+    away_said_at: float = -math.inf
     noticed_by: set[str] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
 
@@ -57,7 +64,9 @@ class Outages:
         self.counts: Counter[str] = Counter()  # by server; others may read it
 
     def began(self, who: str, error: Unavailable) -> None:
-        """Note that `who` cannot use a server; logs a server that is away once, and each refusal once."""
+        """Note that `who` cannot use a server; logs a server that is away once, each refusal once, and another reason
+        of the same outage once, if it is still there when the last one was said a while ago.
+        """
         server = next((name for kind, name in SERVERS.items() if isinstance(error, kind)), "a server")
         is_refusal = isinstance(error, REFUSES)
         text = printable(str(error))
@@ -67,9 +76,14 @@ class Outages:
             outage.noticed_by.add(who)
             if is_refusal and not outage.is_refusal:
                 outage.why, outage.is_refusal = text, True
-            news = text if is_refusal else "away"
-            is_new = news not in outage.said and len(outage.said) < 100
-            outage.said.add(news)
+            elif not outage.is_refusal:
+                outage.why = text
+            is_due = is_refusal or time.monotonic() - outage.away_said_at >= AGAIN_SECONDS
+            reason = text if is_refusal else NUMBER.sub("", text)
+            is_new = is_due and reason not in outage.said and len(outage.said) < MOST_SAID
+            if is_new:
+                outage.said.add(reason)
+                outage.away_said_at = outage.away_said_at if is_refusal else time.monotonic()
         if is_new and is_refusal:
             logger.warning("%s refuses; trying again: %s", server, text, extra=about("server-refuses"))
         elif is_new:

@@ -15,7 +15,14 @@ import pytest
 from hypothesis import given
 
 from bridge.backoff import backoff
-from bridge.errors import BrokerUnavailable, DatabaseRefuses, IncompatibleSchema, KeysBlocked, UnforeseenFailure
+from bridge.errors import (
+    BrokerUnavailable,
+    DatabaseRefuses,
+    DatabaseUnavailable,
+    IncompatibleSchema,
+    KeysBlocked,
+    UnforeseenFailure,
+)
 from bridge.postgres.members import ShardRow
 from bridge.relay.emptiness import is_done, raise_if_stuck
 from bridge.relay.health import STUCK, Health
@@ -85,6 +92,29 @@ def test_an_outage_is_said_once_and_ends_when_all_are_back(caplog: pytest.LogCap
         "Kafka is away; waiting for it: shard 0: no route",
         "Kafka is back",
     ]
+
+
+def test_another_reason_of_an_outage_is_said_once_more(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with a password that has gone since, say: the first reason would send a person elsewhere."""
+    outages = Outages()
+    outages.began("shard 0", DatabaseUnavailable("the session was ended"))
+    outages.began("shard 0", DatabaseUnavailable("connection refused"))
+    assert len(caplog.records) == 1, "a server that restarts has many reasons, soon one after another"
+    monkeypatch.setattr("bridge.relay.outages.AGAIN_SECONDS", 0.0)
+    for _ in range(3):
+        for why in ("the session was ended", "the file /run/url is not there"):
+            outages.began("shard 0", DatabaseUnavailable(why))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Postgres is away; waiting for it: the session was ended",
+        "Postgres is away; waiting for it: the file /run/url is not there",
+    ]
+    assert outages.current()[0].why == "the file /run/url is not there"
+    for number in range(200):
+        outages.began("shard 0", DatabaseUnavailable(f"refused after {number} ms"))
+        outages.began("shard 0", DatabaseUnavailable("x" * number))
+    assert len(caplog.records) == 100
 
 
 def test_each_refusal_is_said_for_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
