@@ -164,7 +164,7 @@ class Row:
             raise Mismatch("an object") from None
         for name in found.keys() - self.field_names.keys():
             if bytes(found[name]) != b"null":
-                raise Mismatch(f"no column {name[:100]!r}: bridge schema generate adds it")
+                raise Mismatch(f"no column {name[:100]!r}: bridge schema generate adds it, if the table has it yet")
         parts = []
         for column in self._columns:
             try:

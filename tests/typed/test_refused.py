@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from bridge.admin.generate import generate
 from bridge.admin.typed_schema import Wishes
 from bridge.encoding.change import ChangeSchema
 from bridge.errors import ConfigError, EncodingError
@@ -56,6 +58,26 @@ def test_a_table_that_was_altered_since_is_refused_only_where_something_would_be
         schema.encode(too_fine)
     with pytest.raises(EncodingError, match=r"\$\.new_state: expected no column 'more'"):
         schema.encode(unknown)
+
+
+def test_a_column_that_came_and_went_between_two_schemas_may_be_added_by_hand(db: Db, tmp_path: Path) -> None:
+    db.execute("create table public.odd (id int primary key)")
+    db.execute("select bridge.enable_tracking('public.odd')")
+    file = tmp_path / "odd-value.avsc"
+    file.write_text(generate(db, "public.odd", Wishes(), None).text, "utf-8")
+    db.execute("alter table public.odd add column brief int")
+    db.execute("insert into public.odd values (1, 7)")
+    db.execute("alter table public.odd drop column brief")
+    (payload,) = payloads(db, "odd")
+    assert generate(db, "public.odd", Wishes(), file).text == file.read_text("utf-8")
+    with pytest.raises(EncodingError, match="adds it, if the table has it yet"):
+        ChangeSchema("odd-value", file.read_text("utf-8")).encode(payload)
+    schema = json.loads(file.read_text("utf-8"))
+    (row,) = [field["type"][1] for field in schema["fields"] if field["name"] == "before"]
+    row["fields"].append({"name": "brief", "type": ["null", "int"], "default": None})
+    file.write_text(json.dumps(schema), "utf-8")
+    mended = ChangeSchema("odd-value", generate(db, "public.odd", Wishes(), file).text)
+    assert decoded(mended, mended.encode(payload))["after"]["brief"] == 7
 
 
 def test_what_is_nested_too_deep_is_refused(db: Db) -> None:
