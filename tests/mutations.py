@@ -643,6 +643,27 @@ MUTATIONS = (
         "tests/keeping/test_partitions.py -k runs_no_code",
     ),
     Mutation(
+        "a table that was taken out is counted by a name that may be another's",
+        "sql/engine/functions/count_retired.sql",
+        "'null' end, pinned)",
+        "'null' end, retired.leaf)",
+        "tests/keeping/test_swapped.py -k taken_out",
+    ),
+    Mutation(
+        "a table is dropped by what another of its name holds",
+        "sql/engine/functions/drop_retired.sql",
+        "execute format('select count(*) from %s', pinned)",
+        "execute format('select count(*) from %s', retired.leaf)",
+        "tests/keeping/test_swapped.py -k taken_out",
+    ),
+    Mutation(
+        "status reads what has the name of a table of bridge's owner",
+        "sql/engine/functions/partition_report.sql",
+        "or r.rolname <> current_user and not r.rolsuper)",
+        "or false)",
+        "tests/keeping/test_swapped.py -k status",
+    ),
+    Mutation(
         "a user's table is read whatever functions that runs",
         "sql/engine/functions/lock_for_reading.sql",
         "    if code is not null then",

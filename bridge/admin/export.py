@@ -99,17 +99,18 @@ def _snapshot(
     source = source_of(conn)
     folder = folder_of(location, source, known.parent or "tables", table.name, new_folder_id())
     with conn.transaction():
-        conn.execute("set transaction isolation level repeatable read")
+        conn.execute("set transaction isolation level repeatable read, read write")
         lock_for_reading(conn, settings, table.oid, table.name)
-        conn.execute(query("cold_session"), {"read_only": "on"})
+        conn.execute(query("cold_session"))
         columns = retired.columns_of(conn, table.oid)
         coder = RowCoder(columns, table.name)
-        retired.open_table(conn, table.oid)
-        rows = retired.fetched(conn)
         files: list[ColdFile] = []
-        while packed := pack(coder, rows, format):
-            files.append(write_file(folder, len(files) + 1, packed))
-            progress("rows", sum(file.rows for file in files), None)
+        with conn.transaction(force_rollback=True):
+            retired.open_table(conn, table.oid)
+            rows = retired.fetched(conn)
+            while packed := pack(coder, rows, format):
+                files.append(write_file(folder, len(files) + 1, packed))
+                progress("rows", sum(file.rows for file in files), None)
         held = conn.execute(query("sum_rows"), {"relation": table.oid}).fetchone()
     if held != total(files):
         raise VerificationFailed(f"{table.name} holds other rows than were written to {folder}")

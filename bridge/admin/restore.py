@@ -33,7 +33,7 @@ def restore(conn: psycopg.Connection, path: str, name: str | None, progress: Pro
     """
     manifest = read_manifest(path)
     with conn.transaction():
-        conn.execute(query("cold_session"), {"read_only": "off"})
+        conn.execute(query("cold_session"))
         table, shown = _new_name(conn, name or str(manifest.table["leaf"]), str(manifest.table["leaf"]))
         _create(conn, manifest, table, shown)
         names = sql.SQL(", ").join(sql.Identifier(column.name) for column in manifest.columns)

@@ -65,7 +65,7 @@ def _write_next(house: House, retired: Retired) -> str:
     conn = house.conn
     number, after_place = len(table.files_of(conn, retired.id)) + 1, table.next_place(conn, retired.id)
     coder = _coder(house, retired)
-    with conn.transaction():
+    with conn.transaction(force_rollback=True):
         table.open_retired(conn, retired.id, after_place)
         packed = pack(coder, table.fetched(conn), retired.format)
     if packed is None:

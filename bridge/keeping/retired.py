@@ -64,14 +64,17 @@ def next_place(conn: psycopg.Connection, id: int) -> str:
 
 
 def open_retired(conn: psycopg.Connection, id: int, after_place: str) -> None:
-    """Open the cursor that `fetched` reads, in this transaction."""
-    conn.execute(query("cold_session"), {"read_only": "on"})
+    """Open the cursor that `fetched` reads, in this transaction, which is to be rolled back."""
+    conn.execute(query("cold_session"))
     conn.execute(query("read_retired"), {"id": id, "after_place": after_place})
+    conn.execute(query("read_only"))
 
 
 def open_table(conn: psycopg.Connection, relation: int) -> None:
     """The same over any table that this role may read, from its first row on."""
-    (statement,) = conn.execute(query("cold_query"), {"relation": relation}).fetchone() or ("",)
+    (pinned,) = conn.execute(query("pin_table"), {"table": relation}).fetchone() or ("",)
+    conn.execute(query("read_only"))
+    (statement,) = conn.execute(query("cold_query"), {"relation": relation, "pinned": pinned}).fetchone() or ("",)
     select = f"{statement.removesuffix('$1')}'{START}'"
     conn.execute(sql.SQL("declare retired_rows no scroll cursor for {}").format(sql.SQL(select)))
 

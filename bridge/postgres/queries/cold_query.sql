@@ -1,1 +1,1 @@
-select bridge.cold_query(%(relation)s::oid)
+select bridge.cold_query(%(relation)s::oid, %(pinned)s)

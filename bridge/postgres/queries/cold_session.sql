@@ -13,6 +13,5 @@ select set_config(name, setting, true)
                ('row_security', 'off'),
                ('lock_timeout', '2s'),
                ('jit', 'off'),
-               ('cursor_tuple_fraction', '1'),
-               ('transaction_read_only', %(read_only)s)
+               ('cursor_tuple_fraction', '1')
        ) as pinned (name, setting)

@@ -26,6 +26,7 @@ declare
     policy bridge.partition_policy;
     old_default regclass;
     space regnamespace;
+    pinned text;
     default_name text;
     new_default text;
     strays bigint;
@@ -42,8 +43,12 @@ begin
     if not ours then
         perform bridge.lock_for_attaching(parent);
     end if;
-    execute format('select count(*) from (select from only %s limit $1) as s', old_default)
+    pinned := case when ours then 'only ' || old_default else bridge.pin_table(old_default) end;
+    execute format('select count(*) from (select from %s limit $1) as s', pinned)
         into strays using case when ours then policy.max_move_rows + 1 else 1 end;
+    if not ours then
+        execute format('drop view %s', pinned);
+    end if;
     if strays = 0 or ours and strays <= policy.max_move_rows then
         return null;
     end if;

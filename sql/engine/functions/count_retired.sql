@@ -3,7 +3,7 @@
 -- Parameters: id   of bridge.retired_partition
 -- Returns:    how many
 -- Writes:     bridge.retired_partition
--- Errors:     as bridge.lock_retired and bridge.lock_for_reading
+-- Errors:     as bridge.lock_retired, bridge.lock_for_reading and bridge.pin_table
 create or replace function bridge.count_retired(id bigint) returns bigint
     language plpgsql
     security definer
@@ -13,16 +13,17 @@ create or replace function bridge.count_retired(id bigint) returns bigint
 as $$
 declare
     retired bridge.retired_partition;
+    pinned text;
     counted bigint;
     last_xid xid8;
 begin
     retired := bridge.lock_retired(id);
     perform bridge.lock_for_reading(retired.relation);
-    if retired.parent in ('bridge.outbox', 'bridge.history') then
-        execute format('select count(*), max(xid) from %s', retired.relation) into counted, last_xid;
-    else
-        execute format('select count(*) from %s', retired.relation) into counted;
-    end if;
+    pinned := bridge.pin_table(retired.relation);
+    execute format('select count(*), %s from %s as v', case when retired.parent in ('bridge.outbox', 'bridge.history')
+                                                            then 'max((v.entire).xid)' else 'null' end, pinned)
+        into counted, last_xid;
+    execute format('drop view %s', pinned);
     update bridge.retired_partition as r
        set rows = counted, max_xid = last_xid, changed_at = clock_timestamp()
      where r.id = count_retired.id;

@@ -17,6 +17,7 @@ create or replace function bridge.drop_retired(id bigint) returns void
 as $$
 declare
     retired constant bridge.retired_partition := bridge.lock_retired(id);
+    pinned text;
     held bigint;
 begin
     perform bridge.require_read_committed();
@@ -28,7 +29,9 @@ begin
     execute format('lock table %s in access exclusive mode', retired.relation);
     perform bridge.lock_retired(id);
     perform bridge.lock_for_reading(retired.relation);
-    execute format('select count(*) from %s', retired.relation) into held;
+    pinned := bridge.pin_table(retired.relation);
+    execute format('select count(*) from %s', pinned) into held;
+    execute format('drop view %s', pinned);
     if held <> retired.rows then
         raise exception 'the table % is not dropped: it holds % rows, and held % when it was taken out', retired.leaf,
                         held, retired.rows

@@ -4,8 +4,9 @@
 -- Writes:     nothing
 -- Errors:     none
 --
--- How many rows lie in the default partition of another owner is what statistics say: to read it could run functions in
--- its indexes, whatever was looked at before, for nobody waits here for a lock.
+-- How many rows lie in the default partition of another owner, or in his schema, is what statistics say: to read it
+-- could run functions in its indexes, or of a view that has its name by then, whatever was looked at before, for nobody
+-- waits here for a lock.
 create or replace function bridge.partition_report()
     returns table (parent regclass, step text, leaves integer, covered_until timestamptz, runway interval,
                    default_rows bigint, timeless_rows bigint)
@@ -35,7 +36,12 @@ begin
         if not bridge.is_ours(policy.parent)
            and (exists (select from bridge.member_tables(default_leaf) as m (relation)
                           join pg_class as c on c.oid = m.relation
-                         where c.relowner <> current_user::regrole)
+                          join pg_namespace as n on n.oid = c.relnamespace
+                          join pg_database as d on d.datname = current_database()
+                          join pg_roles as r on r.oid = case when n.nspowner = 'pg_database_owner'::regrole
+                                                             then d.datdba else n.nspowner end
+                         where c.relowner <> current_user::regrole
+                            or r.rolname <> current_user and not r.rolsuper)
                 or bridge.planned_code(default_leaf) is not null) then
             default_rows := (select sum(pg_stat_get_live_tuples(m.relation))
                                from bridge.member_tables(default_leaf) as m (relation));

@@ -3,8 +3,8 @@
 -- Parameters: id            of bridge.retired_partition
 --             after_place   of the last row that is in files already; (0,0): none is
 -- Returns:    the cursor's name, for this transaction; its rows are those of bridge.cold_query
--- Writes:     nothing
--- Errors:     as bridge.find_retired; 55P03 lock_not_available after two seconds
+-- Writes:     a view of the table (bridge.pin_table), by which they are read: roll the transaction back
+-- Errors:     as bridge.find_retired and bridge.pin_table; 55P03 lock_not_available after two seconds
 create or replace function bridge.read_retired(id bigint, after_place tid) returns refcursor
     language plpgsql
     security definer
@@ -14,9 +14,11 @@ create or replace function bridge.read_retired(id bigint, after_place tid) retur
 as $$
 declare
     retired_rows refcursor := 'retired_rows';
+    relation regclass;
 begin
     perform bridge.lock_for_reading(bridge.find_retired(id));
-    open retired_rows no scroll for execute bridge.cold_query(bridge.find_retired(id)) using after_place;
+    relation := bridge.find_retired(id);
+    open retired_rows no scroll for execute bridge.cold_query(relation, bridge.pin_table(relation)) using after_place;
     return retired_rows;
 end $$;
 

@@ -3,23 +3,25 @@
 -- Parameters: parent   a table of bridge.partition_policy
 -- Returns:    one row: the whole steps from the first to the last of those rows, how many they are, and how many rows
 --             lie elsewhere; none where the default partition is empty. Rows before the year 1 or after 9999 do
--- Writes:     nothing
--- Errors:     none of its own
+-- Writes:     nothing that stays
+-- Errors:     as bridge.pin_table
 create or replace function bridge.stray_gap(parent regclass)
     returns table (range_from timestamptz, range_to timestamptz, inside bigint, outside bigint)
-    language plpgsql stable
+    language plpgsql
     set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $$
 declare
     policy bridge.partition_policy;
     default_leaf regclass;
+    pinned text;
 begin
     select p.* into strict policy from bridge.partition_policy as p where p.parent = stray_gap.parent;
     select b.leaf into default_leaf from bridge.partition_bounds(parent) as b where b.is_default;
     if default_leaf is null then
         return;
     end if;
+    pinned := bridge.pin_table(default_leaf);
     return query execute format(
         'with gap as ('
         '    select g.gap'
@@ -28,13 +30,15 @@ begin
         '                                from bridge.partition_bounds($1) as b where not b.is_default), ''{}''))'
         '           as g (gap)'
         '), counted as ('
-        '    select min(s.%1$I::timestamptz) as first, max(s.%1$I::timestamptz) as last, count(*) as rows, g.gap'
-        '      from %2$s as s left join gap as g on s.%1$I::timestamptz <@ g.gap group by g.gap'
+        '    select min(s.at) as first, max(s.at) as last, count(*) as rows, g.gap'
+        '      from (select (v.entire).%1$I::timestamptz as at from %2$s as v) as s'
+        '      left join gap as g on s.at <@ g.gap group by g.gap'
         ') '
         'select date_trunc($2, c.first), date_trunc($2, c.last) + (''1 '' || $2)::interval, c.rows,'
         '       (sum(c.rows) over ())::bigint - c.rows'
-        '  from counted as c order by c.gap is null, c.rows desc limit 1', policy.control, default_leaf)
+        '  from counted as c order by c.gap is null, c.rows desc limit 1', policy.control, pinned)
         using parent, policy.step;
+    execute format('drop view %s', pinned);
 end $$;
 
 revoke execute on function bridge.stray_gap(regclass) from public;
