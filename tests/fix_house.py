@@ -37,6 +37,11 @@ def troubles(runs: list[Run]) -> list[str]:
     return [f"{step.action} {step.target}: {step.detail}" for run in runs for step in run.steps if step.outcome != "ok"]
 
 
+def all_done(db: Db) -> bool:
+    """Each job was done, and is not at work: a keeper's first round is over."""
+    return not db.execute("select from bridge.policy where outcome is distinct from 'ok'").fetchall()
+
+
 def keep_and_die(url: str, failpoint: str, *jobs: str) -> int:
     """`bridge maintain --once`, which is killed at a failpoint, if it comes so far; its exit code."""
     options = [option for job in jobs for option in ("--job", job)]

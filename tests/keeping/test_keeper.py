@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from fix_command import data_of
-from fix_house import keep, keep_and_die
+from fix_house import all_done, keep, keep_and_die
 from fix_relay import Site, eventually
 
 from bridge.keeping.keeper import JOBS, Keeper
@@ -155,7 +155,7 @@ def test_maintain_goes_on_until_it_is_asked_to_end(database: str, db: Db) -> Non
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as keeper:
-        eventually(lambda: db.execute("select bool_and(outcome = 'ok') from bridge.policy").fetchone() == (True,))
+        eventually(lambda: all_done(db))
         keeper.send_signal(signal.SIGTERM)
         out, err = keeper.communicate(timeout=60)
         assert keeper.returncode == 0, err
