@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ports import free_port
 
 from bridge.local.stack import Endpoints
-from bridge.local.state import free_ports
 
 _SERVICES = yaml.safe_load((Path(__file__).parents[1] / "deploy" / "compose.yaml").read_text())["services"]
 
@@ -21,7 +21,7 @@ def containers() -> Iterator[Endpoints]:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWaitStrategy
 
-    port = free_ports()["kafka"]
+    port = free_port()
     broker = DockerContainer(_SERVICES["kafka"]["image"]).with_bind_ports(9092, port)
     broker.with_envs(**_SERVICES["kafka"]["environment"])
     broker.with_env("KAFKA_ADVERTISED_LISTENERS", f"PLAINTEXT://localhost:{port}")  # as who is outside knows it

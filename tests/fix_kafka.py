@@ -24,12 +24,12 @@ from auditor import read_topics
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from fix_relay import Site, eventually, open_site
+from ports import free_port
 from proxy import Api, Hold, Proxy
 from roles import Roles
 
 from bridge.local.cache import installed
 from bridge.local.stack import Endpoints
-from bridge.local.state import free_ports
 
 _CLUSTER_ID = "bridge-test-cluster-0w"
 _PROPERTIES = """
@@ -70,7 +70,7 @@ class Broker:
         self.node = node
         self._java = java
         self.data = directory / str(node)
-        self.internal, self.client, self.controller = list(free_ports().values())[:3]
+        self.internal, self.client, self.controller = free_port(), free_port(), free_port()
         self.proxy = Proxy(lambda: self.client, speaks_kafka=True)
         self._properties = directory / f"{node}.properties"
         self._log = (directory / f"{node}.log").open("ab")

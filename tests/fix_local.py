@@ -11,17 +11,20 @@ import os
 import secrets
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import confluent_kafka
 import psycopg
 import pytest
 from in_memory import in_memory
+from ports import free_port
 from rich.console import Console
 
 from bridge.local.artifacts import JAVA_TESTS, SERVERS, locked_artifacts
 from bridge.local.cache import fetch
 from bridge.local.postgres import version
 from bridge.local.stack import Endpoints, Stack
+from bridge.local.state import State, write_state
 
 _KEPT = ("BRIDGE_TEST_", "BRIDGE_LOCAL_POSTGRES_BIN")
 _GIVEN = ("BRIDGE_TEST_DATABASE_URL", "BRIDGE_TEST_KAFKA_BOOTSTRAP_SERVERS", "BRIDGE_TEST_REGISTRY_URL")
@@ -66,6 +69,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if not _is_own_stack():
         pytest.skip("stops servers, so it needs the session's own")
     with in_memory(tmp_path_factory, "stack") as directory:
+        own = State.new()
+        directory.mkdir()
+        write_state(directory, replace(own, ports={name: free_port() for name in own.ports}))
         stack = Stack(directory)
         stack.up(attached=True)
         with psycopg.connect(stack.endpoints.database_url, autocommit=True) as db:

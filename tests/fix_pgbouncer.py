@@ -13,9 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from fix_relay import Site, eventually
+from ports import free_port
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-from bridge.local.state import free_ports
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIGURATION = """
@@ -40,7 +39,7 @@ def pgbouncer(site: Site) -> Iterator[None]:
     if PROGRAM is None:
         pytest.skip("pgbouncer is not installed")
     with tempfile.TemporaryDirectory() as name:
-        directory, listen_port = Path(name), free_ports()["postgres"]
+        directory, listen_port = Path(name), free_port()
         real = conninfo_to_dict(site.url("relay"))
         configuration = directory / "pgbouncer.ini"
         configuration.write_text(CONFIGURATION.format(**real, listen_port=listen_port, directory=directory))

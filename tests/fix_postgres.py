@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from fix_database import renew
 from in_memory import in_memory
+from ports import free_port
 from roles import Roles
 
 from bridge.local.postgres import run_as_owner
 from bridge.local.stack import Stack
-from bridge.local.state import free_ports
 from bridge.postgres.migrate import migrate
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")  # Debian's
@@ -32,7 +32,7 @@ class Cluster:
         self.data = data
         self.data.mkdir(mode=0o700)
         os.chown(self.data, owner.st_uid, owner.st_gid)
-        self.port = free_ports()["postgres"]
+        self.port = free_port()
         self.run("initdb", "-D", str(data), "--username=bridge", "--auth=trust", "--encoding=UTF8", "--locale=C", *more)
 
     @property

@@ -12,10 +12,10 @@ from confluent_kafka.admin import AdminClient, ScramMechanism
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from fix_kafka import Cluster, set_password
 from oauth_issuer import AUDIENCE, Issuer
+from ports import free_port
 from proxy import Proxy
 
 from bridge.local.stack import Stack
-from bridge.local.state import free_ports
 
 PASSWORD = "S3CR3T-of-the-broker"  # noqa: S105
 _SECURITY = "org.apache.kafka.common.security"
@@ -58,7 +58,7 @@ class TlsBroker(Cluster):
         self.authority, self.issuer = trustme.CA(), Issuer()
         self.ca = directory / "ca.pem"
         self.authority.cert_pem.write_to_path(self.ca)
-        ports = dict(zip(("tls", "mtls", "other", "scram", "oauth"), free_ports().values(), strict=True))
+        ports = {name: free_port() for name in ("tls", "mtls", "other", "scram", "oauth")}
         self.scram_proxy = Proxy(lambda: ports["scram"], speaks_kafka=False)
         self.at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
         self.at["scram"] = f"127.0.0.1:{self.scram_proxy.port}"

@@ -24,9 +24,9 @@ import yaml
 from fix_helm import CHART, Helm, Manifest, api_server, kind
 from fix_relay import Site, eventually
 from pod_security import RULES, containers, violations
+from ports import free_port
 
 from bridge.errors import ConfigError, DatabaseUnavailable
-from bridge.local.state import free_ports
 from bridge.relay.signals import GRACE_SECONDS
 
 ROOT = CHART.parents[2]
@@ -294,7 +294,7 @@ class Kubelet:
             **{one["metadata"]["name"]: one["stringData"] for one in manifests if one["kind"] == "Secret"},
         }
         self._directory = directory
-        self.port = free_ports()["postgres"]
+        self.port = free_port()
 
     def start(self, container: Manifest, pod: Manifest) -> subprocess.Popen[str]:
         mounted = {mount["mountPath"]: self._volume(mount["name"], pod) for mount in container["volumeMounts"]}

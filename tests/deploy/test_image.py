@@ -20,10 +20,10 @@ from fix_relay import Site, eventually
 from fix_s3 import open_bucket
 from image import CHECKOUT, PYTHON, Image, built, debian, inner, missing
 from otlp_receiver import receiver
+from ports import free_port
 
 from bridge import __version__
 from bridge.configuration.load import load
-from bridge.local.state import free_ports
 
 pytestmark = pytest.mark.timeout(1200)  # a build may take minutes where others are at work
 
@@ -137,7 +137,7 @@ def test_it_does_the_whole_job(containers: Containers, site: Site) -> None:
     site.roles.grant(site.settings.database.url)
     site.scalar("select bridge.set_shard_count(2)::text")
 
-    first_port, second_port = free_ports()["registry"], free_ports()["registry"]
+    first_port, second_port = free_port(), free_port()
     began = time.monotonic()
     first = containers.start(named, "run", port=first_port)
     eventually(lambda: is_well(containers, named, "--ready", port=first_port))

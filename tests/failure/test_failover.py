@@ -11,12 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from fix_relay import Site, eventually
+from ports import free_port
 from proxy import Proxy
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.local.postgres import binaries, run_as_owner
 from bridge.local.stack import Stack
-from bridge.local.state import free_ports
 
 
 class Standby:
@@ -27,7 +27,7 @@ class Standby:
         self.data.mkdir(mode=0o700)
         owner = stack.postgres.data.stat()
         os.chown(self.data, owner.st_uid, owner.st_gid)
-        self.port = free_ports()["postgres"]
+        self.port = free_port()
         port = int(conninfo_to_dict(primary_url)["port"])
         self.stream = Proxy(lambda: port, speaks_kafka=False)
         source = make_conninfo(primary_url, host="127.0.0.1", port=self.stream.port)

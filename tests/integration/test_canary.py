@@ -21,12 +21,12 @@ import psycopg
 import pytest
 from command_tree import COMMANDS
 from fix_relay import Site, eventually
+from ports import free_port
 from psycopg import sql
 
 from bridge.configuration.environment import variable_of
 from bridge.configuration.knobs import knobs
 from bridge.local.stack import Stack
-from bridge.local.state import free_ports
 
 NAMES = ("database", "kafka", "registry", "token", "s3", "otel", "wrong", "typo", "passphrase", "other")
 WORDS = {name: f"qx7{name}{secrets.token_hex(6)}" for name in NAMES}
@@ -253,7 +253,7 @@ def told_to_postgres(site: Site) -> list[str]:
 def relay_is_watched(site: Site, environ: Mapping[str, str], output: Path) -> None:
     """A relay with workers, while it carries: its pages, its processes, its sessions."""
     output.mkdir()
-    port = free_ports()["registry"]
+    port = free_port()
     log = (output / "log").open("wb")
     arguments = ["run", "--workers", "2", "--http", f"127.0.0.1:{port}", "--verbose", "--log-format", "json"]
     with log, subprocess.Popen([sys.executable, "-m", "bridge", *arguments], env=environ, stderr=log) as relay:
