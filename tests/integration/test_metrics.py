@@ -125,6 +125,7 @@ def test_a_relay_counts_what_happens(site: Site) -> None:
 
 
 def test_workers_are_told_apart_in_one_scrape(site: Site) -> None:
+    site.environment["BRIDGE_RELAY_LEASE_SECONDS"] = "60"
     relay = site.start("--http", "127.0.0.1:0", "--workers", "2")
     scrape = scraping(site, relay)
     page = whole(scrape, "bridge_build_info", 2)  # a page of each

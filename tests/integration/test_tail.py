@@ -233,14 +233,16 @@ def test_follows_what_comes_and_ctrl_c_ends_it_quietly(topic: str, producer: Pro
     producer.flush()
     command = [sys.executable, "-m", "bridge", "tail", topic, "--json"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        line = None
-        while line is None:  # it starts at the end, whenever that is; what comes later is shown
+        os.set_blocking(running.stdout.fileno(), False)
+
+        def shown() -> str:  # it starts at the end, whenever that is; what comes later is shown
             producer.produce(topic, "after", "k")
             producer.flush()
-            os.set_blocking(running.stdout.fileno(), False)
-            line = running.stdout.readline() or None
             assert running.poll() is None
-        assert data_of(line)["value"] == "after"
+            return running.stdout.readline()
+
+        # Not so many that they fill the pipe, which nobody reads then.
+        assert data_of(eventually(shown))["value"] == "after"
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
         assert running.stderr.read() == ""
