@@ -30,5 +30,7 @@ def in_memory(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[P
     for left in ROOT.glob(f"{PREFIX}*"):
         if not psutil.pid_exists(int(left.name.split("-")[2])):
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=ROOT, ignore_cleanup_errors=True) as made:
-        yield Path(made) / name
+    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=ROOT))
+    yield made / name
+    # Not where the tests are broken off: servers are ended by what lies there.
+    shutil.rmtree(made, ignore_errors=True)
