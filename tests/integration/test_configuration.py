@@ -146,6 +146,6 @@ def test_kafka_takes_no_topics_that_differ_in_dots_only(kafka: str, unique: str)
     admin = AdminClient({"bootstrap.servers": kafka})
     create(admin, NewTopic(f"{unique}.a", 1, 1))
     with pytest.raises(KafkaException) as refused:
-        admin.create_topics([NewTopic(f"{unique}_a", 1, 1)])[f"{unique}_a"].result()
+        admin.create_topics([NewTopic(f"{unique}_a", 1, 1)])[f"{unique}_a"].result(30)
     assert refused.value.args[0].code() == KafkaError.TOPIC_EXCEPTION
-    admin.delete_topics([f"{unique}.a"])[f"{unique}.a"].result()
+    admin.delete_topics([f"{unique}.a"])[f"{unique}.a"].result(30)

@@ -40,7 +40,7 @@ def topic(kafka: str, unique: str) -> Iterator[str]:
     admin = AdminClient({"bootstrap.servers": kafka})
     create(admin, NewTopic(f"{unique}.things", 3, 1))
     yield f"{unique}.things"
-    admin.delete_topics([f"{unique}.things"])[f"{unique}.things"].result()
+    admin.delete_topics([f"{unique}.things"])[f"{unique}.things"].result(30)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_a_time_that_no_calendar_has(topic: str, producer: Producer, tail: Tail,
     limit = ConfigEntry("message.timestamp.after.max.ms", str(2**63 - 1), incremental_operation=AlterConfigOpType.SET)
     change = ConfigResource("topic", topic, incremental_configs=[limit])
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.incremental_alter_configs([change])[change].result()
+    admin.incremental_alter_configs([change])[change].result(30)
 
     def is_taken() -> bool:  # a broker needs a moment to know its topic's new limit
         errors: list[object] = []
@@ -221,7 +221,8 @@ def test_joins_no_group_and_commits_nothing(topic: str, producer: Producer, tail
     producer.produce(topic, "x", "k", partition=0)
     producer.flush()
     tail(topic, "--from-beginning", "--max", "1")
-    groups = AdminClient({"bootstrap.servers": kafka}).list_consumer_groups().result()
+    admin = AdminClient({"bootstrap.servers": kafka})  # by a name: one that nobody holds ends, and never answers
+    groups = admin.list_consumer_groups().result(30)
     assert "bridge.reader" not in [group.group_id for group in groups.valid]
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "bridge.reader"})
     assert consumer.committed([TopicPartition(topic, 0)], 10)[0].offset < 0
