@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import random
 
-from bridge.local.state import is_port_free
+from bridge.local.state import PORT_RANGE, is_port_free
 
-_RANGE = range(15_000, 32_000)  # as bridge.local.state's
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_share = _RANGE[_worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+_share = PORT_RANGE[_worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 _left = iter(random.sample(_share, len(_share)))  # in another order than another session's on this machine
 
 

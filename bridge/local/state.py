@@ -20,7 +20,7 @@ from bridge.errors import ConfigError
 _PORTS = ("postgres", "kafka", "kafka_controller", "registry", "registry_management")
 # Below the range from which kernels draw the ports of outgoing connections, so that none of those can occupy the
 # port of a server that is down for a moment.
-_PORT_RANGE = range(15000, 32000)
+PORT_RANGE = range(15000, 32000)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def free_ports() -> dict[str, int]:
     """A port for every listener, each free at this moment."""
     ports: list[int] = []
     while len(ports) < len(_PORTS):
-        port = random.SystemRandom().choice(_PORT_RANGE)
+        port = random.SystemRandom().choice(PORT_RANGE)
         if port not in ports and is_port_free(port):
             ports.append(port)
     return dict(zip(_PORTS, ports, strict=True))

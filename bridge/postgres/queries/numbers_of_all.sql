@@ -1,2 +1,2 @@
--- As numbers.sql, for all shards.
+-- As numbers.sql, in all table partitions.
 select case when is_called then last_value else 0 end, bridge.highest_seq() from bridge.event_seq
