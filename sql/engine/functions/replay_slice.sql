@@ -107,6 +107,7 @@ begin
       from bridge.shard as s
      where s.stopped is not null
        and s.shard in (select (e ->> 'shard')::smallint from jsonb_array_elements(found_events) as e)
+     order by s.shard
      limit 1;
     if found then
         raise exception 'shard % is stopped, so nobody knows which of its events were published', stopped_shard

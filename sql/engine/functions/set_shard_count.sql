@@ -29,12 +29,13 @@ begin
     -- waited for the table alone would write by the former rule.
     perform bridge.rewrite_inserts(shards);
     lock table bridge.outbox, bridge.history, bridge.shard in share row exclusive mode;
-    select s.shard, s.owner into holder from bridge.shard as s where s.lease_until > clock_timestamp() limit 1;
+    select s.shard, s.owner into holder from bridge.shard as s where s.lease_until > clock_timestamp()
+     order by s.shard limit 1;
     if found then
         raise exception 'the relay % holds shard %', holder.owner, holder.shard
             using errcode = 'object_in_use', hint = 'Stop all relays first.';
     end if;
-    select s.shard into holder from bridge.shard as s where s.stopped is not null limit 1;
+    select s.shard into holder from bridge.shard as s where s.stopped is not null order by s.shard limit 1;
     if found then
         raise exception 'shard % is stopped', holder.shard
             using errcode = 'object_in_use', hint = 'Run bridge recover first.';
