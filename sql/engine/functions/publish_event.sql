@@ -29,25 +29,24 @@ as $$
 #variable_conflict use_variable
 declare
     event_id constant uuid := bridge.new_event_id();
+    locked boolean;
 begin
-    -- As few expressions as can be where all is well: each is prepared anew in each transaction.
-    if (event_type <> '' and event_key <> '' and octet_length(event_type) <= 128 and event_type <> 'entity.changed'
+    -- Where all is well, few expressions with few functions: each is prepared anew in each transaction. So a setting
+    -- that the session has ever had is looked at as headers are, and the lock is taken in an expression: PERFORM would
+    -- be a statement of its own.
+    if (event_type not in ('', 'entity.changed') and octet_length(event_type) <= 128 and event_key <> ''
             and jsonb_typeof(payload) = 'object') is not true then
         perform bridge.refuse_event(event_type, event_key, payload, '{}');
     end if;
-    if headers is distinct from '{}' then
+    if (headers = '{}' and current_setting('bridge.traceparent', true) is null) is not true then
         if jsonb_typeof(headers) = 'object' then
             headers := bridge.trace_headers() || headers;
         end if;
         if jsonb_typeof(headers) is distinct from 'object' or bridge.headers_trouble(headers) is not null then
             perform bridge.refuse_event(event_type, event_key, payload, headers);
         end if;
-    elsif current_setting('bridge.traceparent', true) <> '' then
-        headers := bridge.trace_headers();
     end if;
-    if serialize then
-        perform pg_advisory_xact_lock(hashtextextended(event_key, 4711));
-    end if;
+    locked := case when serialize then pg_advisory_xact_lock(hashtextextended(event_key, 4711)) is not null end;
     insert into bridge.outbox (id, shard, event_type, event_key, payload, headers)
     values (event_id,
             case bridge.shard_count() when 1 then 0    -- the usual one, known when the statement is planned
