@@ -21,7 +21,7 @@ PUBLIC = {
     *["bridge.actor_status", "bridge.performed_by", "bridge.trace_headers"],
     *["bridge.entity_history", "bridge.highest_seq", "bridge.is_set_back", "bridge.job_due_at"],
     "bridge.matching_route",
-    *["bridge.new_event_id", "bridge.own_key"],
+    "bridge.new_event_id",
     *["bridge.partition_bounds", "bridge.partition_name", "bridge.qualified_name"],
     *["bridge.role_grants", "bridge.role_rights"],
     *["bridge.set_actor", "bridge.shard_count", "bridge.shard_of", "crm.iso_time", "crm.touch_updated_at"],

@@ -11,7 +11,7 @@ create or replace function bridge.insert_event() returns trigger
     set search_path = pg_catalog, pg_temp
 as $$
 begin
-    new.event_key := coalesce(new.event_key, bridge.own_key());
+    new.event_key := coalesce(new.event_key, gen_random_uuid()::text);
     insert into bridge.outbox (shard, event_type, event_key, payload, headers, available_at)
     values (bridge.shard_of(new.event_key), new.event_type, new.event_key, new.payload, coalesce(new.headers, '{}'),
             new.available_at);

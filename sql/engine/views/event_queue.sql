@@ -42,12 +42,12 @@ create or replace function bridge.rewrite_inserts(shards integer) returns void
 as $$
 declare
     values_written constant text := case when shards = 1
-        then 'values (0, new.event_type, coalesce(new.event_key, bridge.own_key()), new.payload,'
+        then 'values (0, new.event_type, coalesce(new.event_key, gen_random_uuid()::text), new.payload,'
              ' coalesce(new.headers, ''{}''), new.available_at)'
         else format('select (hashtextextended(coalesce(w.event_key, clock_timestamp()::text), 0)'
                     ' & 9223372036854775807) %% %s,'
-                    ' w.event_type, coalesce(w.event_key, bridge.own_key()), w.payload, w.headers, w.available_at'
-                    ' from (select new.event_type, new.event_key, new.payload,'
+                    ' w.event_type, coalesce(w.event_key, gen_random_uuid()::text), w.payload, w.headers,'
+                    ' w.available_at from (select new.event_type, new.event_key, new.payload,'
                     ' coalesce(new.headers, ''{}'') as headers, new.available_at offset 0) as w', shards)
     end;
 begin
