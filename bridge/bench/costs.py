@@ -27,6 +27,7 @@ PROCEDURES = {  # of sql/fill.sql
     "one with the outbox's columns and indexes": "fill_unpartitioned",
     "bridge.event_queue": "fill_bridge",
     "bridge.publish_event()": "fill_function",
+    "bridge.publish_event(serialize => false)": "fill_function_unserialized",
     f"{PLAIN_TABLE}{ANEW}": "fill_debezium_anew",
     f"bridge.event_queue{ANEW}": "fill_bridge_anew",
     f"bridge.publish_event(){ANEW}": "fill_function_anew",

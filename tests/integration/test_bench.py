@@ -37,7 +37,7 @@ def test_everything_is_measured(servers: Endpoints, tmp_path: Path) -> None:
     results = json.loads((tmp_path / "results.json").read_bytes())
     assert set(results["drained"]) == {"bridge exactly_once", "bridge at_least_once"}
     assert all(found[0]["rate"] > 0 for found in results["drained"].values())
-    assert all(found[0]["events"] == 50 for found in results["latencies"].values())
+    assert all(found["50"][0]["events"] == 50 for found in results["latencies"].values())
     assert results["costs"]["dead_tuples"] == 0
     assert len(results["costs"]["writer_us"]["bridge.event_queue"]) > 0
     assert results["costs"]["round_trips"] >= 2

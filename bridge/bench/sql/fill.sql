@@ -21,6 +21,18 @@ begin
     end loop;
 end $$;
 
+-- For a caller that needs no order, or holds a row's lock behind the key.
+create procedure public.fill_function_unserialized(first bigint, amount integer, text_length integer)
+    language plpgsql
+as $$
+begin
+    for n in first + 1..first + amount loop
+        perform bridge.publish_event('bench.happened', 'key ' || n,
+                                     jsonb_build_object('n', n, 'text', repeat('x', text_length)), serialize => false);
+        commit;
+    end loop;
+end $$;
+
 -- What table partitions cost a writer, and the view.
 create table public.unpartitioned (like bridge.outbox including all);
 
