@@ -587,6 +587,13 @@ MUTATIONS = (
         "tests/keeping/test_retention.py -k no_relay_has_read",
     ),
     Mutation(
+        "what a tick's snapshot does not see counts as processed",
+        "sql/engine/functions/was_processed_by.sql",
+        "                   '                       and pg_visible_in_snapshot(e.xid, t.snapshot)) is not true))', leaf)\n",
+        "                   '                       ) is not true))', leaf)\n",
+        "tests/keeping/test_retention.py -k came_to_rest",
+    ),
+    Mutation(
         "the outbox counts from its events' time",
         "sql/engine/functions/due_partitions.sql",
         "       and (p.parent <> 'bridge.outbox'::regclass or bridge.was_processed_by(b.leaf, now() - p.keep_for))\n",

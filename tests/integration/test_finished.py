@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -56,9 +57,10 @@ class Carrier:
         self._scanner = Scanner(self._held.position)
 
     def carry(self) -> int:
-        """Until a taker would have to look at nothing again."""
-        carried, empty = 0, 0
-        while empty < 3:
+        """Until a taker would have to look at nothing again, which transactions of other tests may hold up."""
+        carried, empty, deadline = 0, 0, time.monotonic() + 60
+        while empty < 3 or self._scanner.position.scan_from < self._scanner.position.cursor:
+            assert time.monotonic() < deadline, self._scanner.position
             before, read = self._scanner.position, self._store.reader.read(self._scanner.start(), None)
             new = self._held.claimed(uuid4(), before, InFlight(self._scanner.scanned(read.scan), 0, 0, ()))
             self._scanner.claimed(read.scan.drawn, self._store.write(self._held, new, self._held.in_flight))

@@ -13,7 +13,7 @@ from pathlib import Path
 import sbom
 
 CHECKOUT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "dist", ".bridge", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "dist", ".bridge", ".hypothesis", ".*_cache")
 
 
 def build(directory: Path, umask: int, locale: str) -> dict[str, str]:

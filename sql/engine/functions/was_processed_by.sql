@@ -5,6 +5,9 @@
 -- Returns:    whether the ticks of each of its shards say so; false where they are not kept for so long
 -- Writes:     nothing
 -- Errors:     none
+--
+-- A shard that came to rest while some transaction was open has a last tick whose scan_from lies behind its events, for
+-- ever: so the tick's cursor and snapshot are asked, too, of the events that are not below it.
 create or replace function bridge.was_processed_by(leaf regclass, moment timestamptz) returns boolean
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -12,9 +15,15 @@ as $$
 declare
     later boolean;
 begin
-    execute format('select exists (select from (select e.shard, max(e.seq) as seq from %s as e group by 1) as s'
-                   ' where s.seq > coalesce((select max(t.scan_from) from bridge.tick as t'
-                   '                          where t.shard = s.shard and t.at <= $1), 0))', leaf)
+    execute format('select exists (select from (select e.shard, max(e.seq) as seq from %1$s as e group by 1) as s'
+                   '  left join lateral (select max(a.scan_from) as scan_from, max(a.batch_no) as batch_no'
+                   '                       from bridge.tick as a where a.shard = s.shard and a.at <= $1) as p on true'
+                   '  left join bridge.tick as t on t.shard = s.shard and t.batch_no = p.batch_no'
+                   ' where s.seq > coalesce(p.scan_from, 0)'
+                   '   and exists (select from %1$s as e'
+                   '                where e.shard = s.shard and e.seq > coalesce(p.scan_from, 0)'
+                   '                  and (e.seq <= t.cursor'
+                   '                       and pg_visible_in_snapshot(e.xid, t.snapshot)) is not true))', leaf)
         into later using moment;
     return not later;
 end $$;
