@@ -92,3 +92,5 @@ def _json(value: bytes) -> Any:
         return json.loads(value, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise Undecodable(f"it is called JSON, and is none ({type(error).__name__})") from error
+    except ArithmeticError as error:  # decimal's, for an exponent of twenty digits
+        raise Undecodable("it is JSON with a number beyond what Decimal holds") from error

@@ -63,14 +63,15 @@ class Arrived(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Source and id, by which the inbox knows it: those of CloudEvents, else its place in Kafka.
+        """Source and id, by which the inbox knows it: those of CloudEvents, else its place in Kafka, and its time: a
+        topic that is deleted and made anew has the same places once more.
 
         A record without a value is another one than the record with it, and one for each topic: a deletion may be
         followed by a tombstone of its id, and an erasure has one id in all topics.
         """
         source, id_ = self.headers.get(CE_SOURCE, ""), self.headers.get(CE_ID) or self.headers.get(TOMBSTONE, "")
         if not id_:
-            source, id_ = f"kafka:{self.topic}/{self.partition}", str(self.offset)
+            source, id_ = f"kafka:{self.topic}/{self.partition}", f"{self.offset} at {self.at}"
         elif self.value is None:
             id_ = f"{id_} tombstone of {self.topic}"
         return _bounded(source), _bounded(id_)

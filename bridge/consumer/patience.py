@@ -47,5 +47,12 @@ class Patience:
             exception=place(error),
         )
         logger.log(level, "%s: attempt %d failed (%s); it is %s", where, attempts, place(error), state, extra=what)
-        first = str(error).strip().partition("\n")[0]  # what comes behind it, of Postgres', shows the statement
+        first = _words(error).strip().partition("\n")[0]  # what comes behind it, of Postgres', shows the statement
         return printable(f"{type(error).__name__}: {first}")[:REASON_CHARACTERS]
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # it is somebody's code, and one event's
+        return ""

@@ -11,8 +11,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_consumer import SOON, Scene
+from confluent_kafka.admin import NewTopic
+from fix_consumer import PARTITIONS, SOON, Scene
 from fix_relay import eventually
+from kafka_settings import create
 
 from bridge.consumer import Consumer, Message, OnDead, RegistrySettings, Unavailable
 from bridge.consumer.decoding import Decoder
@@ -147,6 +149,21 @@ def test_what_has_no_id_is_known_by_its_place(scene: Scene) -> None:
             scene.wait_for(2)
 
     assert scene.effects() == [1, 2]
+
+
+def test_a_topic_that_is_made_anew_has_its_places_once_more(scene: Scene) -> None:
+    """Its offsets begin at 0 again, and what is there now was never received."""
+    for numbers in ([1, 2], [3, 4]):
+        scene.send(*things(*numbers), ce_id="")
+        consumer = scene.consumer()
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer):
+            scene.wait_for(numbers[-1])
+        scene.admin.delete_topics([scene.topic])[scene.topic].result(30)
+        eventually(lambda: scene.topic not in scene.admin.list_topics(timeout=30).topics)
+        create(scene.admin, NewTopic(scene.topic, PARTITIONS, 1))
+
+    assert scene.effects() == [1, 2, 3, 4]
 
 
 def test_the_longest_prefix_fits_best_and_others_are_passed_over(scene: Scene) -> None:
@@ -302,6 +319,7 @@ def test_a_choice_that_is_changed_lets_go_what_waits(scene: Scene) -> None:
     ("value", "headers", "reason"),
     [
         (b"{", {"content__type": "application/json"}, "it is called JSON, and is none"),
+        (b'{"n": 1e99999999999999999999}', {"content__type": "application/json"}, "a number beyond"),
         (b"no schema id", {"content__type": "application/avro"}, "no schema id in front"),
         (b"\0\x7f\xff\xff\xff!", {"content__type": "application/avro"}, "no Avro schema 2147483647"),
     ],

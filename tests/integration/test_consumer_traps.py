@@ -200,6 +200,30 @@ def test_the_reason_of_a_dead_event_is_one_line(scene: Scene) -> None:
     assert consumer.dead()[0].reason == "SyntaxError: syntax error at end of input"
 
 
+class Speechless(Exception):
+    """As one that somebody raises without what its text is made of."""
+
+    def __str__(self) -> str:
+        raise AttributeError("no text")
+
+
+def test_an_error_that_cannot_be_told_is_one_event_s_too(scene: Scene) -> None:
+    def handle(message: Message, connection: Connection) -> None:
+        write(message, connection)
+        if message.value["n"] == 1:
+            raise Speechless
+
+    scene.send(*things(1), key="a")
+    scene.send(*things(2), key="b")
+    consumer = scene.consumer()
+    consumer.handler("thing.changed")(handle)
+    with scene.running(consumer):
+        eventually(lambda: consumer.dead())
+        scene.wait_for(1)
+
+    assert (scene.effects(), consumer.dead()[0].reason) == ([2], "Speechless: ")
+
+
 def test_rights_on_the_inbox_are_asked_for_at_the_start_and_said_later(
     scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
