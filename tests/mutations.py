@@ -446,6 +446,41 @@ MUTATIONS = (
         "tests/failure/test_consumer_killed.py -k many_times",
     ),
     Mutation(
+        "a database that was restored lacks what Kafka's offsets are behind",
+        "bridge/consumer/feed.py",
+        " or self._seeks(part, offset):",
+        " or True:",
+        "tests/failure/test_consumer_outages.py -k restored",
+    ),
+    Mutation(
+        "a partition of which a copy has nothing yet counts as new to its group",
+        "bridge/consumer/progress.py",
+        "            self._write(new)\n",
+        "            pass\n",
+        "tests/failure/test_consumer_outages.py -k restored",
+    ),
+    Mutation(
+        "a database is taken for the one that was there before",
+        "bridge/consumer/loop.py",
+        "                    self.feed.doubt()\n",
+        "",
+        "tests/failure/test_consumer_outages.py -k lacks_commits",
+    ),
+    Mutation(
+        "what Kafka has removed is passed over in silence",
+        "bridge/consumer/feed.py",
+        "            if expected < begins <= record.offset:\n",
+        "            if False:\n",
+        "tests/failure/test_consumer_outages.py -k removed_before",
+    ),
+    Mutation(
+        "what has no id counts as received where its topic is made anew",
+        "bridge/consumer/message.py",
+        'f"{self.offset} at {self.at}"',
+        "str(self.offset)",
+        "tests/integration/test_consumer.py -k made_anew",
+    ),
+    Mutation(
         "what was read of a transaction that was aborted is handled",
         "bridge/consumer/feed.py",
         '"isolation.level": "read_committed"',
@@ -483,8 +518,8 @@ MUTATIONS = (
     Mutation(
         "the rest of a batch that was cut counts as received",
         "bridge/consumer/delivery.py",
-        "                self._forget(fresh[done:])\n                ended",
-        "                ended",
+        "                self._forget(fresh[done:])\n                count",
+        "                count",
         "tests/integration/test_consumer.py -k between_two_events",
     ),
     Mutation(

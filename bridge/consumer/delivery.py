@@ -18,6 +18,7 @@ from bridge.consumer.inbox import ROLLED_BACK, Inbox
 from bridge.consumer.message import Arrived, Message
 from bridge.consumer.parked import ParkedEvents, State, place
 from bridge.consumer.patience import Patience
+from bridge.consumer.progress import Progress
 from bridge.consumer.retries import Retries
 from bridge.consumer.transaction import HandlerFailed, Work, transaction
 from bridge.errors import Unavailable
@@ -42,6 +43,7 @@ class Delivery:
     ) -> None:
         self.inbox = Inbox(connection, group)
         self.parked = ParkedEvents(connection, group, dead_blocks=patience.dead_blocks)
+        self.progress = Progress(connection, group)
         self.retries = Retries(connection, self.inbox, self.parked, handlers, decoder, patience)
         self._connection = connection
         self._handlers = handlers
@@ -56,6 +58,8 @@ class Delivery:
         """
         wanted, count = self._wanted(records)
         if not wanted:
+            if count:
+                self.progress.advance(records[:count])
             return count
         ends = time.monotonic() + BUSY_SECONDS
         fresh: list[Wanted] = []
@@ -69,6 +73,8 @@ class Delivery:
                     done += 1
                     self._settle(fresh[done - 1], blocked, work)
                 self._forget(fresh[done:])
+                count = count if done == len(fresh) else fresh[done - 1].position + 1
+                self.progress.advance(records[:count])
                 ended = None if ours is None else self.inbox.ended(ours)
                 if ended == ROLLED_BACK:  # with what others had done
                     raise ended_by(each.record.type for each in fresh)
@@ -82,7 +88,7 @@ class Delivery:
             raise ended_by(each.record.type for each in fresh[:done]) from error
         if ended:  # all was received with what is committed, so what came behind that had to be, too
             raise ended_by(each.record.type for each in fresh)
-        return count if done == len(fresh) else fresh[done - 1].position + 1
+        return count
 
     def park(self, record: Arrived, error: BaseException, attempts: int = 1) -> None:
         """Its handler failed: it is tried again later, and the next of its key wait. Raises DatabaseUnavailable."""

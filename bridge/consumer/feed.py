@@ -3,6 +3,8 @@
 Offsets are committed behind the database's transactions, so Kafka may send again what was handled, and never omits what
 was not. Another consumer of the group may get a partition whenever Kafka is asked for more: what was not done of it is
 forgotten then, and what was is committed first.
+
+Where a partition goes on is the database's word: it may have lost what Kafka's offsets say was done.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from bridge.consumer.message import Arrived
+from bridge.consumer.message import Arrived, Partition
 from bridge.consumer.safety import require_safe_brokers
 from bridge.errors import BridgeError, BrokerRefuses, ConfigError
 from bridge.kafka.headers import headers_of
@@ -31,6 +33,8 @@ librdkafka = logging.getLogger("bridge.consumer.librdkafka")
 STARTED = "consuming %s, as a member of the group %s"
 SILENT = "Kafka does not answer, so the group waits for the end of this consumer's session"
 LOST = "these partitions were lost, for Kafka did not hear from this consumer in time: %s"
+BEHIND = "the database is behind Kafka's offsets, as after a restore: %s[%d] goes on at %d, not at %d"
+GONE = "Kafka has removed records of %s[%d] before they came to this group, at the offsets %d to %d"
 MOVED = about("partitions-moved")
 librdkafka.setLevel(logging.CRITICAL)  # it says every few milliseconds that a broker is away; we say it once
 
@@ -45,6 +49,7 @@ DEFAULTS = {
     "reconnect.backoff.max.ms": "1000",
     "queued.max.messages.kbytes": "16384",  # of each partition, ahead of what is handled
 }
+BEGINNINGS = ("earliest", "beginning", "smallest")  # what librdkafka calls it
 # Partitions that stay are not interrupted; the newer protocol does so by itself.
 CLASSIC = {"partition.assignment.strategy": "cooperative-sticky"}
 STEP_SECONDS = 0.2  # the longest that Kafka is waited for at a time, so that a signal is answered
@@ -67,7 +72,9 @@ class Feed:
         defaults = DEFAULTS if properties.get("group.protocol") == "consumer" else DEFAULTS | CLASSIC
         settings: dict[str, Any] = {**defaults, **properties, **OURS, "bootstrap.servers": kafka, "group.id": group}
         self._records: deque[Arrived] = deque()  # fetched, and not done
-        self._done: dict[tuple[str, int], int] = {}  # what to commit: offsets behind the last that is done
+        self._done: dict[Partition, int] = {}  # what to commit: offsets behind the last that is done
+        self._doubted: set[Partition] = set()  # where the database is in them has still to be asked
+        self._first = 0 if settings["auto.offset.reset"] in BEGINNINGS else None  # of what Kafka has no offset for
         self._said: set[int] = set()
         self._polled_at = 0.0
         self._topics, self._properties, self._allow_insecure = list(topics), properties, allow_insecure
@@ -93,21 +100,52 @@ class Feed:
                     self._take([first])  # before more is asked for: its partition may go to another consumer meanwhile
                     if most > 1:
                         self._take(self._kafka.consume(most - 1, 0))
+        elif self._doubted:
+            self._poll_paused(STEP_SECONDS)
+            self._resume()
         elif time.monotonic() > self._polled_at + HEARD_SECONDS:  # or the group would take our partitions from us
             self._poll_paused(0.0)
             self._resume()
-        return [self._records[n] for n in range(min(most, len(self._records)))]
+        return [] if self._doubted else [self._records[n] for n in range(min(most, len(self._records)))]
 
     def done(self, count: int) -> None:
         """The first `count` are accounted for in the database, durably."""
         behind = {}
         for _ in range(count):
             record = self._records.popleft()
-            behind[record.topic, record.partition] = record.offset + 1
+            if record.offset > self._done.get(record.part, record.offset):  # as behind each end of a transaction, too
+                self._look_for_removed(record, self._done[record.part])
+            behind[record.part] = self._done[record.part] = record.offset + 1
         if behind:
-            self._done |= behind
             with self._calling():
                 self._kafka.commit(offsets=_places(behind), asynchronous=True)
+
+    def doubt(self) -> None:
+        """The database may be another one than before, which has less."""
+        with self._calling():
+            self._doubted = {(each.topic, each.partition) for each in self._kafka.assignment()}
+
+    def go_back(self, progress: Callable[[Mapping[Partition, int]], Mapping[Partition, int]]) -> None:
+        """Where partitions are new, or in doubt: go back to where the database is; until then no records come.
+
+        Those of which Kafka has a lower offset, or none, go on as it says: somebody wants them again, or they are new.
+        `progress` is told where that is, and tells where the database is. Raises as `next`, and what it raises.
+        """
+        if not self._doubted:
+            return
+        with self._calling():
+            asked = [TopicPartition(*part) for part in self._doubted - self._done.keys()]
+            for found in self._kafka.committed(asked, LIST_SECONDS) if asked else []:
+                if found.error is not None:
+                    raise KafkaException(found.error)
+                if found.offset >= 0:
+                    self._done[found.topic, found.partition] = found.offset
+            begins = {part: self._done.get(part, self._first) for part in self._doubted}
+            offsets = progress({part: offset for part, offset in begins.items() if offset is not None})
+            for part in list(self._doubted):
+                offset = offsets.get(part, -1)
+                if not 0 <= offset < self._done.get(part, 0) or self._seeks(part, offset):
+                    self._doubted.remove(part)
 
     def wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
         """Stay in the group, without asking for more records, for that long, or until `is_over()`."""
@@ -133,7 +171,7 @@ class Feed:
                 return
             require_safe_brokers((str(broker.host) for broker in found.brokers.values()), self._properties)
         with self._calling():
-            self._kafka.subscribe(self._topics, on_assign=_assigned, on_revoke=self._revoked, on_lost=self._lost)
+            self._kafka.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
             self._is_member = True
 
     def _close(self) -> None:
@@ -155,6 +193,27 @@ class Feed:
         with self._calling():
             self._kafka.resume(self._kafka.assignment())
 
+    def _seeks(self, part: Partition, offset: int) -> bool:
+        """Whether this could be said to Kafka's client, which must have begun with the partition."""
+        try:
+            self._kafka.seek(TopicPartition(*part, offset))
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:
+                raise
+            return False
+        logger.warning(BEHIND, *part, offset, self._done[part], extra=about("database-behind", topic=part[0]))
+        self._records = deque(record for record in self._records if record.part != part)
+        self._done[part] = offset
+        return True
+
+    def _look_for_removed(self, record: Arrived, expected: int) -> None:
+        """Between the last record and this one; offsets without a record are usual, where a log begins is not."""
+        with self._calling():
+            begins, _ = self._kafka.get_watermark_offsets(TopicPartition(*record.part), cached=True)
+            if expected < begins <= record.offset:
+                what = about("records-removed", topic=record.topic)
+                logger.error(GONE, *record.part, expected, begins - 1, extra=what)
+
     def _take(self, messages: Sequence[KafkaMessage]) -> None:
         for message in messages:
             if (error := message.error()) is not None:
@@ -162,6 +221,10 @@ class Feed:
             else:
                 self._said.clear()
                 self._records.append(Arrived.of(message, headers_of(message)))
+
+    def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        logger.info("these partitions are this consumer's now: %s", _named(partitions), extra=MOVED)
+        self._doubted |= {(place.topic, place.partition) for place in partitions}
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         logger.info("these partitions go to other consumers: %s", _named(partitions), extra=MOVED)
@@ -174,12 +237,13 @@ class Feed:
         logger.warning(LOST, _named(partitions), extra=MOVED)
         self._forget({(place.topic, place.partition) for place in partitions})
 
-    def _forget(self, gone: set[tuple[str, int]]) -> None:
-        self._records = deque(record for record in self._records if (record.topic, record.partition) not in gone)
+    def _forget(self, gone: set[Partition]) -> None:
+        self._records = deque(record for record in self._records if record.part not in gone)
+        self._doubted -= gone
         for place in gone:
             self._done.pop(place, None)
 
-    def _commit(self, behind: Mapping[tuple[str, int], int]) -> None:
+    def _commit(self, behind: Mapping[Partition, int]) -> None:
         if behind:
             self._kafka.commit(offsets=_places(behind), asynchronous=False)
 
@@ -207,12 +271,8 @@ class Feed:
             logger.warning("Kafka: %s", " ".join(error.str().split()), extra=about("kafka-trouble"))
 
 
-def _places(behind: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
+def _places(behind: Mapping[Partition, int]) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, offset) for (topic, partition), offset in behind.items()]
-
-
-def _assigned(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
-    logger.info("these partitions are this consumer's now: %s", _named(partitions), extra=MOVED)
 
 
 def _named(partitions: Sequence[TopicPartition]) -> str:

@@ -4,6 +4,7 @@
 --     grant usage on schema bridge_inbox to <role>;
 --     grant select, insert, delete on bridge_inbox.received to <role>;
 --     grant select, insert, update, delete on bridge_inbox.parked to <role>;
+--     grant select, insert, update on bridge_inbox.progress to <role>;
 create schema if not exists bridge_inbox;
 
 create table if not exists bridge_inbox.received (
@@ -45,3 +46,14 @@ comment on column bridge_inbox.parked.state is
 create index if not exists parked_place on bridge_inbox.parked (consumer_group, topic, sha256(key), number);
 
 create index if not exists parked_due on bridge_inbox.parked (consumer_group, due_at) where state = 'retrying';
+
+create table if not exists bridge_inbox.progress (
+    consumer_group text not null,
+    topic text not null,
+    partition integer not null,
+    kafka_offset bigint not null,
+    constraint progress_of_partition primary key (consumer_group, topic, partition)
+);
+
+comment on table bridge_inbox.progress is
+    'Behind which offset all of a partition was handled or parked; Kafka''s offsets count only where they are not further.';

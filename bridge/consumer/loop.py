@@ -55,6 +55,7 @@ class Loop:
                         delivery.inbox.require()
                         self._is_ready = True
                         _tell_dead(delivery.parked.count_dead())
+                    self.feed.doubt()
                     delivery.parked.promote_all()
                     self.blame.settle(delivery)
                     self._consume(delivery)
@@ -71,6 +72,7 @@ class Loop:
         while not self.is_ending():
             self._retry(delivery)
             self._clean(delivery)
+            self.feed.go_back(delivery.progress.offsets)
             records = self.feed.next(self.blame.most(most))
             most = self.batch
             try:
@@ -82,8 +84,7 @@ class Loop:
                 elif isinstance(error, Unavailable):
                     self._wait(error)
                 else:
-                    delivery.park(records[0], error or failure)
-                    self._done(1)
+                    delivery.park(records[0], error or failure)  # and so passed over the next time
             else:
                 self._goes_on()
 

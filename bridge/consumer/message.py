@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka import Message as KafkaMessage
@@ -26,6 +26,8 @@ from bridge.encoding.headers import (
 LONGEST_ID: Final = 300  # characters; longer ones are known by their hash, because an index entry has its limits
 LATEST_MILLISECONDS: Final = 250_000_000_000_000  # the year 9892
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+Partition: TypeAlias = "tuple[str, int]"  # a topic, and the number
 
 
 class Arrived(NamedTuple):
@@ -52,6 +54,10 @@ class Arrived(NamedTuple):
             _bytes(message.value()),
             {name: text(value or b"") for name, value in headers},
         )
+
+    @property
+    def part(self) -> Partition:
+        return self.topic, self.partition
 
     @property
     def type(self) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from fix_consumer import EFFECTS, PARTITIONS, Scene
@@ -176,6 +177,87 @@ def test_an_event_that_makes_the_server_go_away_is_not_tried_for_ever(scene: Sce
     assert sorted(scene.effects()) == [1, 3]
     assert [row[:2] for row in scene.parked()] == [("dead", 3)]
     assert len(calls) <= 4
+
+
+@contextmanager
+def copied(scene: Scene) -> Iterator[str]:
+    """A copy of the consumer's database as it is now, by its name."""
+    name = conninfo_to_dict(scene.database)["dbname"]
+    beside = make_conninfo(scene.database, dbname="postgres")
+    with psycopg.connect(beside, autocommit=True) as db:
+        eventually(lambda: not db.execute("select from pg_stat_activity where datname = %s", (name,)).fetchall())
+        db.execute(f"create database {name}_copy template {name} strategy file_copy".encode())
+        try:
+            yield f"{name}_copy"
+        finally:
+            db.execute(f"drop database if exists {name}_copy with (force)".encode())
+
+
+def test_a_database_that_is_restored_is_given_what_it_lacks(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Kafka's offsets know nothing of that: they are behind all that the former one had."""
+
+    def handle_all(database: str, count: int) -> None:
+        consumer = scene.consumer(database=database)
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer), psycopg.connect(database, autocommit=True) as db:
+            eventually(lambda: db.execute("select count(*) from effect").fetchone() == (count,))
+
+    scene.send({"n": 1}, key="a")
+    handle_all(scene.database, 1)
+    with copied(scene) as name:
+        scene.send({"n": 2}, key="a")
+        scene.send({"n": 3}, key="b")
+        handle_all(scene.database, 3)
+        handle_all(make_conninfo(scene.database, dbname=name), 3)
+
+    assert f"{scene.topic}[" in caplog.text
+    assert "the database is behind Kafka's offsets" in caplog.text
+
+
+def test_a_failover_to_a_standby_that_lacks_commits(scene: Scene) -> None:
+    """The consumer keeps its partitions meanwhile."""
+    name = conninfo_to_dict(scene.database)["dbname"]
+    with gate(scene.database) as database:
+        database.open()
+        consumer = scene.consumer(database=database.url)
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer):
+            scene.send({"n": 1}, key="a")
+            scene.wait_for(1)
+            database.shut()
+            with copied(scene) as standby:
+                database.open()
+                scene.send({"n": 2}, key="a")
+                scene.wait_for(2)
+                database.shut()
+                with psycopg.connect(make_conninfo(scene.database, dbname="postgres"), autocommit=True) as db:
+                    db.execute(f"drop database {name} with (force)".encode())
+                    db.execute(f"alter database {standby} rename to {name}".encode())
+                database.open()
+                scene.wait_for(2)
+                scene.send({"n": 3}, key="a")
+                scene.wait_for(3)
+
+    assert scene.effects() == [1, 2, 3]
+
+
+def test_what_kafka_has_removed_before_it_came_is_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    for numbers, kept in (([1, 2], [1, 2]), ([3, 4], [1, 2, 5]), ([6], [1, 2, 5, 6])):
+        scene.send(*({"n": n} for n in numbers), key="a")
+        if numbers == [3, 4]:
+            ends = scene.admin.delete_records([TopicPartition(scene.topic, n, -1) for n in range(PARTITIONS)])
+            for end in ends.values():
+                end.result(30)
+            scene.send({"n": 5}, key="a")
+        consumer = scene.consumer()
+        consumer.handler("thing.changed")(write)
+        with scene.running(consumer):
+            scene.wait_for(len(kept))
+        assert scene.effects() == kept
+
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "removed records" in told.message
+    assert "at the offsets 2 to " in told.message  # behind two records
 
 
 def test_the_registry(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

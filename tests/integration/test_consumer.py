@@ -562,6 +562,7 @@ def test_the_inbox_may_have_another_owner(scene: Scene) -> None:
         scene.execute(f"grant usage on schema bridge_inbox to {role}")
         scene.execute(f"grant select, insert, delete on bridge_inbox.received to {role}")
         scene.execute(f"grant select, insert, update, delete on bridge_inbox.parked to {role}")
+        scene.execute(f"grant select, insert, update on bridge_inbox.progress to {role}")
         scene.execute(f"grant insert on effect to {role}")
         login = {"user": role, "password": "secret"}
         consumer = scene.consumer(database=psycopg.conninfo.make_conninfo(scene.database, **login))

@@ -13,6 +13,7 @@ from fix_relay import eventually
 
 from bridge.consumer import Consumer, Message, create_inbox
 from bridge.consumer.feed import Feed
+from bridge.consumer.message import Arrived
 from bridge.errors import BridgeError, BrokerRefuses, ConfigError
 
 Connection = psycopg.Connection[Any]
@@ -240,6 +241,7 @@ def test_rights_on_the_inbox_are_asked_for_at_the_start_and_said_later(
         scene.execute(f"grant usage on schema bridge_inbox to {role}")
         scene.execute(f"grant select, insert, delete on bridge_inbox.received to {role}")
         scene.execute(f"grant select, insert, update on bridge_inbox.parked to {role}")
+        scene.execute(f"grant select, insert, update on bridge_inbox.progress to {role}")
         with pytest.raises(ConfigError, match=r"has no right to DELETE on bridge_inbox.parked\. Have the owner grant"):
             consumer.run()
         scene.execute(f"grant delete on bridge_inbox.parked to {role}")
@@ -295,12 +297,16 @@ def test_a_member_whose_name_another_one_has_taken_is_told(scene: Scene) -> None
     def member() -> Feed:
         return Feed(scene.kafka, scene.name, [scene.topic], SOON | {"group.instance.id": "one"}, allow_insecure=False)
 
+    def read(feed: Feed, most: int) -> list[Arrived]:
+        feed.go_back(lambda begins: begins)
+        return feed.next(most)
+
     with closing(member()) as one:
-        eventually(lambda: one.next(500))
+        eventually(lambda: read(one, 500))
         with closing(member()) as other:
-            eventually(lambda: other.next(500))
+            eventually(lambda: read(other, 500))
             with pytest.raises(BrokerRefuses, match=r"Kafka does not let this consumer go on: .*instance"):
-                eventually(lambda: one.next(1) and one.done(1))
+                eventually(lambda: read(one, 1) and one.done(1))
 
 
 def test_its_beginning_and_its_partitions_are_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

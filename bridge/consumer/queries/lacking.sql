@@ -2,11 +2,13 @@
 -- may read. An inbox that another version made may have more columns.
 with needed (name, privilege) as (
     values ('received', 'select'), ('received', 'insert'), ('received', 'delete'),
-           ('parked', 'select'), ('parked', 'insert'), ('parked', 'update'), ('parked', 'delete')
+           ('parked', 'select'), ('parked', 'insert'), ('parked', 'update'), ('parked', 'delete'),
+           ('progress', 'select'), ('progress', 'insert'), ('progress', 'update')
 ), columns (name, names) as (
     values ('received', 'consumer_group ce_source ce_id received_at'),
            ('parked', 'number consumer_group topic partition kafka_offset at key value headers event_type state attempts'
-                      ' due_at reason parked_at')
+                      ' due_at reason parked_at'),
+           ('progress', 'consumer_group topic partition kafka_offset')
 ), found as (
     select c.oid, c.relname
       from pg_catalog.pg_class as c
