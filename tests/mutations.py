@@ -481,6 +481,13 @@ MUTATIONS = (
         "tests/integration/test_consumer.py -k made_anew",
     ),
     Mutation(
+        "a partition that leaves while the consumer waits is paused for ever",
+        "bridge/consumer/feed.py",
+        "            self._kafka.resume([TopicPartition(*part) for part in gone])",
+        "            pass",
+        "tests/integration/test_consumer_traps.py -k leaves_while",
+    ),
+    Mutation(
         "what was read of a transaction that was aborted is handled",
         "bridge/consumer/feed.py",
         '"isolation.level": "read_committed"',

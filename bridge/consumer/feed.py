@@ -238,6 +238,8 @@ class Feed:
         self._forget({(place.topic, place.partition) for place in partitions})
 
     def _forget(self, gone: set[Partition]) -> None:
+        with suppress(KafkaException):
+            self._kafka.resume([TopicPartition(*part) for part in gone])  # or, once back, they would still be paused
         self._records = deque(record for record in self._records if record.part not in gone)
         self._doubted -= gone
         for place in gone:

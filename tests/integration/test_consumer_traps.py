@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_consumer import EFFECTS, SOON, Scene
+from fix_consumer import EFFECTS, PARTITIONS, SOON, Scene
 from fix_relay import eventually
 
 from bridge.consumer import Consumer, Message, create_inbox
@@ -291,15 +291,35 @@ def test_a_database_of_another_encoding(scene: Scene, encoding: str) -> None:
     assert (letter.type, letter.reason) == (event_type, "KeyError: '\\u043a\\u043b\\u044e\\u0447'")
 
 
+def read(feed: Feed, most: int) -> list[Arrived]:
+    feed.go_back(lambda begins: begins)
+    return feed.next(most)
+
+
+def test_a_partition_that_leaves_while_its_consumer_waits_is_read_when_it_is_back(scene: Scene) -> None:
+    """It is paused when it leaves, and Kafka's client would keep it so."""
+
+    def member() -> Feed:
+        return Feed(scene.kafka, scene.name, [scene.topic], SOON, allow_insecure=False)
+
+    def owned(feed: Feed) -> int:
+        return len(feed._kafka.assignment())
+
+    with closing(member()) as one:
+        eventually(lambda: read(one, 1) or owned(one) == PARTITIONS)
+        with closing(member()) as other:
+            eventually(lambda: one.wait(0.1, lambda: False) or read(other, 1) or owned(other))
+        eventually(lambda: read(one, 1) or owned(one) == PARTITIONS)
+        for number in range(30):
+            scene.send(*things(number), key=f"key {number}")
+        eventually(lambda: {record.partition for record in read(one, 500)} == set(range(PARTITIONS)), 20)
+
+
 def test_a_member_whose_name_another_one_has_taken_is_told(scene: Scene) -> None:
     scene.send(*things(*range(1, 200)), key="a")
 
     def member() -> Feed:
         return Feed(scene.kafka, scene.name, [scene.topic], SOON | {"group.instance.id": "one"}, allow_insecure=False)
-
-    def read(feed: Feed, most: int) -> list[Arrived]:
-        feed.go_back(lambda begins: begins)
-        return feed.next(most)
 
     with closing(member()) as one:
         eventually(lambda: read(one, 500))

@@ -28,6 +28,8 @@ class Kafka:
         self._meanwhile()
         return []
 
+    def resume(self, _partitions: list[TopicPartition]) -> None: ...
+
     def close(self) -> None: ...
 
 
