@@ -2211,6 +2211,13 @@ MUTATIONS = (
         "tests/capture/test_snapshots.py -k another_expression",
     ),
     Mutation(
+        "keys without overlaps are compared as their index does",
+        "sql/engine/functions/key_columns.sql",
+        "and x.relam <> m.oid",
+        "and false",
+        "tests/capture/test_present_rows.py -k without_overlaps",
+    ),
+    Mutation(
         "a silent change forgets what was recorded before it",
         "sql/engine/functions/version_moved.sql",
         "coalesce(bridge.latest_version(of_filenode, new_version), new_version)",

@@ -131,6 +131,20 @@ def test_columns_of_a_key_that_no_comparison_of_rows_can_order(db: Db, either_ve
     assert verified(either_version, "t")
 
 
+def test_a_key_without_overlaps(db: Db, either_version: str, take: Take) -> None:
+    """Its index knows no order, and finds alike what overlaps."""
+    if db.info.server_version < 180000:
+        pytest.skip("WITHOUT OVERLAPS came with Postgres 18")
+    run(db, "create table t (id int4range, at daterange, n int, primary key (id, at without overlaps))")
+    days = "daterange(date '2024-01-01' + g, date '2024-01-02' + g)"
+    run(db, f"insert into t select int4range(g % 3, g % 3 + 1), {days}, 0 from generate_series(1, 20) as g")
+    run(db, "select bridge.enable_tracking('t')")
+    take()
+    assert len(set(reads(db))) == len(reads(db)) == 20
+    run(db, "update t set n = 1", "update t set at = daterange(lower(at), null) where upper(at) = '2024-01-22'")
+    assert verified(either_version, "t")
+
+
 def test_two_keys_that_a_collation_finds_alike_cannot_be_and_none_is_skipped(db: Db, take: Take) -> None:
     needs_icu(db, "icu")
     run(db, "create collation blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")

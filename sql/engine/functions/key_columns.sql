@@ -39,7 +39,14 @@ as $$
                            and a.amoprighttype = k.opcintype and a.amoppurpose = 's'
           join pg_operator as p on p.oid = a.amopopr
           join pg_namespace as n on n.oid = p.oprnamespace
-         where k.oid = i.indclass[c.key_position - 1]
+         where k.oid = coalesce((
+            select d.oid    -- of a key WITHOUT OVERLAPS (Postgres 18) the index knows no order: its type's own
+              from pg_class as x
+              join pg_opclass as g on g.oid = i.indclass[c.key_position - 1]
+              join pg_am as m on m.amname = 'btree'
+              join pg_opclass as d on d.opcmethod = m.oid and d.opcdefault and d.opcintype = g.opcintype
+             where x.oid = i.indexrelid and x.relam <> m.oid
+            ), i.indclass[c.key_position - 1])
      ) as o
      order by c.key_position
 $$;
