@@ -2136,8 +2136,8 @@ MUTATIONS = (
     Mutation(
         "a key that is null fails the write",
         "sql/engine/functions/key_expression.sql",
-        "'coalesce(%s.%I::text, ''?'')'",
-        "'%s.%I::text'",
+        "'coalesce(%s, ''?'')'",
+        "'%s'",
         "tests/capture/test_definitions.py -k may_be_null",
     ),
     Mutation(
@@ -2209,6 +2209,13 @@ MUTATIONS = (
         "where file.is_new\n",
         "where false\n",
         "tests/capture/test_snapshots.py -k another_expression",
+    ),
+    Mutation(
+        "a key's hash depends on its column's collation",
+        "sql/engine/functions/column_text.sql",
+        "then ' collate pg_catalog.\"default\"' end",
+        "then '' end",
+        "tests/capture/test_found.py -k finds_others_alike",
     ),
     Mutation(
         "keys without overlaps are compared as their index does",

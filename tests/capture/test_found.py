@@ -27,6 +27,32 @@ def test_a_trigger_that_updates_its_own_row(db: Db, name: str) -> None:
     assert last(db) == table(db) == {"1": {"id": 1, "slug": "s1"}, "2": {"id": 2, "slug": "s2"}}
 
 
+@pytest.mark.parametrize("event_key", ["", "of:{id}"])
+def test_a_key_whose_collation_finds_others_alike(db: Db, event_key: str) -> None:
+    """Its hash is another under that collation than under the one by which events are found, and shards known."""
+    if not db.execute("select from pg_collation where collname = 'und-x-icu'").fetchall():
+        pytest.skip("this Postgres was built without ICU")
+    run(
+        db,
+        "select bridge.set_shard_count(16)",
+        "create collation blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "create table t (id text collate blind primary key, n int default 0)",
+        "create function again() returns trigger language plpgsql as $$ begin if pg_trigger_depth() < 2 then"
+        " update t set n = n + 1 where id = new.id; end if; return null; end $$",
+        'create trigger "!!" after insert or update on t for each row execute function again()',
+        f"select bridge.enable_tracking('t', event_key => '{event_key}')",
+        "insert into t values ('a'), ('b')",
+        "update t set n = 10",
+        "update t set id = upper(id)",
+    )
+    with db.transaction():
+        run(db, "delete from t where id = 'a'", "insert into t values ('a')")
+    assert last(db) == table(db)
+    elsewhere = """select count(*) from bridge.history
+                    where shard <> bridge.shard_of(coalesce(event_key, entity_type || ':' || entity_id))"""
+    assert db.execute(elsewhere).fetchone() == (0,)
+
+
 def test_a_cascade_of_key_changes(db: Db) -> None:
     run(
         db,

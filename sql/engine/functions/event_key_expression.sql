@@ -12,12 +12,8 @@ create or replace function bridge.event_key_expression(tracked bridge.tracked_ta
     set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(quote_literal(tracked.event_key_texts[1])
-                    || string_agg(format(' || %s || %L', case
-                           when c.type = any ('{int2,int4,int8,uuid,text,varchar}'::regtype[])
-                           then format('%s.%I::text', "row", c.name)
-                           else format('(to_jsonb(%s) #>> ''{}'')',
-                                       bridge.column_expression("row", c.name, c.type)) end,
-                           tracked.event_key_texts[n.position + 1]), '' order by n.position),
+                    || string_agg(format(' || %s || %L', bridge.column_text("row", c.name, c.type, c.collation),
+                                         tracked.event_key_texts[n.position + 1]), '' order by n.position),
                     'null::text')
       from unnest(bridge.event_key_names(tracked)) with ordinality as n (name, position)
       join bridge.tracked_columns(tracked) as c on c.name::text = n.name

@@ -38,8 +38,8 @@ begin
         select format('grant execute on function %s to %s', p.oid::regprocedure, w.role)
           from pg_proc as p
           join (select f.name, r.role
-                  from unnest('{base_type,column_expression,computed_from,current_columns,event_key_expression,
-                                event_key_names,is_part_of,is_plain_type,
+                  from unnest('{base_type,column_expression,column_text,computed_from,current_columns,
+                                event_key_expression,event_key_names,is_part_of,is_plain_type,
                                 json_value,key_expression,member_tables,state_expression,tracked_columns,
                                 tracking_home}'::text[]
                              ) as f (name),

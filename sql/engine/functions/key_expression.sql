@@ -13,10 +13,8 @@ as $$
     select case when count(*) = 0 or count(*) < cardinality(tracked.key) then '''?''::text'
                 when count(*) > 1 then format('jsonb_build_array(%s)::text', string_agg(
                     bridge.column_expression("row", c.name, c.type), ', ' order by c.key_position))
-                when min(c.type::bigint) = any ('{int2,int4,int8,uuid,text,varchar}'::regtype[]::oid[]::bigint[])
-                    then format('coalesce(%s.%I::text, ''?'')', "row", min(c.name::text))
-                else format('coalesce(to_jsonb(%s) #>> ''{}'', ''?'')',
-                            min(bridge.column_expression("row", c.name, c.type))) end
+                else format('coalesce(%s, ''?'')',
+                            min(bridge.column_text("row", c.name, c.type, c.collation))) end
       from bridge.tracked_columns(tracked) as c
      where c.use = 'key'
 $$;
