@@ -2211,6 +2211,13 @@ MUTATIONS = (
         "tests/capture/test_snapshots.py -k another_expression",
     ),
     Mutation(
+        "an alteration while the trigger function is made is not noticed",
+        "sql/engine/functions/generate_capture.sql",
+        "case when can_be_known then tracked.fingerprint else 'never' end",
+        "case when can_be_known then bridge.table_fingerprint(tracked.relation) else 'never' end",
+        "tests/capture/test_sessions.py -k altered_while",
+    ),
+    Mutation(
         "a key's hash depends on its column's collation",
         "sql/engine/functions/column_text.sql",
         "then ' collate pg_catalog.\"default\"' end",

@@ -140,8 +140,8 @@ begin
         end if;
     end loop;
     insert into bridge.tracked_table as t (relation, entity_type, entity_event_type, key, event_key_columns,
-                                           event_key_texts, excluded, masked, columns, dropped, known_as, home,
-                                           activity, truncate_rows, replicated)
+                                           event_key_texts, excluded, masked, columns, dropped, known_as,
+                                           fingerprint, home, activity, truncate_rows, replicated)
     select tracked, entity_type, entity_event_type, key_numbers,
            (select array_agg(w.number order by n.position)
               from unnest(event_key_names) with ordinality as n (name, position)
@@ -150,14 +150,15 @@ begin
            coalesce(array_agg(c.number) filter (where hidden ->> c.name::text = 'excluded'), '{}'),
            coalesce(array_agg(c.number) filter (where hidden ->> c.name::text = 'masked'), '{}'),
            jsonb_object_agg(c.number, c.name), hidden - array_agg(c.name::text), bridge.qualified_name(tracked),
-           bridge.tracking_home(), coalesce(activity, former.activity, false),
+           bridge.table_fingerprint(tracked), bridge.tracking_home(), coalesce(activity, former.activity, false),
            coalesce(truncate_rows, former.truncate_rows, 10000), coalesce(replicated, former.replicated, false)
       from bridge.current_columns(tracked) as c
     on conflict on constraint relation_is_tracked_once do update
        set entity_type = excluded.entity_type, entity_event_type = excluded.entity_event_type, key = excluded.key,
            event_key_columns = excluded.event_key_columns, event_key_texts = excluded.event_key_texts,
            excluded = excluded.excluded, masked = excluded.masked, columns = excluded.columns,
-           dropped = excluded.dropped, known_as = excluded.known_as, home = excluded.home, activity = excluded.activity,
+           dropped = excluded.dropped, known_as = excluded.known_as, fingerprint = excluded.fingerprint,
+           home = excluded.home, activity = excluded.activity,
            truncate_rows = excluded.truncate_rows, replicated = excluded.replicated, trouble = null
     returning t.id into tracked_id;
     perform bridge.generate_capture(tracked_id);

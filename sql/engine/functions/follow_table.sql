@@ -11,6 +11,7 @@ as $$
 declare
     here constant text := bridge.tracking_home();
     routine constant text := format('bridge_tracking.record_%s()', tracked.id);
+    present text;
     is_altered boolean;
     statement text;
 begin
@@ -18,14 +19,15 @@ begin
         perform bridge.disable_tracking(tracked.relation, 1);    -- as below: nobody waits for what others wait for
         return 'altered';
     end if;
-    is_altered := tracked.home <> here or tracked.fingerprint <> bridge.table_fingerprint(tracked.relation);
+    present := bridge.table_fingerprint(tracked.relation);    -- before all else: it may be altered meanwhile
+    is_altered := tracked.home <> here or tracked.fingerprint <> present;
     if is_altered then
         if tracked.home <> here and bridge.unknown_columns(tracked) <> '{}' then
             return null;    -- only its owner can say which is which
         end if;
         update bridge.tracked_table as t
            set key = case when cardinality(n.key) = cardinality(t.key) then n.key else t.key end,
-               excluded = n.excluded, masked = n.masked, home = here,
+               excluded = n.excluded, masked = n.masked, home = here, fingerprint = present,
                event_key_columns = coalesce(n.event_key, t.event_key_columns),
                columns = n.columns || (    -- those of the key that are gone: should they return
                    select coalesce(jsonb_object_agg(k.key, k.value), '{}') from jsonb_each(t.columns) as k

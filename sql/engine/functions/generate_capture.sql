@@ -2,7 +2,8 @@
 --
 -- Parameters: tracked_id   of bridge.tracked_table
 -- Returns:    nothing
--- Writes:     the function bridge_tracking.record_<id>, bridge.tracked_table.fingerprint; takes no lock on the table
+-- Writes:     the function bridge_tracking.record_<id>; takes no lock on the table. That it is altered meanwhile is
+--             noticed by its next row: the fingerprint in bridge.tracked_table was taken before all else was read
 -- Errors:     55P03 lock_not_available where the columns' types cannot be read, 42501 insufficient_privilege where that
 --             is because the owner of bridge may not use the table's schema
 --
@@ -85,8 +86,7 @@ begin
                               case when exists (select from pg_class as c
                                                  where c.oid = tracked.relation and c.relkind = 'p')
                                    then 'pg_partition_root(tg_relid)' else 'tg_relid' end, tracked.relation::oid,
-                              case when can_be_known then bridge.table_fingerprint(tracked.relation)
-                                   else 'never' end),
+                              case when can_be_known then tracked.fingerprint else 'never' end),
         'entity_type', quote_literal(tracked.entity_type),
         'entity_event_type', quote_literal(tracked.entity_event_type),
         'old_key', old_key,
@@ -163,7 +163,6 @@ begin
     execute (select format('grant execute on function %s to %s', routine, c.relowner::regrole)
                from pg_class as c where c.oid = tracked.relation);
     perform bridge.grant_capture();
-    update bridge.tracked_table as t set fingerprint = bridge.table_fingerprint(t.relation) where t.id = tracked_id;
 end $$;
 
 revoke execute on function bridge.generate_capture(integer) from public;
