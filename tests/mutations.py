@@ -1989,8 +1989,8 @@ MUTATIONS = (
     Mutation(
         "TRUNCATE of all forgets partitions that came later",
         "sql/engine/functions/record_truncate.sql",
-        "or not exists (select from pg_trigger",
-        "or false and not exists (select from pg_trigger",
+        "where a.relation <> of_relation and",
+        "where",
         "tests/capture/test_found.py -k attached_later",
     ),
     Mutation(
@@ -2074,7 +2074,8 @@ MUTATIONS = (
         "columns are those of the transaction's snapshot",
         "sql/engine/functions/10_current_columns.sql",
         "        select c.number, c.name, c.type,",
-        "        select c.number, coalesce(a.attname, c.name), c.type,",
+        "        select c.number, coalesce((select w.attname from pg_attribute as w where w.attrelid = relation"
+        " and w.attnum = c.number), c.name), c.type,",
         "tests/capture/test_snapshots.py -k rename",
     ),
     Mutation(
@@ -2209,6 +2210,41 @@ MUTATIONS = (
         "where file.is_new\n",
         "where false\n",
         "tests/capture/test_snapshots.py -k another_expression",
+    ),
+    Mutation(
+        "of a table that another has rewritten, and then this transaction, the expressions are believed",
+        "sql/engine/functions/10_computed_from.sql",
+        "bool_or(nullif(",
+        "bool_and(nullif(",
+        "tests/capture/test_sessions.py -k has_exchanged",
+    ),
+    Mutation(
+        "a column that the catalog shows twice counts twice",
+        "sql/engine/functions/10_current_columns.sql",
+        'select max(w.attgenerated::text)::"char" as generated',
+        "select w.attgenerated as generated",
+        "tests/capture/test_sessions.py -k two_rows",
+    ),
+    Mutation(
+        "a table that the catalog shows twice is truncated twice",
+        "sql/engine/functions/05_member_tables.sql",
+        "        union    -- not all",
+        "        union all    -- not all",
+        "tests/capture/test_sessions.py -k two_rows",
+    ),
+    Mutation(
+        "who writes to a table partition waits for the table",
+        "sql/engine/functions/10_current_columns.sql",
+        "select * from bridge.locked_partition(relation) union all select relation loop",
+        "select relation loop",
+        "tests/capture/test_sessions.py -k keeps_for_himself",
+    ),
+    Mutation(
+        "a table partition without a trigger of its own is told by each table above it",
+        "sql/engine/functions/record_truncate.sql",
+        "select from pg_partition_ancestors(m.relation) as a (relation)    -- and itself",
+        "select from (values (m.relation)) as a (relation)",
+        "tests/capture/test_found.py -k partition_of_a_partition",
     ),
     Mutation(
         "an alteration while the trigger function is made is not noticed",

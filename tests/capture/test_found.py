@@ -254,6 +254,24 @@ def test_a_partition_that_was_attached_later(db: Db) -> None:
     assert db.execute("select finding from bridge.tracking_report() where is_problem").fetchall() == []
 
 
+def test_truncate_tells_a_partition_of_a_partition_once(db: Db) -> None:
+    """One that came later has no trigger yet, and two tables above it have."""
+    run(
+        db,
+        "create table t (id int, part int, primary key (id, part)) partition by list (part)",
+        "create table u partition of t for values in (0, 1) partition by list (part)",
+        "create table u0 partition of u for values in (0)",
+        "select bridge.enable_tracking('t')",
+        "create table u1 partition of u for values in (1)",
+        "insert into t values (1, 0), (2, 1)",
+        "truncate t",
+    )
+    assert last(db) == {}
+    assert sorted(actions(db)[2:]) == [("DELETE", "[1, 0]"), ("DELETE", "[2, 1]"), *[("TRUNCATE", "*")] * 2]
+    run(db, "insert into t values (2, 1)", "truncate u")
+    assert last(db) == {}
+
+
 def test_a_cast_to_json_of_the_owners_does_not_run(db: Db) -> None:
     body = "language plpgsql as $$ begin raise exception 'ran as %', current_user; end $$"
     run(

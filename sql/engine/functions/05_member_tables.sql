@@ -13,7 +13,7 @@ create or replace function bridge.member_tables(relation regclass) returns setof
 as $$
     with recursive member as (
         select c.oid from pg_class as c where c.oid = relation
-        union all
+        union    -- not all: the catalog may show a table twice (bridge.current_columns)
         select c.oid
           from member as m
           join pg_inherits as i on i.inhparent = m.oid

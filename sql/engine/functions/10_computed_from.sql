@@ -7,6 +7,7 @@
 --
 -- Only the catalog has this, and the snapshot may see it as it was. An expression that is exchanged (Postgres 17 and
 -- later can) has the table rewritten, and then it may show any: the file is asked of the cache, which is always of now.
+-- The catalog may have two rows of the table or of a column (bridge.current_columns): then what either says counts.
 create or replace function bridge.computed_from(relation regclass) returns table (name name, shows name)
     language sql stable rows 2
     set search_path = pg_catalog, pg_temp
@@ -14,10 +15,12 @@ create or replace function bridge.computed_from(relation regclass) returns table
 as $$
     with file as (
         select current_setting('server_version_num')::integer >= 170000
-               and nullif((select c.relfilenode from pg_class as c where c.oid = relation), 0)
-               is distinct from pg_relation_filenode(relation) as is_new
+               and coalesce(bool_or(nullif(c.relfilenode, 0) is distinct from pg_relation_filenode(relation)),
+                            pg_relation_filenode(relation) is not null) as is_new
+          from pg_class as c
+         where c.oid = relation
     )
-    select a.attname, r.attname
+    select distinct a.attname, r.attname
       from file
       join pg_attribute as a on a.attrelid = relation and a.attgenerated <> '' and not a.attisdropped
       join pg_attribute as r on r.attrelid = relation and r.attnum > 0 and r.attnum <> a.attnum and not r.attisdropped

@@ -11,7 +11,7 @@ create or replace function bridge.is_plain_type(type oid) returns boolean
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    known constant pg_type := (select y from pg_type as y where y.oid = type);
+    known constant pg_type := (select y from pg_type as y where y.oid = type limit 1);    -- of two, alike in this
 begin
     return case when known.typtype = 'd' then bridge.is_plain_type(known.typbasetype)
                 when known.typsubscript = 'array_subscript_handler'::regproc

@@ -27,8 +27,8 @@ as $$
              when bridge.base_type(c.type) = any (
                  '{int2,int4,int8,bool,uuid,date,timestamp,timestamptz,numeric,jsonb,text,varchar}'
                                 ::regtype[]::oid[])
-                  and coalesce((select l.collisdeterministic from pg_collation as l where l.oid = c.collation),
-                               c.collation = 0)
+                  and (c.collation = 0 or exists (select from pg_collation as l
+                                                   where l.oid = c.collation and l.collisdeterministic))
                  then format('case when %3$s.%1$I is distinct from %2$s.%1$I then %1$L end', c.name, old_row, new_row)
              else format('case when %3$s -> %1$L is distinct from %2$s -> %1$L then %1$L end',
                          c.name, old_state, new_state) end, ', ' order by c.number), ''))

@@ -8,8 +8,8 @@
 --             (bridge.record_removed), and a TRUNCATE event with entity_id '*' in any case
 -- Errors:     none of its own
 --
--- TRUNCATE fires the triggers of all table partitions; that of the partitioned table speaks for those that were
--- attached later, and have none of their own yet. One that was detached since keeps its trigger, and is no part of the
+-- TRUNCATE fires the triggers of all table partitions; for those that were attached later, and have none of their own
+-- yet, that of the nearest table above speaks. One that was detached since keeps its trigger, and is no part of the
 -- table.
 create or replace function bridge.record_truncate(settings jsonb, of_relation regclass) returns void
     language plpgsql
@@ -32,13 +32,13 @@ begin
     end if;
     for emptied in
         select m.relation
-          from bridge.member_tables(of_relation) as m (relation) join pg_class as c on c.oid = m.relation
-         where c.relkind <> 'p'
-           and (m.relation = of_relation
-                or not exists (select from pg_trigger as g
-                                where g.tgrelid = m.relation and g.tgtype & 32 <> 0    -- TRUNCATE
-                                  and g.tgfoid = to_regprocedure(
-                                          format('bridge_tracking.record_%s()', tracked.id)))) loop
+          from bridge.member_tables(of_relation) as m (relation)
+         where exists (select from pg_class as c where c.oid = m.relation and c.relkind <> 'p')
+           and not exists (
+            select from pg_partition_ancestors(m.relation) as a (relation)    -- and itself
+              join pg_trigger as g on g.tgrelid = a.relation and g.tgtype & 32 <> 0    -- TRUNCATE
+                                  and g.tgfoid = to_regprocedure(format('bridge_tracking.record_%s()', tracked.id))
+             where a.relation <> of_relation and bridge.is_part_of(a.relation, of_relation)) loop
         removed := bridge.record_removed(tracked.id, of_relation, emptied);
         summary := format('TRUNCATE of %s: %s', tracked.entity_type, coalesce(
             removed || ' rows, each with a DELETE event', 'rows without events of their own; read the table anew'));
