@@ -631,8 +631,8 @@ MUTATIONS = (
     Mutation(
         "what a tick's snapshot does not see counts as processed",
         "sql/engine/functions/was_processed_by.sql",
-        "                   '                       and pg_visible_in_snapshot(e.xid, t.snapshot)) is not true))', leaf)\n",
-        "                   '                       ) is not true))', leaf)\n",
+        "and pg_visible_in_snapshot(e.xid, t.snapshot)) is not true",
+        ") is not true",
         "tests/keeping/test_retention.py -k came_to_rest",
     ),
     Mutation(
