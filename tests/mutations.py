@@ -622,6 +622,17 @@ MUTATIONS = (
         "tests/keeping/test_retention.py -k parked",
     ),
     Mutation(
+        "a partition leaves with what a replay parks meanwhile",
+        "sql/engine/functions/retire_partition.sql",
+        """due.parent);
+    if bridge.retirement_obstacle(leaf) is not null then
+""",
+        """due.parent);
+    if false then
+""",
+        "tests/keeping/test_retention.py -k meanwhile",
+    ),
+    Mutation(
         "a partition leaves with unread events",
         "sql/engine/functions/retirement_obstacle.sql",
         "    if bounds.range_to > (select f.up_to",
@@ -1693,6 +1704,13 @@ MUTATIONS = (
         "     where n.seq <= coalesce((select c.at from cut as c), asked.until_seq);",
         "     where true;",
         "tests/integration/test_replay_slice.py",
+    ),
+    Mutation(
+        "a replay parks events by a number of shards that was changed meanwhile",
+        "sql/engine/functions/replay_slice.sql",
+        "    lock table bridge.shard in row exclusive mode;\n",
+        "",
+        "tests/integration/test_replay_slice.py -k meanwhile",
     ),
     Mutation(
         "a replay of a key looks for it where it is now alone",

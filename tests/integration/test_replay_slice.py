@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from fix_relay import eventually
 
 from bridge.admin.replay import Wanted, begin_replay
 from bridge.postgres.queries import query
@@ -44,13 +46,17 @@ def db(database: str) -> Any:
         yield conn
 
 
+def next_slice(db: Db, replay: int) -> Slice:
+    given = {"id": replay, "rules": ["^", "=entity.changed"], "topics": ["t", "changes"], "most": MOST}
+    return Slice(*db.execute(query("replay_slice"), given).fetchone() or ())
+
+
 def slices(db: Db, **wanted: Any) -> list[Slice]:
     """A whole replay; what each slice parks lies behind what the one before it did, and up to where it says."""
     replay = begin_replay(db, Wanted(*AGES, **wanted))
-    given = {"id": replay.id, "rules": ["^", "=entity.changed"], "topics": ["t", "changes"], "most": MOST}
     found, up_to = [], 0
     while not found or not found[-1].is_last:
-        found.append(Slice(*db.execute(query("replay_slice"), given).fetchone() or ()))
+        found.append(next_slice(db, replay.id))
         new = "select count(*), max(seq) from bridge.parked where replay_id = %s and seq > %s"
         count, highest = db.execute(new, (replay.id, up_to)).fetchone() or ()
         assert count == found[-1].parked
@@ -84,3 +90,19 @@ def test_keys_that_were_in_another_shard_before_are_found(db: Db) -> None:
     db.execute(PUBLISHED)
     assert total(slices(db, keys=["k7", "row:7"])) == EVENTS // KEYS + CHANGES // KEYS + 2 + 1
     assert total(slices(db, types=["t.1"])) == EVENTS // 2 + KEYS - EVENTS // KEYS - 2
+
+
+@pytest.mark.parametrize("shards", [3, SHARDS + 8])
+def test_the_number_of_shards_is_changed_meanwhile(db: Db, database: str, shards: int) -> None:
+    """Nothing is parked where no relay would look for it, or where its key is not."""
+    replay = begin_replay(db, Wanted(*AGES))
+    waits = "select exists (select from pg_stat_activity where pid = %s and wait_event_type = 'Lock')"
+    with psycopg.connect(database) as other, ThreadPoolExecutor() as pool:
+        other.execute("select bridge.set_shard_count(%s)", (shards,))
+        with psycopg.connect(database, autocommit=True) as conn:
+            parking = pool.submit(next_slice, conn, replay.id)
+            eventually(lambda: db.execute(waits, (conn.info.backend_pid,)).fetchone() == (True,))
+            other.commit()
+            assert parking.result().parked > 0
+    misplaced = "select count(*) from bridge.parked where shard <> (key_hash & 9223372036854775807) %% %s"
+    assert db.execute(misplaced, (shards,)).fetchone() == (0,)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -12,7 +14,9 @@ from fix_relay import Site, eventually
 from psycopg import errors
 
 from bridge.admin.keeping import read_keeping
+from bridge.admin.replay import Wanted, begin_replay
 from bridge.keeping.retention import BUSY_TRIES
+from bridge.postgres.queries import query
 
 Db = psycopg.Connection[Any]
 OLD = """
@@ -131,6 +135,26 @@ def test_parked_events_keep_their_partition(db: Db, either_version: str, state: 
     keep(either_version, "cleanup")
     rows = db.execute("select count(*) from bridge.parked").fetchone()
     assert rows == ((0,) if may_leave else (1,)), "what is done with goes with its event"
+
+
+def test_what_a_replay_parks_meanwhile_stays(db: Db, either_version: str) -> None:
+    """It has read the partition, and commits while the keeper waits for the table."""
+    leaf = insert_old(db, "30 days")
+    read_all(db)
+    time_passes(db, "8 days")
+    keep(either_version, "partitions")
+    db.execute("alter function bridge.retire_partition set lock_timeout = '1min'")
+    waits = "select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'"
+    with psycopg.connect(either_version) as other, ThreadPoolExecutor() as pool:
+        replay = begin_replay(other, Wanted(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
+        given = {"id": replay.id, "rules": ["^"], "topics": ["t"], "most": 100}
+        assert other.execute(query("replay_slice"), given).fetchone() == (10, 0, replay.until_seq, True)
+        keeper = pool.submit(keep, either_version, "retention")
+        eventually(lambda: db.execute(waits).fetchone() == (1,))
+        other.commit()
+        assert troubles(keeper.result()) == []
+    assert leaf in leaves(db)
+    assert obstacles(db) == [f"{leaf} may not leave yet: 10 of its events are parked: dead, or waiting"]
 
 
 def test_history_stays_until_somebody_says_otherwise(db: Db, either_version: str) -> None:

@@ -13,7 +13,8 @@
 --
 -- Only what is settled can be replayed: published by a batch of which that is known, or parked once, and published
 -- since. Which events there are is read before the shards' rows are locked, as a claim does: a claim waits for the
--- parking alone. A table partition that is read cannot leave before the end of this transaction; then they are parked.
+-- parking alone. Their table is locked first, against who changes the number of shards or of events meanwhile. A table
+-- partition that is read cannot leave before the end of this transaction; then they are parked.
 -- Each shard's events of each table are read by themselves, as the indexes have them, each as many; what lies behind
 -- the first of these reads that was cut off is left to the next slice.
 create or replace function bridge.replay_slice(
@@ -38,6 +39,7 @@ begin
         raise exception 'there is no unfinished replay %', replay_id using errcode = 'no_data';
     end if;
 
+    lock table bridge.shard in row exclusive mode;
     if bridge.is_set_back() then
         raise exception 'the sequence of event numbers was set back, so that nobody knows which events were published'
             using errcode = 'object_not_in_prerequisite_state', hint = 'Run bridge recover first.';

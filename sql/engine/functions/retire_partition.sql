@@ -7,7 +7,8 @@
 --             55000 object_not_in_prerequisite_state in a transaction with one snapshot; 42501 as
 --             bridge.lock_for_attaching
 --
--- Whether it may leave is asked again once nobody can write to it; only then its table is locked, for a moment.
+-- Whether it may leave is asked again once nobody can write to it; only then its table is locked, for a moment. Then it
+-- is asked a last time: who had read it by then, for a replay, has parked its events.
 create or replace function bridge.retire_partition(leaf regclass) returns bigint
     language plpgsql
     security definer
@@ -31,6 +32,9 @@ begin
         return null;
     end if;
     execute format('lock table only %s in access exclusive mode', due.parent);
+    if bridge.retirement_obstacle(leaf) is not null then
+        return null;
+    end if;
     perform set_config('lock_timeout', '50', true);
     execute format('alter table %s detach partition %s', due.parent, leaf);
     execute format('drop trigger if exists bridge_reopen on %s', leaf);
