@@ -423,6 +423,27 @@ MUTATIONS = (
         "",
         "tests/integration/test_verify_retention.py -k erased",
     ),
+    Mutation(
+        "the letter of a death while the topics are read is a copy",
+        "bridge/admin/verify.py",
+        """        audit.executemany(query("verify_died"), ((deaths, id.encode()) for id, deaths in died))\n""",
+        "        died.close()\n",
+        "tests/integration/test_verify.py -k dies_again",
+    ),
+    Mutation(
+        "a death of which it is not settled that it was published is a copy",
+        "bridge/postgres/queries/verify_deaths.sql",
+        "c.state = 'dead'",
+        "false",
+        "tests/integration/test_verify.py -k dies_again",
+    ),
+    Mutation(
+        "a retried event that held nothing up is out of order",
+        "bridge/admin/verify_scope.py",
+        "if OnDead.SKIP in (route.on_dead, usual)",
+        "if False",
+        "tests/integration/test_verify.py -k held_nothing",
+    ),
     # The receiving side: each effect once, a key's in order, and nothing that one event does stops the others
     Mutation(
         "what the inbox knows is handled again",

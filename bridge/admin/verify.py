@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -147,13 +147,20 @@ def _note_partitions(conn: psycopg.Connection, audit: sqlite3.Connection) -> Non
 
 
 def _look_again(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
-    """Add the events that were committed after the snapshot, but are in the topics already."""
-    unknown = audit.execute(query("verify_unknown_ids"))
-    while rows := unknown.fetchmany(BATCH_ROWS):
-        ids = [id.decode() for (id,) in rows if is_id(id)]
+    """Add the events that were committed after the snapshot, but are in the topics already; and deaths since then."""
+    for ids in _ids(audit, "verify_unknown_ids"):
         found = conn.execute(query("verify_known"), {"ids": ids})
         audit.executemany(query("verify_add_late"), ((id.encode(), seq) for id, seq in found))
+    for ids in _ids(audit, "verify_letters"):
+        died = conn.execute(query("verify_deaths"), {"ids": ids})
+        audit.executemany(query("verify_died"), ((deaths, id.encode()) for id, deaths in died))
     _note_partitions(conn, audit)
+
+
+def _ids(audit: sqlite3.Connection, name: str) -> Iterator[list[str]]:
+    found = audit.execute(query(name))
+    while rows := found.fetchmany(BATCH_ROWS):
+        yield [id.decode() for (id,) in rows if is_id(id)]
 
 
 def _verdict(audit: sqlite3.Connection, scope: Scope, reused: int | None, topics: Found, begun: float) -> Verdict:

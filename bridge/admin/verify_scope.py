@@ -12,7 +12,7 @@ import psycopg
 from bridge.encoding.routing import all_topics
 from bridge.errors import ConfigError
 from bridge.postgres.queries import query
-from bridge.settings import Route, Settings
+from bridge.settings import OnDead, Route, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Scope:
     """Events of some routes, from `since_us` to `until_us`, in these topics.
 
     `topics` are read; `routes` are all, by which an event finds its own, and `chosen` the places, from 1, of those that
-    count; `former` are topics that no route names, in which their events may be, too. `is_whole`: all events, those
-    without a route among them. `since` and
+    count, `passing` of those for whose dead events no others wait; `former` are topics that no route names, in which
+    their events may be, too. `is_whole`: all events, those without a route among them. `since` and
     `until` are times as Postgres writes them, and in microseconds since 1970; `about` is how many events there are, if
     that is known.
     """
@@ -30,6 +30,7 @@ class Scope:
     former: Sequence[str]
     routes: Sequence[Route]
     chosen: Sequence[int]
+    passing: Sequence[int]
     is_whole: bool
     since: str
     until: str
@@ -41,7 +42,8 @@ class Scope:
     def parameters(self) -> Mapping[str, Any]:
         """For `verify_events.sql`."""
         rules = [route.rule for route in self.routes]
-        return {"since": self.since, "until": self.until, "rules": rules, "routes": self.chosen, "all": self.is_whole}
+        routes = {"rules": rules, "routes": self.chosen, "passing": self.passing, "all": self.is_whole}
+        return {"since": self.since, "until": self.until} | routes
 
     @property
     def span(self) -> Mapping[str, int]:
@@ -63,12 +65,15 @@ def scope_of(
     former = sorted(set(topics) - set(routed))
     wanted = [topic for topic in routed if topic in topics] or routed
     chosen = [number for number, route in enumerate(settings.routes, 1) if route.topic in wanted]
+    usual = settings.relay.on_dead
+    passing = [n for n, route in enumerate(settings.routes, 1) if OnDead.SKIP in (route.on_dead, usual)]
     first, last, first_us, last_us, about = _span(conn, since)
     return Scope(
         topics=[*wanted, *former, dead_letters],
         former=former,
         routes=settings.routes,
         chosen=chosen,
+        passing=passing,
         is_whole=wanted == routed,
         since=first,
         until=last,

@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,10 +18,12 @@ from fix_command import data_of
 from fix_relay import eventually
 from fix_verify import World
 
+from bridge.admin import verify as verify_module
 from bridge.admin.verify import Verdict, verify
+from bridge.admin.verify_topics import Found, read_topics
 from bridge.cli.verify import describe
 from bridge.errors import ConfigError, DatabaseUnavailable, MigrationError
-from bridge.settings import DatabaseSettings, KafkaSettings, Route
+from bridge.settings import DatabaseSettings, KafkaSettings, OnDead, Route
 
 
 def test_nothing_at_all_passes(world: World) -> None:
@@ -118,6 +121,48 @@ def test_dead_letters_have_the_order_of_the_deaths(world: World) -> None:
     world.publish("k", first, last, held, first, topic=world.settings.topics.dead_letters)
     verdict = verify(world.settings)
     assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_what_dies_again_meanwhile_has_a_letter_of_that(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_settled: bool
+) -> None:
+    """Somebody retries it, or has, while the topics are read; its second death may be settled by now, or not."""
+    (event_id,) = world.events("DEAD", ["k"])
+    (copied,) = world.events("DEAD", ["l"])
+    world.publish("k", event_id, topic=world.settings.topics.dead_letters)
+    world.publish("l", copied, copied, topic=world.settings.topics.dead_letters)
+    dies = "update bridge.parked set deaths = 2 where event_id = %s"
+    flies = """
+        update bridge.shard as s
+           set in_flight = jsonb_build_object('changes', jsonb_build_array(
+                   jsonb_build_object('seq', p.seq, 'state', 'dead'), jsonb_build_object('seq', 0, 'state', 'dead')))
+          from bridge.parked as p where p.event_id = %s and s.shard = p.shard"""
+
+    def read(*arguments: Any) -> Found:
+        world.db.execute(dies if is_settled else flies, (event_id,))
+        world.publish("k", event_id, topic=world.settings.topics.dead_letters)
+        return read_topics(*arguments)
+
+    monkeypatch.setattr(verify_module, "read_topics", read)
+    assert verify(world.settings).examples == {"duplicated": (copied,)}
+
+
+@pytest.mark.parametrize(("on_dead", "is_in_order"), [(OnDead.SKIP, True), (OnDead.HOLD, False)])
+def test_what_was_retried_and_held_nothing_up_has_no_place_in_the_order(
+    world: World, on_dead: OnDead, is_in_order: bool
+) -> None:
+    first, second, third = world.events("PROCESSED", ["k", "k", "k"])
+    world.db.execute(
+        "insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks, deaths)"
+        " select seq, 'event_queue', id, created_at, shard, 'topic', 0, 'published', false, 1"
+        " from bridge.event_queue where id = %s",
+        (first,),
+    )
+    world.publish("k", first, topic=world.settings.topics.dead_letters)
+    world.publish("k", second, first, third)
+    settings = replace(world.settings, relay=replace(world.settings.relay, on_dead=on_dead))
+    assert verify(settings).examples == ({} if is_in_order else {"reordered": (first,)})
 
 
 def test_every_extra_copy_counts_as_duplicated_and_not_as_reordered(world: World) -> None:

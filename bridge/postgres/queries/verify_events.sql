@@ -1,8 +1,8 @@
 -- Every event of a time and of some routes, and what became of it, in one snapshot. Ids as the bytes of their text, as
--- they are in the headers. One that was to wait for its time has no place in the order, nor has one whose key it shares
--- with other rows: nothing keeps their transactions apart. DEAD without a decision is told from GIVEN UP, which is DEAD
+-- they are in the headers. One that was to wait for its time has no place in the order, nor has one that died and for
+-- which no other waited, nor one whose key it shares with other rows: nothing keeps their transactions apart. DEAD without a decision is told from GIVEN UP, which is DEAD
 -- in the views. Its route as the place among all, times in microseconds since 1970.
-select convert_to(id::text, 'UTF8'), source, place,
+select convert_to(id::text, 'UTF8'), source, case when retry_count = 0 or route <> all (%(passing)s::int[]) then place end,
        case when status = 'DEAD'
                  and exists (select from bridge.parked as p
                               where p.event_id = event.id and p.seq = event.seq and p.state = 'skipped') then 'GIVEN UP'
