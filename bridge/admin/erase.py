@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
@@ -197,8 +198,8 @@ class _Erasing:
         held = []
         found, others = folders(self._conn, self._subject)
         for done, folder in enumerate(found):
-            self._tell("looking in cold files", done, len(found))
-            held.append((folder, look(folder, self._subject)))
+            go_on = partial(self._tell, "looking in cold files", done, len(found))
+            held.append((folder, look(folder, self._subject, go_on)))
         return held, others
 
     def _pending(self) -> dict[str, int]:
@@ -226,9 +227,10 @@ class _Erasing:
     def _erase_files(self, erasure: str) -> None:
         held, _ = self._held()
         for done, (folder, of_folder) in enumerate(held):
-            self._tell("erasing in cold files", done, len(held))
+            go_on = partial(self._tell, "erasing in cold files", done, len(held))
+            go_on()
             if of_folder.files:
-                erase_in(self._conn, folder, self._subject, of_folder, erasure)
+                erase_in(self._conn, folder, self._subject, of_folder, erasure, go_on)
                 self._note(erasure, {folder.path: of_folder.rows})
 
     def _note(self, erasure: str, places: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from bridge.keeping import retired
 from bridge.keeping.cold_file import ColdFile, pack
 from bridge.keeping.cold_files import move_on
 from bridge.keeping.cold_row import RowCoder
+from bridge.keeping.cold_store import remove
 from bridge.keeping.export import (
     check_file,
     check_manifest,
@@ -101,6 +102,7 @@ def _snapshot(
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read write")
         lock_for_reading(conn, settings, table.oid, table.name)
+        erased = _erased(conn, table)
         conn.execute(query("cold_session"))
         columns = retired.columns_of(conn, table.oid)
         coder = RowCoder(columns, table.name)
@@ -116,8 +118,17 @@ def _snapshot(
         raise VerificationFailed(f"{table.name} holds other rows than were written to {folder}")
     bounds = {"parent": known.parent, "leaf": table.name, "range_from": known.range_from, "range_to": known.range_to}
     path = write_manifest(folder, source, bounds, columns, files)
+    if _erased(conn, table) != erased:  # by who may have looked for files before these were written
+        for written in (path, *(file.path for file in files)):
+            remove(written)
+        raise BridgeError(f"rows of {table.name} were erased meanwhile", hint="Run it again")
     manifest = check_manifest(path, files)
     for number, file in enumerate(manifest.files, 1):
         check_file(coder, file)
         progress("files read back", number, len(files))
     return path
+
+
+def _erased(conn: psycopg.Connection, table: Table) -> int:
+    (count,) = conn.execute(query("erased_rows"), {"name": table.name}).fetchone() or (0,)
+    return int(count)

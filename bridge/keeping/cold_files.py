@@ -15,6 +15,7 @@ from bridge.failpoint import failpoint
 from bridge.keeping import retired as table
 from bridge.keeping.cold_file import ColdFile, pack
 from bridge.keeping.cold_row import RowCoder
+from bridge.keeping.cold_store import remove
 from bridge.keeping.export import check_file, check_manifest, folder_of, source_of, write_file, write_manifest
 from bridge.keeping.manifest import total
 from bridge.keeping.retired import Retired
@@ -63,18 +64,21 @@ def _export(house: House, retired: Retired) -> Iterator[Step]:
 def _write_next(house: House, retired: Retired) -> str:
     """Write the next file; says nothing where no row is left."""
     conn = house.conn
-    number, after_place = len(table.files_of(conn, retired.id)) + 1, table.next_place(conn, retired.id)
+    place = table.next_place(conn, retired.id)  # before all else: what changes from now on, this file is in vain
+    number = len(table.files_of(conn, retired.id)) + 1
     coder = _coder(house, retired)
     with conn.transaction(force_rollback=True):
-        table.open_retired(conn, retired.id, after_place)
+        table.open_retired(conn, retired.id, place.after)
         packed = pack(coder, table.fetched(conn), retired.format)
     if packed is None:
         return ""
     file = write_file(_folder(retired, source_of(conn)), number, packed)
     failpoint("cold_file_written")
-    is_noted = table.note_file(conn, retired.id, file, packed, after_place)
+    if not table.note_file(conn, retired.id, file, packed, place):
+        remove(file.path)  # it may hold what was erased meanwhile, by who has looked there before it was written
+        return "in vain: another keeper was faster, or rows were erased meanwhile"
     failpoint("cold_file_noted")
-    return f"file {number}: {file.rows} rows, {file.bytes} bytes" if is_noted else "another keeper was faster"
+    return f"file {number}: {file.rows} rows, {file.bytes} bytes"
 
 
 def _finish(house: House, retired: Retired) -> str:

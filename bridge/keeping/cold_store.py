@@ -1,5 +1,5 @@
 """Where cold files lie: a directory, or whatever store fsspec knows. Files are added, never changed, and removed only
-by `bridge erase`, when others are in their place."""
+by `bridge erase`, when others are in their place, or by who wrote them in vain beside it."""
 
 from __future__ import annotations
 

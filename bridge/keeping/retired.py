@@ -57,10 +57,18 @@ def files_of(conn: psycopg.Connection, id: int) -> list[ColdFile]:
         return cursor.execute(query("cold_files"), {"id": id}).fetchall()
 
 
-def next_place(conn: psycopg.Connection, id: int) -> str:
-    """After which row the next file begins."""
+class Place(NamedTuple):
+    """After which row the next file begins, by what was known of the table partition `as_of` then."""
+
+    after: str
+    as_of: str
+
+
+def next_place(conn: psycopg.Connection, id: int) -> Place:
+    """Where to go on."""
     row = conn.execute(query("last_cold_place"), {"id": id}).fetchone()
-    return START if row is None else str(row[0])
+    assert row is not None  # noqa: S101 - no row of bridge.retired_partition ever goes
+    return Place(*row)
 
 
 def open_retired(conn: psycopg.Connection, id: int, after_place: str) -> None:
@@ -90,9 +98,10 @@ def fetched(conn: psycopg.Connection) -> Rows:
                 yield row
 
 
-def note_file(conn: psycopg.Connection, id: int, file: ColdFile, packed: Packed, after_place: str) -> bool:
-    """Write a file down as the next one; False where another keeper was faster."""
-    known = {"id": id, "last_place": packed.last_place, "after_place": after_place, **file._asdict()}
+def note_file(conn: psycopg.Connection, id: int, file: ColdFile, packed: Packed, place: Place) -> bool:
+    """Write a file down as the next one; False where another keeper was faster, or rows were erased meanwhile."""
+    known = {"id": id, "last_place": packed.last_place, "after_place": place.after, "as_of": place.as_of}
+    known |= file._asdict()
     return conn.execute(query("note_cold_file"), known).fetchone() is not None
 
 

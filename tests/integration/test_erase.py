@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import signal
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from fix_command import data_of
-from fix_relay import Site, open_site
+from fix_relay import Site, eventually, is_stopped, open_site
 from kafka_settings import create
 from roles import Roles
 
+from bridge.admin import export as export_module
 from bridge.cli.verify_capture import REASONS as NOT_JUDGED
+from bridge.errors import BridgeError
 from bridge.failpoint import ERASING
-from bridge.keeping import cold_file
+from bridge.keeping import cold_file, cold_files
 from bridge.keeping.archive import archive
+from bridge.keeping.cold_file import ColdFile
 from bridge.keeping.manifest import read_manifest
 from bridge.keeping.step import House, Outcome
 from bridge.local.stack import Endpoints
@@ -79,6 +86,13 @@ def erase_all(site: Site, *more: str) -> list[int]:
         site.bridge("erase", "1", "--entity", "person", "--yes", *more),
     ]
     return [run.returncode for run in runs]
+
+
+def begin(site: Site, *arguments: str, failpoint: str) -> subprocess.Popen[str]:
+    """A command that goes on beside the test."""
+    environment = {**os.environ, **site.as_owner, "BRIDGE_CONFIG": str(site.config), "BRIDGE_FAILPOINT": failpoint}
+    command = [sys.executable, "-m", "bridge", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def found_in(site: Site, secret: str) -> list[str]:
@@ -327,6 +341,38 @@ def test_cold_files_are_written_anew(site: Site, tmp_path: Path, failpoint: str 
     assert [name for name in found_in(site, NAME) if "outbox" in name or "event_queue" in name or "back" in name] == []
 
 
+@pytest.mark.usefixtures("small_files")
+def test_another_erasure_in_the_same_files_meanwhile(site: Site, tmp_path: Path) -> None:
+    """The first one stands still for longer than its lease: nothing that counts is removed, and nothing comes back."""
+    location, other = tmp_path / "cold", "Lord-Byron-1788"
+    site.publish(200)
+    with site.connect() as db:
+        change(db, 3, other)
+    site.drain()
+    id = take_out(site, "bridge.outbox", location, move=True)
+    before = rows_in(location)
+    assert not set(files_with(location, NAME)) & set(files_with(location, other))
+    first = begin(site, "erase", "person-1", "--yes", failpoint="cold_files_written:stop")
+    eventually(lambda: is_stopped(first.pid))
+    with site.connect() as db:
+        db.execute("update bridge.keeper set lease_until = now() - interval '1 second'")
+    done = site.bridge("erase", "person-3", "--yes")
+    assert done.returncode == 0, done.stderr
+    first.send_signal(signal.SIGCONT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 1, said
+    assert "were replaced by somebody else" in said
+    assert rows_in(location) == before  # one manifest is left
+    assert files_with(location, other) == []
+    assert site.bridge("archive", "verify").returncode == 0
+    done = site.bridge("erase", "person-1", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert files_with(location, NAME) == files_with(location, other) == []
+    assert site.bridge("archive", "verify").returncode == 0
+    manifest = read_manifest(site.scalar("select location from bridge.retired_partition where id = %s", id))
+    assert manifest.rows == before
+
+
 def test_of_a_table_on_its_way_the_files_are_written_by_the_keeper(site: Site, tmp_path: Path) -> None:
     """It is erased in the table, and what was exported of it before goes, named or not."""
     location = tmp_path / "cold"
@@ -355,6 +401,52 @@ def test_an_export_that_somebody_made_is_written_anew_too(site: Site, tmp_path: 
     assert site.bridge("archive", "export", leaf).returncode == 0
     assert files_with(location, NAME)
     assert erase_all(site) == [0, 0]
+    assert files_with(location, NAME) == []
+    assert site.bridge("archive", "verify", str(location)).returncode == 0
+
+
+def erasing_before(write: Callable[..., ColdFile], site: Site) -> Callable[..., ColdFile]:
+    """Rows are read, and erased before the first file of them is written."""
+    is_erased = False
+
+    def written(*arguments: Any) -> ColdFile:
+        nonlocal is_erased
+        if not is_erased:
+            is_erased = True
+            done = site.bridge("erase", "person-1", "--yes")
+            assert done.returncode == 0, done.stderr
+        return write(*arguments)
+
+    return written
+
+
+def test_what_is_erased_before_its_cold_file_is_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = tmp_path / "cold"
+    id = take_out(site, "bridge.outbox", location, move=False)
+    monkeypatch.setattr(cold_files, "write_file", erasing_before(cold_files.write_file, site))
+    with connect(site.settings.database.url) as conn:
+        steps = list(archive(House(conn, site.settings, lambda _seconds: True)))
+    assert [step for step in steps if step.outcome is not Outcome.OK] == []
+    assert site.scalar("select state from bridge.retired_partition where id = %s", id) == "dropped"
+    assert files_with(location, NAME) == []
+    assert site.bridge("archive", "verify").returncode == 0
+
+
+def test_what_is_erased_before_its_export_is_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = tmp_path / "cold"
+    with site.connect() as db:
+        db.execute("update bridge.partition_policy set location = %s", (str(location),))
+    leaf = site.scalar("select tableoid::regclass::text from bridge.outbox limit 1")
+    monkeypatch.setattr(export_module, "write_file", erasing_before(export_module.write_file, site))
+    with connect(site.settings.database.url) as conn:
+        with pytest.raises(BridgeError, match=f"rows of {leaf} were erased meanwhile"):
+            export_module.export(conn, site.settings, leaf, None)
+        assert [path for path in location.rglob("*") if path.is_file()] == []
+        export_module.export(conn, site.settings, leaf, None)
     assert files_with(location, NAME) == []
     assert site.bridge("archive", "verify", str(location)).returncode == 0
 

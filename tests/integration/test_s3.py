@@ -95,11 +95,11 @@ def test_a_subject_is_erased(shelf: Shelf, bucket: Bucket, format: str) -> None:
     subject = Subject("k3")
     with connect(shelf.url) as conn:
         ((found,), others) = folders(conn, subject)
-        held = look(found, subject)
+        held = look(found, subject, lambda: None)
         assert (held.rows, held.files, others) == (1, (former,), [])
-        erase_in(conn, found, subject, held, str(uuid.uuid4()))
+        erase_in(conn, found, subject, held, str(uuid.uuid4()), lambda: None)
         ((found,), _) = folders(conn, subject)
-        assert look(found, subject).rows == 0
+        assert look(found, subject, lambda: None).rows == 0
     (path,) = bucket.files(folder, "part-*")
     assert path != former
     assert path.endswith(f".{format}")
