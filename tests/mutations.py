@@ -689,6 +689,13 @@ MUTATIONS = (
         "tests/keeping/test_retention.py -k meanwhile",
     ),
     Mutation(
+        "what was given up counts as published once its partition comes back",
+        "sql/engine/functions/clean_up.sql",
+        "r.state = 'dropped' and r.expiry <> 'files'",
+        "r.state <> 'restored'",
+        "tests/keeping/test_retention.py -k comes_back",
+    ),
+    Mutation(
         "a partition leaves with unread events",
         "sql/engine/functions/retirement_obstacle.sql",
         "    if bounds.range_to > (select f.up_to",

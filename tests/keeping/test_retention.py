@@ -137,6 +137,31 @@ def test_parked_events_keep_their_partition(db: Db, either_version: str, state: 
     assert rows == ((0,) if may_leave else (1,)), "what is done with goes with its event"
 
 
+def test_what_was_given_up_is_known_when_its_partition_comes_back(db: Db, either_version: str) -> None:
+    """By hand, or from cold files: else it would count as published, and be replayed."""
+    leaf = insert_old(db, "30 days")
+    db.execute(
+        f"insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks)"
+        f" select seq, 'event_queue', id, created_at, 0, 't', 0, 'skipped', false from {leaf} limit 1".encode()
+    )
+    read_all(db)
+    time_passes(db, "8 days")
+    (bounds,) = (
+        db.execute("select pg_get_expr(relpartbound, oid) from pg_class where oid = %s::regclass", (leaf,)).fetchone()
+        or ()
+    )
+    db.execute("update bridge.partition_policy set expiry = 'detach' where parent = 'bridge.outbox'::regclass")
+    keep(either_version, "partitions")
+    keep(either_version, "retention", "cleanup")
+    assert retired(db) == [(leaf, "detached", 10)]
+    db.execute(f"alter table bridge.outbox attach partition {leaf} {bounds}".encode())
+    states = "select status, count(*) from bridge.event_queue group by 1 order by 1"
+    assert db.execute(states).fetchall() == [("DEAD", 1), ("PROCESSED", 9)]
+    db.execute("update bridge.retired_partition set state = 'dropped', expiry = 'files'")
+    keep(either_version, "cleanup")
+    assert db.execute(states).fetchall() == [("DEAD", 1), ("PROCESSED", 9)]
+
+
 def test_what_a_replay_parks_meanwhile_stays(db: Db, either_version: str) -> None:
     """It has read the partition, and commits while the keeper waits for the table."""
     leaf = insert_old(db, "30 days")

@@ -8,8 +8,9 @@
 --
 -- Ticks: all for 8 days, or a day longer than the outbox is kept; one a minute for 90 days; the last of each shard for
 -- ever, which tells that what is older was processed. Of a parked event that is done with, the row goes once the event
--- has left. Logs: 90 days, and the last run of each view. Policies of tables that were dropped go; partitions that were
--- taken out and then dropped or attached by hand are noted as that.
+-- has left for good: one that comes back, from cold files, say, would count as published. Logs: 90 days, and the last
+-- run of each view. Policies of tables that were dropped go; partitions that were taken out and then dropped or
+-- attached by hand are noted as that.
 create or replace function bridge.clean_up(most integer default 10000)
     returns table (target text, removed bigint)
     language plpgsql
@@ -43,7 +44,7 @@ begin
                        join bridge.retired_partition as r
                          on r.parent = case o.source when 'event_queue' then 'bridge.outbox' else 'bridge.history' end
                         and o.at >= r.range_from + interval '1 ms' and o.at < r.range_to - interval '1 ms'
-                        and r.state <> 'restored'
+                        and r.state = 'dropped' and r.expiry <> 'files'
                       where o.state in ('skipped', 'published', 'refused')
                       limit most);
     get diagnostics removed = row_count;
