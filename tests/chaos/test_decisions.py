@@ -110,6 +110,12 @@ class Scene:
 
     # What people do
 
+    def perhaps_killed(self, *failpoints: str) -> dict[str, str]:
+        """A command's environment: now and then it ends somewhere, and nobody but the next one goes on with it."""
+        if self.dice.random() < 0.6:
+            return {}
+        return {"BRIDGE_FAILPOINT": f"{self.dice.choice(failpoints)}:kill@{self.dice.randint(1, 3)}"}
+
     def set_the_sequence_back(self) -> None:
         last = self.site.scalar("select last_value from bridge.event_seq")
         self.site.scalar("select setval('bridge.event_seq', %s)", last - FAR_BACK)
@@ -155,16 +161,19 @@ class Scene:
 
     def replay(self) -> None:
         key = ("--key", f"k{self.dice.randrange(KEYS)}")
-        done = self.site.bridge("replay", "--from", "2000-01-01", "--to", "2100-01-01", *key)
+        killed = self.perhaps_killed("replay_parked")
+        done = self.site.bridge("replay", "--from", "2000-01-01", "--to", "2100-01-01", *key, environment=killed)
         self.note(f"replay {key}: {done.returncode} {(done.stderr or done.stdout).splitlines()[-1:]}")
 
     def erase(self) -> None:
         key = f"k{self.dice.randrange(KEYS)}"
-        done = self.site.bridge("erase", key, "--yes", "--reason", "test", environment=self.site.as_owner)
+        as_owner = self.site.as_owner | self.perhaps_killed("erased_rows", "tombstoned")
+        done = self.site.bridge("erase", key, "--yes", "--reason", "test", environment=as_owner)
         self.note(f"erase {key}: {done.returncode} {done.stderr.splitlines()[-1:]}")
 
     def maintain(self) -> None:
-        done = self.site.bridge("maintain", "--once")
+        killed = self.perhaps_killed("keeper_began", "keeper_step")
+        done = self.site.bridge("maintain", "--once", environment=killed)
         self.note(f"maintain: {done.returncode}")
 
     def migrate(self) -> None:
