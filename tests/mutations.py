@@ -703,6 +703,13 @@ MUTATIONS = (
         "tests/keeping/test_retention.py -k no_relay_has_read",
     ),
     Mutation(
+        "the sequence is read as a table",
+        "bridge/postgres/queries/bound.sql",
+        "select coalesce(pg_sequence_last_value('bridge.event_seq'), 0)",
+        "select case when is_called then last_value else 0 end from bridge.event_seq",
+        "tests/integration/test_position.py -k counts_as_drawn_before",
+    ),
+    Mutation(
         "what a tick's snapshot does not see counts as processed",
         "sql/engine/functions/was_processed_by.sql",
         "and pg_visible_in_snapshot(e.xid, t.snapshot)) is not true",

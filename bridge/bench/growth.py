@@ -18,7 +18,7 @@ select bridge.new_event_id(), nextval('bridge.event_seq'), pg_current_xact_id(),
 """
 PROCESSED = """
 update bridge.shard
-   set (all_to, scan_from, cursor) = (select last_value, last_value, last_value from bridge.event_seq)
+   set (all_to, scan_from, cursor) = (select n, n, n from pg_sequence_last_value('bridge.event_seq') as n)
 """
 LEAVES = """
 with days as (

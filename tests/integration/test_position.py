@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import psycopg
@@ -12,6 +14,7 @@ from fix_database import unstamped
 
 from bridge.event import Event
 from bridge.postgres.connection import connect
+from bridge.postgres.queries import query
 from bridge.postgres.row import position_columns
 from bridge.postgres.store import Store
 from bridge.settings import RelaySettings
@@ -307,3 +310,31 @@ def test_the_views_know_what_was_read(database: str, reader: Reader, seed: int) 
             reader.scan(5)
         check()
         assert db.execute("select count(*) from bridge.unread").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("name", ["bound", "look", "numbers"])
+def test_no_number_counts_as_drawn_before_it_is(database: str, name: str) -> None:
+    """nextval() shows who reads the sequence as a table, for a moment, what it writes to the log: up to 32 more.
+
+    Then a writer that began later would draw below the place where its transaction's events are looked for.
+    """
+    statement = query(name)
+    ending = threading.Event()
+
+    def draw() -> None:
+        with connect(database) as writer:
+            while not ending.is_set():
+                writer.execute("select count(nextval('bridge.event_seq')) from generate_series(1, 20000)")
+
+    with ThreadPoolExecutor(2) as pool, connect(database) as db:
+        writers = [pool.submit(draw) for _ in range(2)]
+        try:
+            db.execute(
+                "do $do$ declare former bigint := 0; drawn bigint; begin for n in 1..100000 loop"
+                f" execute $query${statement}$query$ into drawn;"
+                " if drawn < former then raise exception '% after %', drawn, former; end if;"
+                " former := drawn; end loop; end $do$".encode()
+            )
+        finally:
+            ending.set()
+    assert [writer.result() for writer in writers] == [None, None]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fix_version import is_released, unpack
 
+import bridge.postgres.queries
 from bridge.errors import MigrationError
 from bridge.postgres.migrate import render
 from bridge.postgres.pending import pending
@@ -127,3 +128,12 @@ def test_pending_forgets_a_function_that_is_shipped_no_longer() -> None:
 
 def test_nothing_to_apply_is_said() -> None:
     assert render([]) == "-- Nothing to apply.\n"
+
+
+def test_no_statement_reads_the_sequence_as_a_table() -> None:
+    """Which shows a number that was not drawn yet, now and then: tests/integration/test_position.py."""
+    queries = Path(bridge.postgres.queries.__file__).parent
+    files = {script.file: script.sql for script in ALL}
+    files |= {path.name: path.read_text() for path in queries.glob("*.sql")}
+    reading = re.compile(r"(from|join|,)\s+bridge\.event_seq\b|(?<!pg_sequence_)last_value")
+    assert [name for name, text in files.items() if reading.search(re.sub("--.*", "", text))] == []

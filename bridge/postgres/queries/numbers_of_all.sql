@@ -1,2 +1,2 @@
 -- As numbers.sql, in all table partitions.
-select case when is_called then last_value else 0 end, bridge.highest_seq() from bridge.event_seq
+select coalesce(pg_sequence_last_value('bridge.event_seq'), 0), bridge.highest_seq()

@@ -12,7 +12,7 @@ select s.shard, s.owner, s.lease_until, extract(epoch from s.lease_until - clock
     select case when drawn < highest
                 then format('the sequence bridge.event_seq stands at %%s, but an event has the number %%s: it was set back, and'
                             ' the next relay will stop the shards', drawn, highest) end as set_back
-      from (select case when is_called then last_value else 0 end as drawn from bridge.event_seq) as sequence,
+      from (select coalesce(pg_sequence_last_value('bridge.event_seq'), 0) as drawn) as sequence,
            bridge.highest_seq() as highest
  ) as n
  cross join lateral (

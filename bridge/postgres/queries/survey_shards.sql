@@ -7,7 +7,7 @@ select s.shard, coalesce(s.owner is not null and s.lease_until > clock_timestamp
        late.events as late_events,
        extract(epoch from clock_timestamp() - least(o.oldest_at, h.oldest_at, late.oldest_at))::float8 as oldest_age_seconds
   from bridge.shard as s
- cross join (select case when is_called then last_value else 0 end as drawn from bridge.event_seq) as q
+ cross join (select coalesce(pg_sequence_last_value('bridge.event_seq'), 0) as drawn) as q
  cross join lateral (
     select count(*) as events, max(seq) as last_seq, min(at) filter (where isfinite(at)) as oldest_at
       from (select seq, created_at as at

@@ -34,7 +34,7 @@ begin
         select coalesce(sum(case when u.passed < $1 then u.events
                                  else round(u.events * (q.drawn - s.cursor)::numeric / (u.last_seq - s.cursor)) end), 0)
           from bridge.shard as s
-         cross join (select case when is_called then last_value else 0 end as drawn from bridge.event_seq) as q
+         cross join (select coalesce(pg_sequence_last_value('bridge.event_seq'), 0) as drawn) as q
          cross join lateral (
             select count(*) as passed, max(seq) as last_seq,
                    count(*) filter (where available_at is null or available_at <= clock_timestamp()) as events

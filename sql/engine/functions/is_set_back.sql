@@ -8,5 +8,5 @@ create or replace function bridge.is_set_back() returns boolean
     set search_path = pg_catalog, pg_temp
 as $$
     select exists (select from bridge.shard where renumber)
-           or (select case when is_called then last_value else 0 end from bridge.event_seq) < bridge.highest_seq()
+           or coalesce(pg_sequence_last_value('bridge.event_seq'), 0) < bridge.highest_seq()
 $$;

@@ -19,7 +19,7 @@ create or replace function bridge.matview_report()
 as $$
 declare
     home constant text := bridge.tracking_home();
-    last_seq constant bigint := (select case when s.is_called then s.last_value else 0 end from bridge.event_seq as s);
+    last_seq constant bigint := coalesce(pg_sequence_last_value('bridge.event_seq'), 0);
     present constant timestamptz := clock_timestamp();
     policy bridge.matview_policy;
     done bridge.matview_refresh;

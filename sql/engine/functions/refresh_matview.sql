@@ -54,7 +54,7 @@ begin
         end if;
         -- In this order: see bridge.matview_report(). An id that is older than the number bounds nothing.
         if pg_current_xact_id_if_assigned() is null then
-            up_to_seq := (select case when s.is_called then s.last_value else 0 end from bridge.event_seq as s);
+            up_to_seq := coalesce(pg_sequence_last_value('bridge.event_seq'), 0);
             own_xid := pg_current_xact_id();
         end if;
         seen := pg_current_snapshot();

@@ -24,7 +24,7 @@ begin
     end if;
     lock table bridge.outbox, bridge.history, bridge.shard in share row exclusive mode;
     perform pg_current_xact_id();   -- before a number is drawn, as for every writer
-    perform setval('bridge.event_seq', greatest(last_value, bridge.highest_seq())) from bridge.event_seq;
+    perform setval('bridge.event_seq', greatest(pg_sequence_last_value('bridge.event_seq'), bridge.highest_seq(), 1));
     with read as materialized (
         select shard, cursor, snapshot from bridge.shard
         union all

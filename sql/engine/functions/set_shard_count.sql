@@ -52,7 +52,7 @@ begin
                   hint = 'Stop the writers and run: bridge run --until-empty, then bridge dead list';
     end if;
 
-    select case when is_called then last_value else 0 end into last_seq from bridge.event_seq;
+    last_seq := coalesce(pg_sequence_last_value('bridge.event_seq'), 0);
     if last_seq < bridge.highest_seq() then
         raise exception 'the sequence bridge.event_seq stands at %, but an event has the number %', last_seq,
             bridge.highest_seq()

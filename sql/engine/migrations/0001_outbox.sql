@@ -5,6 +5,8 @@ create schema if not exists bridge;
 comment on schema bridge is 'Change data capture: outbox, change history, and the relay''s leases and ledger';
 
 -- One sequence for all events. CACHE 1: a cached block would let a later commit of one key carry a lower number.
+-- How far it is drawn is asked of pg_sequence_last_value(), which locks its page: to who reads it as a table, nextval()
+-- shows for a moment the number that it writes to the log, up to 32 higher, and what is drawn next counted as passed.
 create sequence bridge.event_seq as bigint cache 1;
 
 -- Time-ordered ids keep the primary key's inserts on its right edge; Postgres has a function for them from 18 on.
