@@ -48,7 +48,7 @@ commands: .venv/dev.stamp  ## Make docs/commands.md of the code
 picture: .venv/dev.stamp  ## Record the demo anew, as docs/pictures/demo.svg (a minute, on a quiet machine)
 	$(BIN)/python docs/site/terminal.py docs/pictures/demo.svg
 
-bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/latest (half an hour); ONLY="drain" for a part
+bench: .venv/dev.stamp  ## Measure, against Debezium too, into docs/benchmarks/latest (forty minutes); ONLY="drain" for a part
 	$(BIN)/bridge bench --dir build/bench --debezium --out docs/benchmarks/latest $(foreach part,$(ONLY),--only $(part))
 	$(BIN)/python tests/bench/plot.py docs/benchmarks/latest
 	$(BIN)/bridge local down --purge --dir build/bench
