@@ -15,6 +15,7 @@ import psutil
 
 from bridge.bench.costs import ANEW, PLAIN_TABLE, Costs
 from bridge.bench.drain import Drained
+from bridge.bench.latency import Quantiles
 from bridge.bench.plan import Plan
 from bridge.bench.run import Results
 from bridge.bench.scene import Scene
@@ -104,15 +105,22 @@ def _latencies(results: Results) -> list[str]:
     rows = [["", "events/s", "average", "p50", "p99", "p99 by round", "p99.9", "p99 from the schedule"]]
     for name, by_rate in results.latencies.items():
         for rate, found in by_rate.items():
-            average, p50, p99, p999 = (
-                statistics.median(getattr(one.from_commit, each) for one in found)
-                for each in ("average", "p50", "p99", "p999")
+            from_commit = [one.from_commit for one in found]
+            rows.append(
+                [
+                    name.replace("_", " "),
+                    f"{rate:,}",
+                    *(_median(from_commit, each) for each in ("average", "p50", "p99")),
+                    ", ".join(f"{one.p99:.0f}" for one in from_commit),
+                    _median(from_commit, "p999"),
+                    _median([one.from_schedule for one in found], "p99"),
+                ]
             )
-            numbers = (average, p50, p99, p999, statistics.median(one.from_schedule.p99 for one in found))
-            told = [f"{number:.1f}" for number in numbers]
-            told.insert(3, ", ".join(f"{one.from_commit.p99:.0f}" for one in found))
-            rows.append([name.replace("_", " "), f"{rate:,}", *told])
     return ["Milliseconds from commit to a `read_committed` consumer:", "", *_table(rows)]
+
+
+def _median(rounds: Sequence[Quantiles], each: str) -> str:
+    return f"{statistics.median(map(attrgetter(each), rounds)):.1f}"
 
 
 def _sustained(results: Results) -> list[str]:

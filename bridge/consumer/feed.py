@@ -123,7 +123,7 @@ class Feed:
     def doubt(self) -> None:
         """The database may be another one than before, which has less."""
         with self._calling():
-            self._doubted = {(each.topic, each.partition) for each in self._kafka.assignment()}
+            self._doubted = _parts(self._kafka.assignment())
 
     def go_back(self, progress: Callable[[Mapping[Partition, int]], Mapping[Partition, int]]) -> None:
         """Where partitions are new, or in doubt: go back to where the database is; until then no records come.
@@ -224,18 +224,18 @@ class Feed:
 
     def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         logger.info("these partitions are this consumer's now: %s", _named(partitions), extra=MOVED)
-        self._doubted |= {(place.topic, place.partition) for place in partitions}
+        self._doubted |= _parts(partitions)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         logger.info("these partitions go to other consumers: %s", _named(partitions), extra=MOVED)
-        gone = {(place.topic, place.partition) for place in partitions}
+        gone = _parts(partitions)
         with suppress(KafkaException):  # the next owner finds in the inbox what we did
             self._commit({place: offset for place, offset in self._done.items() if place in gone})
         self._forget(gone)
 
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         logger.warning(LOST, _named(partitions), extra=MOVED)
-        self._forget({(place.topic, place.partition) for place in partitions})
+        self._forget(_parts(partitions))
 
     def _forget(self, gone: set[Partition]) -> None:
         with suppress(KafkaException):
@@ -271,6 +271,10 @@ class Feed:
         elif error.code() not in self._said:
             self._said.add(error.code())
             logger.warning("Kafka: %s", " ".join(error.str().split()), extra=about("kafka-trouble"))
+
+
+def _parts(places: Sequence[TopicPartition]) -> set[Partition]:
+    return {(place.topic, place.partition) for place in places}
 
 
 def _places(behind: Mapping[Partition, int]) -> list[TopicPartition]:

@@ -15,13 +15,12 @@ as $$
 declare
     later boolean;
 begin
-    execute format('select exists (select from (select e.shard, max(e.seq) as seq from %1$s as e group by 1) as s'
-                   '  left join lateral (select max(a.scan_from) as scan_from, max(a.batch_no) as batch_no'
+    execute format('select exists (select from (select distinct e.shard from %1$s as e) as s'
+                   '  left join lateral (select coalesce(max(a.scan_from), 0) as scan_from, max(a.batch_no) as batch_no'
                    '                       from bridge.tick as a where a.shard = s.shard and a.at <= $1) as p on true'
                    '  left join bridge.tick as t on t.shard = s.shard and t.batch_no = p.batch_no'
-                   ' where s.seq > coalesce(p.scan_from, 0)'
-                   '   and exists (select from %1$s as e'
-                   '                where e.shard = s.shard and e.seq > coalesce(p.scan_from, 0)'
+                   ' where exists (select from %1$s as e'
+                   '                where e.shard = s.shard and e.seq > p.scan_from'
                    '                  and (e.seq <= t.cursor'
                    '                       and pg_visible_in_snapshot(e.xid, t.snapshot)) is not true))', leaf)
         into later using moment;
