@@ -1559,6 +1559,20 @@ MUTATIONS = (
         "        if False:\n",
     ),
     Mutation(
+        "a topic that goes on in another shard between a look and the read is not noticed",
+        "bridge/shard/shard.py",
+        "        self._note_stops(free.stops)  # what",
+        "        # what",
+        "tests/model/test_parking.py -k first_look",
+    ),
+    Mutation(
+        "a look tells what stops topics a moment later",
+        "bridge/postgres/reading.py",
+        'begin(self._conn, "begin isolation level repeatable read read only")\n            found',
+        'begin(self._conn, "begin isolation level read committed read only")\n            found',
+        "tests/integration/test_store.py -k stopped_a_topic",
+    ),
+    Mutation(
         "what waits for the letters' topic does not stop its own",
         "bridge/shard/batch.py",
         "State.WAITING, blocks=True, stops=stops)",

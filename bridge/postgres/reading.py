@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -207,7 +207,7 @@ class Reader:
             tuple([Event(*row[:11]) for row in rows]),
             {row[1]: _obstacle(row[11]) for row in rows if row[11] is not None},
             decisions,
-            {} if stops is None else orjson.loads(stops),
+            _stops(stops),
         )
 
     def _free(
@@ -219,16 +219,17 @@ class Reader:
             "last": last,
         }
         with self._conn.pipeline():
-            begin(self._conn, "begin isolation level read committed read only")
+            begin(self._conn, "begin isolation level repeatable read read only")
             found = self._cursor(whole_below).execute(query("read_parked"), parameters)
-            due = self._conn.execute(query("next_due"), {"shard": self._shard})
+            others = self._conn.execute(query("still_parked"), {"shard": self._shard})
             self._conn.execute("commit")
         rows = found.fetchall()
         fills = self._note_size(rows, rows_at_most)
         released = tuple([_released(row) for row in rows])
         # What is replayed comes last, and in half of the room: where it alone is large, new events have the other half.
         is_full = fills and (len(rows) == rows_at_most or released[-1].row.state is not State.REPLAYED)
-        return Free(released, is_full or last < EVERY, _one(due)[0])
+        due_in, stops = _one(others)
+        return Free(released, is_full or last < EVERY, due_in, _stops(stops))
 
     def _cursor(self, whole_below: int) -> psycopg.Cursor:
         """For events: of those that come without their content the rest is read, whatever bytes it is."""
@@ -268,6 +269,11 @@ def _one(cursor: psycopg.Cursor) -> tuple[Any, ...]:
     row = cursor.fetchone()
     assert row is not None  # noqa: S101 - the statement always gives one row
     return row
+
+
+def _stops(text: str | None) -> Mapping[str, int]:
+    stops: dict[str, int] = {} if text is None else orjson.loads(text)
+    return stops
 
 
 def _obstacle(text: str) -> Obstacle:

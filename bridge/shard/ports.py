@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from bridge.errors import TopicUnwritable
@@ -48,12 +49,13 @@ class Free(NamedTuple):
 
     `is_full`: there may be more of the former.
 
-    `due_in`: seconds until the next deferred one is due, None where there is none.
+    `due_in`: seconds until the next deferred one is due, None where there is none. `stops` as in `Read`.
     """
 
     released: tuple[Released, ...] = ()
     is_full: bool = False
     due_in: float | None = None
+    stops: Mapping[str, int] = MappingProxyType({})
 
     @property
     def seqs(self) -> list[int]:

@@ -92,7 +92,7 @@ class Shard:
         self._releases = Releases()
         self._has_looked = False  # in the step before: what is narrowed among new events needs its turn, too
         self._decisions = ours.decisions
-        self._stops: Mapping[str, int] = {}  # as the last read saw them
+        self._stops: Mapping[str, int] = {}  # as the last look at parked events, or read, saw them
         self._are_numbers_checked = False
         self._settle_at = self._ticked_at = self._noted_at = 0.0
         self._harmless = Harmless(logger, "what a batch did")
@@ -190,7 +190,9 @@ class Shard:
 
     def _look_for_parked(self) -> Free:
         in_flight = [change.seq for change in self._ledger.unsettled]
-        return self._store.reader.free(self._holds.current.keys(), in_flight, self._suspicion.limit)
+        free = self._store.reader.free(self._holds.current.keys(), in_flight, self._suspicion.limit)
+        self._note_stops(free.stops)  # what ended between this look and the next read would be seen by neither
+        return free
 
     def _read(self, free: Free) -> Read | None:
         """As many as there is room for beside those that were released, or what was read ahead."""

@@ -304,7 +304,7 @@ def test_nothing_comes_due_between_a_look_and_the_time_of_the_next(
     assert free.due_in is not None
 
     def asked_when_due(name: str) -> str:
-        if name == "next_due":
+        if name == "still_parked":
             eventually(lambda: db.execute("select due_at < clock_timestamp() from bridge.parked").fetchone() == (True,))
         return query(name)
 
@@ -312,6 +312,28 @@ def test_nothing_comes_due_between_a_look_and_the_time_of_the_next(
     db.execute("update bridge.parked set due_at = clock_timestamp() + interval '0.5 seconds'")
     free = a.reader.free([], [], None)
     assert free.seqs or free.due_in is not None
+
+
+def test_a_look_tells_what_stopped_a_topic_when_it_looked(
+    db: psycopg.Connection, stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no later: another shard's event may be published before the next statement, and nobody would look again."""
+    a, _ = stores
+    hold_with_parked(db, a)
+    stopping, waiting = a.reader.free([], [], None).seqs
+    db.execute("update bridge.parked set state = 'dead', stops = true where seq = %s", (stopping,))
+
+    def once_it_goes_on(name: str) -> str:
+        if name == "still_parked":
+            a.conn.execute("select 1").fetchone()  # the statement before was sent, and is done
+            db.execute("update bridge.parked set state = 'published', stops = false where seq = %s", (stopping,))
+        return query(name)
+
+    monkeypatch.setattr("bridge.postgres.reading.query", once_it_goes_on)
+    free = a.reader.free([], [], None)
+    assert (free.seqs, free.stops) == ([], {"topic": stopping})
+    free = a.reader.free([], [], None)
+    assert (free.seqs, free.stops) == ([waiting], {})
 
 
 @pytest.mark.parametrize("is_early", [True, False], ids=["while it is sent", "when it is received"])

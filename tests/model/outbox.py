@@ -232,9 +232,9 @@ class Database(Outbox):
         return Obstacle(due_us, blocked, False) if blocked or due_us is not None else None
 
     def free(self, held: Collection[str], in_flight: Collection[int], limit: int | None) -> Free:
-        """`read_parked.sql` and `next_due.sql`."""
+        """`read_parked.sql` and `still_parked.sql`."""
         self.reached("free")
-        most, rows = min(self.most, limit or self.most), {row.seq: row for row in self.rows}
+        most, rows, stops = min(self.most, limit or self.most), {row.seq: row for row in self.rows}, self._stops()
         may = [row for seq, row in sorted(self.parked.items()) if seq not in in_flight and self._is_free(row, held)]
         open_ = [row for row in may if row.state in (State.WAITING, State.RETRIED)][:most]
         due = [row for row in may if row.state is State.DEFERRED and (row.due_us or 0) <= self.now * 1e6]
@@ -245,9 +245,9 @@ class Database(Outbox):
             Released(self._parked_event(rows[row.seq]), row._replace(due_us=None, reason=None)) for row in found
         )
         if len(found) == most:
-            return Free(released, is_full=True)
+            return Free(released, is_full=True, stops=stops)
         later = [row.due_us for row in self.parked.values() if row.due_us is not None and row.due_us > self.now * 1e6]
-        return Free(released, due_in=min(later) / 1e6 - self.now if later else None)
+        return Free(released, due_in=min(later) / 1e6 - self.now if later else None, stops=stops)
 
     def _is_free(self, row: Parked, held: Collection[str]) -> bool:
         def stands_before(other: Parked) -> bool:

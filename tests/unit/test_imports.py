@@ -42,7 +42,7 @@ def test_one_module_speaks_to_the_registry() -> None:
 
 def test_one_module_reads_events_and_one_settles_them() -> None:
     """Each statement on event rows, and on what is parked, that the relay sends is loaded by these alone."""
-    reader = ("read_snapshot", "read_parked", "next_due")
+    reader = ("read_snapshot", "read_parked", "still_parked")
     finished = ("read_pending", "numbers")  # for the reader, as texts that leave partitions out
     store = ("take_shard", "write_ledger", "park_events", "unpark_events", "write_tick")
     for module, statements in (
