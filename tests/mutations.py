@@ -1683,8 +1683,15 @@ MUTATIONS = (
     Mutation(
         "events that come due are not looked for",
         "bridge/shard/shard.py",
-        "            self._releases.looked(len(free.released), *numbers, is_full=free.is_full, due_at=due_at)",
-        "            self._releases.looked(len(free.released), *numbers, is_full=free.is_full, due_at=None)",
+        "            self._releases.looked(*told, is_full=free.is_full, due_in=free.due_in)",
+        "            self._releases.looked(*told, is_full=free.is_full, due_in=None)",
+    ),
+    Mutation(
+        "what nobody tells of is never looked for",
+        "bridge/shard/releases.py",
+        "        self._due_at = now + min(LOOK_SECONDS, LOOK_SECONDS if due_in is None else due_in)",
+        "        self._due_at = now + (1e9 if due_in is None else due_in)",
+        "tests/unit/test_releases.py -k without_a_reason",
     ),
     Mutation(
         "a deferred event's time is not asked for",

@@ -1,10 +1,13 @@
 """When parked events are looked for: at a takeover, and whenever something may have released some of them.
 
 That is a topic that is held no more, a person's decision, or a time that has come. A look costs a read, so it is not
-done with each batch.
+done with each batch; but now and then without a reason, for what nobody tells of: rows that were mended by hand, the
+server's clock that was set, an oversight of ours.
 """
 
 from __future__ import annotations
+
+LOOK_SECONDS = 300.0  # at most between two looks
 
 
 class Releases:
@@ -13,7 +16,7 @@ class Releases:
     def __init__(self) -> None:
         self._is_expected = True
         self._behind: set[int] = set()  # batches: once one of them is settled
-        self._due_at: float | None = None
+        self._due_at = 0.0
 
     def expect(self) -> None:
         """Something may have been released."""
@@ -25,11 +28,15 @@ class Releases:
 
     def is_time(self, now: float, settled_no: int) -> bool:
         """Whether to look now, with all batches up to `settled_no` settled."""
-        is_due = self._due_at is not None and now >= self._due_at
+        is_due = now >= self._due_at
         return self._is_expected or is_due or any(batch_no <= settled_no for batch_no in self._behind)
 
-    def looked(self, found: int, settled_no: int, batch_no: int, *, is_full: bool, due_at: float | None) -> None:
+    def looked(
+        self, now: float, found: int, settled_no: int, batch_no: int, *, is_full: bool, due_in: float | None
+    ) -> None:
         """Take note of a look that saw the batches up to `settled_no`, and of the step that carried what it found.
+
+        `due_in`: seconds until a time comes of which it knows.
 
         What batches in flight had parked it could not see, and what it found may have had others behind it that were
         parked meanwhile: it is looked once more when these are settled. A look that finds nothing ends that.
@@ -39,4 +46,4 @@ class Releases:
         if found or is_blind:
             self._behind.add(batch_no)
         self._is_expected = is_full
-        self._due_at = due_at
+        self._due_at = now + min(LOOK_SECONDS, LOOK_SECONDS if due_in is None else due_in)

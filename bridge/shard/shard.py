@@ -158,9 +158,8 @@ class Shard:
         elif now >= self._settle_at:
             self._settle(now)
         if looks:
-            due_at = None if free.due_in is None else now + free.due_in
-            numbers = (settled_no, self._ledger.batch_no)
-            self._releases.looked(len(free.released), *numbers, is_full=free.is_full, due_at=due_at)
+            told = (now, len(free.released), settled_no, self._ledger.batch_no)
+            self._releases.looked(*told, is_full=free.is_full, due_in=free.due_in)
         if any(change.after is not None and change.after.state is State.DEFERRED for change in batch.changes):
             self._releases.expect_behind(self._ledger.batch_no)  # after the look of this step, which did not see it
         if read is not None and read.decisions != self._decisions:

@@ -32,6 +32,7 @@ from bridge.settings import Delivery, OnDead, RelaySettings, Route, Settings, To
 from bridge.shard.holds import TopicHolds
 from bridge.shard.ledger import ControlRecord
 from bridge.shard.parked import Place, State
+from bridge.shard.releases import LOOK_SECONDS
 from bridge.shard.shard import News, Shard
 from bridge.shard.suspicion import Suspicion
 
@@ -474,4 +475,21 @@ def test_a_topic_goes_on_between_the_first_look_and_the_first_read() -> None:
     one.step(times=1, is_busy=False)
     assert not one.plan
     one._wait_for_what_may_go()
+    assert one.seen == {1, 2}
+
+
+def test_what_was_mended_by_hand_is_found_without_a_reason_to_look() -> None:
+    one = Parkings()
+    one.begin_with(most=2, passes=1000, on_dead=OnDead.HOLD, delivery=Delivery.EXACTLY_ONCE)
+    one.write_poison("a", "x", more=1)
+    one._rest()
+    one.encoder.poison.clear()
+    one.db.parked[1] = one.db.parked[1]._replace(state=State.RETRIED)
+    one._rest()
+    one.holds_true()
+    assert not one.seen
+    one.db.now += LOOK_SECONDS
+    assert one.shard.look() is News.WRITTEN
+    one.step(times=2, is_busy=False)
+    one.holds_true()
     assert one.seen == {1, 2}
