@@ -1194,9 +1194,23 @@ MUTATIONS = (
     Mutation(
         "whole numbers that orjson may have rounded are believed",
         "bridge/encoding/avro/binary.py",
-        "if -SURE < value < SURE:",
-        "if True:",
+        "if -SURE < value < SURE and not",
+        "if not",
         "tests/unit/test_avro.py tests/unit/test_any_value.py",
+    ),
+    Mutation(
+        "a number becomes a double, and then a float",
+        "bridge/encoding/avro/binary.py",
+        "                if is_narrow and _is_between(number) and number != value:",
+        "                if False:",
+        "tests/unit/test_avro.py -k nearest",
+    ),
+    Mutation(
+        "a double that lies between two floats is believed",
+        "bridge/encoding/avro/binary.py",
+        " and not (is_narrow and _is_between(value)):",
+        ":",
+        "tests/unit/test_avro.py -k nearest",
     ),
     Mutation(
         "decimal's own errors come out of the encoder",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -38,9 +37,7 @@ class Kind(NamedTuple):
     """A column's type, how a consumer's value is compared, and some values as SQL."""
 
     type: str
-    compared: (
-        str  # same: as psycopg reads it; single: rounded to 32 bits; text: as Postgres prints it; json: the document
-    )
+    compared: str  # same: as psycopg reads it; single: all its digits; text: as Postgres prints it; json: the document
     values: tuple[str, ...]
 
 
@@ -48,7 +45,7 @@ KINDS = {
     "small": Kind("smallint", "same", ("1", "-32768")),
     "whole": Kind("int", "same", ("2147483647", "0")),
     "big": Kind("bigint", "same", ("-9223372036854775808", "9223372036854775807")),
-    "real4": Kind("real", "single", ("1.5", "'Infinity'", "0.1", "3.4e38")),
+    "real4": Kind("real", "single", ("1.5", "'Infinity'", "0.1", "3.4e38", "7.038531e-26")),
     "real8": Kind("double precision", "same", ("0.1", "'-Infinity'", "1e23", "1.7976931348623157e308", "5e-324")),
     "flag": Kind("boolean", "same", ("true", "false")),
     "name": Kind("text", "same", ("'x'", "'ein \"Wort\" \\ — 日本 😀'", "''")),
@@ -159,7 +156,13 @@ def field_names(schema: ChangeSchema) -> dict[str, str]:
 
 def in_table(db: Db, names: dict[str, str]) -> dict[int, dict[str, Any]]:
     """The rows by their key, as `decoded` must have them but for JSON, which is `comparable`."""
-    shown = {"text": "{}::text", "words": "{}::text[]", "jsons": "{}::text[]", "json": "{}::jsonb::text"}
+    shown = {
+        "single": "{}::float8",
+        "text": "{}::text",
+        "words": "{}::text[]",
+        "jsons": "{}::text[]",
+        "json": "{}::jsonb::text",
+    }
     columns = [
         sql.SQL(shown.get(kind.compared, "{}")).format(sql.Identifier(column))
         for column, kind in KINDS.items()  # type: ignore[arg-type]
@@ -188,7 +191,7 @@ def _comparable(value: Any, compared: str) -> Any:
     if isinstance(value, memoryview):
         return bytes(value)
     if isinstance(value, float):
-        return repr(struct.unpack("<f", struct.pack("<f", value))[0] if compared == "single" else value)
+        return repr(value)
     return value
 
 

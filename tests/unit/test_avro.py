@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import random
+import struct
 import subprocess
 import sys
 from decimal import Decimal
@@ -141,6 +142,20 @@ def test_a_reader_gets_what_was_written(type_: Any, payload: str, expected: Any)
 def test_times_are_exact_to_the_microsecond(type_: str, payload: str, micros: int) -> None:
     encoded = AvroSchema("s", json.dumps(of(logical("long", type_)))).encode(json.dumps({"f": payload}))
     assert decode(of("long"), encoded) == {"f": micros}
+
+
+@pytest.mark.parametrize("also", ["int", logical("bytes", "decimal", precision=4)])
+def test_a_float_is_the_nearest_to_what_is_written_and_not_to_a_double_of_it(also: Any) -> None:
+    """7.038531e-26 is below the middle of two floats, and its double is that middle."""
+    chance, wanted = random.Random(1), {"7.038531e-26": 0x15AE43FD, "-7.038531e-26": 0x95AE43FD}
+    for lower in (0, 1, 0x7FFFFF, *(chance.randrange(0x4B000000) for _ in range(200))):  # below 2 ** 23
+        ends = [struct.unpack("<f", struct.pack("<I", bits))[0] for bits in (lower, lower + 1)]
+        middle = f"{Decimal(sum(ends) / 2):f}"  # ends in a 5
+        wanted |= {middle: lower + lower % 2, f"{middle}{'0' * 30}1": lower + 1, f"{middle[:-1]}4{'9' * 30}": lower}
+    schema = {"type": "record", "name": "R", "fields": [{"name": "f", "type": "float"}, {"name": "g", "type": also}]}
+    encode = AvroSchema("s", json.dumps(schema)).encode
+    found = {text: struct.unpack("<I", encode(f'{{"f": {text}, "g": 0}}')[:4])[0] for text in wanted}
+    assert found == wanted
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Mismatch(Exception):
 
 
 class Unsure(Mismatch):
-    """A whole number beyond 64 bits may have been rounded while it was read: to be read again, exactly."""
+    """A number may have been rounded while it was read, and that matters: to be read again, exactly."""
 
 
 # All groups of 14 bits as two bytes of a varint: those that more bytes follow, and those at the end.
@@ -76,16 +76,20 @@ def int64(value: Any) -> bytes:
 def floating(form: struct.Struct, bits: int) -> Write:
     """Numbers to the nearest float, as every reader of JSON takes them; but no whole number is rounded."""
     expected = f"a number that a {bits}-bit float can hold"
+    is_narrow = bits == 32  # what is a double first is rounded twice
 
     def write(value: Any) -> bytes:
         kind = value.__class__
         try:
             if kind is float:
-                if -SURE < value < SURE:
+                if -SURE < value < SURE and not (is_narrow and _is_between(value)):
                     return form.pack(value)
                 raise Unsure(expected)
             if kind is int or kind is Decimal:
-                data = form.pack(_finite(value))
+                number = _finite(value)
+                data = form.pack(number)
+                if is_narrow and _is_between(number) and number != value:
+                    data = form.pack(math.nextafter(number, math.inf if value > number else -math.inf))
                 if kind is Decimal or _comes_back(value, form.unpack(data)[0]):
                     return data
         except OverflowError:
@@ -100,6 +104,12 @@ def _finite(value: int | Decimal) -> float:
     if math.isinf(number):
         raise OverflowError
     return number
+
+
+def _is_between(number: float) -> bool:
+    """Whether it is the middle of two 32-bit floats: only what it was rounded from tells the nearer one."""
+    exponent = max(math.frexp(number)[1], -125)  # below, they are as far apart as there
+    return math.ldexp(number, 25 - exponent) % 2 == 1
 
 
 def _comes_back(value: int, held: float) -> bool:
