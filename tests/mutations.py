@@ -1600,6 +1600,13 @@ MUTATIONS = (
         "tests/unit/test_encoder.py -k was_removed",
     ),
     Mutation(
+        "a hidden column is told beside the states",
+        "bridge/encoding/fields.py",
+        "            change[TOLD_TWICE] = None",
+        "            pass",
+        "tests/unit/test_encoder.py -k beside",
+    ),
+    Mutation(
         "a summary names dropped columns",
         "bridge/encoding/fields.py",
         "_summary(change, kept) if is_ours else None",
@@ -2609,6 +2616,13 @@ MUTATIONS = (
         "bridge/encoding/templates.py",
         " if t[-{scale + 1}] == 46 else unusual()",
         "",
+        "tests/typed/test_random_rows.py -k straight",
+    ),
+    Mutation(
+        "a default of one zero byte is taken for null",
+        "bridge/encoding/row.py",
+        "isinstance(column.schema, list) and column.default == NULL",
+        "column.default == NULL",
         "tests/typed/test_random_rows.py -k straight",
     ),
     Mutation(

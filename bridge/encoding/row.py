@@ -147,7 +147,8 @@ class Row:
         for index, column in enumerate(self._columns):
             kind = held_straight(column.schema) or column.held
             # What is not there is null, where that is its default; else the row is no usual one
-            held.append((f"f{index}", kind, None) if column.default == NULL else (f"f{index}", kind))
+            is_null = isinstance(column.schema, list) and column.default == NULL  # 0 and "" are that byte, too
+            held.append((f"f{index}", kind, None) if is_null else (f"f{index}", kind))
         renamed = {f"f{index}": column.name for index, column in enumerate(self._columns)}
         kind = msgspec.defstruct("Held", held, rename=renamed.get, forbid_unknown_fields=True, kw_only=True, gc=False)
         return msgspec.json.Decoder(kind, float_hook=Decimal).decode

@@ -59,6 +59,8 @@ EDITED = change_schema(
         {"name": "jsonb", "type": TYPES["jsonb"]},
         {"name": "mood", "type": TYPES["mood"], "default": "a"},
         {"name": "bool", "type": ["null", "boolean"], "default": None},
+        {"name": "spelled", "type": "string", "default": ""},  # in a byte, as null is
+        {"name": "int2", "type": TYPES["date"], "default": 0},
     ]
 )
 
@@ -105,6 +107,7 @@ STATES = st.dictionaries(st.sampled_from([*TYPES, "other"]), VALUES).map(
 
 
 NEEDED = '{"amount": 1.50, "date": null, "jsonb": {}'  # so much of the edited schema has no default
+ENOUGH = NEEDED + ', "int4": 5, "text": null, "count": 7, "timestamptz": "2026-01-01T00:00:00Z", "mood": "a"'
 
 
 @pytest.mark.parametrize("schema", [SCHEMA, EDITED], ids=["generated", "edited"])
@@ -118,6 +121,7 @@ NEEDED = '{"amount": 1.50, "date": null, "jsonb": {}'  # so much of the edited s
 @example(
     one=NEEDED + ', "int4": 5, "text": null, "count": 7, "mood": "b"}', other=NEEDED + ', "text": "x", "other": null}'
 )
+@example(one=ENOUGH + ', "spelled": "x"}', other=ENOUGH + ', "int2": "2026-01-01"}')
 @example(one=NEEDED + ', "jsonb": null}', other=NEEDED + ', "timestamptz": "2026-01-01T00:00:00+00:00"}')
 def test_what_is_written_straight_is_what_is_written_value_by_value(schema: ChangeSchema, one: str, other: str) -> None:
     """INSERT, DELETE and UPDATE."""

@@ -241,6 +241,9 @@ CHANGE = {
 }
 
 
+CARD = "5c0de5ec-1111-7222-8333-444455556666"
+
+
 def with_route(route: Route, ids: KnownIds, tmp_path: Path) -> Encoder:
     (tmp_path / "things-Made.avsc").write_text(json.dumps(SCHEMA))
     settings = Settings(
@@ -315,6 +318,16 @@ def test_columns_are_dropped_and_masked_in_both_states(ids: KnownIds, tmp_path: 
     assert set(value["previous_state"]) == set(value["new_state"]) == {"n", "pin", "big"}
     assert (value["previous_state"]["pin"], value["new_state"]["pin"]) == (None, "[masked]")
     assert value["changed_fields"] == ["n"]
+
+
+@pytest.mark.parametrize("hides", ["drop", "mask"])
+def test_a_column_that_is_told_beside_the_states_too_is_hidden_there(ids: KnownIds, tmp_path: Path, hides: str) -> None:
+    hidden: dict[str, Any] = {hides: ("entity_type_id",)}
+    encoder = with_route(Route(topic="things", table="t", encoding=Encoding.JSON, **hidden), ids, tmp_path)
+    given = change(new_state=f'{{"entity_type_id": "{CARD}"}}', entity_type_id=CARD)
+    for record in (encoder.record(given), encoder.dead_letter(DeadLetter(given, "why"))):
+        assert json.loads(record.value or b"")["entity_type_id"] is None
+        assert CARD.encode() not in (record.value or b"")
 
 
 def test_a_dead_letter_does_not_tell_what_its_route_hides(ids: KnownIds, tmp_path: Path) -> None:
