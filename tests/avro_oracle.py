@@ -150,6 +150,11 @@ def _float(value: Any, form: str) -> float:
         (held,) = struct.unpack(form, struct.pack(form, float(exact)))
     except OverflowError:
         raise Unfit from None
+    if form == "<f":  # the double may have been the middle of two, or next to it
+        (bits,) = struct.unpack("<I", struct.pack("<f", abs(held)))
+        near = [(struct.unpack("<f", struct.pack("<I", one))[0], one % 2) for one in (max(bits - 1, 0), bits, bits + 1)]
+        fits = [one for one in near if math.isfinite(one[0])]
+        held = math.copysign(min(fits, key=lambda one: (abs(Fraction(one[0]) - abs(exact)), one[1]))[0], held)
     if isinstance(value, int):  # a whole number comes back, as itself or as what is printed of the double that it made
         _need(any(Fraction(spelled) == exact for spelled in (held, *(f"{held:.{digits}e}" for digits in range(17)))))
     return math.copysign(held, -1 if isinstance(value, Number) and value.text.startswith("-") else held)
