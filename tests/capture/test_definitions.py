@@ -233,7 +233,7 @@ def test_strings_with_backslashes_in_the_old_way(db: Db) -> None:
     )
     assert [
         state["a\\b"] for *_, state, _ in events(db, "odd\\\\type" if events(db, "odd\\\\type") else "odd\\type")
-    ] == [{"$json": '{"a": "\\\\u0000"}'}] * 2
+    ] == [{"$json": '{"a": "\\u0000"}'}] * 2
 
 
 def test_the_ready_made_trigger_on_a_table_without_id(db: Db) -> None:

@@ -7,12 +7,11 @@
 create or replace function bridge.json_value(value json) returns jsonb
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
-    set standard_conforming_strings = on
 as $$
 begin
     return value::jsonb;
 exception when others then
-    return jsonb_build_object('$json', replace(value::text, '\u0000', '\\u0000'));
+    return jsonb_build_object('$json', value::text);
 end $$;
 
 revoke execute on function bridge.json_value(json) from public;
