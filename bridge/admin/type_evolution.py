@@ -32,7 +32,7 @@ def evolved(former: Schema, now: Schema, labels: list[str]) -> Schema | None:
             return SPELLED if ours(former).get("form") != "json" else None
         case ("decimal", "decimal"):
             return _decimal(former, now)
-        case ("enum", _) if labels:
+        case ("enum", "enum" | "string") if labels:
             return _enum(former, labels)
         case ("array", "array"):
             return _array(former, now, labels)

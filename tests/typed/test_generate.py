@@ -135,9 +135,13 @@ def test_an_enum_only_grows(db: Db, again: Again, tmp_path: Path) -> None:
         ("int[]", "int", None),
         ("bytea", "text", None),
         ("varchar(5)", "varchar(9)", "string"),
+        ("public.mood", "public.mood[]", None),
+        ("public.mood[]", "public.mood[][]", None),
+        ("public.mood[]", "public.mood", None),
     ],
 )
 def test_a_type_that_changes_is_read_or_refused(db: Db, again: Again, before: str, after: str, wanted: object) -> None:
+    db.execute("create type public.mood as enum ('glad', 'sad')")
     db.execute(f"create table public.orders (id int primary key, x {before})".encode())
     again()
     db.execute("alter table public.orders drop column x")
