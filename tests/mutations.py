@@ -1600,6 +1600,13 @@ MUTATIONS = (
         "tests/unit/test_encoder.py -k was_removed",
     ),
     Mutation(
+        "the route's headers count for nothing",
+        "bridge/encoding/encoder.py",
+        "HEADERS_BYTES = 2 * MAX_HEADER_BYTES",
+        "HEADERS_BYTES = MAX_HEADER_BYTES",
+        "tests/unit/test_encoder.py -k headers_may",
+    ),
+    Mutation(
         "a hidden column is told beside the states",
         "bridge/encoding/fields.py",
         "            change[TOLD_TWICE] = None",

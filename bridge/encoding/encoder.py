@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bridge.encoding.avro.files import SchemaFiles
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.dead_letter import DoesNotFit, dead_letter
-from bridge.encoding.headers import JSON, event_headers, shared_headers, writer_headers
+from bridge.encoding.headers import JSON, MAX_HEADER_BYTES, event_headers, shared_headers, writer_headers
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import RecordClock, size
 from bridge.encoding.routing import Router
@@ -19,7 +19,7 @@ from bridge.errors import EncodingError, LimitsUnsure, RecordTooLarge, TopicUnwr
 from bridge.event import UNREADABLE, DeadLetter, Event, Header, Record
 from bridge.settings import Encoding, Route, Settings
 
-HEADERS_BYTES = 32_768  # more than all headers together, but for the key in one of them
+HEADERS_BYTES = 2 * MAX_HEADER_BYTES + 8192  # more than a route's, the writer's, and ours but for the key in one
 MOST_TYPES = 10_000  # that are kept ready: behind a prefix there may be as many as somebody makes up
 
 SchemaId = Callable[[AvroSchema], int]  # its id in the registry

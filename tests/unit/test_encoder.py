@@ -11,6 +11,7 @@ import pytest
 
 from bridge.encoding.avro.schema import AvroSchema
 from bridge.encoding.encoder import MOST_TYPES, Encoder
+from bridge.encoding.headers import MAX_HEADER_BYTES, MAX_HEADERS
 from bridge.encoding.limits import TopicLimits
 from bridge.encoding.record import FRAMING_BYTES, size
 from bridge.errors import (
@@ -69,6 +70,18 @@ def test_an_event_is_too_large_only_by_a_limit_that_is_known_now(encoder: Encode
     with pytest.raises(LimitsUnsure):
         encoder.record(large)
     encoder.record(event())
+
+
+def test_headers_may_be_what_makes_an_event_too_large(ids: KnownIds, tmp_path: Path) -> None:
+    """The route's and the writer's, each as large as they may be."""
+    most = {f"{number:03}": "x" * (MAX_HEADER_BYTES // MAX_HEADERS - 4) for number in range(MAX_HEADERS)}
+    headers = tuple((f"r{name}", text) for name, text in most.items())
+    given = event(json.dumps({"text": "x" * 1000}), headers=json.dumps({f"w{name}": most[name] for name in most}))
+    encoder = with_route(json_route(headers=headers), ids, tmp_path)
+    limit = size(encoder.record(given)) - 1
+    encoder._limits.update({"things": limit})
+    with pytest.raises(RecordTooLarge, match=f"accepts {limit}"):
+        encoder.record(given)
 
 
 def event(payload: str = '{"text": "x"}', **more: object) -> Event:
