@@ -66,8 +66,8 @@ def _decimal(former: Schema, now: Schema) -> Schema | None:
 
 def _enum(former: Schema, labels: list[str]) -> Schema:
     """Symbols are only ever added, at the end; one whose value was renamed or dropped stays for what was written."""
-    symbols = former["symbols"]
-    known = {label: symbol for symbol in symbols if (label := ours(former).get("labels", {}).get(symbol, symbol))}
+    symbols, given = former["symbols"], ours(former).get("labels", {})
+    known = {given.get(symbol, symbol): symbol for symbol in symbols}
     names = avro_names(labels, known)
     adjusted = {symbol: label for label, symbol in names.items() if label != symbol}
     added = [names[label] for label in labels if label not in known]

@@ -101,15 +101,16 @@ def test_an_enum_only_grows(db: Db, again: Again, tmp_path: Path) -> None:
     assert again()["mood"]["type"][1]["symbols"] == ["glad", "sad"]
     db.execute("alter type public.mood add value 'calm' before 'glad'")
     db.execute("alter type public.mood add value 'so so'")
+    db.execute("alter type public.mood add value ''")
     db.execute("alter type public.mood rename value 'sad' to 'gloomy'")
     found = again()
     for enum in (found["mood"]["type"][1], found["moods"]["type"][1]["items"][1]):
-        assert enum["symbols"] == ["glad", "sad", "calm", "gloomy", "so_so"]
-        assert enum["bridge"] == {"labels": {"so_so": "so so"}}
-    db.execute("insert into public.orders values (1, 'so so', '{calm,\"so so\"}')")
+        assert enum["symbols"] == ["glad", "sad", "calm", "gloomy", "so_so", "_"]
+        assert enum["bridge"] == {"labels": {"so_so": "so so", "_": ""}}
+    db.execute("insert into public.orders values (1, 'so so', '{calm,\"so so\",\"\"}')")
     schema = ChangeSchema("orders", (tmp_path / "orders.avsc").read_text("utf-8"))
     after = decoded(schema, schema.encode(payloads(db, "orders")[0]))["after"]
-    assert after == {"id": 1, "mood": "so_so", "moods": ["calm", "so_so"]}
+    assert after == {"id": 1, "mood": "so_so", "moods": ["calm", "so_so", "_"]}
 
 
 @pytest.mark.parametrize(
