@@ -2626,6 +2626,13 @@ MUTATIONS = (
         "tests/typed/test_random_rows.py -k straight",
     ),
     Mutation(
+        "what stands beside the states is written as if it were of the schema's type",
+        "bridge/encoding/usual_change.py",
+        "found is None or found.held in (kind, *get_args(kind))",
+        "True",
+        "tests/typed/test_random_rows.py -k beside",
+    ),
+    Mutation(
         "a default of one zero byte is taken for null",
         "bridge/encoding/row.py",
         "isinstance(column.schema, list) and column.default == NULL",

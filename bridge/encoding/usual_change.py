@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, get_args, get_type_hints
 
 from bridge.encoding.change_fields import Field, State, together
-from bridge.encoding.change_payload import reader
+from bridge.encoding.change_payload import Change, reader
 from bridge.encoding.row import UNUSUAL, Row
 from bridge.encoding.straight import writer
+from bridge.encoding.templates import branch
 
 # What changes of a table mostly have alike
 ALIKE: Final = ("action", "changed_fields", "performed_by", "actor_status", "change_summary", "entity_type")
 
+READ_AS: Final = get_type_hints(Change)
 Written = Callable[[str], bytes]  # a payload, JSON text
 
 
@@ -26,4 +28,12 @@ def usual_change(fields: Sequence[Field | State], rows: Mapping[str, Row], other
         return otherwise
     read = reader([field.name for field in fields])
     calls = {"read": read, "read_row": row.read, "UNUSUAL": UNUSUAL, "otherwise": otherwise}
-    return writer(together(fields, ALIKE), row.fields, calls)
+    return writer(together([_as_read(field) for field in fields], ALIKE), row.fields, calls)
+
+
+def _as_read(field: Field | State) -> Field | State:
+    """With lines of its own only where these take what the payload is read as; of a time none has text."""
+    if isinstance(field, State):
+        return field
+    found, kind = branch(field.schema)[0], READ_AS[field.name]
+    return field if found is None or found.held in (kind, *get_args(kind)) else field._replace(schema=[])

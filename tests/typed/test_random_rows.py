@@ -146,6 +146,29 @@ def body(schema: ChangeSchema, state: str) -> bytes:
     return schema.rows["new_state"].write(state)
 
 
+@pytest.mark.parametrize("kind", [*TYPES.values(), "boolean", {"type": "long", "logicalType": "timestamp-millis"}])
+@pytest.mark.parametrize("name", ["id", "seq", "entity_type_id", "action", "changed_fields", "occurred_at"])
+def test_what_is_beside_the_states_may_be_of_any_type(name: str, kind: Any) -> None:
+    """Somebody may have written the schema by hand."""
+    change = {
+        **json.loads(payload(None, None)),
+        "entity_type_id": "019377a8-6f0c-7d3c-9a50-3c1f2a1b4c5d",
+        "changed_fields": ["a"],
+        "occurred_at": "2026-01-01T23:30:00.123456-05:00",
+    }
+    row = {"type": "record", "name": "Row", "fields": []}
+    fields = [{"name": name, "type": kind}, {"name": "after", "type": ["null", row]}]
+    record = {"type": "record", "name": "Change", "bridge": {"form": "change"}, "fields": fields}
+    schema = ChangeSchema("change", json.dumps(record))
+    try:
+        slowly = schema.encode_slowly(json.dumps(change))
+    except EncodingError as error:
+        with pytest.raises(EncodingError, match=re.escape(str(error))):
+            schema.encode(json.dumps(change))
+    else:
+        assert schema.encode(json.dumps(change)) == slowly
+
+
 @pytest.mark.parametrize(
     "time",
     [
