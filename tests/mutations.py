@@ -2661,6 +2661,13 @@ MUTATIONS = (
         "tests/typed/test_generate.py -k type_that_changes",
     ),
     Mutation(
+        "a package is called as a class is",
+        "bridge/admin/typed_schema.py",
+        '    within = f"{name}_"',
+        "    within = name",
+        "tests/typed/test_generate.py -k classes_of",
+    ),
+    Mutation(
         "a generated schema forgets a column that is gone",
         "bridge/admin/typed_schema.py",
         "        if column_name not in there:\n",

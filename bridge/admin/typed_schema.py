@@ -49,16 +49,17 @@ def typed_schema(shape: Shape, wishes: Wishes, former: Schema | None = None) -> 
         raise ConfigError(f"the table has no column {unknown[0]} that is recorded")
     name = wishes.name or (full_name(former) if former else _name_of(shape.identity))
     after_only = wishes.after_only or (former is not None and _field(former, "before") is None)
+    within = f"{name}_"  # the namespace of its parts: Java has no package that is called as a class is
     row = {
         "type": "record",
         "name": "Row",
-        "namespace": name,
-        "fields": list(_fields(shape, wishes, name, _row_of(former) if former else None)),
+        "namespace": within,
+        "fields": list(_fields(shape, wishes, within, _row_of(former) if former else None)),
     }
     states = [{"name": "after", "type": ["null", row], "default": None, "doc": "The row as it became; null: none."}]
     if not after_only:
         before = {"name": "before", "type": ["null", row], "default": None, "doc": "The row as it was; null: none."}
-        states = [before, {**states[0], "type": ["null", f"{name}.Row"]}]
+        states = [before, {**states[0], "type": ["null", f"{within}.Row"]}]
     namespace, _, short = name.rpartition(".")
     return {
         "type": "record",
@@ -66,7 +67,7 @@ def typed_schema(shape: Shape, wishes: Wishes, former: Schema | None = None) -> 
         **({"namespace": namespace} if namespace else {}),
         "doc": _doc(shape.identity.comment, former) or f"A change of {shape.identity.schema}.{shape.identity.name}.",
         OURS: {"form": CHANGE, "table": shape.identity.entity_type},
-        "fields": [*_envelope(states), {"name": "source", "type": _source(name), "doc": "Where it comes from."}],
+        "fields": [*_envelope(states), {"name": "source", "type": _source(within), "doc": "Where it comes from."}],
     }
 
 
@@ -104,11 +105,11 @@ def _envelope(states: list[Schema]) -> list[Schema]:
     ]
 
 
-def _source(name: str) -> Schema:
+def _source(namespace: str) -> Schema:
     return {
         "type": "record",
         "name": "Source",
-        "namespace": name,
+        "namespace": namespace,
         "fields": [
             {"name": "entity_type", "type": "string", "doc": "What the table's changes are called."},
             {"name": "id", "type": UUID, "doc": "The event's id, as in the header ce_id."},
@@ -119,7 +120,7 @@ def _source(name: str) -> Schema:
     }
 
 
-def _fields(shape: Shape, wishes: Wishes, name: str, former: Schema | None) -> Iterator[Schema]:
+def _fields(shape: Shape, wishes: Wishes, namespace: str, former: Schema | None) -> Iterator[Schema]:
     """By the columns' numbers; those that are no columns any more come last."""
     before = {ours(field).get("column", field["name"]): field for field in former["fields"]} if former else {}
     names = avro_names(
@@ -128,7 +129,7 @@ def _fields(shape: Shape, wishes: Wishes, name: str, former: Schema | None) -> I
     conflicts = []
     for column in shape.columns:
         field = before.get(column.name)
-        enum_name = f"{name}.enums.{names[column.name]}"
+        enum_name = f"{namespace}.enums.{names[column.name]}"
         schema = SPELLED if column.name in wishes.text else column_type(column, shape.types, enum_name)
         labels = [] if schema == SPELLED else _labels(shape, column)
         found = schema if field is None else evolved(bare(field["type"]), schema, labels)

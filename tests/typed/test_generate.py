@@ -19,8 +19,10 @@ from fix_command import Run, data_of
 
 from bridge.admin.generate import generate, route_text, write_schema
 from bridge.admin.typed_schema import Wishes
+from bridge.encoding.avro.names import defined_names
 from bridge.encoding.change import ChangeSchema
 from bridge.errors import ConfigError
+from typed import scene
 from typed.scene import Db, decoded, payloads
 
 Again = Callable[..., dict[str, Any]]
@@ -152,6 +154,15 @@ def test_a_type_that_changes_is_read_or_refused(db: Db, again: Again, before: st
             again()
     else:
         assert again()["x"]["type"] == ["null", wanted]
+
+
+def test_classes_of_java_can_be_made_of_it(db: Db) -> None:
+    """javac takes no package that is called as a class is: a type's namespace must be no other type's name."""
+    scene.create(db)
+    names = defined_names(json.loads(generate(db, "things", Wishes(), None).text))
+    assert {"public.things", "public.things_.Row", "public.things_.Source", "public.things_.enums.mood"} <= names
+    parts = [name.split(".") for name in names]
+    assert names.isdisjoint(".".join(part[:count]) for part in parts for count in range(1, len(part)))
 
 
 def test_names_stay_whatever_comes_later(db: Db, again: Again) -> None:
