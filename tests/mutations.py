@@ -2040,6 +2040,20 @@ MUTATIONS = (
         "tests/capture/test_found.py -k no_name",
     ),
     Mutation(
+        "the former row of a key that changes has the new row's entity_type_id",
+        "sql/engine/functions/record_change.sql",
+        "case action when 'DELETE' then previous_state else new_state end ->> 'entity_type_id'",
+        "coalesce(new_state, previous_state) ->> 'entity_type_id'",
+        "tests/capture/test_found.py -k own_rows",
+    ),
+    Mutation(
+        "a row that TRUNCATE removes has no entity_type_id",
+        "sql/engine/functions/record_removed.sql",
+        "and bridge.base_type(c.type) = 'uuid'::regtype)",
+        "and false)",
+        "tests/capture/test_found.py -k own_rows",
+    ),
+    Mutation(
         "json that jsonb cannot hold fails the write",
         "sql/engine/functions/json_value.sql",
         "exception when others then",

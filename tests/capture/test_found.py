@@ -110,6 +110,26 @@ def test_no_name_of_a_column_matters(db: Db, kind: str) -> None:
     assert last(db) == {}
 
 
+def test_an_events_entity_type_id_is_its_own_rows(db: Db) -> None:
+    """Of a key that was changed the former row's, and that of each row that TRUNCATE removes."""
+    one, other = (f"0190a1b2-1111-7222-8333-44445555666{digit}" for digit in "67")
+    run(
+        db,
+        "create table t (id int primary key, entity_type_id uuid, n int)",
+        "select bridge.enable_tracking('t')",
+        f"insert into t values (1, '{one}')",
+        f"update t set id = 2, entity_type_id = '{other}'",
+        "delete from t",
+        f"insert into t values (3, '{one}')",
+        "truncate t",
+    )
+    query = "select action, entity_id, entity_type_id::text from bridge.history where entity_type = 't' order by seq"
+    assert db.execute(query).fetchall() == [
+        *[("INSERT", "1", one), ("DELETE", "1", one), ("INSERT", "2", other), ("DELETE", "2", other)],
+        *[("INSERT", "3", one), ("DELETE", "3", one), ("TRUNCATE", "*", None)],
+    ]
+
+
 def test_json_that_jsonb_cannot_hold(db: Db) -> None:
     run(
         db,

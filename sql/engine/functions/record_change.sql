@@ -51,14 +51,14 @@ begin
         return;
     end if;
     context := bridge.change_context();
-    begin
-        entity_type_id := coalesce(new_state, previous_state) ->> 'entity_type_id';
-    exception when others then
-        null;    -- a column of this name, but of another kind
-    end;
     foreach action in array case when has_new_key then '{DELETE,INSERT}' else array[op] end loop
         event_id := bridge.new_event_id();
         occurred_at := clock_timestamp();
+        begin
+            entity_type_id := case action when 'DELETE' then previous_state else new_state end ->> 'entity_type_id';
+        exception when others then
+            entity_type_id := null;    -- a column of this name, but of another kind
+        end;
         entity_id := case action when 'DELETE' then old_key else new_key end;
         event_key := case action when 'DELETE' then old_event_key else new_event_key end;
         insert into bridge.history (id, seq, xid, shard, entity_type, entity_id, event_key, entity_type_id,

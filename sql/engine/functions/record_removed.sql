@@ -47,14 +47,18 @@ begin
     end if;
     context := bridge.change_context();
     execute format($each$
-        insert into bridge.history (seq, xid, shard, entity_type, entity_id, event_key, entity_event_type, action,
-                                    performed_by, actor_status, previous_state, change_summary, headers, relation,
-                                    filenode)
+        insert into bridge.history (seq, xid, shard, entity_type, entity_id, event_key, entity_type_id,
+                                    entity_event_type, action, performed_by, actor_status, previous_state,
+                                    change_summary, headers, relation, filenode)
         select nextval('bridge.event_seq'), pg_current_xact_id(), 
-               bridge.shard_of(coalesce(event_key, $2 || ':' || key)), $2, key, event_key, $3,
+               bridge.shard_of(coalesce(event_key, $2 || ':' || key)), $2, key, event_key, type_id, $3,
                'DELETE', $4, $5, state, 'DELETE of ' || $2 || ' (TRUNCATE)', $6, $1, pg_relation_filenode($1)
-          from (select %s as key, %s as event_key, %s as state from %s as v where v.part = $1 offset 0) as deleted
+          from (select %s as key, %s as event_key, %s as type_id, %s as state
+                  from %s as v where v.part = $1 offset 0) as deleted
         $each$, bridge.key_expression(tracked, '(v.entire)'), bridge.event_key_expression(tracked, '(v.entire)'),
+        coalesce((select format('(v.entire).%I', c.name) from bridge.tracked_columns(tracked) as c
+                   where c.name = 'entity_type_id' and c.use in ('key', 'plain')
+                     and bridge.base_type(c.type) = 'uuid'::regtype), 'null::uuid'),
         bridge.state_expression(tracked, '(v.entire)'), removed)
         using emptied::oid, tracked.entity_type, tracked.entity_event_type, context.performed_by, context.status,
               context.headers;
