@@ -309,6 +309,21 @@ MUTATIONS = (
         "    if False:\n        limits",
         "tests/integration/test_wait.py -k locked",
     ),
+    # What was known before something changed
+    Mutation(
+        "a server is away for ever once nobody is left who would notice that it is back",
+        "bridge/relay/outages.py",
+        "                if not outage.noticed_by:\n",
+        "                if False:\n",
+        "tests/unit/test_relay_parts.py -k misses",
+    ),
+    Mutation(
+        "what waits in a shard is told for ever after it has left",
+        "bridge/relay/carriers.py",
+        "                self.healths.pop(shard, None)\n",
+        "                pass\n",
+        "tests/failure/test_handover.py -k next_owners",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",

@@ -30,7 +30,9 @@ class Counts(NamedTuple):
 
 
 class Carriers:
-    """Starts, stops and buries them; one thread uses this. `healths` keeps what is known of shards, also after."""
+    """Starts, stops and buries them; one thread uses this. `healths` keeps what is known of shards, also after, until
+    they are others' (`forget()`).
+    """
 
     def __init__(
         self,
@@ -99,6 +101,15 @@ class Carriers:
         """Forget the threads that have ended."""
         for shard in self._running.keys() - self.running():
             self._bury(shard)
+
+    def forget(self, shards: Iterable[int]) -> None:
+        """Let go of what is known of these shards, unless a thread of ours has yet to find out that they have left.
+
+        Nothing of what happens to them from now on would be heard of here.
+        """
+        for shard in shards:
+            if shard not in self._running:
+                self.healths.pop(shard, None)
 
     def end(self) -> None:
         """Stop all, and wait until they have ended."""

@@ -104,10 +104,12 @@ class Outages:
             logger.info("%s is back", server, extra=about("server-back"))
 
     def forget(self, who: str) -> None:
-        """Note that `who` has ended, and misses nothing any more; says nothing."""
+        """Note that `who` has ended, and misses nothing any more; says nothing, for the server may still be away."""
         with self._lock:
-            for outage in self._outages.values():
+            for server, outage in list(self._outages.items()):
                 outage.noticed_by.discard(who)
+                if not outage.noticed_by:
+                    del self._outages[server]
 
     def current(self) -> list[Outage]:
         """All of now, in the order of the servers' names."""

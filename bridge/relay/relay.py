@@ -243,8 +243,12 @@ class Relay:
             return self._members.pending()
 
     def _share(self, rows: Sequence[ShardRow]) -> None:
-        """Take free shards up to the fair share, give back what is above it, and bury threads that have ended."""
+        """Take free shards up to the fair share, give back what is above it, and bury threads that have ended.
+
+        What waits in a shard that is another relay's, or stopped, is not told here any more.
+        """
         self._carriers.bury()
+        self._carriers.forget(row.shard for row in rows if not row.is_free and row.owner != self.relay_id)
         self._note_stopped(_stopped_shards(rows))
         relays = rows[0].relays if rows else 1
         if relays > len(rows) and relays != self._relays:

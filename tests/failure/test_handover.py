@@ -6,7 +6,7 @@ import signal
 import statistics
 
 import pytest
-from fix_relay import Site, eventually
+from fix_relay import THING, Site, eventually
 from steady import delays, done, owners, steady_writer
 
 LEASE_SECONDS = 30  # far above what a hand-over takes
@@ -48,3 +48,20 @@ def test_two_relays_that_are_restarted_for_ever(site: Site) -> None:
                 relay.wait()
     site.drain()
     assert site.audit().is_clean
+
+
+def test_what_waits_in_a_shard_that_has_left_is_its_next_owners_to_tell(site: Site) -> None:
+    """The former one would tell of it for ever: nothing that happens there reaches it any more."""
+    site.config.write_text(site.config.read_text().replace("[relay]", "register = false\n[relay]"))
+    site.route("new.made", "new", THING)
+    relays = [site.start()]
+    site.publish(50, event_type="new.made")
+    held = "select shard from bridge.relay cross join jsonb_to_recordset(waits) as w (shard integer) order by shard"
+    eventually(lambda: site.rows(held) == [(0,), (1,)])
+    relays.append(site.start())
+    eventually(lambda: owners(site) == 2)
+    eventually(lambda: site.rows(held) == [(0,), (1,)])
+    assert site.bridge("schema", "apply").returncode == 0
+    eventually(lambda: site.pending() == 0)
+    eventually(lambda: site.rows(held) == [])
+    site.end(*relays)

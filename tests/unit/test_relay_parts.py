@@ -94,6 +94,17 @@ def test_an_outage_is_said_once_and_ends_when_all_are_back(caplog: pytest.LogCap
     ]
 
 
+def test_nobody_misses_a_server_whose_shard_has_left() -> None:
+    """The last one that did was stopped, say, by what it found once Kafka was back: nobody here would end it."""
+    outages = Outages()
+    for who in ("shard 0", "shard 1"):
+        outages.began(who, BrokerUnavailable("no route"))
+    outages.forget("shard 0")
+    assert [outage.server for outage in outages.current()] == ["Kafka"]
+    outages.forget("shard 1")
+    assert outages.current() == []
+
+
 def test_another_reason_of_an_outage_is_said_once_more(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
