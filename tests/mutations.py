@@ -324,6 +324,34 @@ MUTATIONS = (
         "                pass\n",
         "tests/failure/test_handover.py -k next_owners",
     ),
+    Mutation(
+        "limits that were doubted while they were read are believed",
+        "bridge/encoding/limits.py",
+        "            if doubts == self._doubts:\n",
+        "            if True:\n",
+        "tests/unit/test_equipment.py -k doubts",
+    ),
+    Mutation(
+        "limits that were asked for before others are believed after them",
+        "bridge/encoding/limits.py",
+        "        if number >= self._known:\n",
+        "        if True:\n",
+        "tests/unit/test_equipment.py -k two_answers",
+    ),
+    Mutation(
+        "what was retried before a takeover is tried by former limits",
+        "bridge/relay/shard_thread.py",
+        "        if not is_refreshed:\n",
+        "        if False:\n",
+        "tests/failure/test_raised_limit.py -k takeover",
+    ),
+    Mutation(
+        "what was retried and is found by a look is tried by former limits",
+        "bridge/shard/shard.py",
+        "        if free.decisions is not None:\n",
+        "        if False:\n",
+        "tests/failure/test_raised_limit.py -k look",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",
@@ -1714,8 +1742,8 @@ MUTATIONS = (
     Mutation(
         "a decision is not noticed",
         "bridge/shard/shard.py",
-        "if read is not None and read.decisions != self._decisions:",
-        "if False:",
+        "        if decisions > self._decisions:",
+        "        if False:",
     ),
     Mutation(
         "held topics' events are not looked for again",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 USUAL_BYTES = 1_048_588  # Kafka's own default
 CUT = 16 * USUAL_BYTES
@@ -18,6 +18,7 @@ class TopicLimits:
     def __init__(self, by_topic: Mapping[str, int]) -> None:
         self._by_topic = dict(by_topic)
         self._fresh_until = math.inf
+        self._doubts = self._asked = self._known = 0
 
     def of(self, topic: str) -> int:
         """Bytes; without a bound where the limit is not known."""
@@ -45,12 +46,22 @@ class TopicLimits:
 
     def doubt(self) -> None:
         """Take note that somebody may have changed one."""
+        self._doubts += 1
         self._fresh_until = 0.0
 
-    def update(self, by_topic: Mapping[str, int]) -> None:
-        """Take over what was read again; of a topic that could not be asked about, the last answer holds."""
-        self._by_topic = {**self._by_topic, **by_topic}
-        self._fresh_until = time.monotonic() + FRESH_SECONDS
+    def update(self, ask: Callable[[], Mapping[str, int]]) -> None:
+        """Take over what is read again; of a topic that could not be asked about, the last answer holds.
+
+        What is doubted meanwhile stays doubtful, for it may have changed behind the answer; and what another thread has
+        asked later counts, though it was answered before. Raises what `ask` raises.
+        """
+        doubts = self._doubts
+        number = self._asked = self._asked + 1
+        found = ask()
+        if number >= self._known:
+            self._known, self._by_topic = number, {**self._by_topic, **found}
+            if doubts == self._doubts:
+                self._fresh_until = time.monotonic() + FRESH_SECONDS
 
 
 NO_LIMITS = TopicLimits({})

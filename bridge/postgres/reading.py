@@ -228,8 +228,8 @@ class Reader:
         released = tuple([_released(row) for row in rows])
         # What is replayed comes last, and in half of the room: where it alone is large, new events have the other half.
         is_full = fills and (len(rows) == rows_at_most or released[-1].row.state is not State.REPLAYED)
-        due_in, stops = _one(others)
-        return Free(released, is_full or last < EVERY, due_in, _stops(stops))
+        due_in, stops, decisions = _one(others)
+        return Free(released, is_full or last < EVERY, due_in, _stops(stops), decisions)
 
     def _cursor(self, whole_below: int) -> psycopg.Cursor:
         """For events: of those that come without their content the rest is read, whatever bytes it is."""

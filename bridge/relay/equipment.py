@@ -37,7 +37,7 @@ class Equipment:
         """
         limits = TopicLimits({})
         equipment = cls(settings, SchemaIds(settings, RegistryClient(settings), kept), limits)
-        limits.update(ensure_topics(settings, shard_count))
+        limits.update(lambda: ensure_topics(settings, shard_count))
         equipment._prepare()
         return equipment
 
@@ -62,10 +62,11 @@ class Equipment:
 
         A topic that went missing is made again where the settings allow it; what is wrong with one is its own matter.
         """
+        self.limits.update(self._ask_limits)
+
+    def _ask_limits(self) -> Mapping[str, int]:
         limits: dict[str, int] | None = None
         with contextlib.suppress(ConfigError):
             limits = ensure_topics(self._settings, 0)
         # Only now: a Kafka call that fails while an error is handled keeps that one's client for ever.
-        if limits is None:
-            limits = topic_limits(self._settings)
-        self.limits.update(limits)
+        return topic_limits(self._settings) if limits is None else limits

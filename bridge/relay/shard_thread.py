@@ -93,14 +93,16 @@ class ShardThread:
         return pause
 
     def _take_over(self, store: StorePort, producer: ProducerPort) -> Shard:
-        ports = self._ports
-        if self._limits_are_stale:
+        ports, health = self._ports, self.health
+        if is_refreshed := self._limits_are_stale:
             ports.refresh_limits()
             self._limits_are_stale, self._limits_are_new = False, True
-        health = self.health
-        return Shard.take_over(
+        shard = Shard.take_over(
             self._settings, store, producer, ports.encoder, health.holds, health.suspicion, ports.now, ports.most_traces
         )
+        if not is_refreshed:
+            ports.encoder.expect_change()  # while nobody here looked, somebody may have retried what he had mended
+        return shard
 
     def _carry(self, shard: Shard) -> None:
         relay = self._settings.relay

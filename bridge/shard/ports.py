@@ -49,13 +49,15 @@ class Free(NamedTuple):
 
     `is_full`: there may be more of the former.
 
-    `due_in`: seconds until the next deferred one is due, None where there is none. `stops` as in `Read`.
+    `due_in`: seconds until the next deferred one is due, None where there is none. `stops` as in `Read`, and
+    `decisions`, where they are known.
     """
 
     released: tuple[Released, ...] = ()
     is_full: bool = False
     due_in: float | None = None
     stops: Mapping[str, int] = MappingProxyType({})
+    decisions: int | None = None
 
     @property
     def seqs(self) -> list[int]:

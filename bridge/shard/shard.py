@@ -162,11 +162,8 @@ class Shard:
             self._releases.looked(*told, is_full=free.is_full, due_in=free.due_in)
         if any(change.after is not None and change.after.state is State.DEFERRED for change in batch.changes):
             self._releases.expect_behind(self._ledger.batch_no)  # after the look of this step, which did not see it
-        if read is not None and read.decisions != self._decisions:
-            self._decisions = read.decisions
-            self._encoder.expect_change()  # somebody has mended before what the event died of
-            self._releases.expect()
         if read is not None:
+            self._note_decisions(read.decisions)
             self._note_stops(read.stops)
         is_whole = read is not None and not read.scan.cut and before.late is None  # a catch-up reads no further
         is_idle = not free.released and read is not None and not read.events and is_whole
@@ -191,6 +188,8 @@ class Shard:
         in_flight = [change.seq for change in self._ledger.unsettled]
         free = self._store.reader.free(self._holds.current.keys(), in_flight, self._suspicion.limit)
         self._note_stops(free.stops)  # what ended between this look and the next read would be seen by neither
+        if free.decisions is not None:
+            self._note_decisions(free.decisions)  # before what was retried is made a record
         return free
 
     def _read(self, free: Free) -> Read | None:
@@ -220,6 +219,12 @@ class Shard:
         maker = BatchMaker(self._encoder, self._holds, self._suspicion, self._policies)
         new = ((), {}, {}) if read is None else (read.events, read.obstacles, read.stops)
         return maker.make(free.released, *new, self._ledger.unsettled)
+
+    def _note_decisions(self, decisions: int) -> None:
+        if decisions > self._decisions:  # or less, in a read that was sent before
+            self._decisions = decisions
+            self._encoder.expect_change()  # somebody has mended before what the event died of
+            self._releases.expect()
 
     def _note_stops(self, stops: Mapping[str, int]) -> None:
         """A topic that another shard's event has stopped goes on without a decision about one of ours."""

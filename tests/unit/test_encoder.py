@@ -79,7 +79,7 @@ def test_headers_may_be_what_makes_an_event_too_large(ids: KnownIds, tmp_path: P
     given = event(json.dumps({"text": "x" * 1000}), headers=json.dumps({f"w{name}": most[name] for name in most}))
     encoder = with_route(json_route(headers=headers), ids, tmp_path)
     limit = size(encoder.record(given)) - 1
-    encoder._limits.update({"things": limit})
+    encoder._limits.update(lambda: {"things": limit})
     with pytest.raises(RecordTooLarge, match=f"accepts {limit}"):
         encoder.record(given)
 

@@ -42,3 +42,34 @@ def test_limits_that_are_asked_for_again_leave_no_client_behind(monkeypatch: pyt
     before = clients()
     Equipment(settings, SchemaIds.__new__(SchemaIds), limits).refresh_limits()
     eventually(lambda: clients() <= before)
+
+
+def test_who_doubts_the_limits_while_they_are_read_is_not_told_what_was_read_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody has raised one and retried an event of another shard: it would die again by the former."""
+    limits = TopicLimits({})
+    equipped = Equipment(Settings(), SchemaIds.__new__(SchemaIds), limits)
+
+    def asks(_settings: Settings, _shards: int) -> dict[str, int]:
+        equipped.encoder.expect_change()
+        return {"t": 1}
+
+    monkeypatch.setattr(equipment, "ensure_topics", asks)
+    equipped.refresh_limits()
+    assert not limits.are_fresh
+    monkeypatch.setattr(equipment, "ensure_topics", lambda _settings, _shards: {"t": 2})
+    equipped.refresh_limits()
+    assert limits.are_fresh
+    assert limits.of("t") == 2
+
+
+def test_of_two_answers_the_one_that_was_asked_for_later_counts() -> None:
+    limits = TopicLimits({})
+
+    def asked_before() -> dict[str, int]:
+        limits.update(lambda: {"t": 2})
+        return {"t": 1}
+
+    limits.update(asked_before)
+    assert limits.of("t") == 2
