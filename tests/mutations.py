@@ -352,6 +352,13 @@ MUTATIONS = (
         "        if False:\n",
         "tests/failure/test_raised_limit.py -k look",
     ),
+    Mutation(
+        "a mended schema file that was read again for another counts as known",
+        "bridge/encoding/avro/files.py",
+        "schema is not known or any(",
+        "any(",
+        "tests/unit/test_encoder.py -k mended_file_that_another",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",

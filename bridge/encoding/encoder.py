@@ -25,13 +25,20 @@ MOST_TYPES = 10_000  # that are kept ready: behind a prefix there may be as many
 SchemaId = Callable[[AvroSchema], int]  # its id in the registry
 
 
+class Made(NamedTuple):
+    """What makes a route's values, and of which schema it was made."""
+
+    encode: Encode
+    schema: AvroSchema | None  # None: it is not Avro
+
+
 class Ready(NamedTuple):
     """All that does not differ between the events of one type, or of one table, once its schema id is known."""
 
     route: Route
     encode: Encode
     headers: tuple[Header, ...]
-    is_avro: bool  # to look at the route's encoding costs a tenth of a microsecond, for each event
+    schema: AvroSchema | None  # None: it is not Avro
 
 
 class Encoder:
@@ -52,7 +59,7 @@ class Encoder:
         self._dead_letters = settings.topics.dead_letters
         self._schemas = SchemaFiles(settings.schemas, {route.subject for route in settings.routes if route.subject})
         self._clock = RecordClock()
-        self._encodes: dict[Route, Encode] = {}
+        self._made: dict[Route, Made] = {}
         self._types: dict[str, Ready] = {}
         self._tables: dict[str, Ready] = {}
         self._generation = 0  # of what is ready: what was asked for before `forget()` must not come back behind it
@@ -78,13 +85,13 @@ class Encoder:
         except EncodingError:
             if not event.payload:
                 raise EncodingError(UNREADABLE) from None
-            if route.subject and self._schemas.has_changed(route.subject):  # and what died of the former may be right
+            if ready.schema is not None and self._schemas.has_changed(ready.schema):  # by which it may be right
                 self.forget()
                 return self.record(event)
             if len(event.payload) < self._limits.cut:
                 raise
             raise self._too_large(f"the payload has {self._limits.cut} characters or more") from None
-        if not ready.is_avro and len(event.payload) >= self._limits.cut:  # as read, it was cut off
+        if ready.schema is None and len(event.payload) >= self._limits.cut:  # as read, it was cut off
             raise self._too_large(f"the payload has {self._limits.cut} characters or more")
         record = Record(route.topic, key, value, headers, self._clock.timestamp_ms(event))
         limit = self._limits.of(route.topic)
@@ -131,38 +138,36 @@ class Encoder:
     def _too_large(self, why: str) -> RecordTooLarge | LimitsUnsure:
         return RecordTooLarge(why) if self._limits.are_fresh else LimitsUnsure(why)
 
-    def prepare(self, route: Route) -> Encode:
+    def prepare(self, route: Route) -> Made:
         """Ask for a route's schema id; again for each event while it cannot be had. Raises as `record()`."""
         while True:
             generation = self._generation
-            encode = self._encode(route)
+            made = self._make(route)
             with self._lock:
                 if generation == self._generation:
-                    self._encodes[route] = encode
-                    return encode
+                    self._made[route] = made
+                    return made
 
-    def _encode(self, route: Route) -> Encode:
-        if route.encoding is Encoding.AVRO:
-            schema = self._schemas.schema(route.subject)
-            encode = avro_value(avro_body(route, schema), self._schema_id(schema))
-        else:
-            encode = plain_value(route)
-        return filtered(route, encode)
+    def _make(self, route: Route) -> Made:
+        if route.encoding is not Encoding.AVRO:
+            return Made(filtered(route, plain_value(route)), None)
+        schema = self._schemas.schema(route.subject)
+        return Made(filtered(route, avro_value(avro_body(route, schema), self._schema_id(schema))), schema)
 
     def forget(self) -> None:
         """Ask for all schema ids anew, with the next event of each route: the registry gives others now, or none."""
         with self._lock:
             self._generation += 1
-            for known in (self._encodes, self._types, self._tables):
+            for known in (self._made, self._types, self._tables):
                 known.clear()
 
     def _make_ready(self, event: Event, known: dict[str, Ready], name: str) -> Ready:
         route = self._router.route(event.event_type, event.entity_type)
         generation = self._generation
-        encode = self._encodes.get(route) or self.prepare(route)
+        made = self._made.get(route) or self.prepare(route)
         own = [(key, value.encode()) for key, value in route.headers]
         shared = shared_headers(self._name, event.source, event.event_type, CONTENT_TYPES[route.encoding])
-        ready = Ready(route, encode, (*shared, *own), route.encoding is Encoding.AVRO)
+        ready = Ready(route, made.encode, (*shared, *own), made.schema)
         with self._lock:
             if len(known) >= MOST_TYPES:
                 known.clear()

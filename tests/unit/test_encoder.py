@@ -28,7 +28,8 @@ from bridge.event import CHANGED, EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.settings import Encoding, RelaySettings, Route, Settings, TopicSettings
 
 AT = 1_795_342_272_123_456
-SCHEMA = {"type": "record", "name": "Made", "fields": [{"name": "text", "type": "string"}]}
+SCHEMA: dict[str, Any] = {"type": "record", "name": "Made", "fields": [{"name": "text", "type": "string"}]}
+MENDED = SCHEMA | {"fields": [*SCHEMA["fields"], {"name": "more", "type": "string"}]}
 
 
 class KnownIds:
@@ -232,8 +233,7 @@ def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: Know
     file.unlink()
     with pytest.raises(ConfigError, match="there is no"):
         encoder.record(event())
-    mended = SCHEMA | {"fields": [*SCHEMA["fields"], {"name": "more", "type": "string"}]}
-    file.write_text(json.dumps(mended))
+    file.write_text(json.dumps(MENDED))
     ids.away = False
     assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
     file.write_text(json.dumps(SCHEMA))
@@ -241,6 +241,36 @@ def test_a_schema_file_that_was_mended_is_read_again(encoder: Encoder, ids: Know
     assert encoder.record(event('{"text": "x"}')).value.endswith(b"\x02x")
     with pytest.raises(EncodingError):
         encoder.record(event('{"text": "x", "more": "y"}'))
+
+
+def test_a_mended_file_that_another_routes_event_has_had_read_counts_for_all(ids: KnownIds, tmp_path: Path) -> None:
+    """What is made of the file as it was would have its events die for ever: the file does not change any more."""
+    file = tmp_path / "things-value.avsc"
+    file.write_text(json.dumps(SCHEMA))
+    routes = [Route(event_type, "things", "things-value") for event_type in ("thing.made", "thing.sold")]
+    encoder = Encoder(Settings(routes=tuple(routes), schemas=tmp_path), ids.schema_id, TopicLimits({}))
+    made = event('{"text": "x", "more": "y"}')
+    encoder.record(event('{"text": "x"}'))
+    file.write_text(json.dumps(MENDED))
+    for one in (made._replace(event_type="thing.sold"), made):
+        assert encoder.record(one).value.endswith(b"\x02x\x02y")
+
+
+def test_a_mended_file_that_another_thread_reads_meanwhile_counts(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event does not fit what this one has begun with."""
+    encoder.record(event('{"text": "x"}'))
+    begun = encoder._types["thing.made"]
+
+    def reads_meanwhile(payload: str) -> bytes:
+        (tmp_path / "things-Made.avsc").write_text(json.dumps(MENDED))
+        encoder.forget()
+        encoder.record(event(payload))
+        return begun.encode(payload)
+
+    monkeypatch.setitem(encoder._types, "thing.made", begun._replace(encode=reads_meanwhile))
+    assert encoder.record(event('{"text": "x", "more": "y"}')).value.endswith(b"\x02x\x02y")
 
 
 CHANGE = {

@@ -19,15 +19,19 @@ class SchemaFiles:
         library = SchemaLibrary(files)
         self._known = {subject: _with_stamps(library.schema(subject), files) for subject in subjects}
 
-    def has_changed(self, subject: str) -> bool:
-        """Whether somebody has written its file, or one whose types it uses, since it was read."""
-        stamps, _ = self._known[subject]
+    def has_changed(self, schema: AvroSchema) -> bool:
+        """Whether somebody has written its file, or one whose types it uses, since it was read.
+
+        What another has had read again since is not what this `schema` was made of.
+        """
+        stamps, known = self._known[schema.subject]
         files = SchemaDirectory(self._directory)
-        return any(files.stamp(file) != stamp for file, stamp in stamps.items())
+        return schema is not known or any(files.stamp(file) != stamp for file, stamp in stamps.items())
 
     def schema(self, subject: str) -> AvroSchema:
         """The schema as its file is now, and those whose types it uses; reads only what changed. Raises ConfigError."""
-        if self.has_changed(subject):
+        _, known = self._known[subject]
+        if self.has_changed(known):
             files = SchemaDirectory(self._directory)
             self._known[subject] = _with_stamps(SchemaLibrary(files).schema(subject), files)
         return self._known[subject][1]
