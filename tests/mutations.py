@@ -359,6 +359,13 @@ MUTATIONS = (
         "any(",
         "tests/unit/test_encoder.py -k mended_file_that_another",
     ),
+    Mutation(
+        "what a topic was held for long ago is what it is held for now",
+        "bridge/shard/holds.py",
+        "self._now() >= trial.until",
+        "False",
+        "tests/unit/test_holds.py -k another_matter",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",

@@ -22,6 +22,7 @@ from bridge.text import printable
 logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 5.0  # before a held topic is tried again
+TRIAL_SECONDS = 300.0  # what a topic is held for so long after it was let go is another matter: each try takes less
 
 Unwritable = Callable[[Collection[str]], Mapping[str, TopicUnwritable]]
 
@@ -30,6 +31,13 @@ class Hold(NamedTuple):
     """Why a topic is held, since when, and until when on the shard's clock."""
 
     why: BridgeError
+    since: datetime
+    until: float
+
+
+class Trial(NamedTuple):
+    """A topic that was let go, and not published to since: since when it had been held, and until when that counts."""
+
     since: datetime
     until: float
 
@@ -45,7 +53,7 @@ class TopicHolds:
         self.dead_letters = settings.topics.dead_letters
         self._router = Router(settings.routes)
         self._said: set[tuple[str, str]] = set()
-        self._on_trial: dict[str, datetime] = {}  # topics that were let go, and not published to since; held since when
+        self._on_trial: dict[str, Trial] = {}
 
     def topic_of(self, event: Event) -> str:
         """Where the event goes: without a route, to the dead letters."""
@@ -54,7 +62,12 @@ class TopicHolds:
 
     def hold(self, topic: str, why: BridgeError) -> None:
         """Hold a topic; says so once for each reason."""
-        since = self.current[topic].since if topic in self.current else self._on_trial.get(topic, datetime.now(UTC))
+        trial = self._on_trial.get(topic)
+        if topic not in self.current and trial is not None and self._now() >= trial.until:
+            self._end_trial(topic)
+            trial = None
+        known = self.current.get(topic, trial)
+        since = datetime.now(UTC) if known is None else known.since
         self.current = {**self.current, topic: Hold(why, since, self._now() + HOLD_SECONDS)}
         if (topic, str(why)) not in self._said:
             self._said.add((topic, str(why)))
@@ -75,7 +88,8 @@ class TopicHolds:
             self.hold(topic, why)
             del due[topic]
         self.current = {topic: hold for topic, hold in self.current.items() if topic not in due}
-        self._on_trial |= {topic: hold.since for topic, hold in due.items()}
+        until = self._now() + TRIAL_SECONDS
+        self._on_trial |= {topic: Trial(hold.since, until) for topic, hold in due.items()}
         return bool(due)
 
     def published(self, records: Sequence[Record]) -> None:
@@ -83,9 +97,12 @@ class TopicHolds:
         if not self._on_trial:
             return
         for topic in self._on_trial.keys() & {record.topic for record in records}:
-            del self._on_trial[topic]
-            self._said = {said for said in self._said if said[0] != topic}
+            self._end_trial(topic)
             logger.info("topic %s is not held any more", topic, extra=about("topic-released", topic=topic))
+
+    def _end_trial(self, topic: str) -> None:
+        del self._on_trial[topic]
+        self._said = {said for said in self._said if said[0] != topic}
 
     def _still_unwritable(self, topics: Collection[str]) -> Mapping[str, BridgeError]:
         try:

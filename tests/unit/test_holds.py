@@ -10,7 +10,7 @@ import pytest
 from bridge.errors import BrokerUnavailable, IncompatibleSchema, TopicUnwritable
 from bridge.event import EVENT_QUEUE, Event, Record
 from bridge.settings import Route, Settings, TopicSettings
-from bridge.shard.holds import HOLD_SECONDS, TopicHolds
+from bridge.shard.holds import HOLD_SECONDS, TRIAL_SECONDS, TopicHolds
 
 SETTINGS = Settings(
     topics=TopicSettings(dead_letters="dead"), routes=(Route("a", "topic a", ""), Route("b", "topic b", ""))
@@ -124,3 +124,21 @@ def test_an_idle_shard_can_ask_whether_one_is_due() -> None:
     assert world.holds.is_due()
     assert world.holds.release_due()
     assert not world.holds.is_due()
+
+
+def test_what_is_found_long_after_a_topic_was_let_go_is_another_matter(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing was published to it since: its events had died meanwhile, say, and nothing tells that it is well."""
+    world = World()
+    world.holds.hold("topic a", IncompatibleSchema("old"))
+    since = world.holds.current["topic a"].since
+    world.now = HOLD_SECONDS
+    assert world.holds.release_due()
+    world.now += TRIAL_SECONDS - 1
+    world.holds.hold("topic a", IncompatibleSchema("old"))
+    assert (world.holds.current["topic a"].since, len(caplog.records)) == (since, 1)
+    world.now += HOLD_SECONDS
+    assert world.holds.release_due()
+    world.now += TRIAL_SECONDS
+    world.holds.hold("topic a", IncompatibleSchema("old"))
+    assert world.holds.current["topic a"].since > since
+    assert len(caplog.records) == 2
