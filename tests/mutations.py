@@ -366,6 +366,13 @@ MUTATIONS = (
         "False",
         "tests/unit/test_holds.py -k another_matter",
     ),
+    Mutation(
+        "another id that an event is told first is nobody else's",
+        "bridge/relay/schema_ids.py",
+        "        if self._found(key, found):",
+        "        if self._found(key, found) and False:",
+        "tests/unit/test_schema_ids.py -k told_first",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",

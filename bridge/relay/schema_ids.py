@@ -69,7 +69,8 @@ class SchemaIds:
                     logger.warning(text, printable(error.message), extra=about("former-schema-ids"))
                 self._unsure[key] = schema
                 return self._kept[key]
-        self._found(key, found)
+        if self._found(key, found):  # before `_check()`, which finds nothing new about it any more
+            self.forget()
         return found
 
     def watch(self, activities: Activities) -> None:

@@ -49,6 +49,28 @@ def test_a_schema_that_never_had_an_id_keeps_no_other_from_getting_its_new_one()
         ids.schema_id(NEVER)
 
 
+def test_another_id_that_an_event_is_told_first_counts_for_all() -> None:
+    """Another shard's thread asks behind the question that finds the registry another one, for a route of its own."""
+    registry: Any = Registry()
+    ids = SchemaIds(Settings(), registry, {})
+    forgotten = list[bool]()
+    ids.forget = lambda: forgotten.append(True)
+    assert ids.schema_id(BEFORE) == 1
+    registry.is_other = True
+    has = registry.still_has
+
+    def is_asked_meanwhile(schema: AvroSchema) -> bool:
+        found: bool = has(schema)
+        assert ids.schema_id(schema) == 2
+        return found
+
+    registry.still_has = is_asked_meanwhile
+    ids._next_question = 0.0
+    ids._ask_again()
+    ids._check()
+    assert forgotten, "what was made ready before has the former id for ever"
+
+
 class Away:
     """Gives each schema an id, but those that are bad: all, while it is away."""
 
