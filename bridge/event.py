@@ -38,6 +38,7 @@ class Event(NamedTuple):
     `entity_type` is the tracked table's for `entity_events`, and None for others. `xid` is the writer's transaction,
     None where records do not tell it.
     `replay_id` is the replay's that publishes it once more, None for an event's first time.
+    `cut_at`: the characters after which its payload or key was cut off, None where the whole of both is here.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Event(NamedTuple):
     entity_type: str | None = None
     xid: str | None = None
     replay_id: int | None = None
+    cut_at: int | None = None
 
 
 class Record(NamedTuple):

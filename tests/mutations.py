@@ -373,6 +373,13 @@ MUTATIONS = (
         "        if self._found(key, found) and False:",
         "tests/unit/test_schema_ids.py -k told_first",
     ),
+    Mutation(
+        "what was cut off passes for the whole once more is accepted",
+        "bridge/encoding/encoder.py",
+        "        if event.cut_at is not None and event.cut_at < self._limits.cut:",
+        "        if False:",
+        "tests/integration/test_store.py -k cut_off",
+    ),
     # Metrics: harmless, bounded, and right
     Mutation(
         "a bug of metrics ends a shard's work",

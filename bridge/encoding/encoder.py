@@ -76,6 +76,8 @@ class Encoder:
             ready = self._types.get(event.event_type) or self._make_ready(event, self._types, event.event_type)
         else:
             ready = self._tables.get(event.entity_type) or self._make_ready(event, self._tables, event.entity_type)
+        if event.cut_at is not None and event.cut_at < self._limits.cut:  # what is left would pass for the whole
+            raise LimitsUnsure(f"it was read up to {event.cut_at} characters, before {ready.route.topic} accepted more")
         headers = [*ready.headers, *event_headers(event)]
         if event.headers is not None:
             headers += writer_headers(event.headers)

@@ -34,6 +34,7 @@ class _Asked(NamedTuple):
     read_to: int
     rows_at_most: int
     last: int
+    cut: int
     seen: psycopg.Cursor
     pending: psycopg.Cursor
 
@@ -185,7 +186,7 @@ class Reader:
         seen = self._conn.execute(query("read_snapshot"), parameters, prepare=True)
         pending = self._cursor(whole_below).execute(self._finished.read_pending, parameters, prepare=True)
         self._conn.execute("commit")
-        return _Asked(read_to, rows_at_most, last, seen, pending)
+        return _Asked(read_to, rows_at_most, last, parameters["cut"], seen, pending)
 
     def _answer(self, asked: _Asked) -> Read | None:
         """What the statements found, once the pipeline is closed.
@@ -204,7 +205,7 @@ class Reader:
             last_seq = upto
         return Read(
             Scan(last_seq, is_full or upto < EVERY, Snapshot.parse(snapshot), drawn),
-            tuple([Event(*row[:11]) for row in rows]),
+            tuple(_cut([Event(*row[:11]) for row in rows], rows, asked.cut)),
             {row[1]: _obstacle(row[11]) for row in rows if row[11] is not None},
             decisions,
             _stops(stops),
@@ -225,7 +226,8 @@ class Reader:
             self._conn.execute("commit")
         rows = found.fetchall()
         fills = self._note_size(rows, rows_at_most)
-        released = tuple([_released(row) for row in rows])
+        events = _cut([Event(*row[:12]) for row in rows], rows, parameters["cut"])
+        released = tuple([_released(event, row) for event, row in zip(events, rows, strict=True)])
         # What is replayed comes last, and in half of the room: where it alone is large, new events have the other half.
         is_full = fills and (len(rows) == rows_at_most or released[-1].row.state is not State.REPLAYED)
         due_in, stops, decisions = _one(others)
@@ -281,8 +283,14 @@ def _obstacle(text: str) -> Obstacle:
     return Obstacle(given["due_us"], given["blocked"] or {}, given["is_foreign"])
 
 
-def _released(row: Sequence[Any]) -> Released:
-    event = Event(*row[:12])
+def _cut(events: list[Event], rows: Sequence[tuple[Any, ...]], cut: int) -> list[Event]:
+    """With those named that were cut off. Of few bytes, as almost always, none was."""
+    if not rows or rows[-1][-1] < cut:
+        return events
+    return [event._replace(cut_at=cut) if max(len(event.payload), len(event.key)) >= cut else event for event in events]
+
+
+def _released(event: Event, row: Sequence[Any]) -> Released:
     topic, state, blocks, waits_for = row[12:16]
     place = Place(topic, event.key_hash)
     parked = Parked(event.seq, event.source, event.id, event.created_us, place, State(state), blocks, waits_for)

@@ -12,13 +12,15 @@ import psycopg
 import pytest
 from fix_relay import eventually
 
-from bridge.errors import LeaseLost
+from bridge.encoding.encoder import Encoder
+from bridge.encoding.limits import TopicLimits
+from bridge.errors import LeaseLost, LimitsUnsure
 from bridge.event import Event
 from bridge.postgres.connection import connect
 from bridge.postgres.queries import query
 from bridge.postgres.script import program
 from bridge.postgres.store import Store
-from bridge.settings import RelaySettings
+from bridge.settings import Encoding, RelaySettings, Route, Settings
 from bridge.shard.ledger import InFlight, Ledger
 from bridge.shard.parked import Change, Parked, State
 from bridge.shard.ports import Read
@@ -470,3 +472,34 @@ def test_a_row_that_is_damaged(db: psycopg.Connection, stores: tuple[Store, Stor
     park_all(db, events)
     for found in (events, free_all(a)):
         assert [(event.key, event.payload == "") for event in found] == [("k", False), ("bad", True), ("good", False)]
+
+
+@pytest.mark.parametrize("is_parked", [False, True], ids=["new", "parked"])
+def test_what_was_cut_off_is_read_again_where_more_is_accepted_since(
+    db: psycopg.Connection, database: str, monkeypatch: pytest.MonkeyPatch, is_parked: bool
+) -> None:
+    """Another shard's thread has read the limits meanwhile: as JSON, what is left would pass for the whole."""
+    monkeypatch.setattr("bridge.encoding.limits.CUT", 100)
+    text = "x" * 300
+    db.execute("update bridge.outbox set payload = to_jsonb(%s::text)", (text,))
+    limits = TopicLimits({"things": 20})
+    settings = Settings(routes=(Route("thing.changed", "things", encoding=Encoding.JSON),))
+    encoder = Encoder(settings, lambda _: 0, limits)
+    with connect(database) as conn:
+        store = Store(conn, 0, "a", RELAY, limits)
+        held = store.take()
+        (event,) = unread(store, held).events
+        if is_parked:
+            new = claimed(held, carried(store, held, buried(event)))
+            store.write(held, new, None)
+            store.write(new, new.settled(), new.in_flight)
+            db.execute("select bridge.retry_dead(%s)", (event.id,))
+            (event,) = [released.event for released in store.reader.free([], [], None).released]
+        limits.update(lambda: {"things": 1000})
+        with pytest.raises(LimitsUnsure):
+            encoder.record(event)
+        if is_parked:
+            (event,) = [released.event for released in store.reader.free([], [], None).released]
+        else:
+            (event,) = unread(store, held).events
+        assert encoder.record(event).value == f'"{text}"'.encode()
