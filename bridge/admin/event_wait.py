@@ -130,6 +130,9 @@ def _obstacles(shard: ShardNow, waits: Sequence[Wait], topic: str | None) -> Ite
                 yield Cause(f"Kafka has confirmed no batch of shard {shard.shard} {since}", PERSON, "bridge doctor")
             case "unforeseen":
                 yield Cause(f"a relay meets what nobody foresaw {since}", PERSON, "Report it, with the relay's log")
+            case "still":
+                words = f"shard {shard.shard} has not got on {since}"
+                yield Cause(words, PERSON, "Restart that relay, and report it, with its log; bridge doctor")
             case kind:
                 why = "schema is not to be had" if kind == "schema" else "topic takes nothing"
                 yield Cause(f"its {why}, and is held {since}", PERSON, "Mend that; the relay goes on by itself")

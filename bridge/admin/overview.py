@@ -92,7 +92,7 @@ class Overview:
     @property
     def held(self) -> dict[str, str]:
         """The topics that wait as a whole, and why."""
-        held = {wait.topic: wait.reason for wait in self.status.waits if wait.topic}
+        held = {wait.topic: wait.reason for wait in self.status.waits if wait.topic and wait.kind != "still"}
         return held | {topic.topic: topic.reason for topic in self.status.stopped_topics}
 
     @property

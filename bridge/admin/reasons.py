@@ -53,5 +53,7 @@ def _who(wait: Wait) -> str:
             return f"{shard or 'A relay'} meets what nobody foresaw ({wait.count} times), please report it,"
         case "doubt":
             return f"{shard} has had no batch confirmed by Kafka ({wait.count} times)"
+        case "still":
+            return f"{shard} does not get on"
         case _:
             return f"{shard} holds topic {wait.topic or ''}"

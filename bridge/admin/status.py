@@ -58,8 +58,8 @@ class SourceStatus:
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Something that waits in a relay: for a `server`, because of a server's `refusal`, for a `topic` that cannot be
-    written to, for a `schema`, because Kafka confirms no batch of a shard (`doubt`), or because one meets a bug
-    (`unforeseen`).
+    written to, for a `schema`, because Kafka confirms no batch of a shard (`doubt`), because one meets a bug
+    (`unforeseen`), or for nothing that is known (`still`).
 
     `shard` and `topic` are None where all of them wait.
     """

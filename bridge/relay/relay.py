@@ -91,8 +91,8 @@ class Relay:
         self._waits: list[Wait] = []  # as last written
         self._has_all = False
         self._health = Health(WHO, "The relay tries again; its shards go on meanwhile")
-        self._metrics.knows(lambda: relay_now(self._health, None, self._outages, {}, 0))
-        self._vitals = Vitals(settings, self.relay_id, self._outages, self._notes)
+        self._metrics.knows(lambda: relay_now(self._health, None, self._outages, (), {}, 0))
+        self._vitals = Vitals(settings, self.relay_id, self._outages, self._notes, is_asked=http is not None)
         self._harmless = Harmless(logger, "what bridge top shows")
         own = {**relay_pages(self._vitals), METRICS: self._metrics.page}
         self._server = None if http is None else HttpServer(http, {**pages, **own})
@@ -105,11 +105,17 @@ class Relay:
         has become one that this program cannot work with, ShardStopped if a shard had to be stopped, UnforeseenFailure
         if one does not get on, and with `until_empty` the reason for which a topic was held.
         """
+        self._vitals.start()
+        try:
+            self._run_asked()
+        finally:
+            self._vitals.close()
+
+    def _run_asked(self) -> None:
         if self._server is None:
             self._run()
             return
         sys.setswitchinterval(SWITCH_SECONDS)
-        self._vitals.start()
         self._metrics.start()
         self._server.start()
         if not self._server.address.path:  # of workers, the parent says it
@@ -120,7 +126,6 @@ class Relay:
         finally:
             self._server.close()
             self._metrics.end()
-            self._vitals.close()
 
     def _run(self) -> None:
         activities = self._vitals.activities
@@ -140,7 +145,9 @@ class Relay:
         self._vitals.runs(self._carriers, self._health)
         requests = equipment.schema_ids.counts
         self._metrics.knows(
-            lambda: relay_now(self._health, carriers, self._outages, requests, self._capture.problem_count)
+            lambda: relay_now(
+                self._health, carriers, self._outages, self._vitals.stills.found, requests, self._capture.problem_count
+            )
         )
         threading.excepthook = self._carriers.note_crash
         topics = {route.topic for route in self._settings.routes}
@@ -226,7 +233,8 @@ class Relay:
             self._members = self._open_members()
             require_current(self._members.conn)  # a backup of before a migration may have been restored
         asking = self._vitals.activities.waits
-        found, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
+        known, now = waits(self._health, self._carriers.healths, self._outages), time.monotonic()
+        found = [*known, *self._vitals.stills.found]
         if now >= self._next_renewal or found != self._waits:
             work = self._harmless(lambda: self._metrics.told.document(now)) or {}
             with asking("renews its leases", POSTGRES):

@@ -14,6 +14,7 @@ from bridge.relay.carriers import Carriers
 from bridge.relay.health import Health
 from bridge.relay.outages import Outages
 from bridge.relay.reach import KafkaReach, RegistryReach, server
+from bridge.relay.stills import Stills
 from bridge.relay.waits import waits
 from bridge.settings import Encoding, Settings
 from bridge.telemetry.activity import KAFKA, POSTGRES, REGISTRY, Activities, Activity
@@ -32,8 +33,10 @@ STARTING, RUNNING, ENDING = "starting", "running", "ending"
 class Vitals:
     """Filled by the relay's loop, its shards' threads and the probes; `relay()` may be called by any thread."""
 
-    def __init__(self, settings: Settings, relay_id: str, outages: Outages, notes: Callable[[], list[str]]) -> None:
-        """`notes`: what else a person should see to."""
+    def __init__(
+        self, settings: Settings, relay_id: str, outages: Outages, notes: Callable[[], list[str]], *, is_asked: bool
+    ) -> None:
+        """`notes`: what else a person should see to. Where nobody asks, `stills` are all that is found out."""
         self.activities = Activities()
         self.bound = STILL_LEASES * settings.relay.lease_seconds
         self.lease_seconds = settings.relay.lease_seconds
@@ -47,12 +50,13 @@ class Vitals:
         self._health: Health | None = None
         self._renewed_at: float | None = None
         self._standings: Standings = {}
+        self.stills = Stills(settings)
         seconds = min(SAMPLE_SECONDS, settings.relay.lease_seconds / 3)
         self._database = Probe(POSTGRES, seconds, Sampler(settings), self.activities, self._sampled)
-        self._probes: list[Probe[Sample] | Probe[None]] = [
-            self._database,
-            Probe(KAFKA, REACH_SECONDS, KafkaReach(settings), self.activities),
-        ]
+        self._probes: list[Probe[Sample] | Probe[None]] = [self._database]
+        if not is_asked:
+            return
+        self._probes.append(Probe(KAFKA, REACH_SECONDS, KafkaReach(settings), self.activities))
         if any(route.encoding is Encoding.AVRO for route in settings.routes):
             self._probes.append(Probe(REGISTRY, REACH_SECONDS, RegistryReach(settings), self.activities))
 
@@ -83,9 +87,10 @@ class Vitals:
     def relay(self) -> RelayState:
         """All of it, now."""
         now, last = self.activities.now(), self._database.last
-        sample = last.answer or Sample(())
+        return self._relay(last.answer or Sample(()), _since(last.answered_at, now), now)
+
+    def _relay(self, sample: Sample, sampled: float | None, now: float) -> RelayState:
         standings = self._standings
-        sampled = _since(last.answered_at, now)
         known = self._waits()
         topics = topics_of(sample, standings, now)
         held = {(wait.topic, wait.shard) for wait in known if wait.topic is not None and wait.shard is not None}
@@ -112,7 +117,9 @@ class Vitals:
         return self._hangs(self.activities.now())
 
     def _sampled(self, sample: Sample) -> None:
-        self._standings = advanced(self._standings, sample, self.activities.now())
+        now = self.activities.now()
+        self._standings = advanced(self._standings, sample, now)
+        self.stills.look(self._relay(sample, 0.0, now), now)
 
     def _hangs(self, now: float) -> list[str]:
         threads: list[tuple[str, int | None]] = [("the relay's loop", self._loop)]

@@ -20,7 +20,7 @@ class Wait(TypedDict):
 
     shard: int | None
     topic: str | None
-    kind: str  # "server", "refusal", "topic", "schema", "doubt" or "unforeseen"
+    kind: str  # "server", "refusal", "topic", "schema", "doubt", "unforeseen", or "still" (relay/stills.py)
     reason: str
     since: str
     count: int

@@ -87,7 +87,7 @@ HELD = _relay(
 )  # fmt: skip
 WAITS = _relay(
     GAUGE, "bridge_waits", "kind",
-    "What waits in this relay, as bridge status tells it: server, refusal, topic, schema, doubt, unforeseen",
+    "What waits in this relay, as bridge status tells it: server, refusal, topic, schema, doubt, unforeseen, still",
 )  # fmt: skip
 REGISTRY = _relay(
     COUNTER, "bridge_registry_requests_total", "outcome",

@@ -129,6 +129,19 @@ def partitions_end(site: Site) -> Iterator[None]:
 
 
 @contextmanager
+def an_event_is_left_behind(site: Site) -> Iterator[None]:
+    """Parked behind nothing, in a shard that has no reason to look; what a bug did once."""
+    site.scalar(
+        "insert into bridge.parked (seq, source, event_id, at, shard, topic, key_hash, state, blocks)"
+        " select seq, 'event_queue', id, created_at, shard, %s, 0, 'waiting', true from bridge.event_queue"
+        " where event_type = 'thing.changed' and status = 'PROCESSED' limit 1 returning true",
+        site.topics[0],
+    )
+    yield
+    site.scalar("update bridge.shard set decisions = decisions + 1 returning true")
+
+
+@contextmanager
 def a_bug(site: Site) -> Iterator[None]:
     switch = site.config.parent / "switch"
     switch.touch()
@@ -158,6 +171,8 @@ FAULTS = (
           "BridgeKeeperFails", a_job_fails),
     Fault("table partitions come to an end", "has partitions for", "has partitions for", "BridgeRunwayShort",
           partitions_end),
+    Fault("events that wait though nothing is in their way", "nothing that is known holds it up",
+          "nothing was published for", "BridgeStandsStill", an_event_is_left_behind),
     Fault("what nobody foresaw", "meets what nobody foresaw", "ZeroDivisionError", "BridgeUnforeseen", a_bug),
     Fault("a shard that is stopped", "is stopped: the sequence", "is stopped: the sequence", "BridgeShardStopped",
           a_sequence_is_set_back),

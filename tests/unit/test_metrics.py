@@ -21,6 +21,7 @@ from bridge.event import ENTITY_EVENTS, EVENT_QUEUE, DeadLetter, Event, Record
 from bridge.relay.health import Health
 from bridge.relay.now import relay_now
 from bridge.relay.outages import Outages
+from bridge.relay.waits import Wait
 from bridge.settings import KafkaSettings, Route, Settings
 from bridge.shard.batch import Batch
 from bridge.shard.parked import Change, Parked, State
@@ -166,10 +167,11 @@ def test_how_a_relay_stands_is_told_by_few_words() -> None:
             outages.began("shard 0", error)
         outages.ended("shard 0", RegistryUnavailable)
     relay.failed_unforeseen("KeyError in step")
-    stands = relay_now(relay, None, outages, {"ok": 3}, 2)
+    still = Wait(shard=0, topic="t", kind="still", reason="", since="", count=1)
+    stands = relay_now(relay, None, outages, (still,), {"ok": 3}, 2)
     assert (stands.carried, stands.away, stands.refusing) == (0, {"kafka"}, {"postgres"})
     assert stands.outages == {"kafka": 1, "postgres": 1, "registry": 2}
-    assert stands.waits == {"server": 1, "refusal": 1, "unforeseen": 1}
+    assert stands.waits == {"server": 1, "refusal": 1, "unforeseen": 1, "still": 1}
     assert (stands.registry, stands.tracking_problems) == ({"ok": 3}, 2)
 
 

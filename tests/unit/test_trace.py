@@ -66,6 +66,7 @@ def wait(kind: str, *, shard: int | None = None, topic: str | None = None) -> Wa
         (shard(), [wait("doubt", shard=0)], "confirmed no batch", PERSON),
         (shard(), [wait("doubt", shard=1)], "the next read", NOBODY),
         (shard(), [wait("unforeseen", shard=0)], "nobody foresaw", PERSON),
+        (shard(), [wait("still", shard=0)], "has not got on", PERSON),
         (shard(), [wait("topic", shard=0, topic="t")], "its topic takes nothing", PERSON),
         (shard(), [wait("schema", shard=0, topic="other")], "the next read", NOBODY),
     ],
