@@ -1665,6 +1665,13 @@ MUTATIONS = (
         "tests/unit/test_stills.py",
     ),
     Mutation(
+        "events that wait because no relay is at work need nobody",
+        "bridge/admin/status.py",
+        " or self._is_deserted\n",
+        "\n",
+        "tests/failure/test_shown.py -k nobody",
+    ),
+    Mutation(
         "nobody is told what stands still",
         "bridge/relay/relay.py",
         "        found = [*known, *self._vitals.stills.found]\n",

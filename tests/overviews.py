@@ -62,6 +62,7 @@ def overview(
     at = NOON + timedelta(seconds=seconds)
     reported_at = NOON + timedelta(seconds=more.pop("reported", seconds))
     status: dict[str, Any] = {
+        "relays": 1,
         "shards": shards,
         "sources": (SourceStatus("event_queue", sum(one.published for one in shards), 0, 0),),
         "waits": (),

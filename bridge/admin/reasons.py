@@ -15,7 +15,7 @@ def at_most(count: int) -> str:
 
 def reasons(now: Status) -> Iterator[str]:
     """A line for each thing that waits: why, and what to do."""
-    if now.shards and not any((shard.lease_seconds or -1) >= 0 for shard in now.shards):
+    if not now.relays:
         yield "No relay is at work: what is written waits. Start one with bridge run, or see what its log says"
     for shard in now.shards:
         if shard.stopped is not None:

@@ -16,6 +16,7 @@ from bridge.postgres.queries import query
 from bridge.postgres.tracking import tracking_report
 
 MOST = 1_000_000  # events counted as pending, for each shard and source
+DESERTED_SECONDS = 60.0  # that an event may be old where no relay is at work: one that is replaced is back before
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,12 @@ class StoppedTopic:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole picture at one moment; `undecided_dead` are the dead events that nobody has decided about, `blocking`
-    those of them that later events wait for. `tracking`: what is wrong with the tracking of tables;
+    """The whole picture at one moment; `relays` are alive. `undecided_dead` are the dead events that nobody has decided
+    about, `blocking` those of them that later events wait for. `tracking`: what is wrong with the tracking of tables;
     `keeping`: how the keeper's jobs and the partitioned tables stand.
     """
 
+    relays: int
     shards: tuple[ShardStatus, ...]
     sources: tuple[SourceStatus, ...]
     waits: tuple[Wait, ...]
@@ -109,7 +111,12 @@ class Status:
         """Whether something waits that will not pass by itself."""
         waits = any(wait.kind != "server" for wait in self.waits)
         stopped = any(shard.stopped is not None for shard in self.shards)
-        return waits or stopped or self.blocking > 0 or self.keeping.needs_person
+        return waits or stopped or self.blocking > 0 or self.keeping.needs_person or self._is_deserted
+
+    @property
+    def _is_deserted(self) -> bool:
+        ages = (shard.oldest_age_seconds or 0.0 for shard in self.shards)
+        return self.relays == 0 and any(age > DESERTED_SECONDS for age in ages)
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready, with times as datetimes (orjson writes them as RFC 3339)."""
@@ -132,8 +139,10 @@ def read_status(conn: psycopg.Connection, most: int = MOST) -> Status:
             waits = cursor.execute(query("relay_waits")).fetchall()
         with conn.cursor(row_factory=class_row(StoppedTopic), binary=True) as cursor:
             stopped_topics = cursor.execute(query("stopped_topics"), limit).fetchall()
+        (relays,) = conn.execute(query("count_relays")).fetchone() or (0,)
         undecided, blocking = conn.execute(query("count_dead")).fetchone() or (0, 0)
         return Status(
+            relays,
             tuple(shards),
             tuple(sources),
             tuple(waits),

@@ -25,8 +25,8 @@ def status(config: Path | None, as_json: bool) -> int:
     """Show shards, leases, pending events, totals, and what waits for what; works when no relay runs.
 
     Exit code 0: nothing needs a person. 5: something does (a stopped shard, dead events that hold their keys, a held
-    topic, a server that refuses, a failure nobody foresaw, events that wait for nothing that is known, a job of the
-    keeper that fails or that nobody does).
+    topic, a server that refuses, a failure nobody foresaw, events that wait for nothing that is known, or for a minute
+    while no relay is at work, a job of the keeper that fails or that nobody does).
     3: a relay waits for a server that is away.
 
     \b

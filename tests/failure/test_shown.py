@@ -231,3 +231,27 @@ def test_what_a_person_must_act_on_shows_everywhere(site: Site, run: Run) -> Non
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.alert)
 def test_each_alert_stands_in_the_runbook(fault: Fault) -> None:
     assert f"### {fault.alert}\n" in DOCUMENT.read_text("utf-8")
+
+
+def test_nobody_is_at_work(site: Site, run: Run) -> None:
+    """It needs a person once something has waited for a minute: a relay that is replaced is back before."""
+    site.publish(1)
+    site.drain()
+    assert run("status", "--config", str(site.config)).code == 0
+    site.publish(1)
+    told = run("status", "--config", str(site.config))
+    assert (told.code, "No relay is at work" in told.out) == (0, True)
+    with site.connect() as db:
+        db.execute("update bridge.outbox set created_at = created_at - interval '61 seconds'")
+    assert run("status", "--config", str(site.config)).code == 5
+
+
+def test_a_relay_without_a_shard_is_at_work(site: Site, run: Run) -> None:
+    """All are stopped: a person is to decide, and to start another relay would be of no use."""
+    relay = site.start()
+    eventually(lambda: site.scalar("select count(owner) = count(*) from bridge.shard"))
+    site.scalar("update bridge.shard set stopped = 'a copy', owner = null, lease_until = null returning true")
+    eventually(lambda: "a copy" in site.log(relay))
+    told = run("status", "--config", str(site.config))
+    assert (told.code, "a copy" in told.out, "No relay is at work" in told.out) == (5, True, False)
+    site.end(relay, code=5)
