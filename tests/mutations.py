@@ -1672,6 +1672,20 @@ MUTATIONS = (
         "tests/failure/test_shown.py -k nobody",
     ),
     Mutation(
+        "a job that takes hours is late",
+        "bridge/postgres/queries/jobs.sql",
+        " and p.job is distinct from k.job\n",
+        "\n",
+        "tests/keeping/test_keeper.py -k hours",
+    ),
+    Mutation(
+        "what locks keep from its work for ever needs nobody",
+        "bridge/postgres/queries/jobs.sql",
+        "p.outcome = 'busy' and",
+        "false and",
+        "tests/keeping/test_keeper.py -k locks",
+    ),
+    Mutation(
         "nobody is told what stands still",
         "bridge/relay/relay.py",
         "        found = [*known, *self._vitals.stills.found]\n",

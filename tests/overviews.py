@@ -35,7 +35,7 @@ def shard(number: int = 0, published: int = 0, **more: Any) -> ShardStatus:
 
 def job(name: str) -> JobStatus:
     """One that went well."""
-    return JobStatus(name, True, NOON, NOON, NOON, "ok", None, 0, NOON, False)
+    return JobStatus(name, True, NOON, NOON, NOON, "ok", None, 0, NOON, None, False)
 
 
 def wait(**more: Any) -> Wait:

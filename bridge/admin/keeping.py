@@ -15,11 +15,15 @@ from bridge.telemetry.facts import short_runway
 from bridge.text import counted
 
 AGAIN = 3  # failures in a row
+MOMENT = "%Y-%m-%d %H:%M:%S%z"
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One job of the keeper; `failures` are runs in a row, `is_late`: nobody has done it for long."""
+    """One job of the keeper; `failures` are runs in a row, `is_late`: nobody has done it for long.
+
+    `keeper_is_at`: the job that a keeper is at now, where one is at work.
+    """
 
     job: str
     enabled: bool
@@ -30,7 +34,17 @@ class JobStatus:
     detail: str | None
     failures: int
     due_at: datetime
+    keeper_is_at: str | None
     is_late: bool
+
+    @property
+    def why_late(self) -> str:
+        """What keeps it from being done."""
+        if self.outcome == "busy":
+            done = "was never done" if self.succeeded_at is None else f"was last done {self.succeeded_at:{MOMENT}}"
+            return f"{done}, and locks keep it from its work ({self.failures} runs in a row): {self.detail or ''}"
+        who = "no keeper is at work" if self.keeper_is_at is None else f"the keeper is at {self.keeper_is_at}"
+        return f"has been due since {self.due_at:{MOMENT}}: {who}"
 
     @property
     def fails(self) -> bool:
@@ -87,7 +101,7 @@ class Keeping:
         found = [] if self.trouble is None else [f"it may not be looked at: {self.trouble}"]
         for job in self.jobs:
             if job.is_late:
-                found.append(f"{job.job} has been due since {job.due_at:%Y-%m-%d %H:%M:%S%z}: no keeper is at work")
+                found.append(f"{job.job} {job.why_late}")
             elif job.enabled and (job.fails or job.outcome == "busy"):
                 found.append(
                     f"{job.job}: {job.outcome} ({job.failures} runs in a row): {job.detail or 'not ended yet'}"

@@ -140,8 +140,8 @@ JOB_SUCCESS = _database(
     GAUGE, "bridge_keeper_job_last_success_timestamp_seconds", "task", "When a job of the keeper last went well"
 )
 JOB_SECONDS = _database(GAUGE, "bridge_keeper_job_last_duration_seconds", "task", "How long its last run took")
-JOB_FAILURES = _database(GAUGE, "bridge_keeper_job_failures", "task", "Its runs in a row that did not go well")
-JOB_LATE = _database(GAUGE, "bridge_keeper_job_late", "task", "1 where it has been due for longer than an hour")
+JOB_FAILURES = _database(GAUGE, "bridge_keeper_job_failures", "task", "Its runs in a row that failed")
+JOB_LATE = _database(GAUGE, "bridge_keeper_job_late", "task", "1 where nobody has done it for long")
 RUNWAY = _database(
     GAUGE, "bridge_partition_runway_seconds", "table", "For how long from now rows have a table partition to go to"
 )

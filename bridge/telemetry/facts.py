@@ -158,7 +158,8 @@ def _job(row: Mapping[str, Any]) -> JobFacts:
     seconds = None
     if started is not None and finished is not None and finished >= started:
         seconds = (finished - started).total_seconds()
-    return JobFacts(row["job"], row["succeeded_at"], seconds, row["failures"], row["is_late"])
+    failures = 0 if row["outcome"] == "busy" else row["failures"]  # a dump at night is none: late, if it never ends
+    return JobFacts(row["job"], row["succeeded_at"], seconds, failures, row["is_late"])
 
 
 def _table(row: Mapping[str, Any]) -> TableFacts:

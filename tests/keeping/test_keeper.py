@@ -15,11 +15,13 @@ from fix_command import data_of
 from fix_house import all_done, keep, keep_and_die
 from fix_relay import Site, eventually
 
+from bridge.admin.keeping import read_keeping
 from bridge.keeping.keeper import JOBS, Keeper
 from bridge.keeping.step import House, Step
 from bridge.postgres.queries import query
 from bridge.relay.house import HouseKeeper
 from bridge.settings import DatabaseSettings, Settings
+from bridge.telemetry.facts import read_house_facts
 
 Db = psycopg.Connection[Any]
 
@@ -304,3 +306,50 @@ def test_status_shows_the_jobs_and_what_is_lacking(db: Db, database: str) -> Non
     keeping = data_of(bridge(database, "status", "--json").stdout)["keeping"]
     assert {job["job"] for job in keeping["jobs"]} == set(JOBS)
     assert next(table for table in keeping["partitions"] if table["parent"] == "bridge.outbox")["default_rows"] == 1
+
+
+def at_work(db: Db, job: str, hours: int) -> None:
+    """A keeper has been at this for so long; all else waits for it."""
+    db.execute(
+        "update bridge.policy set started_at = now() - interval '1 minute', succeeded_at = now(), outcome = 'ok'"
+    )
+    db.execute("update bridge.keeper set owner = 'host:1:a', pid = null, lease_until = now() + interval '1 minute'")
+    db.execute(
+        "update bridge.policy set started_at = now() - make_interval(hours => %s), outcome = 'running', failures = 1"
+        " where job = %s",
+        (hours, job),
+    )
+
+
+def test_a_job_that_takes_hours_is_not_late(db: Db) -> None:
+    """And what waits behind it is not told that no keeper is at work."""
+    at_work(db, "archive", 2)
+    now = read_keeping(db)
+    assert (now.needs_person, now.lines) == (False, [])
+    db.execute("update bridge.policy set started_at = now() - interval '2 hours' where job = 'refresh'")
+    now = read_keeping(db)
+    assert now.needs_person
+    assert [line.partition(" has been due")[0] for line in now.lines] == ["refresh"]
+    assert "the keeper is at archive" in now.lines[0]
+    db.execute("update bridge.keeper set lease_until = now() - interval '1 minute'")
+    lines = read_keeping(db).lines
+    assert [line.partition(" has been due")[0] for line in lines] == ["archive", "refresh"]
+    assert all("no keeper is at work" in line for line in lines)
+
+
+def test_what_locks_keep_from_its_work_needs_a_person_after_a_day(db: Db) -> None:
+    """A dump at night does that, too, and ends; but not one run in a day is another matter."""
+    at_work(db, "archive", 0)
+    busy = "update bridge.policy set outcome = 'busy', failures = 9, detail = 'bridge.outbox: locked', succeeded_at = "
+    db.execute(f"{busy} now() - interval '5 hours' where job = 'retention'")
+    (fact,) = [job for job in read_house_facts(db).jobs if job.job == "retention"]
+    assert (fact.failures, fact.is_late) == (0, False)
+    assert not read_keeping(db).needs_person
+    db.execute(f"{busy} now() - interval '26 hours' where job = 'retention'")
+    now = read_keeping(db)
+    assert now.needs_person
+    (line,) = now.lines
+    assert line.startswith("retention was last done")
+    assert line.endswith("locks keep it from its work (9 runs in a row): bridge.outbox: locked")
+    (fact,) = [job for job in read_house_facts(db).jobs if job.job == "retention"]
+    assert (fact.failures, fact.is_late) == (0, True)

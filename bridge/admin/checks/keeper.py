@@ -36,7 +36,7 @@ def _job(job: JobStatus) -> Check:
     if not job.enabled:
         return note(name, "disabled", "Set enabled in bridge.policy, if it is to be done")
     if job.is_late:
-        return problem(name, f"due since {job.due_at:%Y-%m-%d %H:%M:%S%z}: no keeper is at work", KEEP)
+        return problem(name, job.why_late, KEEP if job.keeper_is_at is None and job.outcome != "busy" else None)
     if job.fails or job.outcome == "busy":
         level = Level.PROBLEM if job.fails and job.failures >= AGAIN else Level.NOTE
         text = f"{job.outcome} ({job.failures} runs in a row): {job.detail or 'not ended yet'}"
