@@ -19,7 +19,7 @@ from bridge.text import counted
 
 PAUSE_SECONDS = 0.5  # at least; a look at a long backlog takes longer, and then as long as that
 LEAST_SECONDS = 1.0  # for a look, though the time is up
-HELD = ("topic", "schema")  # waits of single topics; with all others a relay carries nothing
+HELD = ("topic", "schema", "still")  # waits of single topics, or of what was left behind; else it carries nothing
 
 Look = Callable[[psycopg.Connection], str | None]  # says what is still waited for, None: nothing
 

@@ -20,7 +20,7 @@ from bridge.telemetry.health import STILL_LEASES, RelayState
 logger = logging.getLogger(__name__)
 
 TIMEOUTS = 2  # of Kafka: for a batch that comes to nothing, and for the takeover behind it, which says what is wrong
-MEND = "a restart of the relay that holds the shard looks at everything anew. Please report it, with its log"
+MEND = "looks at everything anew within five minutes: restart it if that does not help. Please report it, with its log"
 
 
 class Still(NamedTuple):
@@ -89,6 +89,6 @@ def _unexplained(relay: RelayState, bound: float, letters: str) -> Iterator[tupl
 def _wait(place: Place, still: Still, owner: str | None) -> Wait:
     shard, topic = place
     what = "its oldest unread event" if topic is None else f"the oldest parked event of topic {topic} that may go"
-    who = f"{MEND} ({owner})" if owner else "no relay takes it: see their logs"
+    who = f"relay {owner} {MEND}" if owner else "no relay takes it: see their logs"
     reason = f"{what} stays where it is, and nothing that is known holds it up; {who}"
     return Wait(shard=shard, topic=topic, kind="still", reason=reason, since=still.since.isoformat(), count=1)
