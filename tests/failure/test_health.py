@@ -211,6 +211,8 @@ def test_a_thread_that_ends_and_one_that_hangs(site: Site, start: Callable[..., 
     site.publish(100)
     eventually(lambda: health.page("/livez")[0] == 503)
     assert re.match(r"the thread of shard \d has not turned for \d+ s: it works\n", health.page("/livez")[1])
+    told = eventually(lambda: (done := site.bridge("status")).returncode == 5 and done.stdout, SECONDS)
+    assert "does not get on since" in told  # though its lease is renewed, and nothing has failed
     hang.unlink()
     eventually(lambda: health.page("/livez")[0] == 200)
     health.says("ok")
