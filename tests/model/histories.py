@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 
@@ -17,7 +18,10 @@ PHASES = (Phase.generate, Phase.shrink)
 
 
 def run(machine: type[RuleBasedStateMachine], steps: int) -> None:
-    """Each history has at most so many steps. A look without a reason, now and then, would hide that one was missed."""
+    """Each history has at most so many steps; what the relay logs of them is told to nobody.
+
+    A look without a reason, now and then, would hide that one was missed.
+    """
     how = settings(
         max_examples=RUNS,
         stateful_step_count=steps,
@@ -27,6 +31,10 @@ def run(machine: type[RuleBasedStateMachine], steps: int) -> None:
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(releases, "LOOK_SECONDS", math.inf)
-        run_state_machine_as_test(machine, settings=how)
+    logging.getLogger("bridge").setLevel(logging.CRITICAL)
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(releases, "LOOK_SECONDS", math.inf)
+            run_state_machine_as_test(machine, settings=how)
+    finally:
+        logging.getLogger("bridge").setLevel(logging.NOTSET)

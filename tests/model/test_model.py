@@ -7,14 +7,12 @@ a seed: `pytest tests/model --hypothesis-seed=...` finds it again. `BRIDGE_TEST_
 from __future__ import annotations
 
 import copy
-import logging
 from collections import Counter
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from model.histories import run
@@ -313,10 +311,8 @@ class History(RuleBasedStateMachine):
         note(f"log: {[(record.topic, record.key, record.value) for record in self.servers.kafka.log]}")
 
 
-def test_histories(request: pytest.FixtureRequest) -> None:
+def test_histories() -> None:
     """Nothing is lost, doubled, out of order or a phantom, and all is published in the end."""
-    logging.getLogger("bridge").setLevel(logging.CRITICAL)
-    request.addfinalizer(lambda: logging.getLogger("bridge").setLevel(logging.NOTSET))
     totals.clear()
     run(History, steps=40)
     print(dict(totals))

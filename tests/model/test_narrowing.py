@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from model.outbox import Database
-from model.test_parking import DEAD, ROUTES, TOPIC, Encoder, Kafka
+from model.database import Database
+from model.topics import DEAD, ROUTES, TOPIC, Encoder, Kafka, Published
 
 from bridge.encoding.routing import all_topics
 from bridge.errors import RecordRefused
@@ -37,11 +37,12 @@ class RefusingKafka(Kafka):
 def test_new_events_do_not_wait_for_a_replay_while_a_record_is_looked_for(refused: int) -> None:
     settings = Settings(relay=RelaySettings(batch_rows=MOST), topics=TopicSettings(dead_letters=DEAD), routes=ROUTES)
     db, encoder = Database(most=MOST, topics=all_topics(settings)), Encoder()
-    kafka = RefusingKafka(MOST, lambda _: None, lambda: 0.0, is_exact=True)
+    log: list[Published] = []
+    kafka = RefusingKafka(MOST, lambda _: None, lambda: 0.0, log, is_exact=True)
     holds, suspicion = TopicHolds(settings, lambda: db.now, encoder.unwritable), Suspicion()
 
     def take() -> Shard:
-        return Shard.take_over(settings, db, kafka, encoder, holds, suspicion, lambda: db.now)
+        return Shard.take_over(settings, db.stores[0], kafka, encoder, holds, suspicion, lambda: db.now)
 
     def write(count: int) -> None:
         xid = db.begin()
@@ -50,7 +51,7 @@ def test_new_events_do_not_wait_for_a_replay_while_a_record_is_looked_for(refuse
         db.end(xid, commits=True)
 
     def published() -> set[int]:
-        return {int(record.value or 0) for record, _ in kafka.log}
+        return {int(record.value or 0) for record, *_ in log}
 
     write(REPLAYED)
     shard = take()
@@ -71,4 +72,4 @@ def test_new_events_do_not_wait_for_a_replay_while_a_record_is_looked_for(refuse
         db.now += 0.2  # what is in flight is settled by the next step
     assert published() >= set(range(REPLAYED + 1, REPLAYED + NEW + 1))
     assert not suspicion.is_narrowing
-    assert [record.value for record, _ in kafka.log if record.topic == DEAD] == [str(refused).encode()]
+    assert [record.value for record, *_ in log if record.topic == DEAD] == [str(refused).encode()]
