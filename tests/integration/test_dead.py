@@ -316,3 +316,24 @@ def test_on_dead_stop_stops_its_topic(site: Site, decision: str) -> None:
     site.written.update([first, dead])
     site.end(relay)
     assert site.audit().is_clean
+
+
+@pytest.mark.relay(QUICK, 'on_dead = "stop"')
+def test_what_waits_for_a_stopped_shard_waits_for_a_person(site: Site) -> None:
+    """The event that was retried does not come before `bridge recover`, nor do others of its topic in other shards."""
+    (dead,) = write(site, "k", TOO_LATE)
+    relay = site.start()
+    eventually(lambda: dead_ones(site) == 1)
+    site.publish(40)
+    eventually(lambda: site.scalar("select count(*) from bridge.parked where state = 'waiting'") == 40)
+    site.end(relay)
+    retry_with_number(site, dead)
+    with site.connect() as db:
+        db.execute("update bridge.shard set stopped = 'a test' where shard = bridge.shard_of('k')")
+    assert "a test" in drain_held(site)
+    with site.connect() as db:
+        db.execute("update bridge.shard set stopped = null")
+    relay = site.start("--until-empty")
+    assert relay.wait(60) == 0, site.log(relay)
+    site.written.add(dead)
+    assert site.audit().is_clean
