@@ -312,7 +312,7 @@ def test_the_views_know_what_was_read(database: str, reader: Reader, seed: int) 
         assert db.execute("select count(*) from bridge.unread").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("name", ["bound", "look", "numbers"])
+@pytest.mark.parametrize("name", ["bound", "look"])  # that none asks in another way, tests/unit/test_sql_files.py knows
 def test_no_number_counts_as_drawn_before_it_is(database: str, name: str) -> None:
     """nextval() shows who reads the sequence as a table, for a moment, what it writes to the log: up to 32 more.
 
