@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 from psycopg.rows import class_row, dict_row
 
@@ -18,7 +20,7 @@ AGAIN = 3  # failures of a job in a row that tell more than chance
 
 
 class Sampler:
-    """Connects when it is asked, and again after a failure; one thread uses it."""
+    """Connects when it is asked, and again where a failure has cost the connection; one thread uses it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -31,7 +33,7 @@ class Sampler:
                 conn = self._conn = self._conn or self._connect()
                 return self._sample(conn)
             except BaseException:
-                self.close()
+                self._end_transaction()
                 raise
 
     def close(self) -> None:
@@ -39,6 +41,14 @@ class Sampler:
         if self._conn is not None:
             self._conn.close()
             self._conn = None
+
+    def _end_transaction(self) -> None:
+        """For a right that is missing, say, nobody needs to connect again: it may be missing for days."""
+        with contextlib.suppress(psycopg.Error):  # the connection is lost
+            if self._conn is not None and not is_pooled(self._conn):
+                self._conn.rollback()
+                return
+        self.close()
 
     def _connect(self) -> psycopg.Connection:
         conn = connect(self._settings.database, application_name=f"{self._settings.relay.name} health")

@@ -140,7 +140,7 @@ def test_times_out_of_range_break_no_batch(site: Site, source: str) -> None:
         db.execute(query("pending_ids"), {"shard": 1}).fetchall()
     site.publish(50)
     status = site.bridge("status", "--json")
-    assert status.returncode == 0, status.stderr
+    assert status.returncode == 5, status.stderr  # some have waited for longer than a minute, and no relay is at work
     assert sum(shard["pending"] for shard in data_of(status.stdout)["shards"]) == len(MOMENTS) + 51
     site.drain()
     audit = site.audit()
