@@ -51,14 +51,15 @@ class Verdict:
     `dead_letters` are in their topic: one for each time that an event died, whatever became of it.
 
     lost: PROCESSED, but in no routed topic; or DEAD, but not among the dead letters. duplicated: copies beyond the
-    first. reordered: in a routed topic behind a later event of the same key. phantom: published in our name, but not
-    in the database. `reused`: the sequence of event numbers was set back behind this one.
+    first; or DEAD, but in a routed topic, too. reordered: in a routed topic behind a later event of the same key.
+    phantom: published in our name, but not in the database. `reused`: the sequence of event numbers was set back
+    behind this one.
 
     `not_judged` are numbers of events by reason: `trimmed`, `compacted` (Kafka may have removed the record), `unrouted`
-    (no route says in which topic), `erased` (emptied by `bridge erase`), `departed` (records whose event's table
-    partition was taken out). `missing`: topics that Kafka does not have. `trimmed`: topics that no longer have their
-    first records. `moved`: event types of which all that is lost precedes the first record in their topic. `gaps`: what
-    would explain phantoms.
+    (no route says in which topic), `erased` (emptied by `bridge erase`, in a compacted topic), `departed` (records
+    whose event's table partition was taken out). `missing`: topics that Kafka does not have. `trimmed`: topics that no
+    longer have their first records. `moved`: event types of which all that is lost precedes the first record in their
+    topic. `gaps`: what would explain phantoms.
     """
 
     events: int
@@ -154,6 +155,9 @@ def _look_again(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
     for ids in _ids(audit, "verify_letters"):
         died = conn.execute(query("verify_deaths"), {"ids": ids})
         audit.executemany(query("verify_died"), ((deaths, id.encode()) for id, deaths in died))
+    for ids in _ids(audit, "verify_revived"):
+        still = conn.execute(query("verify_still_dead"), {"ids": ids})
+        audit.executemany(query("verify_both"), ((id.encode(),) for (id,) in still))
     _note_partitions(conn, audit)
 
 

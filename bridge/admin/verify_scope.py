@@ -66,7 +66,7 @@ def scope_of(
     wanted = [topic for topic in routed if topic in topics] or routed
     chosen = [number for number, route in enumerate(settings.routes, 1) if route.topic in wanted]
     usual = settings.relay.on_dead
-    passing = [n for n, route in enumerate(settings.routes, 1) if OnDead.SKIP in (route.on_dead, usual)]
+    passing = [n for n, route in enumerate(settings.routes, 1) if (route.on_dead or usual) is OnDead.SKIP]
     first, last, first_us, last_us, about = _span(conn, since)
     return Scope(
         topics=[*wanted, *former, dead_letters],

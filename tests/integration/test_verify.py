@@ -148,9 +148,35 @@ def test_what_dies_again_meanwhile_has_a_letter_of_that(
     assert verify(world.settings).examples == {"duplicated": (copied,)}
 
 
-@pytest.mark.parametrize(("on_dead", "is_in_order"), [(OnDead.SKIP, True), (OnDead.HOLD, False)])
+def test_what_is_dead_and_published_all_the_same_is_there_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what somebody retries while the topics are read."""
+    ids = world.events("DEAD", ["k", "k", "k"])
+    dead, given_up, retried = ids
+    world.db.execute("select bridge.skip_dead(%s, 'a test')", (given_up,))
+    world.publish("k", *ids, topic=world.settings.topics.dead_letters)
+    world.publish("k", *ids)
+
+    def read(*arguments: Any) -> Found:
+        world.db.execute("update bridge.parked set state = 'published' where event_id = %s", (retried,))
+        return read_topics(*arguments)
+
+    monkeypatch.setattr(verify_module, "read_topics", read)
+    verdict = verify(world.settings)
+    assert (verdict.duplicated, set(verdict.examples["duplicated"])) == (2, {dead, given_up})
+    assert set(verdict.examples) == {"duplicated"}
+
+
+@pytest.mark.parametrize(
+    ("usual", "of_route", "is_in_order"),
+    [
+        (OnDead.SKIP, None, True),
+        (OnDead.HOLD, None, False),
+        (OnDead.HOLD, OnDead.SKIP, True),
+        (OnDead.SKIP, OnDead.HOLD, False),
+    ],
+)
 def test_what_was_retried_and_held_nothing_up_has_no_place_in_the_order(
-    world: World, on_dead: OnDead, is_in_order: bool
+    world: World, usual: OnDead, of_route: OnDead | None, is_in_order: bool
 ) -> None:
     first, second, third = world.events("PROCESSED", ["k", "k", "k"])
     world.db.execute(
@@ -161,7 +187,9 @@ def test_what_was_retried_and_held_nothing_up_has_no_place_in_the_order(
     )
     world.publish("k", first, topic=world.settings.topics.dead_letters)
     world.publish("k", second, first, third)
-    settings = replace(world.settings, relay=replace(world.settings.relay, on_dead=on_dead))
+    route, *others = world.settings.routes
+    routes = (replace(route, on_dead=of_route), *others)
+    settings = replace(world.settings, relay=replace(world.settings.relay, on_dead=usual), routes=routes)
     assert verify(settings).examples == ({} if is_in_order else {"reordered": (first,)})
 
 
@@ -194,6 +222,23 @@ def test_what_was_to_wait_for_its_time_has_no_place_in_the_order(world: World) -
     second, third = world.events("PROCESSED", ["k", "k"])
     world.publish("k", second, first, third, late)
     assert verify(world.settings).examples == {"reordered": (first,)}
+
+
+def test_what_comes_meanwhile_and_shares_its_key_has_no_place_in_the_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*arguments: Any) -> Found:
+        own, shared, other = world.changes("1", "1", "2")
+        world.db.execute("update bridge.history set event_key = 'k' where id in (%s, %s)", (shared, other))
+        world.publish("k", other, shared, source="entity_events")
+        (later,) = world.changes("1")
+        world.publish("thing:1", later, own, source="entity_events")
+        reordered.append(own)
+        return read_topics(*arguments)
+
+    reordered: list[str] = []
+    monkeypatch.setattr(verify_module, "read_topics", read)
+    assert verify(world.settings).examples == {"reordered": tuple(reordered)}
 
 
 def test_other_keys_and_topics_have_orders_of_their_own(world: World) -> None:

@@ -1,0 +1,2 @@
+-- SQLite: an event that is dead, and published.
+insert into difference values ('duplicated', ?)

@@ -1,0 +1,4 @@
+-- Which of these events nobody has retried, or they have died again: what is retried is not dead from then on.
+select distinct event_id::text
+  from bridge.parked
+ where event_id = any (%(ids)s::uuid[]) and state in ('dead', 'skipped')
