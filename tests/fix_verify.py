@@ -102,13 +102,13 @@ class World:
             self.producer.produce(topic or home, b"{}", key, headers=headers, timestamp=time_ms)
         self.producer.flush()
 
-    def changes(self, *keys: str) -> list[str]:
+    def changes(self, *keys: str, action: str = "INSERT") -> list[str]:
         """Write one event of the history for each key, all read."""
         ids = [
             self.db.execute(
-                "insert into bridge.entity_events (entity_type, entity_id, action) values ('thing', %s, 'INSERT')"
+                "insert into bridge.entity_events (entity_type, entity_id, action) values ('thing', %s, %s)"
                 " returning id::text",
-                (key,),
+                (key, action),
             ).fetchone()[0]
             for key in keys
         ]

@@ -526,8 +526,8 @@ MUTATIONS = (
     Mutation(
         "records that are gone with a tombstone are lost",
         "bridge/admin/verify_missing.py",
-        "    _excuse_erased(conn, audit)\n",
-        "",
+        "            _excuse_erased(conn, audit, number)\n",
+        "            pass\n",
         "tests/integration/test_verify_retention.py -k erased",
     ),
     Mutation(
@@ -578,6 +578,55 @@ MUTATIONS = (
         " and state in ('dead', 'skipped')",
         "",
         "tests/integration/test_verify.py -k dead_and_published",
+    ),
+    Mutation(
+        "what compaction removed with a tombstone, and the tombstone, is lost",
+        "bridge/admin/verify_missing.py",
+        " or self._is_removed(row))",
+        ")",
+        "tests/integration/test_verify_retention.py -k gone_for_long",
+    ),
+    Mutation(
+        "a lost deletion passes, though what it should have removed is there",
+        "bridge/admin/verify_missing.py",
+        'return not self._is_so("verify_is_preceded", asked)\n\n    def _is_so',
+        "return True\n\n    def _is_so",
+        "tests/integration/test_verify_retention.py -k gone_for_long",
+    ),
+    Mutation(
+        "what is lost passes before compaction may have removed a tombstone",
+        "bridge/admin/verify_missing.py",
+        " or row.removed_at > self._oldest_tombstone",
+        "",
+        "tests/integration/test_verify_retention.py -k gone_for_long",
+    ),
+    Mutation(
+        "what waited for its time is followed by what was published before it",
+        "bridge/postgres/queries/verify_is_followed.sql",
+        "case when e.id is null then s.seq else e.seq end > :seq",
+        "s.seq > :seq",
+        "tests/integration/test_verify_retention.py -k whatever_its_number",
+    ),
+    Mutation(
+        "a tombstone takes what comes behind it, too",
+        "bridge/postgres/queries/verify_is_followed.sql",
+        " and coalesce(e.seq >= :seq, true)",
+        "",
+        "tests/integration/test_verify_retention.py -k behind_it",
+    ),
+    Mutation(
+        "the tombstone of a replay is one behind its own event",
+        "bridge/admin/verify_topics.py",
+        " and REPLAYED not in headers",
+        "",
+        "tests/integration/test_verify_retention.py -k behind_it",
+    ),
+    Mutation(
+        "what is erased may be lost where no tombstone removed it",
+        "bridge/admin/verify_missing.py",
+        "        if any(topic.is_compacted for topic in topics):\n            _excuse_erased",
+        "        if topics:\n            _excuse_erased",
+        "tests/integration/test_verify_retention.py -k erased",
     ),
     # The receiving side: each effect once, a key's in order, and nothing that one event does stops the others
     Mutation(

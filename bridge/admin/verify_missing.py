@@ -5,15 +5,15 @@ record lay before the first one that is left. It did not, and the event is lost,
 - if a record of its key is left there that comes before it: a key's events are in order;
 - or if it was written after the first that are left had been published, and is younger than Kafka keeps records.
 
-Compaction leaves the last record of a key, so what is missing is lost if no record of its key comes after it; but for
-what `bridge erase` has emptied.
+Compaction leaves the last record of a key, so what is missing is lost if no record of its key comes after it. But where
+that is a tombstone, compaction removes this, too, after a while: then nothing is left of the key up to there.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -26,6 +26,14 @@ from bridge.postgres.queries import query
 MARGIN_US = 3_600_000_000  # between clocks, and for transactions that commit late
 FIRST_RECORDS = 100  # that must all have been published: one may have waited behind a dead event of its key
 BATCH_ROWS = 500  # keys may be large
+
+
+class _Row(NamedTuple):
+    """The key of a missing event; and of the first event from it on that a tombstone followed, number and time."""
+
+    key: bytes
+    removed_seq: int | None
+    removed_at: int | None
 
 
 class _Event(NamedTuple):
@@ -50,8 +58,10 @@ def judge_missing(conn: psycopg.Connection, audit: sqlite3.Connection, scope: Sc
         if early := judges[0].early():
             audit.execute(query("verify_excuse_early"), early | {"type": number})
         for events in _doubtful(audit, number):
-            audit.executemany(query("verify_excuse"), _excuses(conn, judges, events))
-    _excuse_erased(conn, audit)
+            rows = _rows(conn, events, tombstones=scope.routes[number - 1].tombstone)
+            audit.executemany(query("verify_excuse"), _excuses(judges, events, rows))
+        if any(topic.is_compacted for topic in topics):
+            _excuse_erased(conn, audit, number)
 
 
 def _excuse_dead(audit: sqlite3.Connection, letters: Topic | None) -> None:
@@ -59,10 +69,10 @@ def _excuse_dead(audit: sqlite3.Connection, letters: Topic | None) -> None:
         audit.execute(query("verify_excuse_dead"), {"reason": "trimmed" if letters.is_trimmed else "compacted"})
 
 
-def _excuse_erased(conn: psycopg.Connection, audit: sqlite3.Connection) -> None:
+def _excuse_erased(conn: psycopg.Connection, audit: sqlite3.Connection, type_number: int) -> None:
     """At the tombstone compaction removes the last record of a key, too, and then the tombstone."""
-    after = 0
-    while rows := audit.execute(query("verify_lost"), {"after": after, "rows": BATCH_ROWS}).fetchall():
+    after, asked = 0, {"type": type_number, "rows": BATCH_ROWS}
+    while rows := audit.execute(query("verify_lost"), asked | {"after": after}).fetchall():
         after = rows[-1][0]
         found = {id for (id,) in conn.execute(query("verify_erased"), {"ids": [id for _, id in rows]})}
         audit.executemany(query("verify_excuse"), [("erased", number) for number, id in rows if id in found])
@@ -78,15 +88,17 @@ def _doubtful(audit: sqlite3.Connection, type_number: int) -> Iterator[list[_Eve
         yield [_Event(*row) for _, *row in rows]
 
 
-def _excuses(conn: psycopg.Connection, judges: Sequence[_Judge], events: Sequence[_Event]) -> Iterator[tuple[str, int]]:
+def _rows(conn: psycopg.Connection, events: Sequence[_Event], *, tombstones: bool) -> dict[str, _Row]:
     bounds = {"since": events[0].at, "until": events[-1].at}
-    keys: dict[str, bytes] = dict(
-        conn.execute(query("verify_keys"), {"ids": [event.id for event in events]} | bounds).fetchall()
-    )
+    asked = {"ids": [event.id for event in events], "tombstones": tombstones} | bounds
+    return {id: _Row(*row) for id, *row in conn.execute(query("verify_keys"), asked)}
+
+
+def _excuses(judges: Sequence[_Judge], events: Sequence[_Event], rows: Mapping[str, _Row]) -> Iterator[tuple[str, int]]:
     for event in events:
-        if event.id not in keys:
+        if event.id not in rows:
             yield "departed", event.number  # while the topics were read
-        elif reason := next(filter(None, (judge.excuse(event, keys[event.id]) for judge in judges)), None):
+        elif reason := next(filter(None, (judge.excuse(event, rows[event.id]) for judge in judges)), None):
             yield reason, event.number
 
 
@@ -97,7 +109,9 @@ class _Judge:
         self._audit = audit
         self._topic = topic
         kept = topic.retention_ms
-        self._oldest = None if kept is None else time.time_ns() // 1000 - kept * 1000 + MARGIN_US
+        now = time.time_ns() // 1000
+        self._oldest = None if kept is None else now - kept * 1000 + MARGIN_US
+        self._oldest_tombstone = now - topic.tombstones_ms * 1000 + MARGIN_US
         self._published: dict[int, int] = {}  # by partition: when its first records had been, as far as that is known
         if topic.is_trimmed:
             audit.execute(query("verify_place_index"))
@@ -124,9 +138,10 @@ class _Judge:
             "position": beginning,
         }
 
-    def excuse(self, event: _Event, key: bytes) -> str | None:
+    def excuse(self, event: _Event, row: _Row) -> str | None:
         """Why it may have been there, if it may."""
-        if self._topic.is_compacted and self._is_followed(event, key):
+        key = row.key
+        if self._topic.is_compacted and (self._is_followed(event, key) or self._is_removed(row)):
             return "compacted"
         if self._topic.is_trimmed and any(self._may_have_held(p, event, key) for p in self._partitions(event, key)):
             return "trimmed"
@@ -161,6 +176,14 @@ class _Judge:
             "seq": event.seq,
         }
         return self._is_so("verify_is_followed", asked)
+
+    def _is_removed(self, row: _Row) -> bool:
+        """Whether compaction may have removed all of the key up to a tombstone, and later that."""
+        if row.removed_seq is None or row.removed_at is None or row.removed_at > self._oldest_tombstone:
+            return False
+        partition = key_hash(row.key) % len(self._topic.beginnings)
+        asked = {"key": row.key, "place": self._topic.place(partition), "position": 0, "seq": row.removed_seq}
+        return not self._is_so("verify_is_preceded", asked)
 
     def _is_so(self, question: str, asked: dict[str, Any]) -> bool:
         (answer,) = self._audit.execute(query(question), asked).fetchone()

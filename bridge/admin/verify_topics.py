@@ -20,9 +20,11 @@ from bridge.encoding.headers import (
     CE_TYPE,
     DEAD_TABLE,
     REPLAYED,
+    TOMBSTONE,
     ce_source,
 )
 from bridge.encoding.routing import Router
+from bridge.encoding.tombstone import SOURCE
 from bridge.event import SOURCES
 from bridge.kafka.cluster import Cluster, Partition
 from bridge.kafka.headers import headers_of
@@ -44,12 +46,15 @@ LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as it was read: the first offset of each partition, once all was read; how long records are kept."""
+    """One topic as it was read: the first offset of each partition, once all was read; how long records are kept, and
+    tombstones, where it is compacted.
+    """
 
     number: int
     beginnings: Mapping[int, int]
     is_compacted: bool
     retention_ms: int | None
+    tombstones_ms: int
 
     @property
     def is_trimmed(self) -> bool:
@@ -101,6 +106,7 @@ def read_topics(settings: Settings, audit: sqlite3.Connection, scope: Scope, pro
                 configs[name].retention_ms
                 if "delete" in configs[name].cleanup_policy and configs[name].retention_ms >= 0
                 else None,
+                configs[name].tombstones_ms,
             )
             for number, name in enumerate(names)
         },
@@ -130,16 +136,17 @@ class _Records:
         self._sources: dict[Any, int] = {
             ce_source(settings.relay.name, source).encode(): number for number, source in enumerate(SOURCES)
         }
+        self._tombstones: Any = ce_source(settings.relay.name, SOURCE).encode()
         self._numbers: dict[Any, int] = {name: number for number, name in enumerate(names)}
         self._compacted = compacted
 
     def add(self, messages: list[Message]) -> None:
-        others: list[tuple[int, bytes]] = []
+        others: list[tuple[int, bytes, Any]] = []
         self._audit.executemany(query("verify_add_seen"), self._ours(messages, others))
         if others:
             self._audit.executemany(query("verify_add_other"), others)
 
-    def _ours(self, messages: Iterable[Message], others: list[tuple[int, bytes]]) -> Iterator[tuple[Any, ...]]:
+    def _ours(self, messages: Iterable[Message], others: list[tuple[int, bytes, Any]]) -> Iterator[tuple[Any, ...]]:
         for message in messages:
             headers: dict[str, Any] = dict(headers_of(message))
             source = self._sources.get(headers.get(CE_SOURCE))
@@ -149,7 +156,8 @@ class _Records:
             is_dead = topic == self._dead_letters
             if source is None or REPLAYED in headers:  # what was replayed is no copy, and in no order to the rest
                 if topic in self._compacted:
-                    others.append((place, key))
+                    is_usual = headers.get(CE_SOURCE) == self._tombstones and REPLAYED not in headers
+                    others.append((place, key, headers.get(TOMBSTONE) if is_usual else None))
             elif not is_dead or self._chosen is None or self._route(headers) in self._chosen:
                 id, at, seq = headers.get(CE_ID) or b"", _time(headers.get(CE_TIME)), _seq(headers.get(CE_SEQUENCE))
                 yield id, is_dead, place, message.offset(), key, source, seq, at

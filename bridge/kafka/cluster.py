@@ -45,15 +45,18 @@ UNSETTLED = (  # of a topic that was created just now, or whose leader moves
 # What is wrong with one topic, and not with the cluster.
 TOPIC_TROUBLE = (*UNSETTLED, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION)
 PROBE_SECONDS = 3.0
-TOPIC_KNOBS = ("max.message.bytes", "cleanup.policy", "retention.ms")
+TOPIC_KNOBS = ("max.message.bytes", "cleanup.policy", "retention.ms", "delete.retention.ms")
 
 
 class TopicConfig(NamedTuple):
-    """What is set for a topic: the largest record that it accepts, and what becomes of old ones (-1: kept for ever)."""
+    """What is set for a topic: the largest record that it accepts; what becomes of old ones (-1: kept for ever), and of
+    tombstones.
+    """
 
     max_bytes: int
     cleanup_policy: str
     retention_ms: int
+    tombstones_ms: int
 
 
 class Cluster:
@@ -139,8 +142,8 @@ class Cluster:
             for resource, future in self._admin.describe_configs(asked, request_timeout=REQUEST_SECONDS).items():
                 try:
                     found = future.result()
-                    max_bytes, policy, retention = (found[knob].value for knob in TOPIC_KNOBS)
-                    configs[resource.name] = TopicConfig(int(max_bytes), policy, int(retention))
+                    max_bytes, policy, *kept = (found[knob].value for knob in TOPIC_KNOBS)
+                    configs[resource.name] = TopicConfig(int(max_bytes), policy, *map(int, kept))
                 except KafkaException as error:
                     if error.args[0].code() not in UNSETTLED or time.monotonic() > ends:
                         raise self._not_done(f"read the settings of topic {resource.name}", error) from error

@@ -41,13 +41,16 @@ def keep_for(world: World, days: int) -> None:
 
 
 def test_records_of_erased_events_may_be_gone_with_their_tombstone(world: World) -> None:
-    """Compaction removes the last record of a key at its tombstone, and a day later the tombstone."""
-    erased, lost = world.events("PROCESSED", ["k", "l"])
-    assert verify(world.settings).lost == 2
+    """Compaction removes the last record of a key at its tombstone, and a day later the tombstone; no other does."""
+    first, second, erased, lost = world.events("PROCESSED", ["k"] * 4)
+    world.carry(first, second)
+    world.trim(world.partition("k"), 1)
     world.db.execute('update bridge.outbox set headers = \'{"bridge_erased": "x"}\' where id = %s', (erased,))
     verdict = verify(world.settings)
-    assert verdict.examples == {"lost": (lost,)}
-    assert verdict.not_judged == {"erased": 1}
+    assert (set(verdict.examples["lost"]), verdict.not_judged) == ({erased, lost}, {"trimmed": 1})
+    set_topic(world, "cleanup.policy", "compact")
+    verdict = verify(world.settings)
+    assert (verdict.examples, verdict.not_judged) == ({"lost": (lost,)}, {"compacted": 1, "erased": 1})
 
 
 # What left the database
@@ -321,6 +324,52 @@ def test_compaction_leaves_the_last_record_of_a_key(world: World) -> None:
     world.producer.produce(world.topic, None, "l")  # somebody removes the key
     world.producer.flush()
     assert verify(world.settings).not_judged == {"compacted": 2}
+
+
+def test_compaction_leaves_what_came_last_whatever_its_number(world: World) -> None:
+    set_topic(world, "cleanup.policy", "compact")
+    waited = world.events("PROCESSED", ["k"], wait="1 hour")
+    world.events("PROCESSED", ["k"])
+    world.carry(*waited)
+    verdict = verify(world.settings)
+    assert (verdict.examples, verdict.not_judged) == ({}, {"compacted": 1})
+
+
+def with_tombstones(world: World) -> None:
+    """All that is published goes to a compacted topic, with tombstones."""
+    routes = (Route("thing.made", world.topic, "x"), Route("entity.changed", world.topic, "x"))
+    world.settings = replace(world.settings, routes=tuple(replace(route, tombstone=True) for route in routes))
+    set_topic(world, "cleanup.policy", "compact")
+
+
+def test_compaction_leaves_nothing_of_a_key_that_is_gone_for_long(world: World) -> None:
+    """It removes what precedes a tombstone, and after delete.retention.ms, a day, the tombstone."""
+    with_tombstones(world)
+    removed = [*world.changes("1"), *world.changes("1", action="DELETE")]
+    lost = world.changes("2")
+    made = world.events("PROCESSED", ["k"])
+    world.age([*removed, *lost, *made], 3)
+    verdict = verify(world.settings)
+    assert (verdict.examples, verdict.not_judged) == ({"lost": tuple(lost)}, {"compacted": 3})
+    world.carry(removed[0])  # so there was no tombstone behind it
+    world.age(made, -2.5)  # so there would be one still
+    verdict = verify(world.settings)
+    assert set(verdict.examples["lost"]) == {removed[1], *lost, *made}
+    assert verdict.not_judged == {}
+
+
+def test_a_tombstone_takes_nothing_that_comes_behind_it(world: World) -> None:
+    with_tombstones(world)
+    removed = [*world.changes("1"), *world.changes("1", action="DELETE")]
+    lost = world.changes("1")
+    headers = {"ce_source": f"/{world.name}/tombstone", "bridge_tombstone": removed[1]}
+    world.producer.produce(world.topic, None, "thing:1", headers=headers)
+    world.producer.flush()
+    verdict = verify(world.settings)
+    assert (verdict.examples, verdict.not_judged) == ({"lost": tuple(lost)}, {"compacted": 2})
+    world.producer.produce(world.topic, None, "thing:1", headers=headers | {"bridge_replayed": "1"})
+    world.producer.flush()
+    assert verify(world.settings).not_judged == {"compacted": 3}
 
 
 # Routes

@@ -421,6 +421,12 @@ def test_a_tombstone_follows_a_delete(ids: KnownIds, tmp_path: Path) -> None:
     )
 
 
+def test_a_tombstone_of_a_replay_says_so(ids: KnownIds, tmp_path: Path) -> None:
+    tombstone = with_route(json_route(tombstone=True), ids, tmp_path).record(event(replay_id=7)).tombstone
+    assert tombstone is not None
+    assert tombstone.headers[-1] == ("bridge_replayed", "7")
+
+
 def test_a_tombstone_follows_each_event_of_a_type_whose_route_says_so(ids: KnownIds, tmp_path: Path) -> None:
     encoder = with_route(json_route(tombstone=True), ids, tmp_path)
     tombstone = encoder.record(event()).tombstone

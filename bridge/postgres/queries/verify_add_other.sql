@@ -1,2 +1,2 @@
 -- SQLite: one record of somebody else.
-insert into other values (?, ?)
+insert into other values (?, ?, ?)

@@ -11,7 +11,8 @@ create table seen (  -- in the order of reading
     seq integer,     -- as the record has it
     at integer
 );
-create table other (place integer, key blob);  -- records of others, and replayed ones, in compacted topics
+-- Records of others, replayed ones, and tombstones, in compacted topics; the event behind which a tombstone comes.
+create table other (place integer, key blob, id blob);
 create table partition (source integer, since integer, until integer, left_at integer);  -- null: it is there
 create table unknown (id blob, source integer, at integer);
 create table departed (id blob primary key, source integer, left_at integer) without rowid;
