@@ -573,6 +573,13 @@ MUTATIONS = (
         "tests/integration/test_verify.py -k dead_and_published",
     ),
     Mutation(
+        "what a standby does not have yet is invented",
+        "bridge/admin/verify.py",
+        'audit.execute(query("verify_behind")).rowcount if is_standby else 0',
+        "0",
+        "tests/failure/test_failover.py -k is_behind",
+    ),
+    Mutation(
         "what is retried while the topics are read is there twice",
         "bridge/postgres/queries/verify_still_dead.sql",
         " and state in ('dead', 'skipped')",

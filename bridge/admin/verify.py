@@ -57,9 +57,10 @@ class Verdict:
 
     `not_judged` are numbers of events by reason: `trimmed`, `compacted` (Kafka may have removed the record), `unrouted`
     (no route says in which topic), `erased` (emptied by `bridge erase`, in a compacted topic), `departed` (records
-    whose event's table partition was taken out). `missing`: topics that Kafka does not have. `trimmed`: topics that no
-    longer have their first records. `moved`: event types of which all that is lost precedes the first record in their
-    topic. `gaps`: what would explain phantoms.
+    whose event's table partition was taken out), `behind` (records whose event a standby does not have, perhaps not
+    yet). `missing`: topics that Kafka does not have. `trimmed`: topics that no longer have their first records.
+    `moved`: event types of which all that is lost precedes the first record in their topic. `gaps`: what would explain
+    phantoms.
     """
 
     events: int
@@ -119,9 +120,11 @@ def verify(
             audit.execute(query("verify_departed"))
             audit.execute(query("verify_missing"))
             judge_missing(conn, audit, scope, found)
+            (is_standby,) = conn.execute(query("is_standby")).fetchone() or (False,)
+        behind = audit.execute(query("verify_behind")).rowcount if is_standby else 0
         audit.execute(query("verify_forget"), scope.span)
         audit.executescript(query("verify_compare"))
-        return _verdict(audit, scope, reused, found, begun)
+        return _verdict(audit, scope, reused, found, behind, begun)
 
 
 def _read_database(conn: psycopg.Connection, audit: sqlite3.Connection, scope: Scope, progress: Progress) -> int | None:
@@ -167,7 +170,9 @@ def _ids(audit: sqlite3.Connection, name: str) -> Iterator[list[str]]:
         yield [id.decode() for (id,) in rows if is_id(id)]
 
 
-def _verdict(audit: sqlite3.Connection, scope: Scope, reused: int | None, topics: Found, begun: float) -> Verdict:
+def _verdict(
+    audit: sqlite3.Connection, scope: Scope, reused: int | None, topics: Found, behind: int, begun: float
+) -> Verdict:
     events, records, published, pending, dead, given_up, dead_letters = audit.execute(query("verify_counts")).fetchone()
     found = audit.execute(query("verify_differences")).fetchall()
     number = {kind: count for kind, count, _ in found}
@@ -184,7 +189,7 @@ def _verdict(audit: sqlite3.Connection, scope: Scope, reused: int | None, topics
         reordered=number.get("reordered", 0),
         phantom=number.get("phantom", 0),
         examples={kind: tuple(json.loads(ids)) for kind, _, ids in found},
-        not_judged=dict(audit.execute(query("verify_reasons")).fetchall()),
+        not_judged=dict(audit.execute(query("verify_reasons")).fetchall()) | ({"behind": behind} if behind else {}),
         reused=reused,
         missing=tuple(topics.missing),
         trimmed=tuple(topics.trimmed),

@@ -32,6 +32,7 @@ REASONS = {
     "compacted": "events whose records compaction may have removed: their keys have later ones, or tombstones had",
     "erased": "events that bridge erase has emptied: at its tombstone compaction may have removed their records",
     "unrouted": "published events of types that no route names: name the topics they were in with --topic",
+    "behind": "records of events that this standby does not have, perhaps not yet: verify the primary",
     "departed": "records of events that have left the database: neither phantom, nor, but for the history's, in order",
 }
 

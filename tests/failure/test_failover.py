@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -15,8 +16,10 @@ from ports import free_port
 from proxy import Proxy
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from bridge.admin.verify import verify
 from bridge.local.postgres import binaries, run_as_owner
 from bridge.local.stack import Stack
+from bridge.settings import DatabaseSettings
 
 
 class Standby:
@@ -108,6 +111,21 @@ def test_a_standby_that_lacks_the_last_commits(site: Site, stack: Stack, standby
     assert set(audit.phantom) == gone
     assert not (set(audit.lost) | set(audit.duplicated) | set(audit.reordered) | set(audit.unsettled))
     assert audit.published == 1500
+
+
+def test_a_standby_is_behind_and_nothing_is_invented(site: Site, standby: Standby) -> None:
+    relay = site.start()
+    site.publish(20)
+    eventually(lambda: site.pending() == 0)
+    wait_for(standby, site)
+    standby.stream.deafen()
+    site.publish(10)
+    eventually(lambda: site.pending() == 0)
+    behind = DatabaseSettings(make_conninfo(site.settings.database.url, port=standby.port))
+    verdict = verify(replace(site.settings, database=behind))
+    assert (verdict.passed, verdict.published, verdict.not_judged) == (True, 20, {"behind": 10})
+    assert verify(site.settings).not_judged == {}
+    site.end(relay)
 
 
 def wait_for(standby: Standby, site: Site) -> None:
