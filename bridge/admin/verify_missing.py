@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -26,14 +26,6 @@ from bridge.postgres.queries import query
 MARGIN_US = 3_600_000_000  # between clocks, and for transactions that commit late
 FIRST_RECORDS = 100  # that must all have been published: one may have waited behind a dead event of its key
 BATCH_ROWS = 500  # keys may be large
-
-
-class _Row(NamedTuple):
-    """The key of a missing event; and of the first event from it on that a tombstone followed, number and time."""
-
-    key: bytes
-    removed_seq: int | None
-    removed_at: int | None
 
 
 class _Event(NamedTuple):
@@ -58,10 +50,11 @@ def judge_missing(conn: psycopg.Connection, audit: sqlite3.Connection, scope: Sc
         if early := judges[0].early():
             audit.execute(query("verify_excuse_early"), early | {"type": number})
         for events in _doubtful(audit, number):
-            rows = _rows(conn, events, tombstones=scope.routes[number - 1].tombstone)
-            audit.executemany(query("verify_excuse"), _excuses(judges, events, rows))
+            audit.executemany(query("verify_excuse"), _excuses(conn, judges, events))
         if any(topic.is_compacted for topic in topics):
             _excuse_erased(conn, audit, number)
+            if scope.routes[number - 1].tombstone:
+                _excuse_removed(conn, audit, judges, number)
 
 
 def _excuse_dead(audit: sqlite3.Connection, letters: Topic | None) -> None:
@@ -71,11 +64,27 @@ def _excuse_dead(audit: sqlite3.Connection, letters: Topic | None) -> None:
 
 def _excuse_erased(conn: psycopg.Connection, audit: sqlite3.Connection, type_number: int) -> None:
     """At the tombstone compaction removes the last record of a key, too, and then the tombstone."""
+    for events in _lost(audit, type_number):
+        found = {id for (id,) in conn.execute(query("verify_erased"), {"ids": list(events)})}
+        audit.executemany(query("verify_excuse"), [("erased", number) for id, number in events.items() if id in found])
+
+
+def _excuse_removed(
+    conn: psycopg.Connection, audit: sqlite3.Connection, judges: Sequence[_Judge], type_number: int
+) -> None:
+    """The same at the tombstones that relays publish."""
+    for events in _lost(audit, type_number):
+        found = conn.execute(query("verify_removed"), {"ids": list(events)}).fetchall()
+        removed = [id for id, *last in found if any(judge.may_have_removed(*last) for judge in judges)]
+        audit.executemany(query("verify_excuse"), [("compacted", events[id]) for id in removed])
+
+
+def _lost(audit: sqlite3.Connection, type_number: int) -> Iterator[dict[str, int]]:
+    """Events of a type that have no reason yet, by id."""
     after, asked = 0, {"type": type_number, "rows": BATCH_ROWS}
     while rows := audit.execute(query("verify_lost"), asked | {"after": after}).fetchall():
         after = rows[-1][0]
-        found = {id for (id,) in conn.execute(query("verify_erased"), {"ids": [id for _, id in rows]})}
-        audit.executemany(query("verify_excuse"), [("erased", number) for number, id in rows if id in found])
+        yield {id: number for number, id in rows}
 
 
 def _doubtful(audit: sqlite3.Connection, type_number: int) -> Iterator[list[_Event]]:
@@ -88,17 +97,15 @@ def _doubtful(audit: sqlite3.Connection, type_number: int) -> Iterator[list[_Eve
         yield [_Event(*row) for _, *row in rows]
 
 
-def _rows(conn: psycopg.Connection, events: Sequence[_Event], *, tombstones: bool) -> dict[str, _Row]:
+def _excuses(conn: psycopg.Connection, judges: Sequence[_Judge], events: Sequence[_Event]) -> Iterator[tuple[str, int]]:
     bounds = {"since": events[0].at, "until": events[-1].at}
-    asked = {"ids": [event.id for event in events], "tombstones": tombstones} | bounds
-    return {id: _Row(*row) for id, *row in conn.execute(query("verify_keys"), asked)}
-
-
-def _excuses(judges: Sequence[_Judge], events: Sequence[_Event], rows: Mapping[str, _Row]) -> Iterator[tuple[str, int]]:
+    keys: dict[str, bytes] = dict(
+        conn.execute(query("verify_keys"), {"ids": [event.id for event in events]} | bounds).fetchall()
+    )
     for event in events:
-        if event.id not in rows:
+        if event.id not in keys:
             yield "departed", event.number  # while the topics were read
-        elif reason := next(filter(None, (judge.excuse(event, rows[event.id]) for judge in judges)), None):
+        elif reason := next(filter(None, (judge.excuse(event, keys[event.id]) for judge in judges)), None):
             yield reason, event.number
 
 
@@ -138,14 +145,20 @@ class _Judge:
             "position": beginning,
         }
 
-    def excuse(self, event: _Event, row: _Row) -> str | None:
+    def excuse(self, event: _Event, key: bytes) -> str | None:
         """Why it may have been there, if it may."""
-        key = row.key
-        if self._topic.is_compacted and (self._is_followed(event, key) or self._is_removed(row)):
+        if self._topic.is_compacted and self._is_followed(event, key):
             return "compacted"
         if self._topic.is_trimmed and any(self._may_have_held(p, event, key) for p in self._partitions(event, key)):
             return "trimmed"
         return None
+
+    def may_have_removed(self, key: bytes, seq: int, at: int) -> bool:
+        """Whether compaction may have removed all of a key up to the tombstone behind this event, and later that."""
+        if not self._topic.is_compacted or at > self._oldest_tombstone:
+            return False
+        place = self._topic.place(key_hash(key) % len(self._topic.beginnings))
+        return not self._is_so("verify_is_preceded", {"key": key, "place": place, "position": 0, "seq": seq})
 
     def _partitions(self, event: _Event, key: bytes) -> set[int]:
         """Where its record may have been: the topic may have had fewer partitions, but not fewer than were in use."""
@@ -176,14 +189,6 @@ class _Judge:
             "seq": event.seq,
         }
         return self._is_so("verify_is_followed", asked)
-
-    def _is_removed(self, row: _Row) -> bool:
-        """Whether compaction may have removed all of the key up to a tombstone, and later that."""
-        if row.removed_seq is None or row.removed_at is None or row.removed_at > self._oldest_tombstone:
-            return False
-        partition = key_hash(row.key) % len(self._topic.beginnings)
-        asked = {"key": row.key, "place": self._topic.place(partition), "position": 0, "seq": row.removed_seq}
-        return not self._is_so("verify_is_preceded", asked)
 
     def _is_so(self, question: str, asked: dict[str, Any]) -> bool:
         (answer,) = self._audit.execute(query(question), asked).fetchone()
