@@ -362,6 +362,31 @@ def test_delete_takes_links_and_touchpoints_along(crm: Crm) -> None:
     )
 
 
+def test_a_link_that_comes_while_its_end_is_deleted_is_unlinked_once(crm: Crm, database: str) -> None:
+    """Its other end is locked all the same: who deletes that, too, finds the link gone."""
+    one, two = crm.create("Opportunity"), crm.create("Contact")
+    delete = "select crm.fn_delete_entity(%s)"
+    waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and pid = %s)"
+    with (
+        psycopg.connect(database) as linking,
+        psycopg.connect(database) as first,
+        psycopg.connect(database, autocommit=True) as second,
+    ):
+        linking.execute("select crm.fn_link_entities(%s, %s, 'BUYER')", (one, two))
+        deleting = threading.Thread(target=first.execute, args=(delete, (two,)), daemon=True)
+        deleting.start()
+        eventually(lambda: crm.value(waits, first.info.backend_pid))
+        linking.commit()
+        deleting.join(30)
+        deleting = threading.Thread(target=second.execute, args=(delete, (one,)), daemon=True)
+        deleting.start()
+        eventually(lambda: crm.value(waits, second.info.backend_pid))
+        first.commit()
+        deleting.join(30)
+    assert crm.value("select count(*) from crm.entities") == 0
+    assert len(crm.events("entity.unlinked")) == 1
+
+
 # Linking
 
 
@@ -376,15 +401,18 @@ def test_a_contact_and_an_address_in_either_order(crm: Crm, is_contact_first: bo
     assert rows == [(contact, address, "BILLING")]
     assert crm.value("select count(*) from crm.entity_relationships") == 0
     ((_, key, payload),) = crm.events("entity.linked")
-    assert key == payload["entity1_id"] == str(ends[0])
-    assert payload["entity2_id"] == str(ends[1])
+    assert key == payload["entity1_id"] == str(contact), "all events of a link have one key"
+    assert payload["entity2_id"] == str(address)
     assert payload["relationship_type"] == "BILLING"
     for pair in (ends, ends[::-1]):
-        with pytest.raises(errors.UniqueViolation, match=f"{pair[0]} and .* {pair[1]} are already linked as BILLING"):
+        with pytest.raises(errors.UniqueViolation, match=f"{contact} and .* {address} are already linked as BILLING"):
             crm.link(*pair, "RESIDENCE")
     crm.unlink(*ends[::-1], "BILLING")
     assert crm.value("select count(*) from crm.address_contacts") == 0
-    assert [event_type for event_type, _, _ in crm.events("entity.%")] == ["entity.linked", "entity.unlinked"]
+    linked, unlinked = crm.events("entity.%")
+    assert [linked[0], unlinked[0]] == ["entity.linked", "entity.unlinked"]
+    ends_of = [[event[2][name] for name in ("entity1_id", "entity2_id")] for event in (linked, unlinked)]
+    assert (unlinked[1], ends_of[1]) == (linked[1], ends_of[0])
 
 
 def test_any_two_entities(crm: Crm) -> None:

@@ -6,7 +6,8 @@
 -- Errors:     P0002 no_data_found
 --
 -- A link's events have the id of its first entity as their key, so those at the other ends are locked, too: all in one
--- order, so that two who delete linked entities wait for each other. Nobody can link to one that is locked for update.
+-- order, so that two who delete linked entities wait for each other. Nobody can link to one that is locked for update;
+-- who had linked to it before, and was waited for, is found by a second look.
 create or replace function crm.fn_delete_entity(entity_id uuid) returns void
     language plpgsql
     security definer
@@ -15,13 +16,17 @@ as $$
 declare
     entity_type crm.entity_types;
 begin
-    perform from crm.entities as e
-      where e.id = fn_delete_entity.entity_id or e.id in (
-                select l.entity1_id from crm.entity_relationships as l where l.entity2_id = fn_delete_entity.entity_id
-                union
-                select l.contact_id from crm.address_contacts as l where l.address_id = fn_delete_entity.entity_id)
-      order by e.id
-        for update;
+    for look in 1 .. 2 loop
+        perform from crm.entities as e
+          where e.id = fn_delete_entity.entity_id or e.id in (
+                    select r.entity1_id from crm.entity_relationships as r
+                     where r.entity2_id = fn_delete_entity.entity_id
+                    union
+                    select a.contact_id from crm.address_contacts as a
+                     where a.address_id = fn_delete_entity.entity_id)
+          order by e.id
+            for update;
+    end loop;
     entity_type := crm.lock_entity(entity_id, 'exclusive');
     perform bridge.publish_event('entity.unlinked', l.entity1_id::text, jsonb_build_object(
                 'entity1_id', l.entity1_id, 'entity1_type', type1.display_name,

@@ -18,9 +18,13 @@ declare
     ends record;
 begin
     ends := crm.lock_entities(entity1_id, entity2_id);
-    if array[(ends.type1).table_name, (ends.type2).table_name] @> array['contacts', 'addresses']::name[] then
+    if (ends.type1).table_name = 'addresses' and (ends.type2).table_name = 'contacts' then
+        select entity2_id, entity1_id into entity1_id, entity2_id;    -- all events of a link have one key
+        ends := crm.lock_entities(entity1_id, entity2_id);
+    end if;
+    if (ends.type1).table_name = 'contacts' and (ends.type2).table_name = 'addresses' then
         delete from crm.address_contacts as l
-         where (l.address_id, l.contact_id) in ((entity1_id, entity2_id), (entity2_id, entity1_id))
+         where l.contact_id = entity1_id and l.address_id = entity2_id
            and l.relationship_type = fn_unlink_entities.relationship_type;
     else
         delete from crm.entity_relationships as l
