@@ -189,6 +189,44 @@ def test_a_users_rows_are_not_moved(either_version: str) -> None:
         assert rows(db, "bridge.history") == 6
 
 
+def test_a_users_rows_at_infinity_stay_and_are_no_trouble(either_version: str) -> None:
+    """The default partition is no partition of a time, though it holds one row and that alone."""
+    with psycopg.connect(either_version, autocommit=True) as db:
+        for kind in ("timestamptz", "date"):
+            db.execute(f"create table public.until_{kind} (until {kind}) partition by range (until)".encode())
+            db.execute(f"create table public.d_{kind} partition of public.until_{kind} default".encode())
+            db.execute(f"insert into public.until_{kind} values ('infinity')".encode())
+            db.execute(f"select bridge.set_partition_policy('public.until_{kind}', step => 'month')".encode())
+        assert troubles(keep(either_version, "partitions")) == []
+        assert [status(db)[f"public.until_{kind}"] for kind in ("timestamptz", "date")] == [(True, 0)] * 2
+
+
+def test_rows_of_a_month_that_has_partitions_of_days_get_one_of_the_rest(either_version: str) -> None:
+    with psycopg.connect(either_version, autocommit=True) as db:
+        db.execute("create table public.visits (at timestamptz) partition by range (at)")
+        db.execute("create table public.visits_d partition of public.visits default")
+        for day in (1, 2, 30):
+            db.execute(f"create table public.visits_{day} partition of public.visits"
+                       f" for values from ('2001-04-{day} 00:00Z') to ('2001-04-{day} 23:59Z')".encode())  # fmt: skip
+        db.execute("insert into public.visits values ('2001-04-03Z'), ('2001-04-20Z')")
+        db.execute("select bridge.set_partition_policy('public.visits', step => 'month')")
+        assert troubles(keep(either_version, "partitions")) == []
+        assert status(db)["public.visits"] == (True, 0)
+        assert rows(db, "public.visits") == 2
+
+
+def test_a_users_key_may_be_called_something_else_since(either_version: str) -> None:
+    with psycopg.connect(either_version, autocommit=True) as db:
+        db.execute("create table public.visits (at date) partition by range (at)")
+        db.execute("create table public.visits_d partition of public.visits default")
+        db.execute("select bridge.set_partition_policy('public.visits', step => 'day')")
+        db.execute("alter table public.visits rename at to visited")
+        db.execute("insert into public.visits values ('2001-01-01')")
+        assert status(db)["public.visits"] == (False, 1)
+        assert troubles(keep(either_version, "partitions")) == []
+        assert status(db)["public.visits"] == (True, 0)
+
+
 CODE = {
     "a constraint": "alter table t add check (f())",
     "a constraint of the default partition": "alter table t_d add check (f())",

@@ -53,9 +53,7 @@ begin
         return null;
     end if;
     select g.* into gap from bridge.stray_gap(parent) as g;
-    if gap.range_from is null or gap.outside > (case when ours then policy.max_move_rows else 0 end)
-            or exists (select from bridge.partition_bounds(parent) as b
-                        where b.range_from < gap.range_to and b.range_to > gap.range_from) then
+    if gap.range_from is null or gap.outside > (case when ours then policy.max_move_rows else 0 end) then
         return null;
     end if;
 

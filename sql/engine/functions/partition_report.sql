@@ -17,6 +17,7 @@ as $$
 declare
     policy bridge.partition_policy;
     default_leaf regclass;
+    control name;    -- whatever it was called when the policy was made
 begin
     for policy in select * from bridge.partition_policy as p
                    where exists (select from pg_class as c where c.oid = p.parent) order by p.parent::text loop
@@ -46,9 +47,13 @@ begin
             default_rows := (select sum(pg_stat_get_live_tuples(m.relation))
                                from bridge.member_tables(default_leaf) as m (relation));
         elsif default_leaf is not null then
+            select a.attname into strict control
+              from pg_partitioned_table as p
+              join pg_attribute as a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+             where p.partrelid = policy.parent;
             execute format('select count(*) filter (where s.may_leave), count(*) filter (where not s.may_leave)'
                            '  from (select %1$I >= ''0001-01-01 UTC'' and %1$I < ''9999-12-01 UTC'' as may_leave'
-                           '          from %2$s) as s', policy.control, default_leaf)
+                           '          from %2$s) as s', control, default_leaf)
                 into default_rows, timeless_rows;
         end if;
         return next;

@@ -1,8 +1,9 @@
 -- stray_gap: between which partitions most of the rows of a default partition lie.
 --
 -- Parameters: parent   a table of bridge.partition_policy
--- Returns:    one row: the whole steps from the first to the last of those rows, how many they are, and how many rows
---             lie elsewhere; none where the default partition is empty. Rows before the year 1 or after 9999 do
+-- Returns:    one row: the steps from the first to the last of those rows, as far as no other partition has them, how
+--             many rows they are, and how many lie elsewhere, as those before the year 1 or after 9999 do; none where
+--             there are no others
 -- Writes:     nothing that stays
 -- Errors:     as bridge.pin_table
 create or replace function bridge.stray_gap(parent regclass)
@@ -14,6 +15,7 @@ as $$
 declare
     policy bridge.partition_policy;
     default_leaf regclass;
+    control name;    -- whatever it was called when the policy was made
     pinned text;
 begin
     select p.* into strict policy from bridge.partition_policy as p where p.parent = stray_gap.parent;
@@ -21,6 +23,9 @@ begin
     if default_leaf is null then
         return;
     end if;
+    select a.attname into strict control
+      from pg_partitioned_table as p join pg_attribute as a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+     where p.partrelid = parent;
     pinned := bridge.pin_table(default_leaf);
     return query execute format(
         'with gap as ('
@@ -34,9 +39,10 @@ begin
         '      from (select (v.entire).%1$I::timestamptz as at from %2$s as v) as s'
         '      left join gap as g on s.at <@ g.gap group by g.gap'
         ') '
-        'select date_trunc($2, c.first), date_trunc($2, c.last) + (''1 '' || $2)::interval, c.rows,'
-        '       (sum(c.rows) over ())::bigint - c.rows'
-        '  from counted as c order by c.gap is null, c.rows desc limit 1', policy.control, pinned)
+        'select greatest(date_trunc($2, c.first), lower(c.gap)),'
+        '       least(date_trunc($2, c.last) + (''1 '' || $2)::interval, upper(c.gap)), c.rows,'
+        '       (select sum(o.rows) from counted as o)::bigint - c.rows'
+        '  from counted as c where c.gap is not null order by c.rows desc limit 1', control, pinned)
         using parent, policy.step;
     execute format('drop view %s', pinned);
 end $$;
