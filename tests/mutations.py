@@ -837,7 +837,7 @@ MUTATIONS = (
         "a partition leaves with what a replay parks meanwhile",
         "sql/engine/functions/retire_partition.sql",
         """due.parent);
-    if bridge.retirement_obstacle(leaf) is not null then
+    if bridge.retirement_obstacle(leaf, due.range_from, due.range_to) is not null then
 """,
         """due.parent);
     if false then
@@ -852,10 +852,17 @@ MUTATIONS = (
         "tests/keeping/test_retention.py -k comes_back",
     ),
     Mutation(
+        "a table of which no cold file can be written leaves",
+        "sql/engine/functions/retirement_obstacle.sql",
+        "    elsif expiry = 'files' and",
+        "    elsif false and",
+        "tests/keeping/test_retention.py -k subpartitions",
+    ),
+    Mutation(
         "a partition leaves with unread events",
         "sql/engine/functions/retirement_obstacle.sql",
-        "    if bounds.range_to > (select f.up_to",
-        "    if bounds.range_to < (select f.up_to",
+        "    if range_to > (select f.up_to",
+        "    if range_to < (select f.up_to",
         "tests/keeping/test_retention.py -k no_relay_has_read",
     ),
     Mutation(

@@ -241,7 +241,7 @@ def test_its_events_stay_until_it_is_done(site: Site) -> None:
     site.drain()
     replay(site)
     leaf = site.scalar("select tableoid::regclass::text from bridge.outbox limit 1")
-    obstacle = "select bridge.retirement_obstacle(%s::regclass)"
+    obstacle = "select bridge.retirement_obstacle(%s::regclass, now() - interval '1 day', now() + interval '1 day')"
     with site.connect() as db:
         db.execute("update bridge.finished set up_to = 'infinity'")
     assert site.scalar(obstacle, leaf) == "5 of its events are parked: dead, or waiting"

@@ -349,6 +349,13 @@ def test_a_partition_with_subpartitions_leaves(db: Db, either_version: str) -> N
     db.execute("create table public.old_0 partition of public.old for values with (modulus 1, remainder 0)")
     db.execute("insert into public.t values ('2001-01-01', 1)")
     db.execute("select bridge.set_partition_policy('public.t', step => 'day', keep_for => '1 year')")
+    db.execute("update bridge.partition_policy set expiry = 'files', location = '/srv/cold' where keep_for = '1 year'")
+    assert troubles(keep(either_version, "retention")) == []
+    assert retired(db) == [], "nobody could write its cold files"
+    assert obstacles(db) == [
+        "public.old may not leave yet: it has partitions itself, and cold files are written of plain tables"
+    ]
+    db.execute("update bridge.partition_policy set expiry = 'drop'")
     assert troubles(keep(either_version, "retention")) == []
     assert retired(db) == [("public.old", "dropped", 1)]
 

@@ -14,7 +14,7 @@ create or replace function bridge.due_partitions(of_leaf regclass default null)
 as $$
 begin
     return query
-    select b.leaf, p.parent, b.range_from, b.range_to, bridge.retirement_obstacle(b.leaf)
+    select b.leaf, p.parent, b.range_from, b.range_to, bridge.retirement_obstacle(b.leaf, b.range_from, b.range_to)
       from bridge.partition_policy as p
      cross join lateral bridge.partition_bounds(p.parent) as b
      where p.keep_for is not null

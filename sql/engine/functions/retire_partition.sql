@@ -28,11 +28,11 @@ begin
     end if;
     perform bridge.lock_for_attaching(due.parent);    -- first: it may wait for longer than writers of the leaf should
     execute format('lock table %s in share row exclusive mode', leaf);
-    if bridge.retirement_obstacle(leaf) is not null then
+    if bridge.retirement_obstacle(leaf, due.range_from, due.range_to) is not null then
         return null;
     end if;
     execute format('lock table only %s in access exclusive mode', due.parent);
-    if bridge.retirement_obstacle(leaf) is not null then
+    if bridge.retirement_obstacle(leaf, due.range_from, due.range_to) is not null then
         return null;
     end if;
     perform set_config('lock_timeout', '50', true);
