@@ -95,6 +95,14 @@ def test_a_clock_that_was_set_back_delays_no_refresh(house: House, db: Db) -> No
     assert len(list(refresh(house))) == 3
 
 
+def test_a_name_that_is_none_is_refused_when_it_is_given(house: House, db: Db) -> None:
+    """At the next refresh, it would stop all of them."""
+    for name in ("plain", "a.b.c", '"public.plain', "public.my view"):
+        with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.InvalidParameterValue)):
+            db.execute("insert into bridge.matview_policy (matview) values (%s)", (name,))
+    assert len(list(refresh(house))) == 3
+
+
 def test_a_view_that_fails_stops_no_other_and_none_waits_for_ever(house: House, db: Db) -> None:
     run(
         db,

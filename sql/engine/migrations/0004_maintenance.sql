@@ -147,6 +147,7 @@ create table bridge.matview_policy (
     timeout        interval not null default '10 minutes',   -- the keeper breaks a refresh off after that
     allow_blocking boolean  not null default false,          -- readers may wait, if it cannot be refreshed concurrently
     skip_unchanged boolean  not null default false,
+    constraint matview_is_qualified check (array_length(parse_ident(matview), 1) = 2),
     constraint every_is_positive check (every > interval '0'),
     constraint stale_after_is_positive check (stale_after > interval '0'),
     constraint timeout_is_positive check (timeout between interval '1 second' and interval '1 day')
