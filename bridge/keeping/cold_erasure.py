@@ -105,7 +105,8 @@ def erase_in(
     if partition is not None and partition.state in ("detached", "exported", "verified"):  # its table is still there
         again = {"id": partition.id, "location": partition.location, "format": None}
         if conn.execute(query("export_again"), again).fetchone() is None:
-            raise BridgeError(f"{partition.leaf} was dropped meanwhile", hint="Run it again: it goes on where it was")
+            hint = "Let that be noted: bridge maintain --once --job cleanup. Then run it again: it goes on where it was"
+            raise BridgeError(f"the table {partition.leaf} is gone", hint=hint)
         current = []
     kept = set()
     rewriting = Rewriting(conn, folder.path, partition is not None, subject, erasure, go_on)

@@ -35,7 +35,7 @@ def move_on(house: House, retired: Retired, *, drop: bool = True) -> Iterator[St
     """Move one on until it is dropped (or verified), does not get on, or the keeper is to end."""
     moves: dict[str, Callable[[House, Retired], Iterator[Step]]] = {"detached": _export, "exported": _verify}
     if drop:
-        moves["verified"] = _drop
+        moves["verified"] = _drop_later if retired.state == "verified" else _drop
     now: Retired | None = retired
     while now is not None and now.state in moves and house.pause(0):
         before = now.state
@@ -130,6 +130,14 @@ def _compare(house: House, retired: Retired) -> str:
 
 def _drop(house: House, retired: Retired) -> Iterator[Step]:
     yield attempt(house, "drop_table", retired.leaf, lambda: _dropped(house, retired))
+
+
+def _drop_later(house: House, retired: Retired) -> Iterator[Step]:
+    """What another run has verified is read once more: its files may be gone since, or damaged."""
+    for step in _verify(house, retired):
+        yield step
+        if (step.action, step.outcome) == ("verify_cold_files", Outcome.OK):
+            yield from _drop(house, retired)
 
 
 def _dropped(house: House, retired: Retired) -> str:

@@ -62,6 +62,7 @@ def find(url: str, pattern: str) -> list[str]:
 
 LOGIN = re.compile(r"://[^/]*:[^/]*@")  # in any part of a chained one: simplecache::s3://us:pw@bucket
 BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+PATTERN = re.compile(r"[*?[]")  # files are looked for by patterns, and would not be found there
 STORES = {"file", *BUCKETS, "hdfs", "webhdfs", "sftp", "ssh", "smb"}
 
 
@@ -72,6 +73,8 @@ def absolute(location: str) -> str:
         raise ConfigError(
             f"{scheme}:// is no place where cold files would be safe", hint=f"Known are {', '.join(sorted(STORES))}"
         )
+    if PATTERN.search(location):
+        raise ConfigError("one of * ? [ stands in the location of cold files", hint="Name a place without")
     files, path = _opened(location)
     return str(files.unstrip_protocol(path)).rstrip("/")
 

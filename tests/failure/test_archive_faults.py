@@ -9,13 +9,16 @@ from pathlib import Path
 import psycopg
 import pytest
 from fix_archive import Shelf
+from fix_house import keep
 from fix_relay import eventually, is_stopped
 
+from bridge.admin.archive import manifests
 from bridge.failpoint import ARCHIVING
 from bridge.keeping import cold_file, cold_store
 from bridge.keeping.cold_row import checksum_of
 from bridge.keeping.manifest import read_manifest
 from bridge.keeping.step import Outcome
+from bridge.postgres.queries import query
 
 TEXT = "(select string_agg(md5(g::text || n::text), '') from generate_series(1, 20) as n)"
 
@@ -142,6 +145,24 @@ def test_a_flipped_byte_blocks_the_drop(shelf: Shelf, pattern: str) -> None:
     assert (shelf.of(id, "state"), shelf.of(id, "trouble")) == ("dropped", None)
 
 
+def test_files_that_were_damaged_since_they_were_verified_block_the_drop(shelf: Shelf) -> None:
+    """Months may lie between: something needed the table."""
+    before = fill(shelf, "public.leaf", 5)
+    id = shelf.retire("public.leaf")
+    shelf.db.execute("create view public.looks_at_it as select * from public.leaf")
+    shelf.keep()
+    assert shelf.of(id, "state") == "verified"
+    shelf.db.execute("drop view public.looks_at_it")
+    (path,) = shelf.files()
+    flip(path, 100)
+    shelf.keep()
+    assert path.name in shelf.of(id, "trouble")
+    assert shelf.sums("public.leaf") == before
+    flip(path, 100)
+    shelf.keep_well()
+    kept(shelf, id, "public.leaf", before)
+
+
 @pytest.mark.parametrize("state", ["exported", "verified"])
 def test_a_late_write_is_not_lost(shelf: Shelf, state: str) -> None:
     fill(shelf, "public.leaf", 5)
@@ -149,6 +170,9 @@ def test_a_late_write_is_not_lost(shelf: Shelf, state: str) -> None:
     keeper = shelf.start_keeper(f"{state}:kill")
     assert keeper.wait(60) == -signal.SIGKILL, shelf.log.read_text()
     shelf.db.execute("update public.leaf set text = text || '.' where id = 3")
+    if state == "verified":
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="or other ones"):
+            shelf.db.execute("select bridge.drop_verified(%s)", (id,))
     (step,) = [step for step in shelf.keep() if step.outcome is not Outcome.OK]
     assert step.outcome is Outcome.ERROR
     assert shelf.exists("public.leaf")
@@ -199,6 +223,24 @@ def test_what_one_meets_stops_no_other(shelf: Shelf) -> None:
     assert [shelf.of(id, "state") for id in ids] == ["verified", *["detached"] * 4, "dropped"]
     assert shelf.exists("public.former")
     assert shelf.exists("public.leaf_1")
+
+
+@pytest.mark.parametrize(("state", "becomes"), [("detached", 0), ("exported", 1), ("verified", 1)])
+def test_a_table_that_somebody_drops_is_noted(shelf: Shelf, state: str, becomes: int) -> None:
+    """The keeper does not ask for it for ever; its files count, where there are all of them."""
+    before = fill(shelf, "public.leaf", 5)
+    id = shelf.retire("public.leaf")
+    point = {"detached": "cold_file_noted", "exported": "exported", "verified": "verified"}[state]
+    keeper = shelf.start_keeper(f"{point}:kill")
+    assert keeper.wait(60) == -signal.SIGKILL, shelf.log.read_text()
+    assert shelf.of(id, "state") == state
+    shelf.db.execute("drop table public.leaf")
+    again = {"id": id, "location": str(shelf.location), "format": None}
+    assert shelf.db.execute(query("export_again"), again).fetchall() == [], "its files are all there is"
+    assert keep(shelf.url, "cleanup")[0].outcome is Outcome.OK
+    assert (shelf.of(id, "state"), shelf.keep()) == ("dropped", [])
+    known = manifests(shelf.db, None)
+    assert [held(manifest) for manifest in known] == [before] * becomes
 
 
 def test_a_full_disk(shelf: Shelf) -> None:

@@ -395,6 +395,26 @@ def test_of_a_table_on_its_way_the_files_are_written_by_the_keeper(site: Site, t
     assert site.bridge("archive", "verify").returncode == 0
 
 
+def test_the_files_of_a_table_that_somebody_has_dropped_are_all_there_is(site: Site, tmp_path: Path) -> None:
+    """They are written anew without the subject; nobody could write those of a table that is gone."""
+    location, leaf = tmp_path / "cold", "bridge.outbox_taken"
+    id = take_out(site, "bridge.outbox", location, move=False)
+    assert site.bridge("archive", "export", leaf).returncode == 0
+    with site.connect() as db:
+        db.execute(f"drop table {leaf}".encode())
+    before = rows_in(location)
+    refused = site.bridge("erase", "person-1", "--yes")
+    assert (refused.returncode, rows_in(location)) == (1, before)
+    assert "is gone" in refused.stderr
+    assert "--job cleanup" in refused.stderr
+    assert site.bridge("maintain", "--once", "--job", "cleanup").returncode == 0
+    assert site.scalar("select state from bridge.retired_partition where id = %s", id) == "dropped"
+    assert site.bridge("erase", "person-1", "--yes").returncode == 0
+    assert files_with(location, NAME) == []
+    assert rows_in(location) == before
+    assert site.bridge("archive", "verify").returncode == 0
+
+
 def test_an_export_that_somebody_made_is_written_anew_too(site: Site, tmp_path: Path) -> None:
     location = tmp_path / "cold"
     with site.connect() as db:

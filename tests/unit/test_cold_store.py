@@ -21,3 +21,10 @@ def test_a_password_stands_in_no_part_of_a_location(location: str) -> None:
     with pytest.raises(ConfigError, match="a password must not stand in the location") as refused:
         absolute(location)
     assert "cana" not in str(refused.value)
+
+
+@pytest.mark.parametrize("location", ["/srv/cold[1]", "/srv/cold?", "s3://bucket/*/cold"])
+def test_files_are_not_put_where_a_pattern_would_not_find_them(location: str) -> None:
+    """Else an erasure would overlook them."""
+    with pytest.raises(ConfigError, match="stands in the location"):
+        absolute(location)

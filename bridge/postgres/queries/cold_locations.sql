@@ -3,6 +3,6 @@ select p.location
   from bridge.partition_policy as p
  where bridge.qualified_name(p.parent) = any (%(parents)s::text[]) and p.location is not null
 union
-select case when r.state = 'detached' then r.location else regexp_replace(r.location, '(/[^/]*){4}$', '') end
+select case when r.checksum is null then r.location else regexp_replace(r.location, '(/[^/]*){4}$', '') end
   from bridge.retired_partition as r
  where r.parent = any (%(parents)s::text[]) and r.expiry = 'files' and r.location is not null

@@ -78,7 +78,7 @@ begin
            trouble = null
       from bridge.retired_partition as o
       left join pg_class as c on c.oid = o.relation
-     where r.id = o.id and o.state = 'detached' and (c.oid is null or c.relispartition);
+     where r.id = o.id and o.state in ('detached', 'exported', 'verified') and (c.oid is null or c.relispartition);
 end $$;
 
 revoke execute on function bridge.clean_up(integer) from public;
