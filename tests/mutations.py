@@ -859,6 +859,13 @@ MUTATIONS = (
         "tests/keeping/test_retention.py -k subpartitions",
     ),
     Mutation(
+        "what somebody has begun to detach is detached once more",
+        "sql/engine/functions/retirement_obstacle.sql",
+        "    elsif (select i.inhdetachpending from pg_inherits as i where i.inhrelid = leaf) then",
+        "    elsif false then",
+        "tests/keeping/test_retention.py -k begun_to_detach",
+    ),
+    Mutation(
         "a partition leaves with unread events",
         "sql/engine/functions/retirement_obstacle.sql",
         "    if range_to > (select f.up_to",

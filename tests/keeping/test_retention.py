@@ -360,6 +360,25 @@ def test_a_partition_with_subpartitions_leaves(db: Db, either_version: str) -> N
     assert retired(db) == [("public.old", "dropped", 1)]
 
 
+def test_a_partition_that_somebody_has_begun_to_detach_is_told(db: Db, either_version: str) -> None:
+    """Postgres detaches it no more but with FINALIZE: the job would fail for ever, without a reason."""
+    db.execute("create table public.t (at date) partition by range (at)")
+    db.execute("create table public.old partition of public.t for values from ('2001-01-01') to ('2001-01-02')")
+    db.execute("create table public.older partition of public.t for values from ('2000-01-01') to ('2000-01-02')")
+    db.execute("select bridge.set_partition_policy('public.t', step => 'day', keep_for => '1 year')")
+    with psycopg.connect(either_version) as reader:
+        reader.execute("select from public.t")
+        db.execute("set lock_timeout = '100ms'")
+        with pytest.raises(errors.LockNotAvailable):
+            db.execute("alter table public.t detach partition public.old concurrently")
+    db.execute("reset lock_timeout")
+    assert troubles(keep(either_version, "retention")) == []
+    assert retired(db) == [("public.older", "dropped", 0)]
+    assert [line.partition(":")[0] for line in obstacles(db)] == ["public.old may not leave yet"]
+    db.execute("alter table public.t detach partition public.old finalize")
+    assert obstacles(db) == []
+
+
 def test_a_transaction_with_one_snapshot_is_refused(db: Db, either_version: str) -> None:
     """It would not see an event that was committed while it waited for the lock."""
     leaf = insert_old(db, "30 days")

@@ -24,6 +24,8 @@ begin
         return case when has_rows then 'its rows are not in the archive table yet' end;
     elsif expiry = 'files' and (select c.relkind from pg_class as c where c.oid = leaf) = 'p' then
         return 'it has partitions itself, and cold files are written of plain tables';
+    elsif (select i.inhdetachpending from pg_inherits as i where i.inhrelid = leaf) then
+        return 'somebody has begun to detach it: ALTER TABLE ... DETACH PARTITION ... FINALIZE ends that';
     elsif parent not in ('bridge.outbox'::regclass, 'bridge.history'::regclass) then
         return null;
     end if;
