@@ -36,8 +36,13 @@ class Retired:
     detached_at: datetime
 
     def __str__(self) -> str:
-        after = {"files": f", and is in cold files at {self.location}", "drop": ", and dropped"}
-        kept = f", and is the table {self.relation} now" if self.relation else after.get(self.expiry, "")
+        kept = ""
+        if self.relation is not None:
+            kept = f", and is the table {self.relation} now"
+        elif self.location is not None:
+            kept = f", and is in cold files at {self.location}"
+        elif self.state == "dropped":
+            kept = ", and dropped"
         return f"{self.leaf} was taken out {moment(self.detached_at)}{kept}"
 
 

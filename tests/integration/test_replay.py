@@ -232,7 +232,10 @@ def test_what_has_left_is_told(site: Site) -> None:
     said = replay(site, "--dry-run")
     assert "1 table partition of bridge.outbox departed, of 2001-01-01 00:00+00:00 to 2001-01-02 00:00+00:00" in said
     assert "7 events as far as they were counted: they cannot be replayed" in said
-    assert "bridge archive restore" in said
+    assert "bridge archive restore" not in said, "somebody has dropped it before it had cold files"
+    with site.connect() as db:
+        db.execute("update bridge.retired_partition set checksum = '0'")
+    assert "bridge archive restore" in replay(site, "--dry-run")
     assert "departed" not in replay(site, "--from", "2002-01-01", "--dry-run")
 
 

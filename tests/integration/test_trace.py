@@ -170,3 +170,9 @@ def test_what_has_left_and_what_kafka_lacks(
         db.execute(f"drop table {leaf}")
         db.execute("update bridge.retired_partition set state = 'dropped', expiry = 'drop'")
     assert "was taken out" in trace(erased, code=1)
+    with site.connect() as db:
+        db.execute("update bridge.retired_partition set expiry = 'files', location = '/cold', state = 'dropped'")
+    assert ", and dropped" in trace(erased, code=1), "somebody did, before it had cold files"
+    with site.connect() as db:
+        db.execute("update bridge.retired_partition set checksum = '0'")
+    assert "is in cold files at /cold" in trace(erased, code=1)
