@@ -1351,8 +1351,15 @@ MUTATIONS = (
     Mutation(
         "what was retried and published before a restore is dead again",
         "bridge/postgres/queries/pending_ids.sql",
+        "'replayed', 'dead', 'skipped')",
+        "'replayed', 'skipped')",
+        "tests/failure/test_recover.py -k retried",
+    ),
+    Mutation(
+        "what was retried and published before a restore, and given up since, stays dead",
+        "bridge/postgres/queries/pending_ids.sql",
+        "'replayed', 'dead', 'skipped')",
         "'replayed', 'dead')",
-        "'replayed')",
         "tests/failure/test_recover.py -k retried",
     ),
     Mutation(

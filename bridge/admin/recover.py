@@ -50,9 +50,9 @@ WAIT_SECONDS = 0.1  # between two looks whether transactions have ended
 class Finding:
     """One stopped shard: why it is, and which of its pending events Kafka has.
 
-    `published` are the ids of those in their topics, and of dead ones that were retried and published since; `dead` of
-    those that are only among the dead letters, with the reason; `left` are to be published. `last_batch` is the number
-    of Kafka's last batch, None when it knows of none. `renumber`: numbers were given twice.
+    `published` are the ids of those in their topics, and of dead ones, or given up, that were retried and published
+    since; `dead` of those that are only among the dead letters, with the reason; `left` are to be published.
+    `last_batch` is the number of Kafka's last batch, None when it knows of none. `renumber`: numbers were given twice.
     """
 
     shard: int

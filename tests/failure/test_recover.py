@@ -225,8 +225,9 @@ def test_dead_events_stay_dead(site: Site) -> None:
     assert site.audit().is_clean
 
 
-def test_what_was_retried_and_published_since_is_not_dead(site: Site) -> None:
-    """The backup is of before the decision. Who retries it again would publish it twice."""
+@pytest.mark.parametrize("is_skipped", [False, True], ids=["left", "given up"])
+def test_what_was_retried_and_published_since_is_not_dead(site: Site, is_skipped: bool) -> None:
+    """The backup is of before the decision. Who retries it again would publish it twice; who gives it up, lie."""
     with site.connect() as db:
         db.execute("select bridge.publish_event('thing.changed', 'k', '{\"n\": \"no number\"}')")
         db.execute("select bridge.publish_event('thing.changed', 'other', '{\"n\": \"no number\"}')")
@@ -238,6 +239,8 @@ def test_what_was_retried_and_published_since_is_not_dead(site: Site) -> None:
         site.drain()
         restore_physical(site, backup)
     site.assert_stops("has gone back in time")
+    if is_skipped:
+        assert site.bridge("dead", "skip", event_id, "--yes", "--reason", "test").returncode == 0
     assert_recovers(site)
     assert site.rows("select status, event_key from bridge.event_queue order by 1") == [
         ("DEAD", "other"),

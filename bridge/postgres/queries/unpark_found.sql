@@ -1,7 +1,7 @@
 -- What was parked is parked no more where Kafka has it, and dead where it is among the dead letters, if the claim in
--- this transaction held. A letter of one that was retried may be the former one: it is tried again. One that is dead here
--- was retried and published since, and the database has forgotten that. What is replayed is done where Kafka has it from
--- its replay. That an event had been dead is not forgotten.
+-- this transaction held. A letter of one that was retried may be the former one: it is tried again. One that is dead
+-- here, or given up, was retried and published since, and the database has forgotten that. What is replayed is done
+-- where Kafka has it from its replay. That an event had been dead is not forgotten.
 with fence as (
     select from bridge.shard where shard = %(shard)s and generation = %(generation)s
 ), dead as (
@@ -15,7 +15,8 @@ with fence as (
     select p.seq, p.deaths
       from bridge.parked as p, fence
      where p.shard = %(shard)s
-       and (p.event_id in (select unnest(%(published)s::uuid[])) and p.state in ('waiting', 'deferred', 'retried', 'dead')
+       and (p.event_id in (select unnest(%(published)s::uuid[]))
+            and p.state in ('waiting', 'deferred', 'retried', 'dead', 'skipped')
             or p.event_id in (select unnest(%(replayed)s::uuid[])) and p.state = 'replayed')
 ), had_died as (
     update bridge.parked as p
